@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#ifndef HERALD_BASE_CLOCK_H
+#define HERALD_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t clock_ms(void);                                   /* monotonic milliseconds */
+#define CLOCK_TEXT_SIZE 25                                 /* "2026-11-23T22:14:36.123Z" and a NUL */
+void clock_wall_text(char out[CLOCK_TEXT_SIZE]);           /* RFC 3339, UTC, milliseconds */
+
+#endif

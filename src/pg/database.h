@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The store seam over libpq: keeps the connections, runs the sequencer, answers reads, loads the site. Lives on the
+ * hub's loop. Whatever happens to Postgres, it stays up, says so through the sink, and tries again. */
+#ifndef HERALD_PG_DATABASE_H
+#define HERALD_PG_DATABASE_H
+
+#include "base/err.h"
+#include "core/store.h"
+#include "loop/loop.h"
+
+struct database;
+
+struct database_options {
+    const char *url;                                       /* libpq URI or keyword/value string; copied */
+    uint32_t look_ms;                                      /* the safety look while asleep */
+    uint32_t batch_rows;                                   /* most outbox rows per batch */
+    uint32_t batch_bytes;                                  /* most payload bytes per batch (one row always fits) */
+    uint32_t query_timeout_ms;                             /* deadline of every query */
+    uint32_t append_max_bytes;                             /* pending messages; beyond it append refuses */
+    uint32_t retention_hours;                              /* 0: keep everything */
+    /* Called once, when the schema is missing or older than this program: waiting will not help. */
+    void (*on_fatal)(void *arg, const struct err *err);
+    void *arg;
+};
+
+struct database *database_new(struct loop *loop, const struct database_options *options);
+struct store database_store(struct database *database);
+void database_start(struct database *database, struct store_sink sink);
+/* Gives pending messages up to drain_ms to be stored, then ends the connections and calls done. */
+void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, void *arg);
+void database_free(struct database *database);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Where the adapters meet: hub, store, network and signals become one running server. */
+#ifndef HERALD_SERVER_H
+#define HERALD_SERVER_H
+
+#include "config.h"
+
+struct server_extras {                                     /* what `dev` adds; all may be absent */
+    const char *canonical;                                 /* printed on the ready line; NULL: asked from the database */
+    bool has_examples;                                     /* serve the example pages */
+    /* Called on the main loop once, right after the ready line was printed. */
+    void (*on_ready)(void *arg, const char *url, const char *canonical);
+    void *arg;
+    /* Polled four times a second: false stops the server (dev: its Postgres died). NULL: never. */
+    bool (*is_alive)(void *arg);
+};
+
+/* Runs until SIGTERM or SIGINT (exit code 0) or a failure (err says which). Prints the one `ready` line on stdout. */
+enum exit_code server_run(const struct config *config, const struct server_extras *extras, struct err *err);
+
+#endif
