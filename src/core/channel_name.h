@@ -10,7 +10,7 @@
 /* 1-255 bytes of UTF-8 without control characters (U+0000-001F, U+007F-009F) and without '*'. */
 bool channel_name_is_valid(struct str name);
 
-/* The literal prefix of a pattern: `room/1` → itself, exact; `chat/*` → `chat/`; `orders.*` → `orders.`; `*` → "". */
+/* The literal prefix of a pattern: an exact name gives itself; "chat/" and a star gives "chat/"; "*" gives "". */
 struct str channel_pattern_prefix(struct str pattern, bool *is_exact);
 
 #endif

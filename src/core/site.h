@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 struct rule {                                              /* a row of herald.rule, same meaning */
-    char *pattern;                                         /* exact name, `prefix/*`, `schema.*` or `*` */
+    char *pattern;                                         /* exact name, "prefix/" or "schema." and a star, or "*" */
     bool anonymous_clients;
     bool public_messaging;
     bool public_auth;
