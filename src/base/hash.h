@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 uint64_t hash_bytes(const void *data, size_t len);
+uint64_t hash_keyed(const uint64_t key[2], const void *data, size_t len);  /* the same with a given key */
 
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
 

@@ -15,5 +15,6 @@ void mailbox_free(struct mailbox *box);                    /* nobody may use it 
 bool mailbox_put(struct mailbox *box, const void *items, size_t n);
 /* Hands all waiting items to the receiver. The array belongs to the box and is valid until the next take. */
 size_t mailbox_take(struct mailbox *box, void **items);
+size_t mailbox_bytes(struct mailbox *box);                 /* memory that its arrays take now */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a session asks of the hub: made by a worker (open, close) or by a protocol's decoder (the rest), handed to the
- * hub thread, freed there. One allocation: the spans point into `data`, or to constants. */
+/* What a session asks of the hub: made by a worker (open, close) or by a protocol's decoder (the
+ * rest), handed to the hub thread, freed there. One allocation: the spans point into `data`, or to
+ * constants. */
 #ifndef HERALD_CORE_COMMAND_H
 #define HERALD_CORE_COMMAND_H
 
@@ -9,29 +10,29 @@
 #include "core/session_id.h"
 
 enum command_type {
-    COMMAND_OPEN,                                          /* the handshake succeeded */
-    COMMAND_CLOSE,                                         /* the socket is gone; the last of its session */
+    COMMAND_OPEN,  /* the handshake succeeded */
+    COMMAND_CLOSE, /* the socket is gone; the last of its session */
     COMMAND_JOIN,
     COMMAND_LEAVE,
     COMMAND_MESSAGE,
     COMMAND_HISTORY,
-    COMMAND_INVALID,                                       /* could not be decoded: `error` says why */
+    COMMAND_INVALID, /* could not be decoded: `error` says why */
 };
 
 struct command {
-    struct command *next;                                  /* for the hub's lists */
+    struct command *next; /* for the hub's lists */
     enum command_type type;
     struct session_id session;
-    enum error_code error;                                 /* INVALID only */
-    bool wants_history;                                    /* JOIN: payload.history is true */
-    bool wants_presence;                                   /* JOIN: payload.presence is true */
-    bool is_authenticated;                                 /* MESSAGE: options.authenticated is true */
-    bool has_since;                                        /* JOIN: payload.since is a position */
+    enum error_code error; /* INVALID only */
+    bool wants_history;    /* JOIN: payload.history is true */
+    bool wants_presence;   /* JOIN: payload.presence is true */
+    bool is_authenticated; /* MESSAGE: options.authenticated is true */
+    bool has_since;        /* JOIN: payload.since is a position */
     uint64_t since_offset;
     struct str since_epoch;
-    struct str channel;                                    /* decoded, valid name; INVALID: as far as known, else absent */
-    struct str socket_id;                                  /* absent unless options.socketId is a string */
-    struct str payload;                                    /* MESSAGE: the JSON text, verbatim; "null" if left out */
+    struct str channel;   /* decoded, valid name; INVALID: as far as known, else absent */
+    struct str socket_id; /* absent unless options.socketId is a string */
+    struct str payload;   /* MESSAGE: the JSON text, verbatim; "null" if left out */
     char data[];
 };
 

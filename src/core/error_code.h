@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The stable machine codes of `error` frames, each with its name on the wire and its default sentence. */
+/* The stable machine codes of `error` frames, each with its name on the wire and its default
+ * sentence. */
 #ifndef HERALD_CORE_ERROR_CODE_H
 #define HERALD_CORE_ERROR_CODE_H
 
@@ -32,7 +33,7 @@ enum error_code {
 #undef ERROR_CODE_ENUM
 };
 
-const char *error_code_name(enum error_code code);         /* as on the wire */
-const char *error_code_text(enum error_code code);         /* the default sentence */
+const char *error_code_name(enum error_code code); /* as on the wire */
+const char *error_code_text(enum error_code code); /* the default sentence */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* One thing that happened on a channel: a row change or publish (action EVENT) or a client's message. Immutable after
- * it was made. One allocation: the spans point into `data`. Hub thread only, so the count needs no atomics. */
+/* One thing that happened on a channel: a row change or publish (action EVENT) or a client's
+ * message. Immutable after it was made. One allocation: the spans point into `data`. Hub thread
+ * only, so the count needs no atomics. */
 #ifndef HERALD_CORE_EVENT_H
 #define HERALD_CORE_EVENT_H
 
@@ -10,13 +11,13 @@ enum event_action { EVENT_ACTION_MESSAGE, EVENT_ACTION_EVENT };
 
 struct event_fields {
     enum event_action action;
-    uint64_t id;                                           /* position in the whole log (dense over all channels), 0 if not stored */
-    uint64_t offset;                                       /* position in the channel, from 1; 0: ephemeral */
-    bool is_authenticated;                                 /* options.authenticated */
+    uint64_t id;     /* position in the whole log (dense over all channels), 0 if not stored */
+    uint64_t offset; /* position in the channel, from 1; 0: ephemeral */
+    bool is_authenticated; /* options.authenticated */
     struct str channel;
-    struct str at;                                         /* RFC 3339 UTC ms; absent: ephemeral */
-    struct str client;                                     /* JSON text of the sender, or absent (printed as null) */
-    struct str payload;                                    /* JSON text, verbatim */
+    struct str at;      /* RFC 3339 UTC ms; absent: ephemeral */
+    struct str client;  /* JSON text of the sender, or absent (printed as null) */
+    struct str payload; /* JSON text, verbatim */
 };
 
 struct event {
@@ -25,8 +26,8 @@ struct event {
     char data[];
 };
 
-struct event *event_new(const struct event_fields *fields);  /* copies the spans; one reference */
+struct event *event_new(const struct event_fields *fields); /* copies the spans; one reference */
 struct event *event_ref(struct event *event);
-void event_unref(struct event *event);                     /* NULL is fine */
+void event_unref(struct event *event); /* NULL is fine */
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The hub owns sessions, channels and rules, and decides what every command does. It knows no socket, no Postgres and
- * no clock: they are the seams it is given. One thread. */
+/* The hub owns sessions, channels and rules, and decides what every command does. It knows no
+ * socket, no Postgres and no clock: they are the seams it is given. One thread. */
 #ifndef HERALD_CORE_HUB_H
 #define HERALD_CORE_HUB_H
 
@@ -16,15 +16,15 @@ struct hub_options {
     const struct protocol *protocol;
     const struct transport *transport;
     const struct store *store;
-    uint32_t max_channels;                                 /* per session */
-    uint32_t max_held;                                     /* commands held back per session while one waits */
-    uint32_t max_invalid;                                  /* invalid frames of a session before close 1008 */
+    uint32_t max_channels; /* per session */
+    uint32_t max_held;     /* commands held back per session while one waits */
+    uint32_t max_invalid;  /* invalid frames of a session before close 1008 */
 };
 
 struct hub *hub_new(const struct hub_options *options);
 void hub_free(struct hub *hub);
 struct store_sink hub_sink(struct hub *hub);
-void hub_command(struct hub *hub, struct command *command);  /* takes the command */
-void hub_flush(struct hub *hub);                           /* end of a turn */
+void hub_command(struct hub *hub, struct command *command); /* takes the command */
+void hub_flush(struct hub *hub);                            /* end of a turn */
 
 #endif

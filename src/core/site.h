@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the database says about the whole server: rules, canonicals, the on/off switch. The store makes a new one at
- * each change and the hub swaps it in; workers get the part they need (struct site_gate). */
+/* What the database says about the whole server: rules, canonicals, the on/off switch. The store
+ * makes a new one at each change and the hub swaps it in; workers get the part they need (struct
+ * site_gate). */
 #ifndef HERALD_CORE_SITE_H
 #define HERALD_CORE_SITE_H
 
@@ -8,8 +9,8 @@
 
 #include "base/str.h"
 
-struct rule {                                              /* a row of herald.rule, same meaning */
-    char *pattern;                                         /* exact name, "prefix/" or "schema." and a star, or "*" */
+struct rule {      /* a row of herald.rule, same meaning */
+    char *pattern; /* exact name, "prefix/" or "schema." and a star, or "*" */
     bool anonymous_clients;
     bool public_messaging;
     bool public_auth;
@@ -17,35 +18,38 @@ struct rule {                                              /* a row of herald.ru
     bool private_auth;
     bool auth_channel;
     bool presence;
-    uint32_t message_history;                              /* > 0: messages on these channels are durable */
+    uint32_t message_history; /* > 0: messages on these channels are durable */
 };
 
-struct site {                                              /* hub thread only */
-    uint64_t version;                                      /* of the newest command that it contains */
-    bool is_enabled;                                       /* false: realtime is switched off */
-    struct rule *rules;                                    /* active ones only, in any order */
+struct site {           /* hub thread only */
+    uint64_t version;   /* of the newest command that it contains */
+    bool is_enabled;    /* false: realtime is switched off */
+    struct rule *rules; /* active ones only, in any order */
     size_t n_rules;
     char **canonicals;
     size_t n_canonicals;
 };
 
-void site_free(struct site *site);                         /* with all it holds; NULL is fine */
-/* The rule for a channel: the exact name first, then the longest literal prefix, then `*`; NULL: none. */
+void site_free(struct site *site); /* with all it holds; NULL is fine */
+/* The rule for a channel: the exact name first, then the longest literal prefix, then `*`; NULL:
+ * none. */
 const struct rule *site_rule(const struct site *site, struct str channel);
 
 /* What a worker must know to answer handshakes and /ready. Immutable and shared by all workers. */
 struct site_gate {
     atomic_uint refs;
-    bool is_ready;                                         /* Postgres is there and the site is loaded */
+    bool is_ready; /* Postgres is there and the site is loaded */
     bool is_enabled;
-    char reason[200];                                      /* for /ready and 503 when not ready, one sentence */
+    char reason[200]; /* for /ready and 503 when not ready, one sentence */
     char **canonicals;
     size_t n_canonicals;
 };
 
-struct site_gate *site_gate_new(const struct site *site, bool is_ready, const char *reason);  /* site may be NULL */
+struct site_gate *site_gate_new(const struct site *site, bool is_ready,
+                                const char *reason); /* site may be NULL */
 struct site_gate *site_gate_ref(struct site_gate *gate);
 void site_gate_unref(struct site_gate *gate);
-bool site_gate_has(const struct site_gate *gate, struct str canonical);   /* compares in constant time per entry */
+bool site_gate_has(const struct site_gate *gate,
+                   struct str canonical); /* compares in constant time per entry */
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The seam between the hub and the threads that own sockets. The hub gives orders; they reach one worker in the order
- * given. Nothing comes back but commands (core/command.h). Called on the hub thread only; orders may be collected
- * until flush.
+/* The seam between the hub and the threads that own sockets. The hub gives orders; they reach one
+ * worker in the order given. Nothing comes back but commands (core/command.h). Called on the hub
+ * thread only; orders may be collected until flush.
  *
- * A worker keeps, per channel number, the list of its attached sessions. The hub hands out the numbers and uses one
- * again only after every session of it was detached or has closed.
+ * A worker keeps, per channel number, the list of its attached sessions. The hub hands out the
+ * numbers and uses one again only after every session of it was detached or has closed.
  *
- * A held subscription keeps live frames aside while the hub reads history for it: what the hub sends meanwhile with
- * `send` goes out at once, what arrives by `publish` waits. `release` then lets go, in order, all that waited except
- * durable frames whose offset is <= skip_to (they were in the history), and from then on drops such frames too. */
+ * A held subscription keeps live frames aside while the hub reads history for it: what the hub
+ * sends meanwhile with `send` goes out at once, what arrives by `publish` waits. `release` then
+ * lets go, in order, all that waited except durable frames whose offset is <= skip_to (they were in
+ * the history), and from then on drops such frames too. */
 #ifndef HERALD_CORE_TRANSPORT_H
 #define HERALD_CORE_TRANSPORT_H
 
@@ -28,9 +29,11 @@ struct transport {
     void (*attach)(void *ctx, struct session_id session, uint32_t channel, bool is_held);
     void (*release)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to);
     void (*detach)(void *ctx, struct session_id session, uint32_t channel);
-    /* Send what is queued, then a close frame with this code and reason (a literal). COMMAND_CLOSE follows. */
+    /* Send what is queued, then a close frame with this code and reason (a literal). COMMAND_CLOSE
+     * follows. */
     void (*close)(void *ctx, struct session_id session, uint16_t code, const char *reason);
-    /* To every worker: a new gate (takes its own references); closes of all sessions, spread over spread_ms. */
+    /* To every worker: a new gate (takes its own references); closes of all sessions, spread over
+     * spread_ms. */
     void (*gate)(void *ctx, struct site_gate *gate);
     void (*close_all)(void *ctx, uint16_t code, const char *reason, uint32_t spread_ms);
     /* End of a turn: hand over what was collected and wake the workers that got something. */

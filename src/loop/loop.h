@@ -21,6 +21,8 @@ struct loop *loop_new(void);
 void loop_free(struct loop *loop);                         /* all its objects must have been freed */
 void loop_run(struct loop *loop);                          /* until loop_stop */
 void loop_stop(struct loop *loop);
+/* Called once after each round of callbacks, before the loop sleeps: the place to hand over what a turn collected. */
+void loop_on_turn(struct loop *loop, loop_fn *fn, void *arg);
 void *loop_native(struct loop *loop);                      /* the uv_loop_t, for libwebsockets */
 
 struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *fn, void *arg);

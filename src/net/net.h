@@ -13,7 +13,7 @@ struct net;
 struct net_page {                                          /* a static answer: exact path, e.g. "/pgherald.js" */
     const char *path;
     const char *content_type;
-    const char *body;
+    const char *body;                                      /* NULL: {"canonical":"…"}, the gate's first one */
     size_t len;
 };
 

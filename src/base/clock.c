@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Two clocks: one that only goes forward, for deadlines, and the wall clock as text, for people.
+ *
+ * The text is written digit by digit: it is needed for each ephemeral event and each log line, and
+ * strftime with a separate millisecond part would need three buffers to say the same. */
+#include "base/clock.h"
+
+#include <time.h>
+
+uint64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static char *put_digits(char *out, int number, int n_digits)
+{
+    for (int i = n_digits - 1; i >= 0; i--) {
+        out[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    return out + n_digits;
+}
+
+void clock_wall_text(char out[CLOCK_TEXT_SIZE])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    char *p = put_digits(out, utc.tm_year + 1900, 4);
+    *p++ = '-';
+    p = put_digits(p, utc.tm_mon + 1, 2);
+    *p++ = '-';
+    p = put_digits(p, utc.tm_mday, 2);
+    *p++ = 'T';
+    p = put_digits(p, utc.tm_hour, 2);
+    *p++ = ':';
+    p = put_digits(p, utc.tm_min, 2);
+    *p++ = ':';
+    p = put_digits(p, utc.tm_sec, 2);
+    *p++ = '.';
+    p = put_digits(p, (int)(now.tv_nsec / 1000000), 3);
+    *p++ = 'Z';
+    *p = '\0';
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Random identifiers: straight from the kernel, because a socketId must not be guessable (who knows
+ * one may send private messages to it) and a generator of our own would be one more thing to seed
+ * and to get wrong. */
+#include "base/id.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+void id_random(void *out, size_t len)
+{
+    unsigned char *p = out;
+    while (len > 0) {
+        ssize_t got = getrandom(p, len, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            abort();
+        p += got;
+        len -= (size_t)got;
+    }
+}
+
+void id_text(char out[ID_TEXT_SIZE])
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char random[12];
+    id_random(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i += 3) {
+        unsigned group = (unsigned)random[i] << 16 | (unsigned)random[i + 1] << 8 | random[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            *out++ = alphabet[group >> shift & 63];
+    }
+    *out = '\0';
+}

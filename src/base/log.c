@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Log lines on stderr.
+ *
+ * Each line is built in memory and leaves in one write(2): lines of several threads never mix, and
+ * there is no lock. Text that came from outside may stand in a line, so a line must stay one line:
+ * control characters become '?', and in JSON lines, which must be UTF-8, so do all bytes above 127
+ * of a message that is not valid UTF-8.
+ *
+ * The level is read on every call from every thread; it is written once, before the threads start.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+enum { MESSAGE_SIZE = 2048 };
+
+static struct {
+    enum log_level level;
+    bool as_json;
+} config = {LOG_LEVEL_INFO, false};
+
+static const char *level_name(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ERROR:
+        return "error";
+    case LOG_LEVEL_WARN:
+        return "warn";
+    case LOG_LEVEL_INFO:
+        return "info";
+    case LOG_LEVEL_DEBUG:
+        return "debug";
+    }
+    return "?";
+}
+
+void log_configure(enum log_level level, bool as_json)
+{
+    config.level = level;
+    config.as_json = as_json;
+}
+
+bool log_is_on(enum log_level level)
+{
+    return level <= config.level;
+}
+
+static void clean(char *message, size_t len)
+{
+    bool is_utf8 = str_is_utf8((struct str){message, len});
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)message[i];
+        if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_utf8))
+            message[i] = '?';
+    }
+}
+
+static void write_line(const struct buf *line)
+{
+    size_t done = 0;
+    while (done < line->len) {
+        ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return; /* there is nowhere left to complain to */
+        done += (size_t)n;
+    }
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    if (!log_is_on(level))
+        return;
+    int saved_errno = errno;
+    char message[MESSAGE_SIZE], at[CLOCK_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof message ? (size_t)n : sizeof message - 1;
+    clean(message, len);
+    clock_wall_text(at);
+
+    struct buf line = {0};
+    if (config.as_json) {
+        buf_printf(&line, "{\"at\":\"%s\",\"level\":\"%s\",\"message\":", at, level_name(level));
+        buf_json_string(&line, (struct str){message, len});
+        buf_literal(&line, "}\n");
+    } else {
+        buf_printf(&line, "%s %-5s ", at, level_name(level));
+        buf_add(&line, message, len);
+        buf_char(&line, '\n');
+    }
+    write_line(&line);
+    buf_release(&line);
+    errno = saved_errno;
+}

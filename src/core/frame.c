@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The shared bytes of a frame. The count is atomic because the hub makes a frame and several
+ * workers let go of it; the bytes are not touched after the first hand-over, so they need nothing.
+ */
+#include "core/frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct frame *frame_new(size_t len)
+{
+    assert(len <= UINT32_MAX);
+    struct frame *frame = mem_alloc(sizeof(*frame) + len);
+    atomic_init(&frame->refs, 1);
+    frame->len = (uint32_t)len;
+    frame->offset = 0;
+    return frame;
+}
+
+struct frame *frame_ref(struct frame *frame)
+{
+    atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+    return frame;
+}
+
+void frame_unref(struct frame *frame)
+{
+    /* Release and acquire: whoever frees must see all that others did with the frame before they
+     * let go. */
+    if (frame && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) {
+        free(frame);
+    }
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Sessions as the hub sees them. The list of a session's channels is an array that is scanned: it
+ * is short (its length is a limit), and most sessions are in one channel. */
+#include "core/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void session_table_init(struct session_table *table, uint32_t n_workers)
+{
+    table->n_workers = n_workers;
+    table->slots = mem_zalloc(n_workers * sizeof(*table->slots));
+    table->n_slots = mem_zalloc(n_workers * sizeof(*table->n_slots));
+}
+
+static void free_session(struct session *session)
+{
+    struct command *command;
+    while ((command = session_next_held(session))) {
+        free(command);
+    }
+    free(session->channels);
+    free(session);
+}
+
+void session_table_release(struct session_table *table)
+{
+    for (uint32_t worker = 0; worker < table->n_workers; worker++) {
+        for (uint32_t slot = 0; slot < table->n_slots[worker]; slot++) {
+            if (table->slots[worker][slot]) {
+                free_session(table->slots[worker][slot]);
+            }
+        }
+        free(table->slots[worker]);
+    }
+    free(table->slots);
+    free(table->n_slots);
+    *table = (struct session_table){0};
+}
+
+struct session *session_find(const struct session_table *table, struct session_id id)
+{
+    assert(id.worker < table->n_workers);
+    if (id.slot >= table->n_slots[id.worker]) {
+        return NULL;
+    }
+    struct session *session = table->slots[id.worker][id.slot];
+    return session && session->id.generation == id.generation ? session : NULL;
+}
+
+struct session *session_open(struct session_table *table, struct session_id id)
+{
+    assert(id.worker < table->n_workers);
+    uint32_t *n = &table->n_slots[id.worker];
+    if (id.slot >= *n) {
+        uint32_t grown = id.slot + 1 > *n * 2 ? id.slot + 1 : *n * 2;
+        struct session ***slots = &table->slots[id.worker];
+        *slots = mem_array(*slots, grown, sizeof(**slots));
+        memset(*slots + *n, 0, (grown - *n) * sizeof(**slots));
+        *n = grown;
+    }
+    assert(!table->slots[id.worker][id.slot]);
+    struct session *session = mem_zalloc(sizeof(*session));
+    session->id = id;
+    session->held_end = &session->held;
+    id_text(session->socket_id);
+    table->slots[id.worker][id.slot] = session;
+    return session;
+}
+
+void session_close(struct session_table *table, struct session *session)
+{
+    table->slots[session->id.worker][session->id.slot] = NULL;
+    free_session(session);
+}
+
+bool session_is_in(const struct session *session, const struct channel *channel)
+{
+    for (uint32_t i = 0; i < session->n_channels; i++) {
+        if (session->channels[i] == channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void session_add(struct session *session, struct channel *channel)
+{
+    uint32_t n = session->n_channels;
+    if ((n & (n - 1)) == 0) { /* full at every power of two */
+        session->channels = mem_array(session->channels, n ? n * 2 : 1, sizeof(channel));
+    }
+    session->channels[session->n_channels++] = channel;
+}
+
+bool session_remove(struct session *session, const struct channel *channel)
+{
+    for (uint32_t i = 0; i < session->n_channels; i++) {
+        if (session->channels[i] == channel) {
+            session->channels[i] = session->channels[--session->n_channels];
+            /* The next add must find the array as large as its rule says. */
+            uint32_t n = session->n_channels;
+            uint32_t cap = 1;
+            while (cap < n) {
+                cap *= 2;
+            }
+            session->channels = mem_array(session->channels, cap, sizeof(*session->channels));
+            return true;
+        }
+    }
+    return false;
+}
+
+void session_hold(struct session *session, struct command *command)
+{
+    command->next = NULL;
+    *session->held_end = command;
+    session->held_end = &command->next;
+    session->n_held++;
+}
+
+struct command *session_next_held(struct session *session)
+{
+    struct command *command = session->held;
+    if (command) {
+        session->held = command->next;
+        session->n_held--;
+        if (!session->held) {
+            session->held_end = &session->held;
+        }
+    }
+    return command;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the hub knows of a session, and the table that finds it by (worker, slot, generation). Hub
+ * thread only; the socket itself belongs to the worker. */
+#ifndef HERALD_CORE_SESSION_H
+#define HERALD_CORE_SESSION_H
+
+#include "base/id.h"
+#include "core/channel.h"
+#include "core/command.h"
+
+/* Commands of one session are handled strictly in order: while one waits for the database, the
+ * later ones are held. */
+enum session_wait {
+    SESSION_WAIT_NONE,
+    SESSION_WAIT_READ,    /* until the store has answered */
+    SESSION_WAIT_APPENDS, /* until its own messages are in the log */
+};
+
+struct session {
+    struct session_id id;
+    enum session_wait wait;
+    struct channel **channels; /* the ones it is in, in no order */
+    uint32_t n_channels;
+    uint32_t n_appending; /* messages handed to the store, not answered yet */
+    uint32_t n_invalid;
+    uint32_t n_held;
+    struct command *held, **held_end; /* commands that came while one waits */
+    bool is_closing;                  /* told to close: what it still says is ignored */
+    char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
+};
+
+struct session_table {
+    struct session ***slots; /* [worker][slot] */
+    uint32_t *n_slots;
+    uint32_t n_workers;
+};
+
+void session_table_init(struct session_table *table, uint32_t n_workers);
+void session_table_release(struct session_table *table); /* frees the sessions that are left */
+struct session *session_open(struct session_table *table, struct session_id id);
+struct session *session_find(const struct session_table *table,
+                             struct session_id id);                       /* NULL: gone */
+void session_close(struct session_table *table, struct session *session); /* frees it */
+
+bool session_is_in(const struct session *session, const struct channel *channel);
+void session_add(struct session *session, struct channel *channel);
+bool session_remove(struct session *session,
+                    const struct channel *channel); /* false: was not in it */
+
+void session_hold(struct session *session, struct command *command); /* takes the command */
+struct command *session_next_held(struct session *session);          /* NULL: none */
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the database says about the server as a whole, and the part of it that workers need for
+ * handshakes. The gate is a copy with a count of its own because it lives on other threads while
+ * the hub already has the next site. */
+#include "core/site.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/channel_name.h"
+
+void site_free(struct site *site)
+{
+    if (!site) {
+        return;
+    }
+    for (size_t i = 0; i < site->n_rules; i++) {
+        free(site->rules[i].pattern);
+    }
+    for (size_t i = 0; i < site->n_canonicals; i++) {
+        free(site->canonicals[i]);
+    }
+    free(site->rules);
+    free(site->canonicals);
+    free(site);
+}
+
+/* A scan over all rules: there are few, and a channel remembers its rule until the site changes. */
+const struct rule *site_rule(const struct site *site, struct str channel)
+{
+    const struct rule *best = NULL;
+    size_t best_len = 0;
+    for (size_t i = 0; i < site->n_rules; i++) {
+        bool is_exact;
+        struct str prefix = channel_pattern_prefix(str_of(site->rules[i].pattern), &is_exact);
+        if (is_exact && str_equals(prefix, channel)) {
+            return &site->rules[i];
+        }
+        if (!is_exact && str_starts(channel, prefix) && (!best || prefix.len > best_len) &&
+            (channel.len > prefix.len || prefix.len == 0)) {
+            best = &site->rules[i];
+            best_len = prefix.len;
+        }
+    }
+    return best;
+}
+
+struct site_gate *site_gate_new(const struct site *site, bool is_ready, const char *reason)
+{
+    struct site_gate *gate = mem_zalloc(sizeof(*gate));
+    atomic_init(&gate->refs, 1);
+    gate->is_ready = is_ready && site;
+    gate->is_enabled = site && site->is_enabled;
+    snprintf(gate->reason, sizeof(gate->reason), "%s", reason ? reason : "");
+    if (site) {
+        gate->n_canonicals = site->n_canonicals;
+        gate->canonicals = mem_array(NULL, site->n_canonicals, sizeof(*gate->canonicals));
+        for (size_t i = 0; i < site->n_canonicals; i++) {
+            gate->canonicals[i] = mem_strdup(site->canonicals[i]);
+        }
+    }
+    return gate;
+}
+
+struct site_gate *site_gate_ref(struct site_gate *gate)
+{
+    atomic_fetch_add_explicit(&gate->refs, 1, memory_order_relaxed);
+    return gate;
+}
+
+void site_gate_unref(struct site_gate *gate)
+{
+    if (!gate || atomic_fetch_sub_explicit(&gate->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < gate->n_canonicals; i++) {
+        free(gate->canonicals[i]);
+    }
+    free(gate->canonicals);
+    free(gate);
+}
+
+static bool equals_in_constant_time(const char *a, struct str b)
+{
+    if (strlen(a) != b.len) {
+        return false;
+    }
+    unsigned difference = 0;
+    for (size_t i = 0; i < b.len; i++) {
+        difference |= (unsigned)((unsigned char)a[i] ^ (unsigned char)b.ptr[i]);
+    }
+    return difference == 0;
+}
+
+bool site_gate_has(const struct site_gate *gate, struct str canonical)
+{
+    bool found = false;
+    for (size_t i = 0; i < gate->n_canonicals; i++) {
+        found |= equals_in_constant_time(gate->canonicals[i], canonical);
+    }
+    return found;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The table of static answers, made once at the start from the built-in files. It is not changed
+ * afterwards, so all workers read it without a lock. The one answer that can change, which
+ * canonical the example pages shall use, has no body here: the worker makes it from its gate. */
+#include "pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "assets.h"
+#include "base/mem.h"
+
+struct pages {
+    struct net_page *list;
+    size_t n;
+};
+
+static const char *content_type(const char *path)
+{
+    static const struct {
+        const char *ending;
+        const char *type;
+    } types[] = {
+        {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
+        {".json", "application/json"},         {".sql", "text/plain; charset=utf-8"},
+    };
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcmp(dot, types[i].ending) == 0) {
+            return types[i].type;
+        }
+    }
+    return "application/octet-stream";
+}
+
+static void add(struct pages *pages, char *path, const char *type, const struct asset *asset)
+{
+    pages->list = mem_array(pages->list, pages->n + 1, sizeof(*pages->list));
+    pages->list[pages->n++] = (struct net_page){
+        .path = path,
+        .content_type = type,
+        .body = asset ? asset->body : NULL,
+        .len = asset ? asset->len : 0,
+    };
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct net_page *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static bool starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+struct pages *pages_new(bool has_examples)
+{
+    struct pages *pages = mem_zalloc(sizeof(*pages));
+    for (size_t i = 0; i < n_assets; i++) {
+        const struct asset *asset = &assets[i];
+        const char *path = NULL;
+        if (starts(asset->path, "web/") &&
+            (has_examples || strcmp(asset->path, "web/pgherald.js") == 0)) {
+            path = asset->path + strlen("web");
+        }
+        char *public_path = path ? mem_strdup(path) : NULL;
+        if (has_examples && starts(asset->path, "examples/")) {
+            public_path = mem_printf("/%s", asset->path);
+        }
+        if (public_path) {
+            add(pages, public_path, content_type(public_path), asset);
+        }
+    }
+    if (has_examples) {
+        add(pages, mem_strdup("/examples/config.json"), "application/json", NULL);
+    }
+    qsort(pages->list, pages->n, sizeof(*pages->list), by_path);
+    return pages;
+}
+
+const struct net_page *pages_list(const struct pages *pages, size_t *n)
+{
+    *n = pages->n;
+    return pages->list;
+}
+
+void pages_free(struct pages *pages)
+{
+    if (!pages) {
+        return;
+    }
+    for (size_t i = 0; i < pages->n; i++) {
+        free((char *)(uintptr_t)pages->list[i].path); /* ours: made by pages_new */
+    }
+    free(pages->list);
+    free(pages);
+}

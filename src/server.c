@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Where the adapters meet, and the only place that knows them all: hub, store, network, signals.
+ * The main thread is the hub's thread: one loop carries the store's connections, the mailbox of the
+ * workers' commands and the signals.
+ *
+ * The order of life: bind the port (a clear error before anything else starts), start the store,
+ * start the workers (from here /health answers, /ready says 503), print the ready line at the first
+ * on_up. Stopping mirrors it: the sessions are closed by 1012 over the drain time, then the store
+ * writes what is pending, then the loop ends. */
+#include "server.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assets.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "core/hub.h"
+#include "loop/loop.h"
+#include "net/net.h"
+#include "pages.h"
+#include "pg/database.h"
+#include "proto/xano.h"
+
+#define MAX_HELD 64    /* commands of one session while one waits */
+#define MAX_INVALID 10 /* undecodable frames before close 1008 */
+#define ALIVE_CHECK_MS 250
+
+struct server {
+    const struct config *config;
+    const struct server_extras *extras;
+    struct loop *loop;
+    struct mailbox *commands; /* struct command *, from all workers */
+    struct loop_waker *waker;
+    struct loop_signal *on_int, *on_term, *on_hup;
+    struct loop_timer *alive_timer;
+    struct pages *pages;
+    struct net *net;
+    struct database *database;
+    struct transport transport;
+    struct store store;
+    struct hub *hub;
+    struct store_sink hub_sink;
+    char *canonical;   /* the first one of the site */
+    bool is_announced; /* the ready line was printed */
+    bool is_stopping;
+    struct err err;
+    enum exit_code exit_code;
+};
+
+/* ---- commands: worker threads → hub ---- */
+
+static void submit(void *ctx, struct command *command)
+{
+    struct server *server = ctx;
+    if (mailbox_put(server->commands, &command, 1)) {
+        loop_waker_wake(server->waker);
+    }
+}
+
+static void on_commands(void *arg)
+{
+    struct server *server = arg;
+    void *items;
+    size_t n = mailbox_take(server->commands, &items);
+    struct command **commands = items;
+    for (size_t i = 0; i < n; i++) {
+        hub_command(server->hub, commands[i]);
+    }
+}
+
+/* ---- the store's sink: the hub's, with what the process itself wants to know ---- */
+
+static void on_event(void *ctx, struct event *event)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_event(server->hub_sink.ctx, event);
+}
+
+static void on_append_done(void *ctx, struct session_id sender)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_append_done(server->hub_sink.ctx, sender);
+}
+
+static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_append_failed(server->hub_sink.ctx, sender, channel);
+}
+
+static void on_site(void *ctx, struct site *site)
+{
+    struct server *server = ctx;
+    free(server->canonical);
+    server->canonical = mem_strdup(site->n_canonicals > 0 ? site->canonicals[0] : "");
+    server->hub_sink.on_site(server->hub_sink.ctx, site);
+}
+
+/* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
+static void print_ready(struct server *server)
+{
+    char *url = config_public_url(server->config->database_url);
+    printf("ready url=%s canonical=%s database=%s\n", net_url(server->net), server->canonical, url);
+    fflush(stdout);
+    free(url);
+    const struct server_extras *extras = server->extras;
+    if (extras->on_ready) {
+        extras->on_ready(extras->arg, net_url(server->net), server->canonical);
+    }
+}
+
+static void on_up(void *ctx, struct str epoch)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_up(server->hub_sink.ctx, epoch);
+    /* Whoever reads the ready line must find the server ready: the gate goes to the workers first.
+     */
+    hub_flush(server->hub);
+    log_info("the database is there");
+    if (!server->is_announced) {
+        server->is_announced = true;
+        print_ready(server);
+    }
+}
+
+static void on_down(void *ctx, const char *reason)
+{
+    struct server *server = ctx;
+    log_warn("not ready: %s", reason);
+    server->hub_sink.on_down(server->hub_sink.ctx, reason);
+}
+
+/* All that one round of callbacks gave to the workers goes over at once: that is what makes bursts
+ * under load, and a lone event still leaves at the end of the turn it came in. */
+static void on_turn(void *arg)
+{
+    struct server *server = arg;
+    if (!server->is_stopping) {
+        hub_flush(server->hub);
+    }
+}
+
+/* ---- stopping ---- */
+
+static void on_database_stopped(void *arg)
+{
+    struct server *server = arg;
+    loop_stop(server->loop);
+}
+
+static void stop(struct server *server)
+{
+    if (server->is_stopping) {
+        return;
+    }
+    server->is_stopping = true;
+    /* Messages that the workers handed over before their threads ended are still in the mailbox:
+     * take them, so that those for the log are stored. */
+    net_stop(server->net, server->config->drain_ms);
+    on_commands(server);
+    database_stop(server->database, server->config->drain_ms, on_database_stopped, server);
+}
+
+static void on_stop_signal(void *arg)
+{
+    struct server *server = arg;
+    log_info("stopping as asked");
+    stop(server);
+}
+
+static void on_hangup(void *arg)
+{
+    (void)arg; /* nothing is reloaded by it, and it must not kill us */
+}
+
+static void on_fatal(void *arg, const struct err *err)
+{
+    struct server *server = arg;
+    server->err = *err;
+    server->exit_code = err->code;
+    stop(server);
+}
+
+static void on_alive_check(void *arg)
+{
+    struct server *server = arg;
+    if (!server->extras->is_alive(server->extras->arg)) {
+        server->exit_code = EXIT_CODE_FAILED;
+        err_set(&server->err, EXIT_CODE_FAILED, "the private Postgres has stopped");
+        stop(server);
+    }
+}
+
+/* ---- starting ---- */
+
+static uint32_t worker_count(const struct config *config)
+{
+    if (config->workers > 0) {
+        return config->workers;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 2 ? (uint32_t)cores - 1 : 1;
+}
+
+static enum status make_net(struct server *server, uint32_t n_workers, struct err *err)
+{
+    const struct config *config = server->config;
+    size_t n_pages;
+    const struct net_page *pages = pages_list(server->pages, &n_pages);
+    struct net_options options = {
+        .listen = config->listen,
+        .n_workers = n_workers,
+        .max_sessions = config->max_sessions,
+        .max_frame_bytes = config->max_frame_bytes,
+        .outqueue_bytes = config->outqueue_bytes,
+        .handshake_timeout_ms = config->handshake_timeout_ms,
+        .ping_interval_ms = config->ping_interval_ms,
+        .ping_misses = config->ping_misses,
+        .protocol = &xano_protocol,
+        .pages = pages,
+        .n_pages = n_pages,
+        .submit = submit,
+        .submit_ctx = server,
+    };
+    return net_new(&options, &server->net, err);
+}
+
+static void make_hub_and_store(struct server *server, uint32_t n_workers)
+{
+    const struct config *config = server->config;
+    struct database_options database_options = {
+        .url = config->database_url,
+        .look_ms = config->look_ms,
+        .batch_rows = config->batch_rows,
+        .batch_bytes = config->batch_bytes,
+        .query_timeout_ms = config->query_timeout_ms,
+        .append_max_bytes = config->append_max_bytes,
+        .retention_hours = config->retention_hours,
+        .on_fatal = on_fatal,
+        .arg = server,
+    };
+    server->database = database_new(server->loop, &database_options);
+    server->store = database_store(server->database);
+    server->transport = net_transport(server->net);
+    struct hub_options hub_options = {
+        .n_workers = n_workers,
+        .protocol = &xano_protocol,
+        .transport = &server->transport,
+        .store = &server->store,
+        .max_channels = config->max_channels,
+        .max_held = MAX_HELD,
+        .max_invalid = MAX_INVALID,
+    };
+    server->hub = hub_new(&hub_options);
+    server->hub_sink = hub_sink(server->hub);
+}
+
+static void start(struct server *server)
+{
+    server->on_int = loop_signal_new(server->loop, SIGINT, on_stop_signal, server);
+    server->on_term = loop_signal_new(server->loop, SIGTERM, on_stop_signal, server);
+    server->on_hup = loop_signal_new(server->loop, SIGHUP, on_hangup, server);
+    if (server->extras->is_alive) {
+        server->alive_timer = loop_timer_new(server->loop, on_alive_check, server);
+        loop_timer_start(server->alive_timer, ALIVE_CHECK_MS, ALIVE_CHECK_MS);
+    }
+    struct store_sink sink = {
+        .ctx = server,
+        .on_event = on_event,
+        .on_append_done = on_append_done,
+        .on_append_failed = on_append_failed,
+        .on_site = on_site,
+        .on_up = on_up,
+        .on_down = on_down,
+    };
+    loop_on_turn(server->loop, on_turn, server);
+    net_start(server->net);
+    database_start(server->database, sink);
+    log_info("listening on %s", net_url(server->net));
+}
+
+static void release(struct server *server)
+{
+    loop_timer_free(server->alive_timer);
+    loop_signal_free(server->on_hup);
+    loop_signal_free(server->on_term);
+    loop_signal_free(server->on_int);
+    database_free(server->database);
+    hub_free(server->hub);
+    net_free(server->net);
+    pages_free(server->pages);
+    loop_waker_free(server->waker);
+    mailbox_free(server->commands);
+    loop_free(server->loop);
+    free(server->canonical);
+}
+
+enum exit_code server_run(const struct config *config, const struct server_extras *extras,
+                          struct err *err)
+{
+    static const struct server_extras no_extras;
+    struct server server = {.config = config, .extras = extras ? extras : &no_extras};
+    server.loop = loop_new();
+    server.commands = mailbox_new(sizeof(struct command *));
+    server.waker = loop_waker_new(server.loop, on_commands, &server);
+    server.pages = pages_new(server.extras->has_examples);
+    uint32_t n_workers = worker_count(config);
+    if (make_net(&server, n_workers, err) != STATUS_OK) {
+        server.exit_code = err->code;
+        release(&server);
+        return server.exit_code;
+    }
+    make_hub_and_store(&server, n_workers);
+    start(&server);
+    loop_run(server.loop);
+    release(&server);
+    *err = server.err;
+    return server.exit_code;
+}

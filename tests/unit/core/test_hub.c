@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The hub's behaviour, one test each, against the fake world: joins, holds, order, limits, and what
+ * happens when the database answers late, early or not at all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../fakes/world.h"
+
+static struct world *world;
+
+static int setup(void **state)
+{
+    (void)state;
+    world = world_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_free(world);
+    return 0;
+}
+
+static const struct world_join PLAIN = {0};
+static const struct world_join HISTORY = {.history = true};
+
+/* The kinds a session has received, as letters: Joined Left Event Message History errOr. */
+static const char *kinds(unsigned worker, unsigned slot)
+{
+    static char text[256];
+    static const char letters[] = "JLEMHO";
+    const struct note *notes;
+    size_t n = world_received(world, worker, slot, &notes);
+    for (size_t i = 0; i < n && i + 1 < sizeof(text); i++) {
+        text[i] = letters[notes[i].kind];
+    }
+    text[n] = 0;
+    return text;
+}
+
+static struct note last_note(unsigned worker, unsigned slot)
+{
+    const struct note *notes;
+    size_t n = world_received(world, worker, slot, &notes);
+    assert_true(n > 0);
+    return notes[n - 1];
+}
+
+static void test_join_is_acknowledged_with_the_head(void **state)
+{
+    (void)state;
+    world_commit(world, 0);
+    world_commit(world, 0);
+    world_settle(world);
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    assert_string_equal(kinds(0, 0), "");
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "J");
+    assert_int_equal(last_note(0, 0).offset, 2);
+    assert_false(last_note(0, 0).is_resumed);
+}
+
+static void test_second_member_needs_no_read(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_open(world, 1, 0);
+    world_join(world, 1, 0, 0, PLAIN);
+    assert_false(world_answer(world, false, false));
+    assert_string_equal(kinds(1, 0), "J");
+}
+
+static void test_events_reach_members_only(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_open(world, 1, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_join(world, 1, 0, 1, PLAIN);
+    world_settle(world);
+    world_commit(world, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JE");
+    assert_string_equal(kinds(1, 0), "J");
+}
+
+static void test_live_events_wait_for_the_history(void **state)
+{
+    (void)state;
+    world_commit(world, 0);
+    world_settle(world);
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_commit(world, 0);
+    world_deliver(world);
+    assert_string_equal(kinds(0, 0), "");
+    world_answer(world, true, false);
+    assert_string_equal(kinds(0, 0), "JHE");
+    world_check_complete(world);
+}
+
+static void test_history_that_holds_an_undelivered_event(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_commit(world, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_answer(world, false, false);
+    assert_int_equal(last_note(0, 0).last, 1);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JH");
+    world_check_complete(world);
+}
+
+static void test_a_known_head_may_be_ahead_of_the_fan_out(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_commit(world, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_answer(world, false, false);
+    world_open(world, 1, 1);
+    world_join(world, 1, 1, 0, PLAIN);
+    assert_int_equal(last_note(1, 1).offset, 1);
+    world_settle(world);
+    assert_string_equal(kinds(1, 1), "J");
+    world_commit(world, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JE");
+    assert_string_equal(kinds(1, 1), "JE");
+}
+
+static void test_resume_replays_exactly_what_was_missed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        world_commit(world, 0);
+    }
+    world_settle(world);
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, (struct world_join){.has_since = true, .since = 2});
+    world_commit(world, 0);
+    world_deliver(world);
+    world_answer(world, true, false);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JEEEE");
+    const struct note *notes;
+    world_received(world, 0, 0, &notes);
+    assert_true(notes[0].is_resumed && !notes[0].is_gap);
+    assert_true(notes[1].is_replayed && notes[1].offset == 3);
+    assert_true(!notes[4].is_replayed && notes[4].offset == 6);
+}
+
+static void test_resume_with_a_void_position_is_a_gap(void **state)
+{
+    (void)state;
+    world_commit(world, 0);
+    world_settle(world);
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, (struct world_join){.has_since = true, .since = 9});
+    world_settle(world);
+    assert_true(last_note(0, 0).is_gap && !last_note(0, 0).is_resumed);
+    world_open(world, 0, 1);
+    world_join(world, 0, 1, 0, (struct world_join){.has_since = true, .other_epoch = true});
+    world_settle(world);
+    assert_true(last_note(0, 1).is_gap);
+    assert_int_equal(last_note(0, 1).offset, 1);
+}
+
+static void test_a_second_join_is_answered_and_one_leave_ends_it(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JHJH");
+    world_commit(world, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JHJHE");
+    world_leave(world, 0, 0, 0);
+    world_commit(world, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JHJHEL");
+    world_leave(world, 0, 0, 0);
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_NOT_JOINED);
+}
+
+static void test_frames_behind_a_join_keep_their_order(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_message(world, 0, 0, 0, "\"a\"");
+    world_history(world, 0, 0, 0);
+    world_leave(world, 0, 0, 0);
+    assert_string_equal(kinds(0, 0), "");
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JHMHL");
+}
+
+static void test_history_waits_for_the_sessions_own_messages(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_message(world, 0, 0, 0, "1");
+    world_message(world, 0, 0, 0, "2");
+    world_history(world, 0, 0, 0);
+    assert_false(world_answer(world, false, false));
+    world_sequence(world);
+    world_deliver(world);
+    assert_false(world_answer(world, false, false));
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JMMH");
+    assert_int_equal(last_note(0, 0).n, 2);
+}
+
+static void test_too_many_waiting_commands_are_refused(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    for (int i = 0; i < 10; i++) {
+        world_message(world, 0, 0, 0, "1");
+    }
+    assert_string_equal(kinds(0, 0), "OO");
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_RATE_LIMITED);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "OOJHMMMMMMMM");
+}
+
+static void test_ephemeral_messages_do_not_touch_the_store(void **state)
+{
+    (void)state;
+    world_site(world, 0, true, true);
+    world_open(world, 0, 0);
+    world_open(world, 1, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_join(world, 1, 0, 0, PLAIN);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "J");
+    world_message(world, 0, 0, 0, "{\"x\":1e400}");
+    assert_false(world_sequence(world));
+    assert_string_equal(kinds(0, 0), "JM");
+    assert_string_equal(kinds(1, 0), "JM");
+    assert_int_equal(last_note(1, 0).offset, 0);
+    assert_string_equal(last_note(1, 0).payload, "{\"x\":1e400}");
+    world_history(world, 0, 0, 0);
+    assert_int_equal(last_note(0, 0).kind, NOTE_HISTORY);
+    assert_int_equal(last_note(0, 0).n, 0);
+}
+
+static void test_a_channel_made_ephemeral_keeps_a_senders_order(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_message(world, 0, 0, 0, "1");
+    world_site(world, 0, true, true);
+    world_message(world, 0, 0, 0, "2");
+    assert_string_equal(kinds(0, 0), "J");
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JMM");
+    assert_int_equal(last_note(0, 0).offset, 0);
+    assert_string_equal(last_note(0, 0).payload, "2");
+}
+
+static void test_refusals_have_their_codes(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_message(world, 0, 0, 0, "1");
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_NOT_JOINED);
+    world_history(world, 0, 0, 0);
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_NOT_JOINED);
+    world_site(world, 0, false, true);
+    world_join(world, 0, 0, 0, PLAIN);
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_ANONYMOUS_REFUSED);
+    world_site(world, 0, true, false);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_message(world, 0, 0, 0, "1");
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_SEND_REFUSED);
+}
+
+static void test_channels_per_session_are_limited(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    for (unsigned c = 0; c < 4; c++) {
+        world_join(world, 0, 0, c, PLAIN);
+    }
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JJJO");
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_TOO_MANY_CHANNELS);
+    world_join(world, 0, 0, 0, PLAIN); /* one it is already in */
+    assert_int_equal(last_note(0, 0).kind, NOTE_JOINED);
+}
+
+static void test_a_failed_read_undoes_the_join(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_message(world, 0, 0, 0, "1");
+    world_answer(world, false, true);
+    assert_string_equal(kinds(0, 0), "OO");
+    const struct note *notes;
+    world_received(world, 0, 0, &notes);
+    assert_int_equal(notes[0].code, ERROR_CODE_UNAVAILABLE);
+    assert_int_equal(notes[1].code, ERROR_CODE_NOT_JOINED);
+}
+
+static void test_a_refused_message_is_told_and_goes_on(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_message(world, 0, 0, 0, "1");
+    world_history(world, 0, 0, 0);
+    assert_true(world_refuse(world));
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JOH");
+}
+
+static void test_invalid_frames_end_the_session(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    for (int i = 0; i < 4; i++) {
+        world_invalid(world, 0, 0);
+    }
+    assert_string_equal(kinds(0, 0), "OOOO");
+    assert_int_equal(world_close_code(world, 0, 0), 1008);
+    world_join(world, 0, 0, 0, PLAIN); /* what it still says is ignored */
+    assert_false(world_answer(world, false, false));
+}
+
+static void test_a_closed_session_leaves_nothing(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_close(world, 0, 0);
+    world_open(world, 0, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), ""); /* the answer was for the one before */
+    world_join(world, 0, 0, 0, PLAIN);
+    world_message(world, 0, 0, 0, "1");
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JM");
+}
+
+static void test_a_new_epoch_closes_all(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_up(world, "e1");
+    assert_int_equal(world_close_code(world, 0, 0), 0);
+    world_up(world, "e2");
+    assert_int_equal(world_close_code(world, 0, 0), 1012);
+}
+
+static void test_an_answer_of_another_epoch_is_not_believed(void **state)
+{
+    (void)state;
+    world_commit(world, 0);
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    struct store_sink sink = hub_sink(world_hub(world));
+    sink.on_up(sink.ctx, STR("e2")); /* renewed, but the answer was read before */
+    world_answer(world, false, false);
+    world_open(world, 1, 0);
+    world_up(world, "e2");
+    world_join(world, 1, 0, 0, PLAIN);
+    assert_true(world_answer(world, false, false)); /* no head was taken over: it reads again */
+    assert_string_equal(kinds(1, 0), "J");
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_join_is_acknowledged_with_the_head),
+        T(test_second_member_needs_no_read),
+        T(test_events_reach_members_only),
+        T(test_live_events_wait_for_the_history),
+        T(test_history_that_holds_an_undelivered_event),
+        T(test_a_known_head_may_be_ahead_of_the_fan_out),
+        T(test_resume_replays_exactly_what_was_missed),
+        T(test_resume_with_a_void_position_is_a_gap),
+        T(test_a_second_join_is_answered_and_one_leave_ends_it),
+        T(test_frames_behind_a_join_keep_their_order),
+        T(test_history_waits_for_the_sessions_own_messages),
+        T(test_too_many_waiting_commands_are_refused),
+        T(test_ephemeral_messages_do_not_touch_the_store),
+        T(test_a_channel_made_ephemeral_keeps_a_senders_order),
+        T(test_refusals_have_their_codes),
+        T(test_channels_per_session_are_limited),
+        T(test_a_failed_read_undoes_the_join),
+        T(test_a_refused_message_is_told_and_goes_on),
+        T(test_invalid_frames_end_the_session),
+        T(test_a_closed_session_leaves_nothing),
+        T(test_a_new_epoch_closes_all),
+        T(test_an_answer_of_another_epoch_is_not_believed),
+    };
+    return cmocka_run_group_tests_name("core/hub", tests, NULL, NULL);
+}
