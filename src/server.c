@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "assets.h"
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
@@ -31,6 +31,8 @@
 #define MAX_HELD 64    /* commands of one session while one waits */
 #define MAX_INVALID 10 /* undecodable frames before close 1008 */
 #define ALIVE_CHECK_MS 250
+#define DRAIN_CHECK_MS 20
+#define DRAIN_GRACE_MS 1000 /* for the last closing handshakes */
 
 struct server {
     const struct config *config;
@@ -40,6 +42,8 @@ struct server {
     struct loop_waker *waker;
     struct loop_signal *on_int, *on_term, *on_hup;
     struct loop_timer *alive_timer;
+    struct loop_timer *drain_timer;
+    uint64_t drain_until;
     struct pages *pages;
     struct net *net;
     struct database *database;
@@ -50,6 +54,7 @@ struct server {
     char *canonical;   /* the first one of the site */
     bool is_announced; /* the ready line was printed */
     bool is_stopping;
+    bool is_net_stopped;
     struct err err;
     enum exit_code exit_code;
 };
@@ -142,7 +147,7 @@ static void on_down(void *ctx, const char *reason)
 static void on_turn(void *arg)
 {
     struct server *server = arg;
-    if (!server->is_stopping) {
+    if (!server->is_net_stopped) {
         hub_flush(server->hub);
     }
 }
@@ -155,17 +160,36 @@ static void on_database_stopped(void *arg)
     loop_stop(server->loop);
 }
 
+/* All sessions have gone, or the drain time is over. */
+static void finish_stop(struct server *server)
+{
+    loop_timer_stop(server->drain_timer);
+    net_stop(server->net, 0);
+    server->is_net_stopped = true;
+    /* Messages that the workers handed over before their threads ended are still in the mailbox:
+     * take them, so that those for the log are stored. */
+    on_commands(server);
+    database_stop(server->database, server->config->drain_ms, on_database_stopped, server);
+}
+
+static void on_drain_check(void *arg)
+{
+    struct server *server = arg;
+    uint64_t now = clock_ms();
+    if (hub_n_sessions(server->hub) == 0 || now >= server->drain_until) {
+        finish_stop(server);
+    }
+}
+
 static void stop(struct server *server)
 {
     if (server->is_stopping) {
         return;
     }
     server->is_stopping = true;
-    /* Messages that the workers handed over before their threads ended are still in the mailbox:
-     * take them, so that those for the log are stored. */
-    net_stop(server->net, server->config->drain_ms);
-    on_commands(server);
-    database_stop(server->database, server->config->drain_ms, on_database_stopped, server);
+    hub_drain(server->hub, server->config->drain_ms);
+    server->drain_until = clock_ms() + server->config->drain_ms + DRAIN_GRACE_MS;
+    loop_timer_start(server->drain_timer, 0, DRAIN_CHECK_MS);
 }
 
 static void on_stop_signal(void *arg)
@@ -267,6 +291,7 @@ static void start(struct server *server)
     server->on_int = loop_signal_new(server->loop, SIGINT, on_stop_signal, server);
     server->on_term = loop_signal_new(server->loop, SIGTERM, on_stop_signal, server);
     server->on_hup = loop_signal_new(server->loop, SIGHUP, on_hangup, server);
+    server->drain_timer = loop_timer_new(server->loop, on_drain_check, server);
     if (server->extras->is_alive) {
         server->alive_timer = loop_timer_new(server->loop, on_alive_check, server);
         loop_timer_start(server->alive_timer, ALIVE_CHECK_MS, ALIVE_CHECK_MS);
@@ -289,6 +314,7 @@ static void start(struct server *server)
 static void release(struct server *server)
 {
     loop_timer_free(server->alive_timer);
+    loop_timer_free(server->drain_timer);
     loop_signal_free(server->on_hup);
     loop_signal_free(server->on_term);
     loop_signal_free(server->on_int);

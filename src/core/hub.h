@@ -25,6 +25,10 @@ struct hub *hub_new(const struct hub_options *options);
 void hub_free(struct hub *hub);
 struct store_sink hub_sink(struct hub *hub);
 void hub_command(struct hub *hub, struct command *command); /* takes the command */
-void hub_flush(struct hub *hub);                            /* end of a turn */
+/* Stops taking sessions (the gate says why) and closes those there are with 1012, spread over
+ * spread_ms. Events still reach a session until its close. */
+void hub_drain(struct hub *hub, uint32_t spread_ms);
+uint32_t hub_n_sessions(const struct hub *hub);
+void hub_flush(struct hub *hub); /* end of a turn */
 
 #endif

@@ -68,12 +68,14 @@ struct session *session_open(struct session_table *table, struct session_id id)
     session->held_end = &session->held;
     id_text(session->socket_id);
     table->slots[id.worker][id.slot] = session;
+    table->n_open++;
     return session;
 }
 
 void session_close(struct session_table *table, struct session *session)
 {
     table->slots[session->id.worker][session->id.slot] = NULL;
+    table->n_open--;
     free_session(session);
 }
 

@@ -33,6 +33,7 @@ struct session_table {
     struct session ***slots; /* [worker][slot] */
     uint32_t *n_slots;
     uint32_t n_workers;
+    uint32_t n_open;
 };
 
 void session_table_init(struct session_table *table, uint32_t n_workers);
