@@ -111,7 +111,7 @@ static void on_site(void *ctx, struct site *site)
 /* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
 static void print_ready(struct server *server)
 {
-    char *url = config_public_url(server->config->database_url);
+    char *url = option_public_url(server->config->database_url);
     printf("ready url=%s canonical=%s database=%s\n", net_url(server->net), server->canonical, url);
     fflush(stdout);
     free(url);

@@ -72,60 +72,48 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    buf_reserve(buf, FIRST_CAP);
+    size_t room = buf->cap - buf->len;
+    int len = vsnprintf(buf->data + buf->len, room, format, args);
     assert(len >= 0);
-    buf_reserve(buf, (size_t)len + 1); /* vsnprintf wants room for its NUL */
-    vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+    if ((size_t)len >= room) { /* vsnprintf also wants room for its NUL */
+        buf_reserve(buf, (size_t)len + 1);
+        vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
+    }
     buf->len += (size_t)len;
     va_end(again);
     va_end(args);
 }
 
-/* The letter of the two-character escape of c, 'u' for one without, 0 if it stands for itself (RFC
- * 8259, section 7). */
-static char json_escape(unsigned char c)
+size_t buf_json_escape(unsigned char c, char out[BUF_JSON_ESCAPE_MAX])
 {
-    switch (c) {
-    case '"':
-    case '\\':
-        return (char)c;
-    case '\b':
-        return 'b';
-    case '\f':
-        return 'f';
-    case '\n':
-        return 'n';
-    case '\r':
-        return 'r';
-    case '\t':
-        return 't';
-    default:
-        return c < 0x20 ? 'u' : 0;
+    /* RFC 8259, section 7: these letters in the order of their meanings. */
+    static const char letters[] = "bfnrt\"\\", meanings[] = "\b\f\n\r\t\"\\";
+    static const char hex[] = "0123456789abcdef";
+    if (c >= 0x20 && c != '"' && c != '\\') {
+        out[0] = (char)c;
+        return 1;
     }
+    const char *meaning = c == 0 ? NULL : strchr(meanings, c);
+    out[0] = '\\';
+    if (meaning != NULL) {
+        out[1] = letters[meaning - meanings];
+        return 2;
+    }
+    memcpy(out + 1, "u00", 3);
+    out[4] = hex[c >> 4];
+    out[5] = hex[c & 15];
+    return BUF_JSON_ESCAPE_MAX;
 }
 
 void buf_json_string(struct buf *buf, struct str text)
 {
-    static const char hex[] = "0123456789abcdef";
-    size_t plain = 0; /* start of the stretch that needs no escape and is not appended yet */
+    buf_reserve(buf, text.len + 2);
     buf_char(buf, '"');
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        char escape = json_escape(c);
-        if (escape == 0)
-            continue;
-        buf_add(buf, text.ptr + plain, i - plain);
-        plain = i + 1;
-        buf_char(buf, '\\');
-        buf_char(buf, escape);
-        if (escape == 'u') {
-            buf_literal(buf, "00");
-            buf_char(buf, hex[c >> 4]);
-            buf_char(buf, hex[c & 15]);
-        }
+        char escaped[BUF_JSON_ESCAPE_MAX];
+        buf_add(buf, escaped, buf_json_escape((unsigned char)text.ptr[i], escaped));
     }
-    if (plain < text.len)
-        buf_add(buf, text.ptr + plain, text.len - plain);
     buf_char(buf, '"');
 }
 

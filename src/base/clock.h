@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint64_t clock_ms(void);                                   /* monotonic milliseconds */
-#define CLOCK_TEXT_SIZE 25                                 /* "2026-11-23T22:14:36.123Z" and a NUL */
-void clock_wall_text(char out[CLOCK_TEXT_SIZE]);           /* RFC 3339, UTC, milliseconds */
+uint64_t clock_ms(void);                         /* monotonic milliseconds */
+#define CLOCK_TEXT_SIZE 25                       /* "2026-11-23T22:14:36.123Z" and a NUL */
+void clock_wall_text(char out[CLOCK_TEXT_SIZE]); /* RFC 3339, UTC, milliseconds */
 
 #endif

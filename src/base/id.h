@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-void id_random(void *out, size_t len);                     /* aborts if the kernel has no randomness */
-#define ID_TEXT_SIZE 17                                    /* 12 random bytes as base64url, and a NUL */
+void id_random(void *out, size_t len); /* aborts if the kernel has no randomness */
+#define ID_TEXT_SIZE 17                /* 12 random bytes as base64url, and a NUL */
 void id_text(char out[ID_TEXT_SIZE]);
 
 #endif

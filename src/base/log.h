@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Log lines on stderr, as text or as JSON lines. Levels say who must act: error the operator now, warn the operator
- * today, info life events, debug per session. Never tokens, claims, row data or connection strings. Thread-safe. */
+/* Log lines on stderr, as text or as JSON lines. Levels say who must act: error the operator now,
+ * warn the operator today, info life events, debug per session. Never tokens, claims, row data or
+ * connection strings. Thread-safe. */
 #ifndef HERALD_BASE_LOG_H
 #define HERALD_BASE_LOG_H
 
@@ -8,7 +9,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-void log_configure(enum log_level level, bool as_json);    /* before threads start */
+void log_configure(enum log_level level, bool as_json); /* before threads start */
 bool log_is_on(enum log_level level);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

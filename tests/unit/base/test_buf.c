@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The growing buffer: growth, numbers, JSON strings, dropping from the front. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/buf.h"
+
+static void assert_holds(const struct buf *buf, struct str expected)
+{
+    assert_int_equal(buf->len, expected.len);
+    assert_memory_equal(buf->data, expected.ptr, expected.len);
+}
+
+static void test_append(void **state)
+{
+    (void)state;
+    struct buf buf = {0};
+    buf_add(&buf, NULL, 0);
+    assert_null(buf.data);
+    buf_literal(&buf, "a");
+    buf_str(&buf, STR("b\0c"));
+    buf_str(&buf, (struct str){0});
+    buf_char(&buf, 'd');
+    buf_printf(&buf, "[%s:%d]", "e", -5);
+    assert_holds(&buf, STR("ab\0cd[e:-5]"));
+    buf_printf(&buf, "%0300d", 7);
+    assert_int_equal(buf.len, 311);
+    assert_memory_equal(buf.data + 308, "007", 3);
+    buf_clear(&buf);
+    assert_int_equal(buf.len, 0);
+    assert_true(buf.cap > 0);
+    buf_release(&buf);
+    assert_null(buf.data);
+    assert_int_equal(buf.cap, 0);
+}
+
+static void test_growth_keeps_content(void **state)
+{
+    (void)state;
+    struct buf buf = {0};
+    for (int i = 0; i < 10000; i++)
+        buf_char(&buf, (char)('a' + i % 26));
+    assert_int_equal(buf.len, 10000);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(buf.data[i], 'a' + i % 26);
+    assert_true(buf.cap < 20000);
+    buf_reserve(&buf, 50000);
+    assert_true(buf.cap >= 60000);
+    assert_int_equal(buf.data[9999], 'a' + 9999 % 26);
+    buf_release(&buf);
+}
+
+static void test_text_is_terminated(void **state)
+{
+    (void)state;
+    struct buf buf = {0};
+    assert_string_equal(buf_text(&buf), "");
+    for (int i = 0; i < 64; i++) /* to the edge of the first allocation */
+        buf_char(&buf, 'x');
+    assert_int_equal(strlen(buf_text(&buf)), 64);
+    assert_int_equal(buf.len, 64);
+    buf_release(&buf);
+}
+
+static void test_u64(void **state)
+{
+    (void)state;
+    struct buf buf = {0};
+    buf_u64(&buf, 0);
+    buf_char(&buf, ' ');
+    buf_u64(&buf, 9);
+    buf_char(&buf, ' ');
+    buf_u64(&buf, 10);
+    buf_char(&buf, ' ');
+    buf_u64(&buf, UINT64_MAX);
+    assert_string_equal(buf_text(&buf), "0 9 10 18446744073709551615");
+    buf_release(&buf);
+}
+
+static void test_json_string(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str text;
+        const char *json;
+    } cases[] = {
+        {{"", 0}, "\"\""},
+        {{"room/1", 6}, "\"room/1\""},
+        {{"a\"b\\c", 5}, "\"a\\\"b\\\\c\""},
+        {{"\b\f\n\r\t", 5}, "\"\\b\\f\\n\\r\\t\""},
+        {{"\0\x01\x1f\x7f", 4}, "\"\\u0000\\u0001\\u001f\x7f\""},
+        {{"/ é 😀", 9}, "\"/ é 😀\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf buf = {0};
+        buf_json_string(&buf, cases[i].text);
+        assert_string_equal(buf_text(&buf), cases[i].json);
+        buf_release(&buf);
+    }
+}
+
+static void test_consume(void **state)
+{
+    (void)state;
+    struct buf buf = {0};
+    buf_consume(&buf, 0);
+    buf_literal(&buf, "abcdef");
+    buf_consume(&buf, 0);
+    assert_holds(&buf, STR("abcdef"));
+    buf_consume(&buf, 2);
+    assert_holds(&buf, STR("cdef"));
+    buf_consume(&buf, 4);
+    assert_int_equal(buf.len, 0);
+    buf_release(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_append),
+        cmocka_unit_test(test_growth_keeps_content),
+        cmocka_unit_test(test_text_is_terminated),
+        cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_json_string),
+        cmocka_unit_test(test_consume),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
