@@ -93,7 +93,7 @@ static void close_session(struct hub *hub, struct session *session)
     for (uint32_t i = 0; i < session->n_channels; i++) {
         hub_forget_member(hub, session, session->channels[i]);
     }
-    session_close(&hub->sessions, session);
+    session_table_close(&hub->sessions, session);
 }
 
 /* False: it must wait, and be handled again later. */
@@ -138,11 +138,11 @@ static void hold(struct hub *hub, struct session *session, struct command *comma
 void hub_command(struct hub *hub, struct command *command)
 {
     if (command->type == COMMAND_OPEN) {
-        session_open(&hub->sessions, command->session);
+        session_table_open(&hub->sessions, command->session);
         free(command);
         return;
     }
-    struct session *session = session_find(&hub->sessions, command->session);
+    struct session *session = session_table_find(&hub->sessions, command->session);
     assert(session && hub->site); /* the gate opens only with a site */
     if (command->type == COMMAND_CLOSE) {
         close_session(hub, session);
@@ -184,7 +184,7 @@ static void append_answered(struct hub *hub, struct session *session)
 static void on_append_done(void *ctx, struct session_id sender)
 {
     struct hub *hub = ctx;
-    struct session *session = session_find(&hub->sessions, sender);
+    struct session *session = session_table_find(&hub->sessions, sender);
     if (session) {
         append_answered(hub, session);
     }
@@ -193,7 +193,7 @@ static void on_append_done(void *ctx, struct session_id sender)
 static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
 {
     struct hub *hub = ctx;
-    struct session *session = session_find(&hub->sessions, sender);
+    struct session *session = session_table_find(&hub->sessions, sender);
     if (session) {
         if (!session->is_closing) {
             hub_answer_error(hub, session, channel, ERROR_CODE_UNAVAILABLE);

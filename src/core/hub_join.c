@@ -196,7 +196,7 @@ static void on_answer(void *arg, const struct store_answer *found)
     struct pending_read *read = arg;
     struct hub *hub = read->hub;
     struct channel *channel = read->channel;
-    struct session *session = session_find(&hub->sessions, read->session);
+    struct session *session = session_table_find(&hub->sessions, read->session);
     if (session && !session->is_closing) {
         /* An answer of another epoch than ours was read across a restore or failover: its offsets
          * mean nothing here, and the sessions are being closed. */

@@ -41,7 +41,7 @@ void session_table_release(struct session_table *table)
     *table = (struct session_table){0};
 }
 
-struct session *session_find(const struct session_table *table, struct session_id id)
+struct session *session_table_find(const struct session_table *table, struct session_id id)
 {
     assert(id.worker < table->n_workers);
     if (id.slot >= table->n_slots[id.worker]) {
@@ -51,7 +51,7 @@ struct session *session_find(const struct session_table *table, struct session_i
     return session && session->id.generation == id.generation ? session : NULL;
 }
 
-struct session *session_open(struct session_table *table, struct session_id id)
+struct session *session_table_open(struct session_table *table, struct session_id id)
 {
     assert(id.worker < table->n_workers);
     uint32_t *n = &table->n_slots[id.worker];
@@ -72,7 +72,7 @@ struct session *session_open(struct session_table *table, struct session_id id)
     return session;
 }
 
-void session_close(struct session_table *table, struct session *session)
+void session_table_close(struct session_table *table, struct session *session)
 {
     table->slots[session->id.worker][session->id.slot] = NULL;
     table->n_open--;

@@ -38,10 +38,10 @@ struct session_table {
 
 void session_table_init(struct session_table *table, uint32_t n_workers);
 void session_table_release(struct session_table *table); /* frees the sessions that are left */
-struct session *session_open(struct session_table *table, struct session_id id);
-struct session *session_find(const struct session_table *table,
-                             struct session_id id);                       /* NULL: gone */
-void session_close(struct session_table *table, struct session *session); /* frees it */
+struct session *session_table_open(struct session_table *table, struct session_id id);
+struct session *session_table_find(const struct session_table *table,
+                                   struct session_id id);                       /* NULL: gone */
+void session_table_close(struct session_table *table, struct session *session); /* frees it */
 
 bool session_is_in(const struct session *session, const struct channel *channel);
 void session_add(struct session *session, struct channel *channel);
