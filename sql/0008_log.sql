@@ -1,0 +1,345 @@
+-- SPDX-License-Identifier: PostgreSQL
+--
+-- Step 8: reading the log, and keeping it small: catch-up, resume, history, sweep, trim, figures.
+--
+-- **Reads are bounded by rows and bytes**, whatever a caller asks for, and what does not fit is found out without reading
+-- more than one payload too many. The functions are STABLE, so all their statements see one snapshot: rows and head agree.
+--
+-- **Trimming** keeps of each channel the newest message_history events of its rule for ever, and all else for the
+-- retention. It never scans the log. It walks, in bounded steps, over three things and judges the channels it meets:
+--
+--   aged     log rows that became older than the retention since the last step (ids and times rise together),
+--   fresh    log rows that are new since the last step: they push their channel's oldest survivors out,
+--   rejudge  after a rule changed: the channels that have survivors, by name.
+--
+-- So each row is looked at a fixed number of times in its life, and a quiet room keeps its last N events for years and costs
+-- nothing. What is removed is always the lowest part of a channel; `floor` remembers how far, so that the head outlives its
+-- rows and a resume from before the floor is told that there is a gap.
+
+SET LOCAL ROLE herald_owner;
+SET LOCAL search_path = pg_catalog;
+
+-- ------------------------------------------------------------------------------------------------------ reading
+
+CREATE FUNCTION herald.read_log(after bigint, max_rows int, max_bytes int)
+    RETURNS TABLE (id bigint, channel text, seq bigint, at text, action text, client text, options text, payload text, message int)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    l       record;
+    n_rows  int := 0;
+    n_bytes bigint := 0;
+BEGIN
+    FOR l IN SELECT g.* FROM herald.log g WHERE g.id > after ORDER BY g.id LIMIT max_rows LOOP
+        payload := l.payload::text;
+        n_rows := n_rows + 1;
+        n_bytes := n_bytes + octet_length(payload);
+        EXIT WHEN n_bytes > max_bytes AND n_rows > 1;
+        id := l.id;
+        channel := l.channel;
+        seq := l.seq;
+        at := herald.rfc3339(l.at);
+        action := l.action;
+        client := l.client::text;
+        options := l.options::text;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION herald.read_log(bigint, int, int) IS
+'For the server: the log after an id, in order, up to max_rows rows and max_bytes of payload, at least one row if there is any.
+The columns are those of sequence(); message is NULL.';
+
+CREATE FUNCTION herald.head_of(channel text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT greatest(
+        coalesce((SELECT c.floor FROM herald.channel c WHERE c.name = head_of.channel COLLATE "C"), 0),
+        coalesce((SELECT l.seq FROM herald.log l WHERE l.channel = head_of.channel COLLATE "C" ORDER BY l.seq DESC LIMIT 1), 0))
+$$;
+COMMENT ON FUNCTION herald.head_of(text) IS 'Internal: a channel''s newest offset, 0 if it never had one.';
+
+-- The offset after which the channel's newest events fit: at most max_rows of them and max_bytes.
+CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    l       record;
+    n_bytes bigint := 0;
+    after   bigint;
+BEGIN
+    FOR l IN SELECT g.seq, g.payload, g.client FROM herald.log g WHERE g.channel = newest_after.channel COLLATE "C"
+              ORDER BY g.seq DESC LIMIT greatest(max_rows, 0) LOOP
+        n_bytes := n_bytes + octet_length(l.payload::text) + coalesce(octet_length(l.client::text), 0);
+        EXIT WHEN n_bytes > max_bytes;
+        after := l.seq - 1;
+    END LOOP;
+    RETURN after;
+END
+$$;
+COMMENT ON FUNCTION herald.newest_after(text, int, int) IS
+'Internal: the offset behind which a channel''s newest events fit into the limits; NULL: none fits.';
+
+CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_seq bigint)
+    RETURNS TABLE (epoch text, head bigint, gap boolean, id bigint, seq bigint, at text, action text, client text, options text, payload text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    wanted CONSTANT text := read_channel.channel;
+    after           bigint;
+BEGIN
+    SELECT s.epoch INTO epoch FROM herald.state s;
+    head := herald.head_of(wanted);
+    gap := false;
+    IF kind = 'last' THEN
+        after := herald.newest_after(wanted, max_rows, max_bytes);
+    ELSIF kind = 'since' THEN
+        gap := coalesce(since_epoch <> epoch OR since_seq > head OR since_seq < 0 OR head - since_seq > max_rows
+                        OR since_seq < (SELECT c.floor FROM herald.channel c WHERE c.name = wanted COLLATE "C"),
+                        since_epoch IS NULL OR since_seq IS NULL);
+        IF NOT gap AND since_seq < head THEN
+            after := since_seq;
+            gap := herald.newest_after(wanted, max_rows, max_bytes) IS DISTINCT FROM since_seq
+                   AND coalesce(herald.newest_after(wanted, max_rows, max_bytes) > since_seq, true);
+            IF gap THEN
+                after := NULL;
+            END IF;
+        END IF;
+    ELSIF kind IS DISTINCT FROM 'head' THEN
+        RAISE EXCEPTION 'herald: read_channel() reads head, last or since' USING ERRCODE = '22023';
+    END IF;
+    IF after IS NULL OR after >= head THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT epoch, head, gap, l.id, l.seq, herald.rfc3339(l.at), l.action, l.client::text, l.options::text, l.payload::text
+      FROM herald.log l WHERE l.channel = wanted COLLATE "C" AND l.seq > after ORDER BY l.seq;
+END
+$$;
+COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint) IS
+'For the server: a channel''s epoch and head, and of one snapshot with them its newest events (kind last), or all after
+since_seq (kind since), oldest first. Always at least one row; without events its id is NULL. gap: what is missing since then
+cannot be told: another epoch, trimmed, ahead of the head, or more than max_rows rows or max_bytes.';
+
+CREATE FUNCTION herald.history(channel text, n int DEFAULT 100)
+    RETURNS TABLE (seq bigint, at timestamptz, action text, client json, payload json)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT h.seq, h.at, h.action, h.client, h.payload
+      FROM (SELECT l.seq, l.at, l.action, l.client, l.payload FROM herald.log l
+             WHERE l.channel = history.channel COLLATE "C" ORDER BY l.seq DESC LIMIT greatest(n, 0)) h
+     ORDER BY h.seq
+$$;
+COMMENT ON FUNCTION herald.history(text, int) IS
+'The newest n events of a channel, oldest first. The columns are json and not jsonb, because a client may have sent what jsonb
+refuses ("\u0000", 1e400).';
+
+-- --------------------------------------------------------------------------------------------------- housekeeping
+
+CREATE FUNCTION herald.sweep() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    max_rows CONSTANT int := 100000;
+    newest   herald.cursor;
+    swept    xid8;
+    upto     xid8;
+    n_rows   bigint;
+    last_xid xid8;
+BEGIN
+    SELECT * INTO newest FROM herald.cursor c ORDER BY c.position DESC LIMIT 1;
+    upto := pg_snapshot_xmin(newest.done);
+    -- Where this session's last sweep ended: without it each one would walk again over all entries of the index that are
+    -- dead but not yet vacuumed. A new session starts at the beginning.
+    swept := coalesce(nullif(current_setting('herald.swept', true), ''), '0')::xid8;
+    IF swept > upto THEN
+        swept := '0';
+    END IF;
+    WITH doomed AS MATERIALIZED (
+        SELECT o.xid, o.id FROM herald.outbox o WHERE o.xid >= swept AND o.xid < upto ORDER BY o.xid, o.id LIMIT max_rows
+    ), gone AS (
+        DELETE FROM herald.outbox o USING doomed d WHERE o.xid = d.xid AND o.id = d.id
+    )
+    SELECT count(*), (SELECT d.xid FROM doomed d ORDER BY d.xid DESC LIMIT 1) INTO n_rows, last_xid FROM doomed;
+    PERFORM set_config('herald.swept', CASE WHEN n_rows = max_rows THEN last_xid ELSE upto END::text, false);
+    DELETE FROM herald.cursor c WHERE c.position < newest.position - 1000;
+    RETURN n_rows;
+END
+$$;
+COMMENT ON FUNCTION herald.sweep() IS
+'For the server, every few seconds: removes outbox rows behind the cursor (at most 100 000) and old cursors. Returns how many rows.';
+
+CREATE FUNCTION herald.kept(channel text) RETURNS int
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((
+        SELECT r.message_history FROM herald.rule r
+         WHERE r.active AND (r.channel = kept.channel COLLATE "C"
+                             OR r.channel LIKE '%*' AND starts_with(kept.channel, rtrim(r.channel, '*'))
+                                AND (r.channel = '*' OR octet_length(kept.channel) >= octet_length(r.channel)))
+         ORDER BY r.channel = kept.channel COLLATE "C" DESC, octet_length(r.channel) DESC LIMIT 1), 0)
+$$;
+COMMENT ON FUNCTION herald.kept(text) IS 'Internal: how many events of a channel are kept for ever.';
+
+CREATE FUNCTION herald.trim_channels(names text[], max_rows int) RETURNS int
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+    WITH judged AS MATERIALIZED (
+        SELECT c.name, least(c.aged, herald.head_of(c.name) - herald.kept(c.name)) AS upto
+          FROM unnest(names) n(name) JOIN herald.channel c ON c.name = n.name COLLATE "C"
+         WHERE c.aged > c.floor
+    ), doomed AS MATERIALIZED (
+        SELECT l.id, l.channel, l.seq
+          FROM judged j
+         CROSS JOIN LATERAL (SELECT x.id, x.channel, x.seq FROM herald.log x
+                              WHERE x.channel = j.name AND x.seq <= j.upto ORDER BY x.seq LIMIT max_rows) l
+         LIMIT max_rows
+    ), gone AS (
+        DELETE FROM herald.log l USING doomed d WHERE l.id = d.id
+    ), raised AS (
+        UPDATE herald.channel c SET floor = d.seq
+          FROM (SELECT x.channel, max(x.seq) AS seq FROM doomed x GROUP BY x.channel) d WHERE c.name = d.channel
+    )
+    SELECT count(*)::int FROM doomed
+$$;
+COMMENT ON FUNCTION herald.trim_channels(text[], int) IS
+'Internal: removes what is older than the retention and not among the newest that the rule keeps; returns how many rows.';
+
+CREATE FUNCTION herald.trim(retention interval, max_rows int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    max_steps CONSTANT int := 25;
+    p         herald.trim_position;
+    names     text[];
+    last_id   bigint;
+    last_name text;
+    n_removed bigint := 0;
+    is_idle   boolean;
+BEGIN
+    IF max_rows < 1 THEN
+        RAISE EXCEPTION 'herald: trim() needs a positive limit' USING ERRCODE = '22023';
+    END IF;
+    FOR step IN 1 .. max_steps LOOP
+        SELECT * INTO p FROM herald.trim_position t FOR UPDATE SKIP LOCKED;
+        EXIT WHEN NOT FOUND OR retention IS NULL OR n_removed >= max_rows;
+        is_idle := p.rejudge IS NULL;
+
+        SELECT array_agg(DISTINCT w.channel), max(w.id) INTO names, last_id
+          FROM (SELECT l.id, l.channel, l.at FROM herald.log l WHERE l.id > p.aged ORDER BY l.id LIMIT max_rows) w
+         WHERE w.at < now() - retention;
+        IF last_id IS NOT NULL THEN
+            UPDATE herald.channel c SET aged = w.seq
+              FROM (SELECT l.channel, max(l.seq) AS seq FROM herald.log l WHERE l.id > p.aged AND l.id <= last_id GROUP BY l.channel) w
+             WHERE c.name = w.channel AND c.aged < w.seq;
+            n_removed := n_removed + herald.trim_channels(names, (max_rows - n_removed)::int);
+            -- Cut off by the limit: the same channels again next time.
+            EXIT WHEN n_removed >= max_rows;
+            UPDATE herald.trim_position t SET aged = last_id;
+            is_idle := false;
+        END IF;
+
+        SELECT array_agg(DISTINCT w.channel), max(w.id) INTO names, last_id
+          FROM (SELECT l.id, l.channel FROM herald.log l WHERE l.id > greatest(p.fresh, p.aged) ORDER BY l.id LIMIT max_rows) w;
+        IF last_id IS NOT NULL THEN
+            n_removed := n_removed + herald.trim_channels(names, (max_rows - n_removed)::int);
+            EXIT WHEN n_removed >= max_rows;
+            UPDATE herald.trim_position t SET fresh = last_id;
+            is_idle := false;
+        END IF;
+
+        IF p.rejudge IS NOT NULL THEN
+            SELECT array_agg(w.name), max(w.name) INTO names, last_name
+              FROM (SELECT c.name FROM herald.channel c WHERE c.name > p.rejudge ORDER BY c.name LIMIT max_rows) w;
+            n_removed := n_removed + herald.trim_channels(names, (max_rows - n_removed)::int);
+            EXIT WHEN n_removed >= max_rows;
+            UPDATE herald.trim_position t SET rejudge = last_name;
+        END IF;
+        EXIT WHEN is_idle;
+    END LOOP;
+    RETURN n_removed;
+END
+$$;
+COMMENT ON FUNCTION herald.trim(interval, int) IS
+'For the server, every minute: removes log rows older than the retention except the newest message_history of each channel.
+Removes at most max_rows and returns how many; call it again while it returned max_rows. NULL: keep everything.';
+
+-- ------------------------------------------------------------------------------------------------------- figures
+
+CREATE FUNCTION herald.lag() RETURNS TABLE (pending_rows bigint, pending_bytes bigint, oldest_age interval)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    max_counted CONSTANT int := 20000;
+    c           herald.cursor;
+    first_id    bigint;
+    last_id     bigint;
+    oldest      timestamptz;
+BEGIN
+    SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
+    SELECT count(*), coalesce(sum(o.bytes), 0), min(o.at), min(o.id) INTO pending_rows, pending_bytes, oldest, first_id
+      FROM (SELECT a.bytes, a.at, a.id FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.id > c.reading_id
+            UNION ALL
+            SELECT b.bytes, b.at, b.id FROM herald.outbox b
+             WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done))) AND b.id > c.reading_id
+             LIMIT max_counted) o;
+    oldest_age := clock_timestamp() - oldest;
+    IF pending_rows = max_counted THEN
+        -- A server that was away for long: counting millions each time would be a load of its own. Ids are dense but for
+        -- rolled-back rows.
+        SELECT s.last_value INTO last_id FROM pg_sequences s WHERE s.schemaname = 'herald' AND s.sequencename = 'outbox_id_seq';
+        pending_bytes := (pending_bytes::numeric / pending_rows * greatest(pending_rows, last_id - first_id + 1))::bigint;
+        pending_rows := greatest(pending_rows, last_id - first_id + 1);
+    END IF;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION herald.lag() IS
+'Changes that are committed but not yet in the log: how many, the bytes of their payloads, the age of the oldest (since the start
+of its transaction). Exact up to 20 000 rows, estimated above.';
+
+CREATE FUNCTION herald.figures()
+    RETURNS TABLE (newest_id bigint, epoch text, last_batch_at timestamptz, pending_rows bigint, pending_bytes bigint, oldest_age interval,
+                   outbox_bytes bigint, log_bytes bigint, skipped bigint, leader text, is_asleep boolean, foreign_lock_holders text[],
+                   notify_queue double precision)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.id, s.epoch, c.at, g.pending_rows, g.pending_bytes, g.oldest_age,
+           pg_total_relation_size('herald.outbox'), pg_total_relation_size('herald.log'),
+           (SELECT CASE WHEN n.is_called THEN n.last_value ELSE 0 END FROM herald.n_skipped n),
+           (SELECT format('%s (pid %s)', pg_get_userbyid(a.usesysid), a.pid)
+              FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid WHERE h.lock = 'lead' AND h.is_exclusive LIMIT 1),
+           EXISTS (SELECT FROM herald.advisory_holders() h WHERE h.lock = 'doorbell' AND h.is_exclusive),
+           -- Writers share the doorbell's lock all the time; only its exclusive holder and the leader are the server's business.
+           ARRAY(SELECT DISTINCT format('%s (pid %s)', pg_get_userbyid(a.usesysid), a.pid)
+                   FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid
+                  WHERE h.is_exclusive AND a.usesysid <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'herald_server')),
+           pg_notification_queue_usage()
+      FROM herald.state s, herald.lag() g, (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
+$$;
+COMMENT ON FUNCTION herald.figures() IS 'Internal: the row of the view status.';
+
+CREATE VIEW herald.status AS SELECT * FROM herald.figures();
+COMMENT ON VIEW herald.status IS 'How the sequencer is doing, for people. One row.';
+COMMENT ON COLUMN herald.status.newest_id IS 'The newest id in the log';
+COMMENT ON COLUMN herald.status.epoch IS 'The epoch of all offsets given out now';
+COMMENT ON COLUMN herald.status.last_batch_at IS 'When the sequencer last wrote';
+COMMENT ON COLUMN herald.status.pending_rows IS 'Changes that are committed but not in the log';
+COMMENT ON COLUMN herald.status.pending_bytes IS 'The bytes of their payloads';
+COMMENT ON COLUMN herald.status.oldest_age IS 'The age of the oldest of them';
+COMMENT ON COLUMN herald.status.outbox_bytes IS 'The outbox on disk';
+COMMENT ON COLUMN herald.status.log_bytes IS 'The log on disk';
+COMMENT ON COLUMN herald.status.skipped IS 'Events that had no usable channel: a name over 255 bytes or empty, a template whose column is gone';
+COMMENT ON COLUMN herald.status.leader IS 'The session of the serving server';
+COMMENT ON COLUMN herald.status.is_asleep IS 'Whether writers ring just now';
+COMMENT ON COLUMN herald.status.foreign_lock_holders IS
+'Sessions that hold the server''s advisory locks exclusively and are not herald_server: they slow writers down or keep a server from leading';
+COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue is, 0 to 1; writers stop ringing at 0.5';
+
+GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint), herald.sweep(),
+    herald.trim(interval, int) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures() TO herald_server, herald_admin;
+GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
+GRANT SELECT ON herald.status TO herald_server, herald_admin;
+
+INSERT INTO herald.schema_step (step, name) VALUES (8, 'log');
+RESET ROLE;

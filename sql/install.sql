@@ -1,0 +1,84 @@
+-- SPDX-License-Identifier: PostgreSQL
+--
+-- Installs or upgrades schema herald with psql:  psql -d mydb -f sql/install.sql
+--
+-- A step is a file whose name starts with four digits and an underscore: those digits are its number, and there are no
+-- gaps. Whoever installs (this script, or the server's binary, which carries the files) runs every step whose number is
+-- above herald.schema_version(), in the order of numbers, each in a transaction of its own: BEGIN, the file, COMMIT. A step
+-- records itself in herald.schema_step. If herald.schema_version() does not exist, no step is installed. If it is higher
+-- than the highest file, the database is newer than these files, and nothing may be done.
+
+\set ON_ERROR_STOP on
+\set newest 9
+SET client_min_messages = notice;
+
+SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
+\if :is_absent
+    \set installed 0
+\else
+    SELECT herald.schema_version() AS installed \gset
+\endif
+
+SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed < 2 AS needs_2, :installed < 3 AS needs_3,
+       :installed < 4 AS needs_4, :installed < 5 AS needs_5, :installed < 6 AS needs_6, :installed < 7 AS needs_7,
+       :installed < 8 AS needs_8, :installed < 9 AS needs_9 \gset
+\if :is_newer
+    \echo 'herald: the database has step' :installed 'and these files end with step' :newest ': use newer files'
+    DO $$ BEGIN RAISE EXCEPTION 'herald: refusing to downgrade'; END $$;
+\endif
+
+\if :needs_1
+    BEGIN;
+    \ir 0001_roles.sql
+    COMMIT;
+\endif
+
+\if :needs_2
+    BEGIN;
+    \ir 0002_tables.sql
+    COMMIT;
+\endif
+
+\if :needs_3
+    BEGIN;
+    \ir 0003_expressions.sql
+    COMMIT;
+\endif
+
+\if :needs_4
+    BEGIN;
+    \ir 0004_capture.sql
+    COMMIT;
+\endif
+
+\if :needs_5
+    BEGIN;
+    \ir 0005_generate.sql
+    COMMIT;
+\endif
+
+\if :needs_6
+    BEGIN;
+    \ir 0006_watch.sql
+    COMMIT;
+\endif
+
+\if :needs_7
+    BEGIN;
+    \ir 0007_sequencer.sql
+    COMMIT;
+\endif
+
+\if :needs_8
+    BEGIN;
+    \ir 0008_log.sql
+    COMMIT;
+\endif
+
+\if :needs_9
+    BEGIN;
+    \ir 0009_site.sql
+    COMMIT;
+\endif
+
+SELECT herald.schema_version() AS "herald schema version";

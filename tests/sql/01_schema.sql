@@ -1,0 +1,56 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- What is there, described, and open to nobody by accident.
+SELECT plan(15);
+
+SELECT is(herald.schema_version(), 9, 'all steps are installed');
+SELECT is_empty($$
+    SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
+$$, 'every function has a comment');
+SELECT is_empty($$
+    SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v')
+       AND obj_description(c.oid, 'pg_class') IS NULL
+$$, 'every table and view has a comment');
+SELECT is_empty($$
+    SELECT c.oid::regclass, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+     WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL
+$$, 'every column has a comment');
+SELECT is_empty($$
+    SELECT p.oid::regprocedure FROM pg_proc p
+     WHERE p.pronamespace = 'herald'::regnamespace AND p.proname <> 'schema_version' AND has_function_privilege('public', p.oid, 'EXECUTE')
+$$, 'PUBLIC may execute nothing but schema_version()');
+SELECT is_empty($$
+    SELECT c.oid::regclass, a.* FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+     WHERE c.relnamespace = 'herald'::regnamespace AND a.grantee = 0
+$$, 'PUBLIC has no right on any table');
+SELECT is_empty($$
+    SELECT p.oid::regprocedure FROM pg_proc p
+     WHERE p.pronamespace = 'herald'::regnamespace AND p.prosecdef
+       AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false) AND p.prosrc <> 'BEGIN RETURN NULL; END'
+$$, 'every SECURITY DEFINER function has a fixed search_path');
+SELECT set_eq($$
+    SELECT c.relname::text, a.privilege_type FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a WHERE a.grantee = 'herald_capture'::regrole
+    UNION ALL
+    SELECT c.relname || '.' || t.attname, a.privilege_type FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) a
+     WHERE a.grantee = 'herald_capture'::regrole
+$$, $$VALUES ('outbox.bytes', 'INSERT'), ('outbox.action', 'INSERT'), ('outbox.channel', 'INSERT'), ('outbox.payload', 'INSERT')$$,
+    'herald_capture may insert into the outbox and nothing else');
+SELECT set_eq($$
+    SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture\_%'
+       AND has_function_privilege('herald_capture', p.oid, 'EXECUTE')
+$$, ARRAY['schema_version', 'percent_encode', 'is_part_of'], 'herald_capture may call two harmless functions');
+SELECT ok(NOT has_schema_privilege('herald_capture', 'herald', 'CREATE'), 'herald_capture may create nothing');
+SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname LIKE 'herald\_%' AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)$$,
+    'no role has an attribute of power');
+SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%' AND rolcanlogin$$, ARRAY['herald_server'], 'only the server logs in');
+SELECT set_has($$
+    SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc p
+     WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
+$$, $$VALUES ('schema_version()'), ('lead()'), ('open(seen bigint)'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
+    ('sequence(batch text, max_rows integer, max_bytes integer, channels text[], clients text[], message_options text[], payloads text[])'),
+    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint)'),
+    ('site()'), ('version()'), ('try_sleep()'), ('wake()'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()')$$,
+    'the server may call its functions');
+SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
+    AND has_table_privilege('herald_server', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$, 'the server writes through functions only');
+SELECT columns_are('herald', 'log', ARRAY['id', 'channel', 'seq', 'epoch', 'at', 'action', 'client', 'options', 'payload']);
+SELECT * FROM finish();

@@ -1,0 +1,97 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
+SELECT plan(44);
+
+SELECT drain();
+CREATE TABLE q (id int PRIMARY KEY, room int, body text);
+SELECT herald.watch('q', channel => 'q/{room}');
+
+-- Messages.
+CREATE TEMP TABLE got AS SELECT * FROM herald.sequence('batch-1', 100, 1000000, ARRAY['q/m', 'q/n', 'q/m'], ARRAY['{"socketId":"a"}', NULL, NULL],
+    ARRAY['{"authenticated":true}', NULL, NULL], ARRAY['{"a":1e400,"b":"\u0000"}', '12345678901234567890', ' null ']);
+SELECT results_eq('SELECT channel, seq, action, client, options, payload, message FROM got ORDER BY id', $$VALUES
+    ('q/m', 1::bigint, 'message', '{"socketId":"a"}', '{"authenticated":true}', '{"a":1e400,"b":"\u0000"}', 1),
+    ('q/n', 1::bigint, 'message', NULL, NULL, '12345678901234567890', 2),
+    ('q/m', 2::bigint, 'message', NULL, NULL, ' null ', 3)$$, 'messages come back byte for byte, numbered per channel');
+SELECT is((SELECT max(id) - min(id) FROM got), 2::bigint, 'ids are dense');
+SELECT matches((SELECT at FROM got LIMIT 1), '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$', 'at is RFC 3339');
+SELECT is(herald.find_batch('batch-1'), (SELECT max(id) FROM got), 'find_batch() finds a committed batch');
+SELECT is(herald.find_batch('batch-2'), NULL, '… and no other');
+SELECT results_eq($$SELECT * FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1000000)$$,
+    $$SELECT id, channel, seq, at, action, client, options, payload, NULL::int FROM got ORDER BY id$$, 'read_log() says the same');
+SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1)), 1::bigint, '… at least one row');
+SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM got), 2, 1000000)), 2::bigint, '… at most so many rows');
+SELECT is((SELECT count(*) FROM herald.read_log((SELECT max(id) FROM got), 2, 1000000)), 0::bigint, '… none at the end');
+SELECT throws_ok($$SELECT herald.sequence('b', 10, 10, '{q/m}', '{NULL}', '{NULL}', '{"{"}')$$, '22P02', NULL, 'a message that is not JSON');
+SELECT throws_ok($$SELECT herald.sequence('b', 10, 10, '{q/m}', '{}', '{NULL}', '{1}')$$, '22023', NULL, 'arrays of other lengths');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT throws_ok($$SELECT herald.sequence('b', 10, 10, '{q/m}', '{NULL}', '{NULL}', '{1}')$$, '25001', NULL, 'not in REPEATABLE READ');
+ROLLBACK;
+BEGIN;
+SELECT count(*) AS n_rows FROM herald.sequence('b', 10, 10, '{}', '{}', '{}', '{}') \gset
+SELECT pg_current_xact_id_if_assigned() IS NULL AS is_idle,
+       NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = 'herald.state'::regclass) AS is_unlocked \gset
+COMMIT;
+SELECT is(:n_rows, 0, 'nothing pending: no row');
+SELECT ok(:'is_idle', '… no transaction number');
+SELECT ok(:'is_unlocked', '… and no lock on the fence');
+
+-- Outbox rows and messages, in pieces.
+INSERT INTO q SELECT i, i % 3, 'x' FROM generate_series(1, 100) i;
+INSERT INTO q SELECT i, i % 3, 'y' FROM generate_series(101, 105) i;
+CREATE TEMP TABLE piece AS SELECT * FROM herald.sequence('b', 40, 1000000, '{q/0}', '{NULL}', '{NULL}', '{1}');
+SELECT is((SELECT count(*) FROM piece WHERE message IS NULL), 40::bigint, 'at most max_rows outbox rows');
+SELECT is((SELECT message FROM piece ORDER BY id DESC LIMIT 1), 1, '… and the message after them');
+INSERT INTO q VALUES (200, 0, 'late');
+SELECT is((SELECT pending_rows FROM herald.lag()), 66::bigint, 'lag() counts what is left');
+SELECT is(drain(40), 3, 'the rest in pieces: 40, 25, and what came later');
+SELECT is((SELECT string_agg(payload #>> '{data,new,id}', ' ' ORDER BY id) FROM herald.log WHERE channel ~ '^q/[012]$' AND action = 'event'),
+    (SELECT string_agg(i::text, ' ') FROM generate_series(1, 105) i) || ' 200', 'all in order');
+SELECT is_empty($$SELECT channel FROM herald.log GROUP BY channel HAVING max(seq) <> count(*) OR min(seq) <> 1$$, 'offsets are dense in every channel');
+SELECT is((SELECT count(*) FROM herald.log), (SELECT max(id) FROM herald.log), 'ids are dense in the log');
+SELECT is((SELECT pending_rows + pending_bytes FROM herald.lag()), 0::bigint, 'nothing is pending');
+INSERT INTO q SELECT i, 9, repeat('x', 1000) FROM generate_series(300, 309) i;
+SELECT is((SELECT count(*) FROM herald.sequence('b', 100, 3500, '{}', '{}', '{}', '{}')), 3::bigint, 'at most max_bytes');
+SELECT is((SELECT count(*) FROM herald.sequence('b', 100, 10, '{}', '{}', '{}', '{}')), 1::bigint, '… but at least one');
+SELECT is(drain(100, 3500), 2, '… and all in the end');
+
+-- TRUNCATE.
+INSERT INTO q SELECT i, i, 't' FROM generate_series(1000, 1049) i;
+TRUNCATE q;
+INSERT INTO q VALUES (2000, 1000, 'after');
+SELECT drain(20);
+SELECT is((SELECT count(*) FROM herald.log WHERE payload #>> '{data,action}' = 'truncate' AND channel ~ '^q/[0-9]+$'), 54::bigint, 'TRUNCATE: every known channel once, in pieces');
+SELECT is(actions('q/1000'), 'insert truncate insert', '… between what came before and after');
+CREATE TABLE q_never (id int, room int);
+SELECT herald.watch('q_never', channel => 'never/{room}');
+TRUNCATE q_never;
+SELECT results_eq($$SELECT id, channel FROM herald.sequence('b', 10, 10, '{}', '{}', '{}', '{}')$$, 'VALUES (NULL::bigint, NULL::text)', 'no known channel: look again');
+SELECT is(drain(), 0, '… and then nothing');
+
+-- Nothing in the outbox can stop it, not even what a superuser writes there.
+SELECT throws_ok($$INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', 'q/x', '{')$$, '22P02', NULL, 'the outbox takes JSON only');
+INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', repeat('x', 300), '1'), (1, 'e', '', '1'), (1, '?', 'q/x', '1'), (1, 't', '({[', '1'), (1, 'e', 'q/fine', '1');
+INSERT INTO herald.outbox (xid, bytes, action, channel, payload) VALUES ('999999999', 1, 'e', 'q/future', '1');
+SELECT drain();
+SELECT is((SELECT count(*) FROM herald.log WHERE channel = 'q/fine'), 1::bigint, 'odd rows of the outbox are skipped');
+DELETE FROM herald.outbox WHERE xid = '999999999';
+SELECT ok(herald.sweep() > 0, 'sweep() removes what is behind the cursor');
+SELECT is((SELECT count(*) FROM herald.outbox), 0::bigint, '… all of it');
+SELECT is(herald.sweep(), 0::bigint, '… once');
+
+-- The epoch.
+CREATE TEMP TABLE era AS SELECT epoch, (SELECT max(id) FROM herald.log) AS newest FROM herald.state;
+SELECT results_eq('SELECT o.epoch, o.id, o.is_renewed, o.doorbell FROM herald.open(NULL) o', 'SELECT epoch, newest, false, true FROM era', 'open() keeps the epoch');
+SELECT is((SELECT o.is_renewed FROM era, herald.open(newest) o), false, '… for one who saw all');
+SELECT is((SELECT o.is_renewed FROM era, herald.open(newest + 1) o), true, '… but not for one who saw more');
+DELETE FROM herald.canary;
+SELECT throws_ok($$SELECT herald.sequence('b', 10, 10, '{q/m}', '{NULL}', '{NULL}', '{1}')$$, '55000', NULL, 'after a crash sequence() wants open()');
+SELECT is((SELECT o.is_renewed FROM era, herald.open(newest) o), false, 'a witness keeps the epoch over a crash');
+DELETE FROM herald.canary;
+SELECT is((SELECT o.is_renewed FROM herald.open(NULL) o), true, 'without one it changes');
+UPDATE herald.canary SET epoch = epoch;
+SELECT is((SELECT o.is_renewed FROM herald.open(NULL) o), true, 'a canary that was written again is no canary');
+SELECT is((SELECT epoch FROM herald.canary), (SELECT epoch FROM herald.state), 'the canary vouches for the new epoch');
+SET herald.doorbell = off;
+SELECT is((SELECT o.doorbell FROM herald.open(NULL) o), false, 'herald.doorbell = off');
+SELECT * FROM finish();

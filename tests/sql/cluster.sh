@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: PostgreSQL
+#
+# For the scripts beside it, which source it: a Postgres cluster of their own in a temporary directory, on a unix socket
+# only, and the psql calls they share. Started by root it runs Postgres as user postgres, who must be able to read sql/;
+# otherwise as whoever calls. Everything ends with the script, however that ends.
+#
+#   cluster_start            sets PGHOST, PGPORT, PGUSER (a superuser) and $work, a directory for the script's files
+#   cluster_install NAME     creates a database with schema herald
+#   cluster_restart MODE     fast or immediate (a crash)
+#   wait_until TEXT SQL DB   waits until a query says t, at most 30 s
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+sql_dir=$(cd "$here/../../sql" && pwd)
+bin=${PGBIN:-$(pg_config --bindir)}
+work=
+failures=0
+
+as_postgres() {
+    if [ "$(id -u)" = 0 ]; then
+        setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"
+    else
+        "$@"
+    fi
+}
+
+cluster_stop() {
+    local status=$?
+    trap - EXIT
+    if [ -n "$work" ]; then
+        # Only the jobs of this script: they would hold the socket open.
+        jobs -p | xargs -r kill 2>/dev/null || true
+        as_postgres "$bin/pg_ctl" -D "$work/data" -m immediate -w stop >/dev/null 2>&1 || true
+        rm -rf "$work"
+    fi
+    exit "$status"
+}
+
+cluster_start() {
+    work=$(mktemp -d /tmp/herald-sql.XXXXXX)
+    trap cluster_stop EXIT
+    trap 'exit 130' INT TERM
+    [ "$(id -u)" != 0 ] || chown postgres: "$work"
+    as_postgres "$bin/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
+    as_postgres tee -a "$work/data/postgresql.conf" >/dev/null <<CONF
+listen_addresses = ''
+unix_socket_directories = '$work'
+fsync = off
+max_connections = 60
+log_min_messages = log
+${CLUSTER_CONF:-}
+CONF
+    as_postgres "$bin/pg_ctl" -D "$work/data" -l "$work/log" -w start >/dev/null
+    export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c client_min_messages=warning'
+    unset PGSERVICE PGPASSWORD
+}
+
+cluster_restart() {
+    as_postgres "$bin/pg_ctl" -D "$work/data" -m "$1" -w stop >/dev/null
+    as_postgres "$bin/pg_ctl" -D "$work/data" -l "$work/log" -w start >/dev/null
+}
+
+run_sql() { # DATABASE SQL
+    "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -d "$1" -c "$2"
+}
+
+cluster_install() {
+    run_sql postgres "CREATE DATABASE $1"
+    "$bin/psql" -Xq -d "$1" -f "$sql_dir/install.sql" >/dev/null
+}
+
+wait_until() { # WHAT SQL DATABASE
+    local deadline=$((SECONDS + 30))
+    while [ "$(run_sql "$3" "$2")" != t ]; do
+        if [ $SECONDS -ge $deadline ]; then
+            echo "gave up waiting until $1" >&2
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+check() { # NAME EXPECTED ACTUAL
+    if [ "$2" = "$3" ]; then
+        echo "ok - $1"
+    else
+        echo "not ok - $1: expected '$2', got '$3'"
+        failures=$((failures + 1))
+    fi
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: PostgreSQL
+#
+# All tests of sql/: installs the schema twice into a fresh cluster, runs the pgTAP files with pg_prove, then uninstalls
+# and looks for what was left behind; after that the scripts that need clusters or many sessions of their own.
+#
+#   tests/sql/run.sh [pgTAP files …]      with files: only those, and no scripts
+
+# shellcheck source=tests/sql/cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
+
+cluster_start
+cluster_install herald_test
+"$bin/psql" -Xq -d herald_test -f "$sql_dir/install.sql" >/dev/null
+check 'the second install changes nothing' 9 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
+run_sql herald_test "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; ALTER DATABASE herald_test SET search_path = public, tap"
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_test -f "$here/helpers.sql"
+
+if [ $# -gt 0 ]; then
+    pg_prove -d herald_test "$@"
+    exit $failures
+fi
+pg_prove -d herald_test "$here"/[0-9]*.sql || failures=$((failures + 1))
+
+# Uninstalling, with watched tables, while another database of the cluster still uses the roles, and then there too.
+cluster_install herald_other
+run_sql herald_other 'CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch($$a$$)' >/dev/null
+kept=$(PGOPTIONS='' "$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
+check 'roles that another database uses are kept, and named' 5 "$kept"
+left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = 'herald')
+    + (SELECT count(*) FROM pg_proc p WHERE p.proname LIKE 'capture\_%' AND p.prorettype = 'trigger'::regtype)
+    + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00\_herald\_%')
+    + (SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'herald\_%') + (SELECT count(*) FROM pg_default_acl)
+    + (SELECT count(*) FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid
+        WHERE r.rolname LIKE 'herald\_%' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+check 'uninstall leaves nothing in the database' 0 "$(run_sql herald_test "$left_behind")"
+"$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
+check 'the second uninstall leaves nothing in its database' 0 "$(run_sql herald_other "$left_behind")"
+check 'the last uninstall drops the roles' 0 "$(run_sql postgres "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'herald\_%'")"
+check 'a watched table survives the uninstall' 1 "$(run_sql herald_other 'INSERT INTO public.a VALUES (1) RETURNING id')"
+"$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
+cluster_install herald_again
+check 'it can be installed again' 9 "$(run_sql herald_again 'SELECT herald.schema_version()')"
+run_sql postgres "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+check 'a database that is not UTF8 is refused' 1 "$("$bin/psql" -Xq -d latin -f "$sql_dir/install.sql" 2>&1 | grep -c 'needs a database in UTF8')"
+
+# Without superuser: everything but the event triggers.
+run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE; CREATE DATABASE plain OWNER plain'
+"$bin/psql" -Xq1 -d herald_again -f "$sql_dir/uninstall.sql"
+PGOPTIONS='' "$bin/psql" -Xq -U plain -d plain -f "$sql_dir/install.sql" >"$work/plain" 2>&1 || cat "$work/plain"
+check 'a role with CREATEROLE can install' 9 "$(run_sql plain 'SELECT herald.schema_version()')"
+check '… and is told to call refresh()' 1 "$(grep -c 'call herald.refresh' "$work/plain")"
+"$bin/psql" -XqAt -v ON_ERROR_STOP=1 -U plain -d plain >/dev/null <<'SQL'
+CREATE TABLE public.thing (id int PRIMARY KEY, name text, secret text);
+GRANT herald_admin TO CURRENT_USER;
+SELECT herald.watch('thing', exclude => '{secret}');
+ALTER TABLE thing RENAME COLUMN secret TO hidden;
+ALTER TABLE thing DROP COLUMN name;
+INSERT INTO thing VALUES (1, 'hush');
+SELECT herald.refresh();
+INSERT INTO thing VALUES (2, 'hush');
+SQL
+check 'without event triggers a stale trigger announces keys only, and a refresh mends it' \
+    '{"id":1} true {"id":2} ' "$(run_sql plain "SELECT string_agg(concat(payload #>> '{data,new}', ' ', payload #>> '{data,truncated_to_key}'), ' ' ORDER BY id) FROM herald.outbox")"
+
+for script in restore doorbell order; do
+    echo "# $script.sh"
+    "$here/$script.sh" || failures=$((failures + 1))
+done
+[ $failures = 0 ] || echo "$failures failed"
+exit $((failures > 0))
