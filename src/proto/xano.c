@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* From events and answers to frames: {"action", "client", "options", "payload"}, in this order.
+ *
+ * Each encoder is a function that writes its text through a struct writer, and it runs twice: first
+ * only to count, then into a frame of exactly that size, behind the WebSocket header. So a frame is
+ * one allocation and nothing is copied twice, and the two runs cannot disagree, because they are
+ * the same code. What is JSON already (payloads, clients) is copied as it is, byte for byte; only
+ * names and sentences are quoted here.
+ *
+ * The client hands `options` to the application untouched, so that is where an event's position and
+ * time travel. */
+#include "proto/xano.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "proto/rfc6455.h"
+
+struct writer {
+    uint8_t *to; /* NULL: only count */
+    size_t len;
+};
+
+typedef void write_fn(struct writer *w, const void *what);
+
+static void put(struct writer *w, struct str text)
+{
+    if (w->to != NULL && text.len > 0)
+        memcpy(w->to + w->len, text.ptr, text.len);
+    w->len += text.len;
+}
+
+static void put_u64(struct writer *w, uint64_t number)
+{
+    char digits[20]; /* 2^64-1 has 20 */
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(w, (struct str){digits + at, sizeof digits - at});
+}
+
+static void put_bool(struct writer *w, bool is_true)
+{
+    put(w, is_true ? STR("true") : STR("false"));
+}
+
+static void put_quoted(struct writer *w, struct str text)
+{
+    size_t plain = 0; /* start of the stretch that stands for itself and is not put yet */
+    put(w, STR("\""));
+    for (size_t i = 0; i < text.len; i++) {
+        char escaped[BUF_JSON_ESCAPE_MAX];
+        size_t len = buf_json_escape((unsigned char)text.ptr[i], escaped);
+        if (len == 1)
+            continue;
+        put(w, (struct str){text.ptr + plain, i - plain});
+        put(w, (struct str){escaped, len});
+        plain = i + 1;
+    }
+    if (plain < text.len)
+        put(w, (struct str){text.ptr + plain, text.len - plain});
+    put(w, STR("\""));
+}
+
+static struct frame *frame_of(write_fn *write, const void *what)
+{
+    struct writer counter = {0};
+    uint8_t header[RFC6455_HEADER_MAX];
+    write(&counter, what);
+    size_t header_len = rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len);
+    struct frame *frame = frame_new(header_len + counter.len);
+    memcpy(frame->bytes, header, header_len);
+    struct writer writer = {.to = frame->bytes + header_len};
+    write(&writer, what);
+    assert(writer.len == counter.len);
+    return frame;
+}
+
+/* A whole action, as it goes out alone or stands in a history. */
+static void write_action(struct writer *w, const struct event_fields *f, bool is_replayed)
+{
+    bool is_message = f->action == EVENT_ACTION_MESSAGE;
+    put(w, is_message ? STR("{\"action\":\"message\",\"client\":")
+                      : STR("{\"action\":\"event\",\"client\":"));
+    put(w, f->client.ptr != NULL ? f->client : STR("null"));
+    put(w, STR(",\"options\":{"));
+    if (is_message) {
+        put(w, STR("\"authenticated\":"));
+        put_bool(w, f->is_authenticated);
+        put(w, STR(",\"socketId\":null,"));
+    }
+    put(w, STR("\"channel\":"));
+    put_quoted(w, f->channel);
+    if (f->offset > 0) {
+        put(w, STR(",\"id\":"));
+        put_u64(w, f->offset);
+        put(w, STR(",\"at\":"));
+        put_quoted(w, f->at);
+    }
+    if (is_replayed)
+        put(w, STR(",\"replayed\":true"));
+    put(w, STR("},\"payload\":"));
+    put(w, f->payload);
+    put(w, STR("}"));
+}
+
+static void write_live(struct writer *w, const void *what)
+{
+    write_action(w, what, false);
+}
+
+static void write_replayed(struct writer *w, const void *what)
+{
+    write_action(w, what, true);
+}
+
+static struct frame *encode_event(const struct event *event, bool is_replayed)
+{
+    struct frame *frame = frame_of(is_replayed ? write_replayed : write_live, &event->f);
+    frame->offset = event->f.offset;
+    return frame;
+}
+
+static void write_joined(struct writer *w, const void *what)
+{
+    const struct protocol_joined *joined = what;
+    put(w, STR("{\"action\":\"join\",\"client\":"));
+    put(w, joined->client);
+    put(w, STR(",\"options\":{\"channel\":"));
+    put_quoted(w, joined->channel);
+    put(w, STR("},\"payload\":{\"epoch\":"));
+    put_quoted(w, joined->epoch);
+    put(w, STR(",\"offset\":"));
+    put_u64(w, joined->offset);
+    put(w, STR(",\"resumed\":"));
+    put_bool(w, joined->is_resumed);
+    put(w, STR(",\"gap\":"));
+    put_bool(w, joined->is_gap);
+    put(w, STR("}}"));
+}
+
+static struct frame *encode_joined(const struct protocol_joined *joined)
+{
+    return frame_of(write_joined, joined);
+}
+
+static void write_left(struct writer *w, const void *what)
+{
+    const struct str *channel = what;
+    put(w, STR("{\"action\":\"leave\",\"options\":{\"channel\":"));
+    put_quoted(w, *channel);
+    put(w, STR("},\"payload\":null}"));
+}
+
+static struct frame *encode_left(struct str channel)
+{
+    return frame_of(write_left, &channel);
+}
+
+struct history {
+    struct str channel;
+    struct event *const *events;
+    size_t n;
+};
+
+static void write_history(struct writer *w, const void *what)
+{
+    const struct history *history = what;
+    put(w, STR("{\"action\":\"history\",\"client\":null,\"options\":{\"channel\":"));
+    put_quoted(w, history->channel);
+    put(w, STR("},\"payload\":{\"history\":["));
+    for (size_t i = 0; i < history->n; i++) {
+        if (i > 0)
+            put(w, STR(","));
+        write_action(w, &history->events[i]->f, false);
+    }
+    put(w, STR("]}}"));
+}
+
+static struct frame *encode_history(struct str channel, struct event *const *events, size_t n)
+{
+    return frame_of(write_history, &(struct history){channel, events, n});
+}
+
+struct error {
+    struct str channel;
+    struct str code;
+    struct str text;
+};
+
+static void write_error(struct writer *w, const void *what)
+{
+    const struct error *error = what;
+    put(w, STR("{\"action\":\"error\",\"client\":null,\"options\":{"));
+    if (error->channel.ptr != NULL) {
+        put(w, STR("\"channel\":"));
+        put_quoted(w, error->channel);
+    }
+    put(w, STR("},\"payload\":{\"message\":"));
+    put_quoted(w, error->text);
+    put(w, STR(",\"code\":"));
+    put_quoted(w, error->code);
+    put(w, STR("}}"));
+}
+
+static struct frame *encode_error(struct str channel, enum error_code code, const char *text)
+{
+    return frame_of(write_error, &(struct error){
+                                     .channel = channel,
+                                     .code = str_of(error_code_name(code)),
+                                     .text = str_of(text != NULL ? text : error_code_text(code)),
+                                 });
+}
+
+/* Is it an integer in its one usual spelling that a browser's number holds exactly (up to 2^53-1)?
+ * Then clients get a number, as from Xano; else a string. */
+static bool is_number_key(struct str row_id)
+{
+    uint64_t number;
+    struct str digits = row_id;
+    if (digits.len > 1 && digits.ptr[0] == '-') {
+        digits.ptr++;
+        digits.len--;
+    }
+    if (!str_to_u64(digits, &number) || number > (UINT64_C(1) << 53) - 1)
+        return false;
+    return digits.ptr[0] != '0' || row_id.len == 1;
+}
+
+static void encode_client(struct str socket_id, struct str extras, int64_t dbo_id,
+                          struct str row_id, void *out)
+{
+    struct buf *buf = out;
+    buf_literal(buf, "{\"socketId\":");
+    buf_json_string(buf, socket_id);
+    buf_literal(buf, ",\"extras\":");
+    buf_str(buf, extras.ptr != NULL ? extras : STR("{}"));
+    buf_literal(buf, ",\"permissions\":{\"dbo_id\":");
+    if (dbo_id < 0)
+        buf_char(buf, '-');
+    buf_u64(buf, dbo_id < 0 ? 0 - (uint64_t)dbo_id : (uint64_t)dbo_id);
+    buf_literal(buf, ",\"row_id\":");
+    if (row_id.ptr == NULL)
+        buf_char(buf, '0');
+    else if (is_number_key(row_id))
+        buf_str(buf, row_id);
+    else
+        buf_json_string(buf, row_id);
+    buf_literal(buf, "}}");
+}
+
+const struct protocol xano_protocol = {
+    .name = "xano",
+    .decode = xano_decode,
+    .client = encode_client,
+    .event = encode_event,
+    .joined = encode_joined,
+    .left = encode_left,
+    .history = encode_history,
+    .error = encode_error,
+};
