@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The store seam over libpq: keeps the connections, runs the sequencer, answers reads, loads the site. Lives on the
- * hub's loop. Whatever happens to Postgres, it stays up, says so through the sink, and tries again. */
+/* The store seam over libpq: keeps the connections, runs the sequencer, answers reads, loads the
+ * site. Lives on the hub's loop. Whatever happens to Postgres, it stays up, says so through the
+ * sink, and tries again. */
 #ifndef HERALD_PG_DATABASE_H
 #define HERALD_PG_DATABASE_H
 
@@ -8,17 +9,22 @@
 #include "core/store.h"
 #include "loop/loop.h"
 
+/* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
+ * warned about. */
+enum { DATABASE_SCHEMA_STEP = 9 };
+
 struct database;
 
 struct database_options {
-    const char *url;                                       /* libpq URI or keyword/value string; copied */
-    uint32_t look_ms;                                      /* the safety look while asleep */
-    uint32_t batch_rows;                                   /* most outbox rows per batch */
-    uint32_t batch_bytes;                                  /* most payload bytes per batch (one row always fits) */
-    uint32_t query_timeout_ms;                             /* deadline of every query */
-    uint32_t append_max_bytes;                             /* pending messages; beyond it append refuses */
-    uint32_t retention_hours;                              /* 0: keep everything */
-    /* Called once, when the schema is missing or older than this program: waiting will not help. */
+    const char *url;           /* libpq URI or keyword/value string; copied */
+    uint32_t look_ms;          /* the safety look while asleep */
+    uint32_t batch_rows;       /* most outbox rows per batch */
+    uint32_t batch_bytes;      /* most payload bytes per batch (one row always fits) */
+    uint32_t query_timeout_ms; /* deadline of every query */
+    uint32_t append_max_bytes; /* pending messages; beyond it append refuses */
+    uint32_t retention_hours;  /* 0: keep everything */
+    /* Called once, when waiting will not help: at the start the schema is missing or older than
+     * this program, or the URL is none. Later a missing schema is waited for, as in a restore. */
     void (*on_fatal)(void *arg, const struct err *err);
     void *arg;
 };

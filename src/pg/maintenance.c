@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Three habits: sweep the outbox rows that have been sequenced (they die young, and what dies young
+ * must not lie around: 3 s at 30 000 events/s is 100 MB), trim the log by the retention, and look
+ * how far the sequencer is behind.
+ *
+ * Each call is bounded, so that reads on the same connection wait for milliseconds. A trim that
+ * removed as much as it was allowed to is repeated at once, behind the reads that came meanwhile.
+ *
+ * The alarm is a line when it starts and one when it ends. Nothing is ever dropped: only an
+ * operator can know whether the disk or the sequencer is the problem. */
+#include "pg/maintenance.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "pg/query.h"
+#include "pg/rows.h"
+
+enum {
+    SWEEP_MS = 3000,
+    TRIM_MS = 60000,
+    TRIM_ROWS = 2000,
+    LAG_MS = 10000,
+    ALARM_ROWS = 100000,
+    ALARM_AGE_S = 60,
+};
+
+struct maintenance {
+    struct connection *connection;
+    uint32_t retention_hours;
+    struct loop_timer *sweep_timer, *trim_timer, *lag_timer;
+    bool has_batches; /* sequenced since the last sweep */
+    bool is_sweeping, is_trimming, is_looking;
+    bool is_alarmed;
+};
+
+/* False: it failed; said once per failure, the next turn of the timer tries again. A lost
+ * connection is others' news. */
+static bool is_fine(const struct query_result *result, const char *what)
+{
+    if (!result->is_lost && !result->rows) {
+        log_warn("%s failed: %s %s", what, result->sqlstate, result->message);
+    }
+    return result->rows && PQntuples(result->rows) == 1;
+}
+
+/* ---- sweep ---- */
+
+static void on_swept(void *arg, const struct query_result *result)
+{
+    struct maintenance *maintenance = arg;
+    maintenance->is_sweeping = false;
+    if (!is_fine(result, "herald.sweep") || rows_u64(result->rows, 0, 0) > 0) {
+        maintenance->has_batches = true; /* each call is bounded: there may be more */
+    }
+}
+
+static void sweep(void *arg)
+{
+    struct maintenance *maintenance = arg;
+    if (maintenance->has_batches && !maintenance->is_sweeping &&
+        connection_is_open(maintenance->connection)) {
+        maintenance->has_batches = false;
+        maintenance->is_sweeping = true;
+        connection_query(maintenance->connection, "SELECT herald.sweep()", NULL, on_swept,
+                         maintenance);
+    }
+}
+
+void maintenance_note_batch(struct maintenance *maintenance)
+{
+    maintenance->has_batches = true;
+}
+
+/* ---- trim ---- */
+
+static void trim(void *arg);
+
+static void on_trimmed(void *arg, const struct query_result *result)
+{
+    struct maintenance *maintenance = arg;
+    maintenance->is_trimming = false;
+    if (is_fine(result, "herald.trim") && rows_u64(result->rows, 0, 0) >= TRIM_ROWS) {
+        trim(maintenance);
+    }
+}
+
+static void trim(void *arg)
+{
+    struct maintenance *maintenance = arg;
+    if (!maintenance->is_trimming && connection_is_open(maintenance->connection)) {
+        maintenance->is_trimming = true;
+        struct params params = {0};
+        params_int(&params, (int32_t)maintenance->retention_hours);
+        params_int(&params, TRIM_ROWS);
+        connection_query(maintenance->connection,
+                         "SELECT herald.trim(pg_catalog.make_interval(hours => $1), $2)", &params,
+                         on_trimmed, maintenance);
+    }
+}
+
+/* ---- lag ---- */
+
+static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t bytes,
+                      uint64_t age_s)
+{
+    bool is_behind = rows > ALARM_ROWS || age_s > ALARM_AGE_S;
+    if (is_behind && !maintenance->is_alarmed) {
+        log_warn("the outbox grows: %llu changes (%llu bytes) wait to be delivered, the oldest for "
+                 "%llu s",
+                 (unsigned long long)rows, (unsigned long long)bytes, (unsigned long long)age_s);
+    } else if (!is_behind && maintenance->is_alarmed) {
+        log_info("the outbox is short again: %llu changes wait to be delivered",
+                 (unsigned long long)rows);
+    }
+    maintenance->is_alarmed = is_behind;
+}
+
+static void on_lag(void *arg, const struct query_result *result)
+{
+    struct maintenance *maintenance = arg;
+    maintenance->is_looking = false;
+    if (is_fine(result, "herald.lag")) {
+        judge_lag(maintenance, rows_u64(result->rows, 0, 0), rows_u64(result->rows, 0, 1),
+                  rows_u64(result->rows, 0, 2));
+    }
+}
+
+static void look(void *arg)
+{
+    struct maintenance *maintenance = arg;
+    if (!maintenance->is_looking && connection_is_open(maintenance->connection)) {
+        maintenance->is_looking = true;
+        connection_query(maintenance->connection,
+                         "SELECT pending_rows, pending_bytes, extract(epoch FROM "
+                         "oldest_age)::bigint FROM herald.lag()",
+                         NULL, on_lag, maintenance);
+    }
+}
+
+/* ---- life ---- */
+
+struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
+                                    uint32_t retention_hours)
+{
+    struct maintenance *maintenance = mem_zalloc(sizeof(*maintenance));
+    maintenance->connection = connection;
+    maintenance->retention_hours = retention_hours;
+    maintenance->has_batches = true; /* of the process before this one */
+    maintenance->sweep_timer = loop_timer_new(loop, sweep, maintenance);
+    maintenance->trim_timer = loop_timer_new(loop, trim, maintenance);
+    maintenance->lag_timer = loop_timer_new(loop, look, maintenance);
+    return maintenance;
+}
+
+void maintenance_start(struct maintenance *maintenance)
+{
+    loop_timer_start(maintenance->sweep_timer, SWEEP_MS, SWEEP_MS);
+    loop_timer_start(maintenance->lag_timer, LAG_MS, LAG_MS);
+    if (maintenance->retention_hours > 0) {
+        loop_timer_start(maintenance->trim_timer, TRIM_MS, TRIM_MS);
+    }
+    look(maintenance);
+}
+
+void maintenance_stop(struct maintenance *maintenance)
+{
+    loop_timer_stop(maintenance->sweep_timer);
+    loop_timer_stop(maintenance->trim_timer);
+    loop_timer_stop(maintenance->lag_timer);
+}
+
+void maintenance_free(struct maintenance *maintenance)
+{
+    if (!maintenance) {
+        return;
+    }
+    loop_timer_free(maintenance->sweep_timer);
+    loop_timer_free(maintenance->trim_timer);
+    loop_timer_free(maintenance->lag_timer);
+    free(maintenance);
+}

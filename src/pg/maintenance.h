@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The housekeeping of outbox and log, and the alarm about an outbox that grows. Runs on a
+ * connection that somebody else keeps; while that is away nothing is done, and nothing is lost by
+ * it. */
+#ifndef HERALD_PG_MAINTENANCE_H
+#define HERALD_PG_MAINTENANCE_H
+
+#include "pg/connection.h"
+
+struct maintenance;
+
+struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
+                                    uint32_t retention_hours);
+void maintenance_start(
+    struct maintenance *maintenance); /* the connection is open: looks at once, then by timers */
+void maintenance_stop(struct maintenance *maintenance);
+void maintenance_note_batch(
+    struct maintenance *maintenance); /* outbox rows were sequenced: there is something to sweep */
+void maintenance_free(
+    struct maintenance *maintenance); /* the connection must be stopped. NULL is fine */
+
+#endif

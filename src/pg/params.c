@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Parameters in Postgres's binary format.
+ *
+ * Messages come from strangers and go into text[] parameters by the thousand. In text format each
+ * element would be quoted here and unquoted there; in binary it is a length and the bytes. The
+ * layout of an array is that of array_recv (src/backend/utils/adt/arrayfuncs.c): number of
+ * dimensions, has-NULLs flag, element type, then per dimension its size and lower bound, then each
+ * element as length and bytes, length -1 for NULL. All numbers are 32 bits in network order. */
+#include "pg/params.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <limits.h>
+#include <string.h>
+
+/* From pg_type.dat; built-in types keep their numbers for ever. */
+enum { TYPE_INT8 = 20, TYPE_INT4 = 23, TYPE_TEXT = 25, TYPE_TEXT_ARRAY = 1009 };
+enum { HAS_NULLS_AT = 4 }; /* byte position of the flag in an array */
+
+static void add_u32(struct buf *buf, uint32_t value)
+{
+    uint32_t wire = htobe32(value);
+    buf_add(buf, &wire, sizeof(wire));
+}
+
+static void begin(struct params *params, Oid type)
+{
+    assert(params->n < PARAMS_MAX);
+    params->types[params->n] = type;
+    params->starts[params->n] = params->bytes.len;
+}
+
+static void end(struct params *params)
+{
+    size_t len = params->bytes.len - params->starts[params->n];
+    assert(len <= INT_MAX); /* what makes parameters big is capped far below */
+    params->lengths[params->n++] = (int)len;
+}
+
+static void add_null(struct params *params, Oid type)
+{
+    begin(params, type);
+    params->lengths[params->n++] = -1;
+}
+
+void params_text(struct params *params, struct str value)
+{
+    if (!value.ptr) {
+        add_null(params, TYPE_TEXT);
+        return;
+    }
+    begin(params, TYPE_TEXT);
+    buf_str(&params->bytes, value);
+    end(params);
+}
+
+void params_int(struct params *params, int32_t value)
+{
+    begin(params, TYPE_INT4);
+    add_u32(&params->bytes, (uint32_t)value);
+    end(params);
+}
+
+void params_bigint(struct params *params, int64_t value)
+{
+    begin(params, TYPE_INT8);
+    uint64_t wire = htobe64((uint64_t)value);
+    buf_add(&params->bytes, &wire, sizeof(wire));
+    end(params);
+}
+
+void params_null_bigint(struct params *params)
+{
+    add_null(params, TYPE_INT8);
+}
+
+void params_array_begin(struct params *params, size_t n)
+{
+    assert(n <= INT_MAX);
+    begin(params, TYPE_TEXT_ARRAY);
+    add_u32(&params->bytes, n > 0); /* an empty array has no dimension */
+    add_u32(&params->bytes, 0);
+    add_u32(&params->bytes, TYPE_TEXT);
+    if (n > 0) {
+        add_u32(&params->bytes, (uint32_t)n);
+        add_u32(&params->bytes, 1);
+    }
+}
+
+void params_array_add(struct params *params, struct str element)
+{
+    if (!element.ptr) {
+        uint32_t flag = htobe32(1);
+        memcpy(params->bytes.data + params->starts[params->n] + HAS_NULLS_AT, &flag, sizeof(flag));
+        add_u32(&params->bytes, UINT32_MAX);
+        return;
+    }
+    assert(element.len <= INT_MAX);
+    add_u32(&params->bytes, (uint32_t)element.len);
+    buf_str(&params->bytes, element);
+}
+
+void params_array_end(struct params *params)
+{
+    end(params);
+}
+
+void params_release(struct params *params)
+{
+    buf_release(&params->bytes);
+    *params = (struct params){0};
+}

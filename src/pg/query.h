@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Asynchronous queries on a connection, answered in the order they were asked. */
+#ifndef HERALD_PG_QUERY_H
+#define HERALD_PG_QUERY_H
+
+#include "pg/connection.h"
+#include "pg/params.h"
+
+/* The answer of one query. It comes only after the query's transaction has ended (ReadyForQuery):
+ * rows without an error are committed. */
+struct query_result {
+    bool is_lost;         /* the connection went away: what became of the query is unknown */
+    const PGresult *rows; /* NULL if lost or failed; borrowed for the call unless query_take_rows */
+    const char *sqlstate; /* five characters; "" unless the server reported an error */
+    const char *message;  /* its primary message; "" without an error */
+    PGresult **taken;     /* for query_take_rows */
+};
+
+typedef void query_fn(void *arg, const struct query_result *result);
+
+/* The connection must be open. `sql` must live until `done` (a literal); params may be NULL, else
+ * they are taken and zeroed. Never calls `done` from inside. */
+void connection_query(struct connection *connection, const char *sql, struct params *params,
+                      query_fn *done, void *arg);
+
+/* The rows now belong to the caller, who must PQclear them. */
+PGresult *query_take_rows(const struct query_result *result);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* From the columns of a PGresult to numbers, spans and events. Spans point into the result. */
+#ifndef HERALD_PG_ROWS_H
+#define HERALD_PG_ROWS_H
+
+#include <libpq-fe.h>
+
+#include "core/event.h"
+
+struct str rows_text(const PGresult *rows, int row, int column); /* NULL: absent */
+uint64_t rows_u64(const PGresult *rows, int row, int column); /* NULL, negative or no number: 0 */
+bool rows_bool(const PGresult *rows, int row, int column);    /* NULL: false */
+
+/* What herald.sequence and herald.read_log return. */
+enum log_column {
+    LOG_COLUMN_ID,
+    LOG_COLUMN_CHANNEL,
+    LOG_COLUMN_SEQ,
+    LOG_COLUMN_AT,
+    LOG_COLUMN_ACTION,
+    LOG_COLUMN_CLIENT,
+    LOG_COLUMN_OPTIONS,
+    LOG_COLUMN_PAYLOAD,
+    LOG_COLUMN_MESSAGE,
+};
+struct event *rows_log_event(const PGresult *rows, int row);
+
+/* What herald.read_channel returns; the channel is the one that was asked for. */
+enum read_column {
+    READ_COLUMN_EPOCH,
+    READ_COLUMN_HEAD,
+    READ_COLUMN_GAP,
+    READ_COLUMN_ID,
+    READ_COLUMN_SEQ,
+    READ_COLUMN_AT,
+    READ_COLUMN_ACTION,
+    READ_COLUMN_CLIENT,
+    READ_COLUMN_OPTIONS,
+    READ_COLUMN_PAYLOAD,
+};
+struct event *rows_read_event(const PGresult *rows, int row, struct str channel);
+
+/* The JSON text that stands for a message's options in the log; absent: none. */
+struct str rows_options(const struct event *message);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* When the sequencer looks into the outbox, and when it sleeps.
+ *
+ * A writer's trigger NOTIFYs only while the sequencer holds the doorbell's advisory lock, because a
+ * NOTIFY serialises the commits of the whole cluster. So while events flow we do not hold it and
+ * look again and again; when a look finds nothing we try to take it:
+ *
+ *      awake ── look finds nothing ──▶ try_sleep ── refused: a writer is in the middle ──▶ wait 2,
+ * 4, … 50 ms, look ▲                                 │ got it │                                 ▼
+ *        └── wake ◀── found again ── one look more ── nothing ──▶ asleep in poll, up to look_ms
+ *
+ * Once the lock is ours every writer that did not ring has committed visibly, which the one look
+ * more finds; every later one rings. A ring leads to a look, still under the lock: a lone event
+ * costs no wake and no try_sleep. Only when looks find something twice in a row, or it rang again
+ * meanwhile, do we let go of the lock: then it is a flow.
+ *
+ * A client's message is looked for by nobody, it comes by itself: it is sent at once, asleep or
+ * awake, unless a query is under way; then it waits for its answer, together with all that come
+ * meanwhile. That is the batching.
+ *
+ * The safety look (look_ms) bounds what a lost notification costs. Where writers never ring (the
+ * setting herald.doorbell is off) or where we would not hear it (a pooler), looking every POLL_MS
+ * replaces sleeping. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pg/sequencer_internal.h"
+
+enum {
+    BACKOFF_FIRST_MS = 2,
+    BACKOFF_MAX_MS = 50,
+    POLL_MS = 10,
+    REASON_SIZE = 180, /* a sentence that fits into /ready */
+};
+
+/* ---- asking ---- */
+
+void sequencer_ask(struct sequencer *sequencer, const char *sql, struct params *params,
+                   query_fn *done)
+{
+    assert(!sequencer->is_busy);
+    sequencer->is_busy = true;
+    connection_query(sequencer->connection, sql, params, done, sequencer);
+}
+
+void sequencer_give_up(struct sequencer *sequencer, const char *what,
+                       const struct query_result *result)
+{
+    char reason[REASON_SIZE];
+    snprintf(reason, sizeof(reason), "%s failed: %s", what,
+             *result->message ? result->message : "no answer");
+    connection_drop(sequencer->connection, reason);
+}
+
+bool sequencer_answered(struct sequencer *sequencer, const struct query_result *result,
+                        const char *what)
+{
+    sequencer->is_busy = false;
+    if (result->is_lost) {
+        return false; /* on_lost follows */
+    }
+    if (!result->rows) {
+        sequencer_give_up(sequencer, what, result);
+        return false;
+    }
+    return true;
+}
+
+/* ---- the version of the site ---- */
+
+static void on_site(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer_answered(sequencer, result, "herald.site") &&
+        sequencer_take_site(sequencer, result)) {
+        sequencer_go_on(sequencer);
+    }
+}
+
+static void on_version(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.version")) {
+        return;
+    }
+    if (rows_u64(result->rows, 0, 0) != sequencer->site_version) {
+        sequencer_load_site(sequencer, on_site);
+    } else {
+        sequencer_go_on(sequencer);
+    }
+}
+
+static void ask_version(struct sequencer *sequencer)
+{
+    sequencer->wants_version = false;
+    sequencer->version_ms = clock_ms();
+    sequencer_ask(sequencer, "SELECT herald.version()", NULL, on_version);
+}
+
+/* ---- the doorbell ---- */
+
+static void on_wake(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer_answered(sequencer, result, "herald.wake")) {
+        sequencer->is_holding = false;
+        sequencer->wants_look = true;
+        sequencer_go_on(sequencer);
+    }
+}
+
+static void wake(struct sequencer *sequencer)
+{
+    sequencer->wants_wake = false;
+    sequencer_ask(sequencer, "SELECT herald.wake()", NULL, on_wake);
+}
+
+static void on_try_sleep(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.try_sleep")) {
+        return;
+    }
+    if (rows_bool(result->rows, 0, 0)) {
+        sequencer->is_holding = true;
+        sequencer->backoff_ms = 0;
+        sequencer->n_hits = 0;
+        sequencer->wants_look = true;
+        sequencer_go_on(sequencer);
+        return;
+    }
+    uint32_t backoff_ms = sequencer->backoff_ms ? sequencer->backoff_ms : BACKOFF_FIRST_MS;
+    sequencer->backoff_ms = backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;
+    loop_timer_start(sequencer->wait_timer, backoff_ms, 0);
+    if (sequencer->is_due || sequencer->messages.n > 0) {
+        sequencer_go_on(sequencer);
+    }
+}
+
+/* ---- what next ---- */
+
+static bool is_drained(const struct sequencer *sequencer)
+{
+    return sequencer->is_draining && sequencer->messages.n == 0;
+}
+
+static void look(struct sequencer *sequencer)
+{
+    if (sequencer->is_due) {
+        sequencer->is_due = false;
+        sequencer->wants_version = true; /* it may have rung for a command */
+    }
+    sequencer->wants_look = false;
+    sequencer_send_batch(sequencer);
+}
+
+void sequencer_go_on(struct sequencer *sequencer)
+{
+    if (sequencer->phase != SEQUENCER_PHASE_SERVING || sequencer->is_busy) {
+        return;
+    }
+    loop_timer_stop(sequencer->wait_timer);
+    uint32_t look_ms = sequencer->options.look_ms;
+    if (is_drained(sequencer)) {
+        sequencer->options.on_drained(sequencer->options.arg);
+    } else if (sequencer->wants_version || clock_ms() - sequencer->version_ms >= look_ms) {
+        ask_version(sequencer);
+    } else if (sequencer->wants_wake) {
+        wake(sequencer);
+    } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {
+        look(sequencer);
+    } else if (!sequencer->can_sleep) {
+        loop_timer_start(sequencer->wait_timer, look_ms < POLL_MS ? look_ms : POLL_MS, 0);
+    } else if (sequencer->is_holding) {
+        loop_timer_start(sequencer->wait_timer, look_ms, 0);
+    } else {
+        sequencer_ask(sequencer, "SELECT herald.try_sleep()", NULL, on_try_sleep);
+    }
+}
+
+static void on_wait_over(void *arg)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer->phase == SEQUENCER_PHASE_SERVING) {
+        sequencer->wants_look = true;
+        sequencer_go_on(sequencer);
+    } else if (sequencer->phase == SEQUENCER_PHASE_OPENING && !sequencer->is_busy) {
+        sequencer_lead(sequencer);
+    }
+}
+
+static void on_soon(void *arg)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer->is_url_bad && !sequencer->is_draining) {
+        struct err err;
+        (void)err_set(&err, EXIT_CODE_CONFIG,
+                      "the database URL cannot be read: give postgresql://user@host/database, or "
+                      "words as in \"host=… dbname=… user=…\"");
+        sequencer->options.on_fatal(sequencer->options.arg, &err);
+    } else if (sequencer->phase != SEQUENCER_PHASE_SERVING && is_drained(sequencer)) {
+        sequencer->options.on_drained(sequencer->options.arg);
+    } else {
+        sequencer_go_on(sequencer);
+    }
+}
+
+static void on_notify(void *arg)
+{
+    struct sequencer *sequencer = arg;
+    sequencer->is_due = true;
+    sequencer_go_on(sequencer);
+}
+
+/* ---- the connection ---- */
+
+static void on_open(void *arg)
+{
+    struct sequencer *sequencer = arg;
+    sequencer->phase = SEQUENCER_PHASE_OPENING;
+    sequencer->is_holding = false;
+    sequencer_begin_opening(sequencer);
+}
+
+void sequencer_tell_down(struct sequencer *sequencer, const char *reason)
+{
+    bool is_news =
+        sequencer->is_up || !sequencer->down_reason || strcmp(sequencer->down_reason, reason) != 0;
+    bool was_up = sequencer->is_up;
+    sequencer->is_up = false;
+    if (is_news) {
+        free(sequencer->down_reason);
+        sequencer->down_reason = mem_strdup(reason);
+        sequencer->sink.on_down(sequencer->sink.ctx, reason);
+    }
+    if (was_up) {
+        sequencer->options.on_away(sequencer->options.arg);
+    }
+}
+
+static void close_up(struct sequencer *sequencer)
+{
+    sequencer->phase = SEQUENCER_PHASE_AWAY;
+    sequencer->is_busy = false;
+    loop_timer_stop(sequencer->wait_timer);
+    sequencer_forget_batch(sequencer);
+}
+
+static void on_lost(void *arg, const char *reason)
+{
+    struct sequencer *sequencer = arg;
+    close_up(sequencer);
+    sequencer_tell_down(sequencer, reason);
+}
+
+/* ---- life ---- */
+
+struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options)
+{
+    struct sequencer *sequencer = mem_zalloc(sizeof(*sequencer));
+    sequencer->loop = loop;
+    sequencer->options = *options;
+    sequencer->is_url_bad = !connection_is_url_valid(options->url);
+    id_text(sequencer->base);
+    struct connection_options connection_options = {
+        .name = "main",
+        .url = options->url,
+        .query_timeout_ms = options->query_timeout_ms,
+        .arg = sequencer,
+        .on_open = on_open,
+        .on_lost = on_lost,
+        .on_notify = on_notify,
+    };
+    sequencer->connection = connection_new(loop, &connection_options);
+    sequencer->wait_timer = loop_timer_new(loop, on_wait_over, sequencer);
+    sequencer->soon_timer = loop_timer_new(loop, on_soon, sequencer);
+    return sequencer;
+}
+
+void sequencer_start(struct sequencer *sequencer, struct store_sink sink)
+{
+    sequencer->sink = sink;
+    if (sequencer->is_url_bad) {
+        loop_timer_start(sequencer->soon_timer, 0, 0);
+    } else {
+        connection_start(sequencer->connection);
+    }
+}
+
+bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender)
+{
+    size_t cost = messages_cost(message);
+    bool is_full = sequencer->messages.n > 0 &&
+                   sequencer->messages.bytes + cost > sequencer->options.append_max_bytes;
+    if (sequencer->is_stopped || is_full) {
+        return false;
+    }
+    messages_push(&sequencer->messages, message, sender);
+    loop_timer_start(sequencer->soon_timer, 0, 0);
+    return true;
+}
+
+void sequencer_drain(struct sequencer *sequencer)
+{
+    sequencer->is_draining = true;
+    loop_timer_start(sequencer->soon_timer, 0, 0);
+}
+
+void sequencer_stop(struct sequencer *sequencer)
+{
+    if (sequencer->is_stopped) {
+        return;
+    }
+    sequencer->is_stopped = true;
+    connection_stop(sequencer->connection);
+    close_up(sequencer);
+    loop_timer_stop(sequencer->soon_timer);
+    if (sequencer->messages.n > 0) {
+        log_warn("%zu messages could not be stored before the end", sequencer->messages.n);
+    }
+    while (sequencer->messages.n > 0) {
+        struct message message = messages_pop(&sequencer->messages);
+        sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender,
+                                         message.event->f.channel);
+        event_unref(message.event);
+    }
+    sequencer->n_flight = 0;
+}
+
+void sequencer_free(struct sequencer *sequencer)
+{
+    if (!sequencer) {
+        return;
+    }
+    sequencer_stop(sequencer);
+    connection_free(sequencer->connection);
+    loop_timer_free(sequencer->wait_timer);
+    loop_timer_free(sequencer->soon_timer);
+    messages_release(&sequencer->messages);
+    free(sequencer->down_reason);
+    free(sequencer->epoch);
+    free(sequencer);
+}

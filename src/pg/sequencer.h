@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The one session that moves outbox rows and client messages to the log and tells the sink what has
+ * been committed: in log order, each once, whatever happens to the connection. */
+#ifndef HERALD_PG_SEQUENCER_H
+#define HERALD_PG_SEQUENCER_H
+
+#include "base/err.h"
+#include "core/store.h"
+#include "loop/loop.h"
+
+struct sequencer;
+
+struct sequencer_options {
+    const char *url; /* copied */
+    uint32_t look_ms, batch_rows, batch_bytes, query_timeout_ms, append_max_bytes;
+    void *arg;
+    void (*on_fatal)(void *arg, const struct err *err); /* as in database.h */
+    void (*on_serving)(void *arg); /* this server sequences; right after the sink's on_up */
+    void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
+    void (*on_batch)(void *arg);   /* outbox rows have been sequenced */
+    void (*on_drained)(void *arg); /* after sequencer_drain: no message is pending any more */
+};
+
+struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options);
+void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
+bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender);
+/* Calls on_drained as soon as no message is pending: at once if there is none, never from inside.
+ */
+void sequencer_drain(struct sequencer *sequencer);
+/* Ends the connection; messages that are still pending are told as failed, and none is taken any
+ * more. */
+void sequencer_stop(struct sequencer *sequencer);
+void sequencer_free(struct sequencer *sequencer); /* NULL is fine */
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Batches: one call of herald.sequence each, one transaction each.
+ *
+ * The sink hears of a batch when its transaction has ended, never when its rows arrive: Postgres
+ * sends the rows, then commits, then says ReadyForQuery, and a crash between the first two leaves
+ * rows that never were. Numbers are dense over the whole log, so a batch that does not begin right
+ * behind the last delivered number means that there is something in between (another server's
+ * batch); it is read from the log first.
+ *
+ * A connection that is lost while a batch is under way leaves a doubt: it may have committed. Its
+ * messages stay where they are, at the front of the queue, and its id is kept. The next connection
+ * asks for that id. If it is there, the log has the rows: catching up delivers them, and our
+ * messages among them are known by their content (only one server sequences, so the messages of
+ * that range are ours and in our order; the sender's socket id is in each). If it is not there, the
+ * messages go with the next batch. Neither lost nor doubled.
+ *
+ * A message that Postgres cannot store (bytes that are no text in the database's encoding) fails
+ * its whole batch. Then one batch goes without messages, to see that the outbox is not the reason,
+ * and the messages go one by one; who fails alone, right after the outbox went well, is refused. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pg/sequencer_internal.h"
+
+/* ---- delivering ---- */
+
+/* The oldest message has been stored. */
+static void complete_oldest(struct sequencer *sequencer)
+{
+    struct message message = messages_pop(&sequencer->messages);
+    sequencer->n_flight--;
+    if (sequencer->n_alone > 0) {
+        sequencer->n_alone--;
+    }
+    sequencer->sink.on_append_done(sequencer->sink.ctx, message.sender);
+    event_unref(message.event);
+}
+
+static void refuse_oldest(struct sequencer *sequencer)
+{
+    struct message message = messages_pop(&sequencer->messages);
+    sequencer->n_flight--;
+    sequencer->n_alone--;
+    sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender, message.event->f.channel);
+    event_unref(message.event);
+}
+
+/* What sessions know of offsets no longer holds although the epoch does: events are gone that they
+ * should have got. To the sink that is what an epoch means, so it gets another one for a moment:
+ * sessions are closed, come back, and are answered with a gap. */
+void sequencer_void_positions(struct sequencer *sequencer)
+{
+    sequencer->is_void = !sequencer->is_up; /* then it is told with the next on_up */
+    if (sequencer->is_up) {
+        sequencer->sink.on_up(sequencer->sink.ctx, STR(""));
+        sequencer->sink.on_up(sequencer->sink.ctx, str_of(sequencer->epoch));
+    }
+}
+
+static bool is_same_message(const struct event *a, const struct event *b)
+{
+    return a->f.action == b->f.action && a->f.is_authenticated == b->f.is_authenticated &&
+           str_equals(a->f.channel, b->f.channel) && str_equals(a->f.client, b->f.client) &&
+           str_equals(a->f.payload, b->f.payload);
+}
+
+/* is_ours: this row is the oldest of our messages in flight. */
+static void deliver(struct sequencer *sequencer, struct event *event, bool is_ours)
+{
+    if (event->f.id != sequencer->delivered + 1) {
+        log_error(
+            "events %llu to %llu left the log before they could be delivered: sessions start anew",
+            (unsigned long long)sequencer->delivered + 1, (unsigned long long)event->f.id - 1);
+        sequencer_void_positions(sequencer);
+    }
+    sequencer->delivered = event->f.id;
+    sequencer->sink.on_event(sequencer->sink.ctx, event);
+    if (is_ours) {
+        complete_oldest(sequencer);
+    }
+}
+
+/* ---- catching up from the log ---- */
+
+static void continue_catching_up(struct sequencer *sequencer);
+static void deliver_batch(struct sequencer *sequencer, const PGresult *rows);
+
+static bool is_in_doubt(const struct sequencer *sequencer, const struct event *event)
+{
+    return sequencer->n_flight > 0 && event->f.id <= sequencer->found &&
+           is_same_message(event, messages_at(&sequencer->messages, 0)->event);
+}
+
+static void on_log(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.read_log")) {
+        return;
+    }
+    uint64_t before = sequencer->delivered;
+    for (int i = 0; i < PQntuples(result->rows); i++) {
+        struct event *event = rows_log_event(result->rows, i);
+        if (event->f.id > sequencer->delivered && event->f.id <= sequencer->target) {
+            deliver(sequencer, event, is_in_doubt(sequencer, event));
+        }
+        event_unref(event);
+    }
+    if (sequencer->delivered == before) {
+        log_error(
+            "events %llu to %llu left the log before they could be delivered: sessions start anew",
+            (unsigned long long)before + 1, (unsigned long long)sequencer->target);
+        sequencer_void_positions(sequencer);
+        sequencer->delivered = sequencer->target;
+    }
+    continue_catching_up(sequencer);
+}
+
+static void read_log(struct sequencer *sequencer)
+{
+    struct params params = {0};
+    params_bigint(&params, (int64_t)sequencer->delivered);
+    params_int(&params, (int32_t)sequencer->options.batch_rows);
+    params_int(&params, (int32_t)sequencer->options.batch_bytes);
+    sequencer_ask(sequencer,
+                  "SELECT id, channel, seq, at, action, client, options, payload, message"
+                  " FROM herald.read_log($1, $2, $3)",
+                  &params, on_log);
+}
+
+static void continue_catching_up(struct sequencer *sequencer)
+{
+    if (sequencer->delivered < sequencer->target) {
+        read_log(sequencer);
+        return;
+    }
+    /* What was in doubt and is stored, but could not be delivered from the log: of another epoch,
+     * or trimmed. */
+    while (sequencer->found > 0 && sequencer->n_flight > 0) {
+        complete_oldest(sequencer);
+    }
+    sequencer->found = 0;
+    sequencer->phase = SEQUENCER_PHASE_SERVING;
+    if (sequencer->stash) {
+        PGresult *rows = sequencer->stash;
+        sequencer->stash = NULL;
+        deliver_batch(sequencer, rows);
+        PQclear(rows);
+    }
+    sequencer_go_on(sequencer);
+}
+
+void sequencer_catch_up(struct sequencer *sequencer, uint64_t target)
+{
+    sequencer->target = target;
+    continue_catching_up(sequencer);
+}
+
+void sequencer_forget_batch(struct sequencer *sequencer)
+{
+    PQclear(sequencer->stash);
+    sequencer->stash = NULL;
+}
+
+/* ---- the answer of a batch ---- */
+
+static void deliver_batch(struct sequencer *sequencer, const PGresult *rows)
+{
+    bool has_changes = false;
+    for (int i = 0; i < PQntuples(rows); i++) {
+        bool is_message = !PQgetisnull(rows, i, LOG_COLUMN_MESSAGE);
+        has_changes |= !is_message;
+        struct event *event = rows_log_event(rows, i);
+        deliver(sequencer, event, is_message && sequencer->n_flight > 0);
+        event_unref(event);
+    }
+    while (sequencer->n_flight > 0) {
+        log_error("herald.sequence has committed a batch without one of its messages");
+        refuse_oldest(sequencer);
+    }
+    if (has_changes) {
+        sequencer->options.on_batch(sequencer->options.arg);
+    }
+}
+
+/* Whether to look again at once, and whether it is time to let go of the doorbell (sequencer.c). */
+static void judge(struct sequencer *sequencer, const PGresult *rows)
+{
+    bool has_changes = false;
+    for (int i = 0; i < PQntuples(rows) && !has_changes; i++) {
+        has_changes = PQgetisnull(rows, i, LOG_COLUMN_MESSAGE);
+    }
+    if (!has_changes) {
+        sequencer->n_hits = 0;
+        return;
+    }
+    sequencer->n_hits++;
+    sequencer->wants_look = true;
+    sequencer->backoff_ms = 0;
+    sequencer->wants_wake = sequencer->is_holding && (sequencer->is_due || sequencer->n_hits > 1);
+}
+
+static void take_batch(struct sequencer *sequencer, const struct query_result *result)
+{
+    const PGresult *rows = result->rows;
+    connection_settle(sequencer->connection);
+    if (sequencer->n_flight == 0) {
+        sequencer->is_probed = true;
+    }
+    judge(sequencer, rows);
+    uint64_t first = PQntuples(rows) > 0 ? rows_u64(rows, 0, LOG_COLUMN_ID) : 0;
+    if (first == 0) { /* nothing was pending, or only what reached no channel */
+        sequencer_go_on(sequencer);
+    } else if (first <= sequencer->delivered) {
+        connection_drop(sequencer->connection, "the numbers of the log went back");
+    } else if (first > sequencer->delivered + 1) {
+        sequencer->stash = query_take_rows(result);
+        sequencer_catch_up(sequencer, first - 1);
+    } else {
+        deliver_batch(sequencer, rows);
+        sequencer_go_on(sequencer);
+    }
+}
+
+/* Errors that the data of a message can be the reason of: cardinality, data, constraint, limit,
+ * raised. */
+static bool is_data_error(const char *sqlstate)
+{
+    static const char *const classes[] = {"21", "22", "23", "54", "P0"};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+        if (strncmp(sqlstate, classes[i], 2) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void isolate(struct sequencer *sequencer, const struct query_result *result)
+{
+    if (sequencer->n_flight == 1 && sequencer->n_alone > 0 && sequencer->is_probed) {
+        log_warn("a client's message is refused by the database: %s %s", result->sqlstate,
+                 result->message);
+        refuse_oldest(sequencer);
+    } else if (sequencer->n_flight > sequencer->n_alone) {
+        sequencer->n_alone = sequencer->n_flight;
+    }
+    sequencer->n_flight = 0;
+    sequencer->is_probed = false;
+    sequencer->wants_look = true;
+    sequencer_go_on(sequencer);
+}
+
+static void on_batch(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    bool is_error = !result->is_lost && !result->rows;
+    if (is_error && strcmp(result->sqlstate, "55000") == 0) {
+        sequencer->is_busy = false;
+        sequencer_open(sequencer); /* which finds out that this batch does not exist */
+    } else if (is_error && sequencer->n_flight > 0 && is_data_error(result->sqlstate)) {
+        sequencer->is_busy = false;
+        isolate(sequencer, result);
+    } else if (sequencer_answered(sequencer, result, "herald.sequence")) {
+        take_batch(sequencer, result);
+    }
+}
+
+/* ---- sending ---- */
+
+static void add_messages(const struct sequencer *sequencer, struct params *params,
+                         struct str (*part)(const struct event *))
+{
+    params_array_begin(params, sequencer->n_flight);
+    for (size_t i = 0; i < sequencer->n_flight; i++) {
+        params_array_add(params, part(messages_at(&sequencer->messages, i)->event));
+    }
+    params_array_end(params);
+}
+
+static struct str channel_of(const struct event *event)
+{
+    return event->f.channel;
+}
+
+static struct str client_of(const struct event *event)
+{
+    return event->f.client;
+}
+
+static struct str payload_of(const struct event *event)
+{
+    return event->f.payload;
+}
+
+static size_t next_size(const struct sequencer *sequencer)
+{
+    if (sequencer->n_alone > 0) {
+        return sequencer->is_probed ? 1 : 0;
+    }
+    return messages_fit(&sequencer->messages, sequencer->options.batch_rows,
+                        sequencer->options.batch_bytes);
+}
+
+void sequencer_send_batch(struct sequencer *sequencer)
+{
+    assert(sequencer->n_flight == 0);
+    sequencer->n_flight = next_size(sequencer);
+    snprintf(sequencer->batch, sizeof(sequencer->batch), "%s-%llu", sequencer->base,
+             (unsigned long long)++sequencer->n_batches);
+    struct params params = {0};
+    params_text(&params, str_of(sequencer->batch));
+    params_int(&params, (int32_t)sequencer->options.batch_rows);
+    params_int(&params, (int32_t)sequencer->options.batch_bytes);
+    add_messages(sequencer, &params, channel_of);
+    add_messages(sequencer, &params, client_of);
+    add_messages(sequencer, &params, rows_options);
+    add_messages(sequencer, &params, payload_of);
+    sequencer_ask(sequencer,
+                  "SELECT id, channel, seq, at, action, client, options, payload, message"
+                  " FROM herald.sequence($1, $2, $3, $4, $5, $6, $7)",
+                  &params, on_batch);
+}

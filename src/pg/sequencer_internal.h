@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
+ * sequencer_open.c (from a new connection to serving) and sequencer_batch.c (batches, delivery,
+ * catching up). Nobody else includes this. */
+#ifndef HERALD_PG_SEQUENCER_INTERNAL_H
+#define HERALD_PG_SEQUENCER_INTERNAL_H
+
+#include "base/id.h"
+#include "pg/messages.h"
+#include "pg/query.h"
+#include "pg/rows.h"
+#include "pg/sequencer.h"
+
+enum sequencer_phase {
+    SEQUENCER_PHASE_AWAY,    /* no connection, or stopped */
+    SEQUENCER_PHASE_OPENING, /* the steps of sequencer_open.c, and catching up */
+    SEQUENCER_PHASE_SERVING,
+};
+
+struct sequencer {
+    struct loop *loop;
+    struct sequencer_options options;
+    struct store_sink sink;
+    struct connection *connection;
+    struct loop_timer *wait_timer; /* OPENING: the next try to lead; SERVING: the next look */
+    struct loop_timer
+        *soon_timer; /* the next turn of the loop: what one turn appends is one batch */
+    enum sequencer_phase phase;
+    bool is_busy; /* a query is under way: there is never more than one */
+    bool is_stopped, is_draining;
+    bool is_url_bad;
+
+    /* What the sink has been told. */
+    bool is_up, was_up;
+    bool is_epoch_told; /* `epoch` is the one of the last on_up */
+    bool is_void;       /* positions of this epoch became void while we were down */
+    char *down_reason;  /* the last one; NULL: none yet */
+    char *epoch;        /* NULL: never opened */
+    uint64_t delivered; /* the newest id of the log that is behind us; means nothing while epoch is
+                           NULL */
+    uint64_t site_version;
+
+    /* Looking and sleeping. */
+    bool is_pooled;  /* our session is not our own */
+    bool can_sleep;  /* writers ring, and we would hear it */
+    bool is_holding; /* the doorbell's lock is ours: whoever writes now rings */
+    bool is_due;     /* rung since the last look was sent */
+    bool wants_look, wants_version, wants_wake;
+    unsigned n_hits;     /* looks in a row that found something while holding the doorbell */
+    uint32_t backoff_ms; /* 0: the shortest */
+    uint64_t version_ms; /* when the version was last asked for */
+
+    /* Batches. */
+    struct messages messages;
+    size_t n_flight; /* so many of the oldest are in the batch that is under way, or in doubt */
+    size_t n_alone;  /* so many of the oldest are sent one by one, to find the poisoned one */
+    bool is_probed;  /* a batch without messages went well just now */
+    char base[ID_TEXT_SIZE];
+    uint64_t n_batches;
+    char batch[ID_TEXT_SIZE + 24];
+    PGresult
+        *stash; /* a committed batch that waits until we have caught up with what is before it */
+
+    /* Catching up. */
+    uint64_t target; /* deliver from the log up to here */
+    uint64_t found;  /* newest id of the batch in doubt, which was committed; 0: no doubt */
+};
+
+/* sequencer.c */
+void sequencer_ask(struct sequencer *sequencer, const char *sql, struct params *params,
+                   query_fn *done);
+/* First thing in the answer's function. False: lost, or failed and given up; nothing more is to be
+ * done. */
+bool sequencer_answered(struct sequencer *sequencer, const struct query_result *result,
+                        const char *what);
+void sequencer_give_up(struct sequencer *sequencer, const char *what,
+                       const struct query_result *result);
+void sequencer_go_on(struct sequencer *sequencer);
+void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
+
+/* sequencer_open.c */
+void sequencer_begin_opening(struct sequencer *sequencer);
+void sequencer_lead(struct sequencer *sequencer);
+void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
+void sequencer_load_site(struct sequencer *sequencer, query_fn *done);
+bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result);
+
+/* sequencer_batch.c */
+void sequencer_send_batch(struct sequencer *sequencer);
+void sequencer_catch_up(struct sequencer *sequencer, uint64_t target); /* then goes on */
+void sequencer_void_positions(struct sequencer *sequencer);
+void sequencer_forget_batch(
+    struct sequencer *sequencer); /* what it holds of an answer, not its messages */
+
+#endif

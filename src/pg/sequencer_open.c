@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* From a new connection to serving, one step after the other:
+ *
+ *   schema_version   missing or too old: waiting will not help, if this is the start
+ *   session          settings of our session; is this really our session, or a pooler's?
+ *   lead             another server sequences: try again each second
+ *   LISTEN           before the first look, so that no ring is missed between them
+ *   open             epoch and newest id; says whether positions of before still mean something
+ *   find_batch       only if messages were in flight when the last connection went: were they
+ * committed? site             rules and canonicals → on_up, catching up from the log, looking
+ *
+ * A step that fails costs the connection; the next attempt starts from the top. The step order also
+ * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
+ *
+ * Session settings: a server that has lost us by a dead network must not keep the lead's lock for
+ * the two hours that TCP takes by default, so we set the keep-alives of its end of the connection,
+ * too. And a database whose default isolation is stricter than READ COMMITTED would make batches
+ * fail without a reason. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pg/database.h"
+#include "pg/sequencer_internal.h"
+#include "pg/site_loader.h"
+
+enum { LEAD_MS = 1000 };
+
+/* ---- schema_version ---- */
+
+/* Before anything was ever served a wrong schema is a wrong set-up, and saying so at once is a
+ * favour. Later it is most likely a restore under way, and ends. */
+static void refuse_schema(struct sequencer *sequencer, const char *sentence)
+{
+    if (sequencer->was_up) {
+        connection_drop(sequencer->connection, sentence);
+        return;
+    }
+    struct err err;
+    (void)err_set(&err, EXIT_CODE_CONFIG, "%s", sentence);
+    connection_stop(sequencer->connection);
+    sequencer->phase = SEQUENCER_PHASE_AWAY;
+    sequencer->options.on_fatal(sequencer->options.arg, &err);
+}
+
+static void ask_session(struct sequencer *sequencer);
+
+static void on_schema_version(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    bool is_missing = strcmp(result->sqlstate, "3F000") == 0 || /* invalid_schema_name */
+                      strcmp(result->sqlstate, "42883") == 0;   /* undefined_function */
+    if (is_missing) {
+        sequencer->is_busy = false;
+        refuse_schema(sequencer, "the database has no schema herald: run `pgherald install` on it");
+        return;
+    }
+    if (!sequencer_answered(sequencer, result, "herald.schema_version")) {
+        return;
+    }
+    uint64_t version = rows_u64(result->rows, 0, 0);
+    if (version < DATABASE_SCHEMA_STEP) {
+        char sentence[160];
+        snprintf(sentence, sizeof(sentence),
+                 "the schema herald is at step %llu, this program needs %d: run `pgherald upgrade`",
+                 (unsigned long long)version, DATABASE_SCHEMA_STEP);
+        refuse_schema(sequencer, sentence);
+        return;
+    }
+    if (version > DATABASE_SCHEMA_STEP && !sequencer->was_up) {
+        log_warn("the schema herald is at step %llu, newer than this program, which knows %d",
+                 (unsigned long long)version, DATABASE_SCHEMA_STEP);
+    }
+    ask_session(sequencer);
+}
+
+void sequencer_begin_opening(struct sequencer *sequencer)
+{
+    sequencer_ask(sequencer, "SELECT herald.schema_version()", NULL, on_schema_version);
+}
+
+/* ---- session ---- */
+
+static void on_session(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "setting up the session")) {
+        return;
+    }
+    int pid = connection_backend_pid(sequencer->connection);
+    bool is_pooled = pid <= 0 || rows_u64(result->rows, 0, 0) != (uint64_t)pid;
+    if (is_pooled && !sequencer->is_pooled) {
+        log_warn("a connection pooler stands between this server and the database: session locks "
+                 "and notifications "
+                 "do not work through it reliably; looking every few milliseconds instead. Better "
+                 "connect directly");
+    }
+    sequencer->is_pooled = is_pooled;
+    sequencer_lead(sequencer);
+}
+
+static void ask_session(struct sequencer *sequencer)
+{
+    sequencer_ask(
+        sequencer,
+        "SELECT pg_catalog.pg_backend_pid(),"
+        " pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
+        " pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
+        " pg_catalog.set_config('tcp_keepalives_count', '3', false),"
+        " pg_catalog.set_config('tcp_user_timeout', '15000', false),"
+        " pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
+        NULL, on_session);
+}
+
+/* ---- lead, LISTEN ---- */
+
+static void on_listen(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer_answered(sequencer, result, "LISTEN")) {
+        sequencer_open(sequencer);
+    }
+}
+
+static void on_lead(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.lead")) {
+        return;
+    }
+    if (rows_bool(result->rows, 0, 0)) {
+        sequencer_ask(sequencer, "LISTEN herald", NULL, on_listen);
+        return;
+    }
+    connection_settle(sequencer->connection);
+    sequencer_tell_down(sequencer, "another pgherald serves this database");
+    loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
+}
+
+void sequencer_lead(struct sequencer *sequencer)
+{
+    sequencer_ask(sequencer, "SELECT herald.lead()", NULL, on_lead);
+}
+
+/* ---- site ---- */
+
+void sequencer_load_site(struct sequencer *sequencer, query_fn *done)
+{
+    sequencer_ask(sequencer, "SELECT herald.site()", NULL, done);
+}
+
+bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result)
+{
+    struct site *site = site_load(rows_text(result->rows, 0, 0));
+    if (!site) {
+        connection_drop(sequencer->connection,
+                        "herald.site answered what this program does not understand");
+        return false;
+    }
+    sequencer->site_version = site->version;
+    sequencer->sink.on_site(sequencer->sink.ctx, site);
+    return true;
+}
+
+/* ---- open, find_batch, and up ---- */
+
+static void tell_up(struct sequencer *sequencer)
+{
+    bool was_up = sequencer->is_up;
+    sequencer->is_up = sequencer->was_up = true;
+    if (sequencer->is_void) {
+        sequencer_void_positions(sequencer);
+    } else if (!was_up || !sequencer->is_epoch_told) {
+        sequencer->sink.on_up(sequencer->sink.ctx, str_of(sequencer->epoch));
+    }
+    sequencer->is_epoch_told = true;
+    if (!was_up) {
+        sequencer->options.on_serving(sequencer->options.arg);
+    }
+}
+
+static void on_opening_site(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.site") ||
+        !sequencer_take_site(sequencer, result)) {
+        return;
+    }
+    tell_up(sequencer);
+    sequencer->version_ms = clock_ms();
+    sequencer->wants_look = true;
+    sequencer->wants_version = sequencer->wants_wake = false;
+    sequencer_catch_up(sequencer, sequencer->target);
+}
+
+static void on_found(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.find_batch")) {
+        return;
+    }
+    sequencer->found = rows_u64(result->rows, 0, 0);
+    if (sequencer->found == 0) {
+        log_info("%zu messages were in a batch that did not commit; they are sent again",
+                 sequencer->n_flight);
+        sequencer->n_flight = 0;
+    }
+    sequencer_load_site(sequencer, on_opening_site);
+}
+
+/* Where we stand in the log that we have found. */
+static void take_position(struct sequencer *sequencer, struct str epoch, uint64_t newest)
+{
+    bool is_same = sequencer->epoch && str_equals(str_of(sequencer->epoch), epoch);
+    if (!is_same) {
+        free(sequencer->epoch);
+        sequencer->epoch = str_dup(epoch);
+        sequencer->is_epoch_told = false;
+        sequencer->delivered =
+            newest; /* on_up closes the sessions: those to come read from here on */
+    } else if (newest < sequencer->delivered) {
+        log_error("the log ends at %llu, but %llu was delivered of it, in the same epoch",
+                  (unsigned long long)newest, (unsigned long long)sequencer->delivered);
+        sequencer_void_positions(sequencer);
+        sequencer->delivered = newest;
+    }
+    sequencer->target = newest;
+}
+
+static void on_opened(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.open")) {
+        return;
+    }
+    struct str epoch = rows_text(result->rows, 0, 0);
+    if (PQntuples(result->rows) != 1 || !epoch.ptr) {
+        connection_drop(sequencer->connection, "herald.open answered without an epoch");
+        return;
+    }
+    take_position(sequencer, epoch, rows_u64(result->rows, 0, 1));
+    sequencer->can_sleep = !sequencer->is_pooled && rows_bool(result->rows, 0, 2);
+    sequencer->found = 0;
+    if (sequencer->n_flight == 0) {
+        sequencer_load_site(sequencer, on_opening_site);
+        return;
+    }
+    struct params params = {0};
+    params_text(&params, str_of(sequencer->batch));
+    sequencer_ask(sequencer, "SELECT herald.find_batch($1)", &params, on_found);
+}
+
+void sequencer_open(struct sequencer *sequencer)
+{
+    sequencer->phase = SEQUENCER_PHASE_OPENING;
+    struct params params = {0};
+    if (sequencer->epoch && sequencer->delivered <= INT64_MAX) {
+        params_bigint(&params, (int64_t)sequencer->delivered);
+    } else {
+        params_null_bigint(&params);
+    }
+    sequencer_ask(sequencer, "SELECT epoch, id, doorbell FROM herald.open($1)", &params, on_opened);
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The store against a real Postgres, as long as the road to it holds: order, messages, reads, the
+ * site, sleeping, and what is said when something is set up wrongly. test_database_loss.c has the
+ * rest. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../fakes/bed.h"
+#include "../../fakes/cluster.h"
+#include "../../fakes/proxy.h"
+#include "base/log.h"
+
+static struct bed *bed;
+
+static int setup(void **state)
+{
+    (void)state;
+    bed = bed_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bed_free(bed);
+    return 0;
+}
+
+static void append_marked(const char *channel, uint32_t first, uint32_t last)
+{
+    for (uint32_t i = first; i <= last; i++) {
+        char payload[64];
+        snprintf(payload, sizeof(payload), "\"hello #%u\"", i);
+        assert_true(bed_append(bed, channel, str_of(payload), i));
+    }
+}
+
+/* ---- events ---- */
+
+static void test_delivers_what_comes_after_the_start(void **state)
+{
+    (void)state;
+    bed_sql(bed, "SELECT herald.publish('old', '1')");
+    bed_sql(bed, "SELECT * FROM herald.sequence('before', 10, 1000, '{}', '{}', '{}', '{}')");
+    long long before = bed_number(bed, "SELECT max(id) FROM herald.log");
+    bed_sql(bed, "SELECT herald.publish('pending', '2')");
+    bed_start_plainly(bed);
+    bed_sql(bed, "SELECT herald.publish('new', '{\"a\": 1.10}')");
+    bed_wait(bed, &bed->n_events, 2);
+    bed_check_against_log(bed, before);
+    assert_memory_equal(bed->trace.data, "SUEE", 4);
+    assert_int_equal(bed->events[1]->f.action, EVENT_ACTION_EVENT);
+    assert_int_equal(bed->events[1]->f.at.len, 24);
+    assert_null(bed->events[1]->f.client.ptr);
+}
+
+static void test_large_backlogs_come_in_pieces_and_in_order(void **state)
+{
+    (void)state;
+    long long before = bed_number(bed, "SELECT coalesce(max(id), 0) FROM herald.log");
+    bed_sql(bed, "SELECT herald.publish('c' || i %% 7, to_jsonb(repeat('x', i %% 300))) FROM "
+                 "generate_series(1, 5000) i");
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.batch_rows = 300;
+    options.batch_bytes = 20000;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_events, 5000);
+    bed_check_against_log(bed, before);
+    bed_wait_sql(bed, "SELECT count(*) = 0 FROM herald.outbox"); /* the sweep */
+}
+
+/* ---- messages ---- */
+
+static void test_messages_are_stored_in_order_and_answered(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    append_marked("room", 1, 1);
+    bed_wait(bed, &bed->n_done, 1);
+    append_marked("room", 2, 500);
+    bed_wait(bed, &bed->n_done, 500);
+    bed_check_against_log(bed, 0);
+    for (size_t i = 0; i < 500; i++) {
+        char payload[64];
+        snprintf(payload, sizeof(payload), "\"hello #%zu\"", i + 1);
+        assert_true(str_equals(bed->events[i]->f.payload, str_of(payload)));
+        assert_int_equal(bed->events[i]->f.offset, i + 1);
+        assert_int_equal(bed->events[i]->f.action, EVENT_ACTION_MESSAGE);
+        assert_true(str_equals(bed->events[i]->f.client, STR("{\"socketId\":\"s\"}")));
+    }
+    buf_text(&bed->trace);
+    assert_null(strstr(bed->trace.data, "EE")); /* each answer right behind its event */
+    /* What one turn appends is one batch, not five hundred. */
+    assert_true(bed_number(bed, "SELECT count(*) FROM herald.cursor") < 20);
+}
+
+static void test_options_and_odd_payloads_are_kept(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    struct event_fields fields = {
+        .action = EVENT_ACTION_MESSAGE,
+        .channel = STR("odd"),
+        .is_authenticated = true,
+        .payload = STR("[{ \"a\":1e400, \"a\":18446744073709551616}, \"\\u0000\",\" #9\" ]")};
+    struct event *event = event_new(&fields);
+    assert_true(bed->store.append(bed->store.ctx, event, (struct session_id){0, 9, 1}));
+    event_unref(event);
+    bed_wait(bed, &bed->n_events, 1);
+    assert_true(bed->events[0]->f.is_authenticated);
+    assert_null(bed->events[0]->f.client.ptr);
+    assert_true(str_equals(bed->events[0]->f.payload, fields.payload));
+}
+
+static void test_a_poisoned_message_is_refused_alone(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    append_marked("room", 1, 10);
+    assert_true(bed_append(bed, "room", STR("\"\xFF #11\""), 11)); /* no UTF-8 */
+    append_marked("room", 12, 20);
+    assert_true(bed_append(bed, "room", STR("no JSON #21\""), 21));
+    append_marked("room", 22, 30);
+    bed_sql(bed, "SELECT herald.publish('other', '1')");
+    bed_wait(bed, &bed->n_done, 28);
+    bed_wait(bed, &bed->n_events, 29);
+    assert_int_equal(bed->n_failed, 2);
+    bed_check_against_log(bed, 0);
+    append_marked("room", 31, 40); /* and goes on in batches */
+    bed_wait(bed, &bed->n_done, 38);
+    assert_int_equal(bed->n_down, 0);
+}
+
+static void test_append_refuses_beyond_its_limit(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.append_max_bytes = 5000;
+    bed_start(bed, &options);
+    static char payload[3002];
+    memset(payload, ' ', sizeof(payload));
+    memcpy(payload + sizeof(payload) - 6, "\"# #1\"", 6);
+    struct str text = {payload, sizeof(payload)};
+    assert_true(bed_append(bed, "room", text, 1));
+    assert_false(bed_append(bed, "room", text, 1));
+    bed_wait(bed, &bed->n_done, 1);
+    assert_true(bed_append(bed, "room", text, 1));
+    bed_wait(bed, &bed->n_done, 2);
+}
+
+static void test_stop_stores_what_is_pending(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    append_marked("room", 1, 3000);
+    bed_end(bed);
+    assert_int_equal(bed->n_done, 3000);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM herald.log"), 3000);
+}
+
+/* ---- reads ---- */
+
+static void read_and_wait(enum store_read_kind kind, const char *channel, uint32_t limit,
+                          struct str epoch, uint64_t since)
+{
+    struct store_query query = {kind, str_of(channel), limit, epoch, since};
+    size_t before = bed->n_answers;
+    bed_read(bed, &query);
+    bed_wait(bed, &bed->n_answers, before + 1);
+    assert_false(bed->answer.is_failed);
+    assert_string_equal(bed->answer_epoch, bed->epoch);
+}
+
+static void test_reads(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    bed_sql(bed, "SELECT herald.publish('r', to_jsonb(i)) FROM generate_series(1, 30) i");
+    bed_wait(bed, &bed->n_events, 30);
+    struct str epoch = str_of(bed->epoch);
+
+    read_and_wait(STORE_READ_HEAD, "r", 0, (struct str){0}, 0);
+    assert_int_equal(bed->answer.head, 30);
+    assert_int_equal(bed->answer.n_events, 0);
+
+    read_and_wait(STORE_READ_HEAD, "nobody", 0, (struct str){0}, 0);
+    assert_int_equal(bed->answer.head, 0);
+
+    read_and_wait(STORE_READ_LAST, "r", 7, (struct str){0}, 0);
+    assert_int_equal(bed->answer.n_events, 7);
+    assert_int_equal(bed->answer_events[0]->f.offset, 24);
+    assert_int_equal(bed->answer_events[6]->f.offset, 30);
+    assert_true(str_equals(bed->answer_events[6]->f.payload,
+                           STR("{\"data\":30,\"dbo_id\":0,\"row_id\":0}")));
+    assert_true(str_equals(bed->answer_events[6]->f.channel, STR("r")));
+
+    read_and_wait(STORE_READ_SINCE, "r", 0, epoch, 28);
+    assert_false(bed->answer.is_gap);
+    assert_int_equal(bed->answer.n_events, 2);
+    assert_int_equal(bed->answer_events[0]->f.offset, 29);
+
+    read_and_wait(STORE_READ_SINCE, "r", 0, epoch, 30);
+    assert_false(bed->answer.is_gap);
+    assert_int_equal(bed->answer.n_events, 0);
+
+    const struct {
+        struct str epoch;
+        uint64_t since;
+    } gaps[] = {{STR("other"), 28}, {epoch, 31},      {epoch, UINT64_MAX},
+                {{"a\0b", 3}, 1},   {STR("\xC3"), 1}, {{0}, 1}};
+    for (size_t i = 0; i < sizeof(gaps) / sizeof(*gaps); i++) {
+        read_and_wait(STORE_READ_SINCE, "r", 0, gaps[i].epoch, gaps[i].since);
+        assert_true(bed->answer.is_gap);
+        assert_int_equal(bed->answer.n_events, 0);
+        assert_int_equal(bed->answer.head, 30);
+    }
+}
+
+static void test_many_reads_at_once(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    struct store_query query = {.kind = STORE_READ_HEAD, .channel = STR("r")};
+    for (int i = 0; i < 1000; i++) {
+        bed_read(bed, &query);
+    }
+    bed_wait(bed, &bed->n_answers, 1000);
+    assert_false(bed->answer.is_failed);
+}
+
+static void test_reads_are_failed_when_it_ends(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    cluster_down(false);
+    bed_wait(bed, &bed->n_down, 1);
+    struct store_query query = {.kind = STORE_READ_HEAD, .channel = STR("r")};
+    bed_read(bed, &query);
+    append_marked("room", 1, 1);
+    database_stop(bed->database, 50, (loop_fn *)loop_stop, bed->loop);
+    loop_run(bed->loop);
+    assert_int_equal(bed->n_answers, 1);
+    assert_true(bed->answer.is_failed);
+    assert_int_equal(bed->n_failed, 1);
+    bed_read(bed, &query);
+    assert_false(bed_append(bed, "room", STR("\"#2\""), 2));
+    database_free(bed->database);
+    bed->database = NULL;
+    assert_int_equal(bed->n_answers, 2);
+    assert_true(bed->answer.is_failed);
+    cluster_up();
+}
+
+/* ---- the site ---- */
+
+static void test_the_site_follows_its_version(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    assert_int_equal(bed->n_sites, 1);
+    assert_int_equal(bed->n_rules, 0);
+    assert_int_equal(bed->n_canonicals, 1);
+    bed_sql(bed, "SELECT herald.set_rule('chat/*', message_history => 10)");
+    bed_wait(bed, &bed->n_sites, 2);
+    assert_int_equal(bed->n_rules, 1);
+    assert_int_equal(bed->site_version, bed_number(bed, "SELECT herald.version()"));
+    /* A storm of forged notifications changes nothing, and a real change in the middle is not
+     * missed. */
+    for (int i = 0; i < 200; i++) {
+        bed_sql(bed, "NOTIFY herald, 'forged %d'", i);
+        if (i == 100) {
+            bed_sql(bed, "SELECT herald.rotate_canonical()");
+        }
+    }
+    bed_wait(bed, &bed->n_sites, 3);
+    bed_sql(bed, "SELECT herald.publish('x', '1')");
+    bed_wait(bed, &bed->n_events, 1);
+    assert_int_equal(bed->n_sites, 3);
+}
+
+/* ---- sleeping ---- */
+
+#define HOLDERS                                                                                    \
+    "SELECT count(*) = %d FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND mode = "     \
+    "'ExclusiveLock'"
+#define ASLEEP                                                                                     \
+    "SELECT count(*) = 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"                 \
+    " WHERE l.locktype = 'advisory' AND l.objid = 1 AND l.mode = 'ExclusiveLock' AND d.datname = " \
+    "current_database()"
+
+static void test_sleeps_and_is_woken_by_a_ring(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.look_ms = 60000; /* the safety look would be far too late */
+    bed_start(bed, &options);
+    bed_wait_sql(bed, ASLEEP);
+    for (size_t i = 1; i <= 20; i++) {
+        bed_sql(bed, "SELECT herald.publish('x', '1')");
+        bed_wait(bed, &bed->n_events, i);
+    }
+    append_marked("room", 1, 1);
+    bed_wait(bed, &bed->n_done, 1);
+    bed_wait_sql(bed, ASLEEP);
+}
+
+static void test_late_commits_are_not_slept_through(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.look_ms = 60000;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_up, 1);
+    PGconn *late = PQconnectdb(cluster_url(bed->name, "postgres"));
+    for (size_t i = 0; i < 12; i++) {
+        /* Let go of the doorbell: two rings in quick succession make it a flow. Then, or asleep
+         * already, a writer begins, others commit, and it commits last. */
+        PQclear(PQexec(late, "BEGIN; SELECT herald.publish('late', '1')"));
+        bed_sql(bed, "SELECT herald.publish('early', '1')");
+        bed_wait(bed, &bed->n_events, 2 * i + 1);
+        if (i % 2) {
+            bed_sql(bed, "NOTIFY herald");
+        }
+        PQclear(PQexec(late, "COMMIT"));
+        bed_wait(bed, &bed->n_events, 2 * i + 2);
+    }
+    PQfinish(late);
+    bed_check_against_log(bed, 0);
+}
+
+static void test_looks_on_when_writers_never_ring(void **state)
+{
+    (void)state;
+    bed_sql(bed, "ALTER DATABASE %s SET herald.doorbell = off", bed->name);
+    PQreset(bed->admin);
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.look_ms = 60000;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_up, 1);
+    for (size_t i = 1; i <= 5; i++) {
+        bed_sql(bed, "SELECT herald.publish('x', '1')");
+        bed_wait(bed, &bed->n_events, i);
+    }
+    bed_wait_sql(bed, "SELECT NOT (" ASLEEP ")");
+}
+
+static void test_looks_on_behind_a_pooler(void **state)
+{
+    (void)state;
+    struct proxy *proxy = proxy_new(cluster_socket_path());
+    proxy_lie_about_pid(proxy);
+    char url[128];
+    snprintf(url, sizeof(url), "postgresql://herald_server@127.0.0.1:%d/%s", proxy_port(proxy),
+             bed->name);
+    struct database_options options = bed_options(bed, url);
+    options.look_ms = 60000;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_up, 1);
+    for (size_t i = 1; i <= 5; i++) {
+        bed_sql(bed, "SELECT herald.publish('x', '1')");
+        bed_wait(bed, &bed->n_events, i);
+    }
+    bed_wait_sql(bed, "SELECT NOT (" ASLEEP ")");
+    bed_end(bed);
+    proxy_free(proxy);
+}
+
+/* ---- set up wrongly ---- */
+
+static void test_the_schema_step_is_the_newest_of_sql(void **state)
+{
+    (void)state;
+    assert_int_equal(bed_number(bed, "SELECT herald.schema_version()"), DATABASE_SCHEMA_STEP);
+}
+
+static void test_a_missing_schema_is_fatal(void **state)
+{
+    (void)state;
+    cluster_create_empty("empty");
+    struct database_options options = bed_options(bed, cluster_url("empty", "herald_server"));
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_fatal, 1);
+    assert_int_equal(bed->fatal.code, EXIT_CODE_CONFIG);
+    assert_non_null(strstr(bed->fatal.text, "`pgherald install`"));
+    bed_end(bed);
+    assert_int_equal(bed->n_fatal, 1);
+    assert_int_equal(bed->n_up, 0);
+}
+
+static void test_an_old_schema_is_fatal(void **state)
+{
+    (void)state;
+    bed_sql(bed, "DELETE FROM herald.schema_step WHERE step = %d", DATABASE_SCHEMA_STEP);
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_fatal, 1);
+    assert_int_equal(bed->fatal.code, EXIT_CODE_CONFIG);
+    assert_non_null(strstr(bed->fatal.text, "`pgherald upgrade`"));
+}
+
+static void test_a_newer_schema_is_served(void **state)
+{
+    (void)state;
+    bed_sql(bed, "INSERT INTO herald.schema_step (step, name) VALUES (%d, 'of tomorrow')",
+            DATABASE_SCHEMA_STEP + 1);
+    bed_start_plainly(bed);
+}
+
+static void test_a_wrong_login_is_waited_out(void **state)
+{
+    (void)state;
+    char url[160];
+    snprintf(url, sizeof(url), "%s password=swordfish", cluster_url(bed->name, "nobody_yet"));
+    struct database_options options = bed_options(bed, url);
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_down, 1);
+    assert_non_null(strstr(bed->reason, "nobody_yet"));
+    assert_null(strstr(bed->reason, "swordfish"));
+    bed_sql(bed, "CREATE ROLE nobody_yet LOGIN");
+    bed_wait(bed, &bed->n_down, 2);
+    assert_non_null(strstr(bed->reason, "permission denied"));
+    bed_sql(bed, "GRANT herald_server TO nobody_yet");
+    bed_wait(bed, &bed->n_up, 1);
+    assert_int_equal(bed->n_fatal, 0);
+}
+
+static void test_a_bad_url_is_fatal_and_not_quoted(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, "postgresql://u:swordfish@h/d?swordfish=1");
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_fatal, 1);
+    assert_int_equal(bed->fatal.code, EXIT_CODE_CONFIG);
+    assert_null(strstr(bed->fatal.text, "swordfish"));
+}
+
+static void test_a_second_server_waits_for_the_first(void **state)
+{
+    (void)state;
+    struct bed *first = bed;
+    bed_start_plainly(first);
+    struct bed second = {.loop = first->loop};
+    memcpy(second.name, first->name, sizeof(second.name));
+    struct database_options options =
+        bed_options(&second, cluster_url(first->name, "herald_server"));
+    bed_start(&second, &options);
+    bed_wait(&second, &second.n_down, 1);
+    assert_string_equal(second.reason, "another pgherald serves this database");
+    bed_sql(first, "SELECT herald.publish('x', '1')");
+    bed_wait(first, &first->n_events, 1);
+    assert_int_equal(second.n_up, 0);
+    bed_end(first);
+    bed_wait(&second, &second.n_up, 1);
+    assert_string_equal(second.epoch, first->epoch);
+    bed_sql(first, "SELECT herald.publish('x', '2')");
+    bed_wait(&second, &second.n_events, 1);
+    assert_int_equal(second.events[0]->f.offset, 2);
+    bed_end(&second);
+    event_unref(second.events[0]);
+    free(second.events);
+    buf_release(&second.trace);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    log_configure(LOG_LEVEL_ERROR, false);
+    cluster_start();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    cluster_stop();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_delivers_what_comes_after_the_start),
+        TEST(test_large_backlogs_come_in_pieces_and_in_order),
+        TEST(test_messages_are_stored_in_order_and_answered),
+        TEST(test_options_and_odd_payloads_are_kept),
+        TEST(test_a_poisoned_message_is_refused_alone),
+        TEST(test_append_refuses_beyond_its_limit),
+        TEST(test_stop_stores_what_is_pending),
+        TEST(test_reads),
+        TEST(test_many_reads_at_once),
+        TEST(test_reads_are_failed_when_it_ends),
+        TEST(test_the_site_follows_its_version),
+        TEST(test_sleeps_and_is_woken_by_a_ring),
+        TEST(test_late_commits_are_not_slept_through),
+        TEST(test_looks_on_when_writers_never_ring),
+        TEST(test_looks_on_behind_a_pooler),
+        TEST(test_the_schema_step_is_the_newest_of_sql),
+        TEST(test_a_missing_schema_is_fatal),
+        TEST(test_an_old_schema_is_fatal),
+        TEST(test_a_newer_schema_is_served),
+        TEST(test_a_wrong_login_is_waited_out),
+        TEST(test_a_bad_url_is_fatal_and_not_quoted),
+        TEST(test_a_second_server_waits_for_the_first),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
