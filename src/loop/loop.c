@@ -19,6 +19,7 @@
 
 #include <uv.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 struct loop {
@@ -57,6 +58,7 @@ struct loop_signal {
 static void must(int result)
 {
     if (result != 0) {
+        log_error("the event loop cannot be set up: %s", uv_strerror(result));
         abort();
     }
 }
@@ -93,7 +95,9 @@ void loop_free(struct loop *loop)
         return;
     }
     uv_close((uv_handle_t *)&loop->turn, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0) {
+        /* A loop_stop that came late ends one run. */
+    }
     int result = uv_loop_close(&loop->uv);
     assert(result == 0); /* else an object was forgotten */
     (void)result;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The network side: N worker threads, each with its own libwebsockets context and SO_REUSEPORT listening socket on
- * one port. Implements the transport seam; commands of sessions leave through `submit`. */
+/* The network side: N worker threads, each with its own libwebsockets context and SO_REUSEPORT
+ * listening socket on one port. Implements the transport seam; commands of sessions leave through
+ * `submit`. */
 #ifndef HERALD_NET_NET_H
 #define HERALD_NET_NET_H
 
@@ -10,35 +11,37 @@
 
 struct net;
 
-struct net_page {                                          /* a static answer: exact path, e.g. "/pgherald.js" */
+struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
     const char *path;
     const char *content_type;
-    const char *body;                                      /* NULL: {"canonical":"…"}, the gate's first one */
+    const char *body; /* NULL: {"canonical":"…"}, the gate's first one */
     size_t len;
 };
 
 struct net_options {
-    const char *listen;                                    /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
+    const char *listen; /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
     uint32_t n_workers;
-    uint32_t max_sessions;                                 /* over all workers; above: HTTP 503 */
-    uint32_t max_frame_bytes;                              /* a client's message; above: close 1009 */
-    uint32_t outqueue_bytes;                               /* hard limit of a session's unsent bytes; above: close 1013 */
+    uint32_t max_sessions;    /* over all workers; above: HTTP 503 */
+    uint32_t max_frame_bytes; /* a client's message; above: close 1009 */
+    uint32_t outqueue_bytes;  /* hard limit of a session's unsent bytes; above: close 1013 */
     uint32_t handshake_timeout_ms;
     uint32_t ping_interval_ms;
-    uint32_t ping_misses;                                  /* unanswered pings before the session is dropped */
+    uint32_t ping_misses; /* unanswered pings before the session is dropped */
     const struct protocol *protocol;
-    const struct net_page *pages;                          /* sorted by path; must outlive the net */
+    const struct net_page *pages; /* sorted by path; must outlive the net */
     size_t n_pages;
-    void (*submit)(void *ctx, struct command *command);    /* any thread; takes the command */
+    void (*submit)(void *ctx, struct command *command); /* any thread; takes the command */
     void *submit_ctx;
 };
 
-enum status net_new(const struct net_options *options, struct net **out, struct err *err) MUST_CHECK;  /* binds */
-void net_start(struct net *net);                           /* starts the threads: from here clients are answered */
-struct transport net_transport(struct net *net);           /* for the hub's thread */
-const char *net_url(const struct net *net);                /* "http://HOST:PORT" with the port really bound */
-/* No new connections (HTTP 503), existing sessions are closed with 1012 spread over drain_ms; returns when all
- * threads have ended, at the latest 5 s after that. The thread that owns the hub may be the caller. */
+enum status net_new(const struct net_options *options, struct net **out,
+                    struct err *err) MUST_CHECK; /* binds */
+void net_start(struct net *net); /* starts the threads: from here clients are answered */
+struct transport net_transport(struct net *net); /* for the hub's thread */
+const char *net_url(const struct net *net);      /* "http://HOST:PORT" with the port really bound */
+/* No new connections (HTTP 503), existing sessions are closed with 1012 spread over drain_ms;
+ * returns when all threads have ended, at the latest 5 s after that. The thread that owns the hub
+ * may be the caller. */
 void net_stop(struct net *net, uint32_t drain_ms);
 void net_free(struct net *net);
 

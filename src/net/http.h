@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The answer to a request head: an upgrade, or a plain answer after which the connection ends. */
+#ifndef HERALD_NET_HTTP_H
+#define HERALD_NET_HTTP_H
+
+#include <stdbool.h>
+
+#include "net/net.h"
+#include "net/socket.h"
+
+/* Queues the answer to a COMPLETE or BAD head. True: the connection is a session now. */
+bool http_respond(struct socket *socket, const struct http_head *head);
+void http_respond_timeout(struct socket *socket);
+/* A whole answer for a connection that is refused unread. */
+extern const char http_refusal[];
+
+uint64_t http_page_tag(const struct net_page *page);
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Listening: our own sockets, because libwebsockets cannot share a port among contexts in Debian's
+ * build (its ALLOW_LISTEN_SHARE does nothing there).
+ *
+ * Every worker has a socket of its own on the one port (SO_REUSEPORT) and the kernel spreads the
+ * connections. But SO_REUSEPORT would also let a second server of the same user share the port,
+ * silently taking half of the connections. So one plain socket is bound first, which fails if
+ * anybody listens there; it stays bound while the others are, so that a port picked by the kernel
+ * is not lost in between.
+ *
+ * Options of a listening socket are inherited by what it accepts, so they cost nothing per
+ * connection: TCP_NODELAY because batching is ours to decide; a send buffer that holds a burst or
+ * two, so that a slow reader fills his own queue and not the kernel's memory; TCP_USER_TIMEOUT so
+ * that a peer that vanished while data is under way is noticed.
+ *
+ * When the process has run out of descriptors, accept fails but the connection stays in the
+ * backlog, and the loop would report it again at once, for ever. A spare descriptor is given up for
+ * a moment to take the connection and turn it away; if even that fails, listening pauses until the
+ * next sweep. */
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/http.h"
+#include "net/worker.h"
+
+enum {
+    BACKLOG = 4096,                 /* the kernel caps it at net.core.somaxconn */
+    ACCEPTS_PER_TURN = 64,          /* then the sockets that are there get their turn */
+    SEND_BUFFER_BYTES = 128 * 1024, /* the kernel doubles it */
+    USER_TIMEOUT_MS = 20000,
+};
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static socklen_t address_len(const union address *address)
+{
+    return address->any.sa_family == AF_INET6 ? sizeof(address->v6) : sizeof(address->v4);
+}
+
+/* "127.0.0.1:8080" or "[::1]:8080": numbers only, because a name can mean several addresses. */
+static enum status parse(const char *listen, union address *address, struct err *err)
+{
+    char host[INET6_ADDRSTRLEN + 1] = "";
+    const char *colon = strrchr(listen, ':');
+    bool is_v6 = listen[0] == '[' && colon && colon > listen + 1 && colon[-1] == ']';
+    const char *start = is_v6 ? listen + 1 : listen;
+    const char *end = is_v6 ? colon - 1 : colon;
+    uint64_t port = 0;
+    *address = (union address){0};
+    if (colon && (size_t)(end - start) < sizeof(host)) {
+        memcpy(host, start, (size_t)(end - start));
+    }
+    void *to = is_v6 ? (void *)&address->v6.sin6_addr : (void *)&address->v4.sin_addr;
+    if (!colon || inet_pton(is_v6 ? AF_INET6 : AF_INET, host, to) != 1 ||
+        !str_to_u64(str_of(colon + 1), &port) || port > UINT16_MAX) {
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "cannot listen on \"%s\": give a numeric address and a port, such as "
+                       "127.0.0.1:8080 or [::1]:8080",
+                       listen);
+    }
+    address->any.sa_family = is_v6 ? AF_INET6 : AF_INET;
+    *(is_v6 ? &address->v6.sin6_port : &address->v4.sin_port) = htons((uint16_t)port);
+    return STATUS_OK;
+}
+
+static enum status failed(const char *listen, struct err *err)
+{
+    switch (errno) {
+    case EADDRINUSE:
+        return err_set(err, EXIT_CODE_PORT,
+                       "cannot listen on %s: the port is in use by another program; stop that "
+                       "one, or choose another with --listen",
+                       listen);
+    case EACCES:
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "cannot listen on %s: ports below 1024 need the right to bind them "
+                       "(CAP_NET_BIND_SERVICE)",
+                       listen);
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "cannot listen on %s: this machine does not have that address", listen);
+    default:
+        return err_set(err, EXIT_CODE_FAILED, "cannot listen on %s: %s", listen, strerror(errno));
+    }
+}
+
+/* SO_REUSEADDR only lets us bind although connections of an earlier run are in TIME_WAIT: with a
+ * listening socket on the port, Linux refuses all the same. */
+static int open_bound(const union address *address, bool is_shared)
+{
+    static const int yes = 1, send_buffer = SEND_BUFFER_BYTES, timeout = USER_TIMEOUT_MS;
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    bool is_good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0;
+    if (is_shared) {
+        is_good = is_good && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) == 0 &&
+                  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer)) == 0 &&
+                  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) == 0 &&
+                  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)) == 0;
+    }
+    if (!is_good || bind(fd, &address->any, address_len(address)) != 0 ||
+        (is_shared && listen(fd, BACKLOG) != 0)) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+static char *url_of(const union address *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    bool is_v6 = address->any.sa_family == AF_INET6;
+    const void *from =
+        is_v6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr;
+    inet_ntop(address->any.sa_family, from, host, sizeof(host));
+    unsigned port = ntohs(is_v6 ? address->v6.sin6_port : address->v4.sin_port);
+    return is_v6 ? mem_printf("http://[%s]:%u", host, port)
+                 : mem_printf("http://%s:%u", host, port);
+}
+
+enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url, struct err *err)
+{
+    union address address;
+    if (parse(listen, &address, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int probe = open_bound(&address, false);
+    if (probe < 0) {
+        return failed(listen, err);
+    }
+    socklen_t len = address_len(&address);
+    getsockname(probe, &address.any, &len); /* the port, if it was 0 */
+    for (uint32_t i = 0; i < n; i++) {
+        fds[i] = open_bound(&address, true);
+        if (fds[i] < 0) {
+            failed(listen, err);
+            while (i > 0) {
+                close(fds[--i]);
+            }
+            close(probe);
+            return STATUS_FAILED;
+        }
+    }
+    close(probe);
+    *url = url_of(&address);
+    return STATUS_OK;
+}
+
+/* ---- accepting ---- */
+
+struct listener {
+    struct worker *worker;
+    int fd;
+    int spare_fd;
+    struct loop_poll *poll;
+    bool is_paused;
+    bool is_warned; /* since the last sweep: one line a second is enough */
+};
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* The answer goes out unread: a client that has sent its request already may see a reset instead of
+ * the answer. That is the price of spending nothing on it. */
+static void refuse(int fd)
+{
+    ssize_t ignored = send(fd, http_refusal, strlen(http_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+static void adopt(struct listener *listener, int fd)
+{
+    struct net_shared *shared = listener->worker->shared;
+    if (atomic_load(&shared->n_sockets) >= shared->max_sockets) {
+        refuse(fd);
+        return;
+    }
+    const lws_adopt_desc_t adopted = {
+        .vh = listener->worker->vhost,
+        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, /* no HTTP flag: the raw-skt role */
+        .fd = {.sockfd = fd},
+        .vh_prot_name = socket_protocols()->name,
+    };
+    /* If it fails, libwebsockets has closed the descriptor. */
+    if (!lws_adopt_descriptor_vhost_via_info(&adopted)) {
+        log_debug("a connection could not be taken");
+    }
+}
+
+static void warn(struct listener *listener, const char *why)
+{
+    if (!listener->is_warned) {
+        log_warn("cannot accept connections for now: %s", why);
+    }
+    listener->is_warned = true;
+}
+
+static void pause_listening(struct listener *listener)
+{
+    listener->is_paused = true;
+    loop_poll_set(listener->poll, false, false);
+}
+
+/* Out of descriptors. True: one connection was turned away, there may be more. */
+static bool shed(struct listener *listener)
+{
+    warn(listener, "too many open files; raise the limit (ulimit -n)");
+    if (listener->spare_fd < 0) {
+        return false;
+    }
+    close(listener->spare_fd);
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        refuse(fd);
+    }
+    listener->spare_fd = open_spare();
+    return fd >= 0;
+}
+
+static void on_readable(void *arg, bool is_readable, bool is_writable)
+{
+    (void)is_readable;
+    (void)is_writable;
+    struct listener *listener = arg;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            adopt(listener, fd);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE) {
+            if (!shed(listener)) {
+                pause_listening(listener);
+                return;
+            }
+        } else if (errno == ENOBUFS || errno == ENOMEM) {
+            warn(listener, strerror(errno));
+            pause_listening(listener);
+            return;
+        }
+        /* Anything else is the failure of that one connection. */
+    }
+}
+
+struct listener *listener_new(struct worker *worker, int fd)
+{
+    struct listener *listener = mem_zalloc(sizeof(*listener));
+    listener->worker = worker;
+    listener->fd = fd;
+    listener->spare_fd = open_spare();
+    listener->poll = loop_poll_new(worker->loop, fd, on_readable, listener);
+    return listener;
+}
+
+void listener_start(struct listener *listener)
+{
+    loop_poll_set(listener->poll, true, false);
+}
+
+void listener_resume(struct listener *listener)
+{
+    listener->is_warned = false;
+    if (listener->spare_fd < 0) {
+        listener->spare_fd = open_spare();
+    }
+    if (listener->is_paused) {
+        listener->is_paused = false;
+        loop_poll_set(listener->poll, true, false);
+    }
+}
+
+void listener_free(struct listener *listener)
+{
+    if (!listener) {
+        return;
+    }
+    loop_poll_free(listener->poll);
+    close(listener->fd);
+    if (listener->spare_fd >= 0) {
+        close(listener->spare_fd);
+    }
+    free(listener);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Listening sockets: made in the main thread, all at once, served by one worker each. */
+#ifndef HERALD_NET_LISTENER_H
+#define HERALD_NET_LISTENER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct listener;
+struct worker;
+
+/* Opens n sockets that share one port and writes them into fds. *url is a heap text with the port
+ * really bound. A failure leaves nothing open. */
+enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url,
+                          struct err *err) MUST_CHECK;
+
+struct listener *listener_new(struct worker *worker, int fd); /* owns the fd */
+void listener_start(struct listener *listener);
+void listener_resume(struct listener *listener); /* after it ran out of descriptors */
+void listener_free(struct listener *listener);   /* NULL is fine */
+
+#endif

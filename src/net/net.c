@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The face of the network side: it makes the workers, and implements the hub's transport.
+ *
+ * The hub's orders are collected in one array per worker and handed over at flush, with one lock
+ * and at most one wake-up for all of them. A frame for many sessions is one order, and one
+ * reference, per worker.
+ *
+ * The number of file descriptors is set here, before libwebsockets reads it: its tables are as long
+ * as the limit, and Debian's build walks the whole table whenever a connection closes. With the
+ * limit of a million that container runtimes like to give, that is a millisecond per close. */
+#include "net/net.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http.h"
+#include "net/worker.h"
+
+enum {
+    EXTRA_SOCKETS = 1024, /* over max_sessions: handshakes and plain requests */
+    OTHER_FDS = 256,      /* the database, logs, loops, listening sockets */
+    KEEP_ORDERS = 4096,   /* a larger array is given back after a quiet turn */
+};
+
+struct outgoing { /* orders collected for one worker */
+    struct order *list;
+    size_t n, cap;
+};
+
+struct net {
+    struct net_shared shared;
+    char *url;
+    struct worker **workers;
+    struct outgoing *outgoing;
+    uint32_t n_workers;
+};
+
+/* ---- the transport: hub thread ---- */
+
+static void collect(struct net *net, uint32_t worker, struct order order)
+{
+    assert(worker < net->n_workers);
+    struct outgoing *outgoing = &net->outgoing[worker];
+    if (outgoing->n == outgoing->cap) {
+        outgoing->cap = outgoing->cap > 0 ? outgoing->cap * 2 : 64;
+        outgoing->list = mem_array(outgoing->list, outgoing->cap, sizeof(order));
+    }
+    outgoing->list[outgoing->n++] = order;
+}
+
+static struct order order_for(enum order_type type, struct session_id session)
+{
+    return (struct order){.type = type, .slot = session.slot, .generation = session.generation};
+}
+
+static void transport_send(void *ctx, struct session_id to, struct frame *frame)
+{
+    struct order order = order_for(ORDER_SEND, to);
+    order.frame = frame_ref(frame);
+    collect(ctx, to.worker, order);
+}
+
+static void transport_publish(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame)
+{
+    collect(ctx, worker,
+            (struct order){.type = ORDER_PUBLISH, .channel = channel, .frame = frame_ref(frame)});
+}
+
+static void transport_attach(void *ctx, struct session_id session, uint32_t channel, bool is_held)
+{
+    struct order order = order_for(ORDER_ATTACH, session);
+    order.channel = channel;
+    order.is_held = is_held;
+    collect(ctx, session.worker, order);
+}
+
+static void transport_release(void *ctx, struct session_id session, uint32_t channel,
+                              uint64_t skip_to)
+{
+    struct order order = order_for(ORDER_RELEASE, session);
+    order.channel = channel;
+    order.skip_to = skip_to;
+    collect(ctx, session.worker, order);
+}
+
+static void transport_detach(void *ctx, struct session_id session, uint32_t channel)
+{
+    struct order order = order_for(ORDER_DETACH, session);
+    order.channel = channel;
+    collect(ctx, session.worker, order);
+}
+
+static void transport_close(void *ctx, struct session_id session, uint16_t code, const char *reason)
+{
+    struct order order = order_for(ORDER_CLOSE, session);
+    order.code = code;
+    order.reason = reason;
+    collect(ctx, session.worker, order);
+}
+
+static void transport_gate(void *ctx, struct site_gate *gate)
+{
+    struct net *net = ctx;
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        collect(net, i, (struct order){.type = ORDER_GATE, .gate = site_gate_ref(gate)});
+    }
+}
+
+static void transport_close_all(void *ctx, uint16_t code, const char *reason, uint32_t spread_ms)
+{
+    struct net *net = ctx;
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        collect(
+            net, i,
+            (struct order){
+                .type = ORDER_CLOSE_ALL, .code = code, .reason = reason, .spread_ms = spread_ms});
+    }
+}
+
+static void hand_over(struct worker *worker, struct outgoing *outgoing)
+{
+    /* After its thread has ended a worker has no waker; what comes then is only to be freed. */
+    if (mailbox_put(worker->inbox, outgoing->list, outgoing->n) && worker->waker) {
+        loop_waker_wake(worker->waker);
+    }
+    if (outgoing->cap > KEEP_ORDERS && outgoing->n < outgoing->cap / 4) {
+        free(outgoing->list);
+        *outgoing = (struct outgoing){0};
+    }
+    outgoing->n = 0;
+}
+
+static void transport_flush(void *ctx)
+{
+    struct net *net = ctx;
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        if (net->outgoing[i].n > 0) {
+            hand_over(net->workers[i], &net->outgoing[i]);
+        }
+    }
+}
+
+struct transport net_transport(struct net *net)
+{
+    return (struct transport){
+        .ctx = net,
+        .send = transport_send,
+        .publish = transport_publish,
+        .attach = transport_attach,
+        .release = transport_release,
+        .detach = transport_detach,
+        .close = transport_close,
+        .gate = transport_gate,
+        .close_all = transport_close_all,
+        .flush = transport_flush,
+    };
+}
+
+/* ---- life ---- */
+
+static void *reallocate(void *memory, size_t size, const char *reason)
+{
+    (void)reason;
+    if (size == 0) {
+        free(memory);
+        return NULL;
+    }
+    return mem_array(memory, size, 1);
+}
+
+static void on_lws_log(int level, const char *line)
+{
+    (void)level;
+    log_warn("libwebsockets: %s", line);
+}
+
+static void set_fd_limit(uint32_t max_sockets)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)max_sockets + OTHER_FDS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == needed) {
+        return;
+    }
+    if (needed > limit.rlim_max) {
+        log_warn("open files are limited to %llu, so fewer than the allowed %u connections fit; "
+                 "raise the limit to %llu (ulimit -n)",
+                 (unsigned long long)limit.rlim_max, max_sockets, (unsigned long long)needed);
+        needed = limit.rlim_max;
+    }
+    limit.rlim_cur = needed;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        log_warn("the limit of open files cannot be set");
+    }
+}
+
+static void prepare_shared(struct net *net, const struct net_options *options)
+{
+    struct net_shared *shared = &net->shared;
+    shared->options = *options;
+    shared->max_sockets = options->max_sessions + EXTRA_SOCKETS;
+    shared->page_tags = mem_array(NULL, options->n_pages, sizeof(*shared->page_tags));
+    for (size_t i = 0; i < options->n_pages; i++) {
+        shared->page_tags[i] = http_page_tag(&options->pages[i]);
+    }
+    atomic_init(&shared->n_sessions, 0);
+    atomic_init(&shared->n_sockets, 0);
+}
+
+static enum status make_workers(struct net *net, struct err *err)
+{
+    const struct net_options *options = &net->shared.options;
+    int *fds = mem_array(NULL, options->n_workers, sizeof(*fds));
+    enum status status = listener_bind(options->listen, options->n_workers, fds, &net->url, err);
+    if (status != STATUS_OK) {
+        free(fds);
+        return status;
+    }
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+    lws_set_allocator(reallocate);
+    uint32_t i = 0;
+    while (i < options->n_workers &&
+           worker_new(&net->shared, i, fds[i], &net->workers[i], err) == STATUS_OK) {
+        i++;
+    }
+    net->n_workers = i;
+    status = i == options->n_workers ? STATUS_OK : STATUS_FAILED;
+    while (i < options->n_workers) {
+        close(fds[i++]);
+    }
+    free(fds);
+    return status;
+}
+
+enum status net_new(const struct net_options *options, struct net **out, struct err *err)
+{
+    struct net *net = mem_zalloc(sizeof(*net));
+    prepare_shared(net, options);
+    net->workers = mem_zalloc(options->n_workers * sizeof(struct worker *));
+    net->outgoing = mem_zalloc(options->n_workers * sizeof(struct outgoing));
+    set_fd_limit(net->shared.max_sockets);
+    if (make_workers(net, err) != STATUS_OK) {
+        net_free(net);
+        return STATUS_FAILED;
+    }
+    *out = net;
+    return STATUS_OK;
+}
+
+void net_start(struct net *net)
+{
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        worker_start(net->workers[i]);
+    }
+}
+
+const char *net_url(const struct net *net)
+{
+    return net->url;
+}
+
+void net_stop(struct net *net, uint32_t drain_ms)
+{
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        collect(net, i, (struct order){.type = ORDER_STOP, .spread_ms = drain_ms});
+    }
+    transport_flush(net);
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        worker_join(net->workers[i]);
+    }
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        worker_close_down(net->workers[i]);
+    }
+}
+
+void net_free(struct net *net)
+{
+    if (!net) {
+        return;
+    }
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        for (size_t k = 0; k < net->outgoing[i].n; k++) {
+            order_release(&net->outgoing[i].list[k]);
+        }
+        free(net->outgoing[i].list);
+        worker_free(net->workers[i]);
+    }
+    free(net->outgoing);
+    free(net->workers);
+    free(net->shared.page_tags);
+    free(net->url);
+    free(net);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What travels from the hub to a worker, as a value in a mailbox. An order owns the reference to
+ * its frame or gate until it was carried out. */
+#ifndef HERALD_NET_ORDER_H
+#define HERALD_NET_ORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/frame.h"
+#include "core/site.h"
+
+enum order_type {
+    ORDER_SEND,
+    ORDER_PUBLISH,
+    ORDER_ATTACH,
+    ORDER_RELEASE,
+    ORDER_DETACH,
+    ORDER_CLOSE,
+    ORDER_GATE,
+    ORDER_CLOSE_ALL,
+    ORDER_STOP, /* not of the transport: net_stop */
+};
+
+struct order {
+    enum order_type type;
+    uint32_t slot, generation; /* the session: SEND, ATTACH, RELEASE, DETACH, CLOSE */
+    union {
+        uint32_t channel; /* PUBLISH, ATTACH, RELEASE, DETACH */
+        uint32_t code;    /* CLOSE, CLOSE_ALL */
+    };
+    union {
+        struct frame *frame;    /* SEND, PUBLISH */
+        struct site_gate *gate; /* GATE */
+        const char *reason;     /* CLOSE, CLOSE_ALL: a literal */
+        uint64_t skip_to;       /* RELEASE */
+        bool is_held;           /* ATTACH */
+    };
+    uint32_t spread_ms; /* CLOSE_ALL, STOP */
+};
+
+void order_release(struct order *order); /* lets go of what it owns */
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is queued leaves: in as few system calls as possible, and never later than the turn's end.
+ *
+ * A turn is one round of the loop: sockets are read, orders carried out, and sessions that got
+ * something are marked. At its end each marked session's frames leave in one write of up to 64 KiB.
+ * So a lone message goes out at once, and under load, when a turn brings many, they go together:
+ * ten frames in one write cost a sixth of ten writes (measured). There is no timer.
+ *
+ * Members of a channel mostly wait for the same frames. The last concatenation is kept for the
+ * turn, and a session whose queue begins with the same pointers is served from it without copying.
+ *
+ * When the kernel takes only a part, libwebsockets keeps the rest and from then on neither reads
+ * nor lets us write; but it still polls for input, in vain and with all of a core. So reading is
+ * switched off meanwhile. And after the rest has gone the client gets one round in which it is read
+ * before more is written: otherwise a session with a steady backlog would be blocked again before
+ * its pongs and messages were ever looked at. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libwebsockets.h>
+
+#include "base/mem.h"
+#include "net/worker.h"
+
+enum {
+    LINGER_MS = 5000,
+    /* From here on waiting for the turn's end gains nothing: a write is full. */
+    FULL_BYTES = WORKER_BURST_BYTES,
+};
+
+/* ---- marking ---- */
+
+void output_mark(struct socket *socket)
+{
+    struct worker *worker = socket->worker;
+    if (socket->dirty > 0) {
+        return;
+    }
+    if (worker->n_dirty == worker->dirty_cap) {
+        worker->dirty_cap = worker->dirty_cap > 0 ? worker->dirty_cap * 2 : 64;
+        worker->dirty = mem_array(worker->dirty, worker->dirty_cap, sizeof(*worker->dirty));
+    }
+    worker->dirty[worker->n_dirty++] = socket;
+    socket->dirty = (uint32_t)worker->n_dirty;
+}
+
+void output_unmark(struct socket *socket)
+{
+    if (socket->dirty > 0) {
+        socket->worker->dirty[socket->dirty - 1] = NULL;
+        socket->dirty = 0;
+    }
+}
+
+void output_push(struct socket *socket, struct frame *frame)
+{
+    outqueue_push(&socket->out, frame);
+    output_mark(socket);
+    if (socket->out.bytes >= FULL_BYTES && socket->flow == SOCKET_FLOW_OPEN) {
+        output_write_now(socket);
+    }
+}
+
+struct control *output_control(struct socket *socket)
+{
+    if (!socket->control) {
+        socket->control = mem_zalloc(sizeof(*socket->control));
+    }
+    return socket->control;
+}
+
+/* ---- the next piece to write ---- */
+
+enum piece_source { PIECE_NONE, PIECE_QUEUE, PIECE_PONG, PIECE_PING, PIECE_CLOSE };
+
+struct piece {
+    enum piece_source source;
+    uint8_t *data;
+    size_t len;
+};
+
+static void burst_clear(struct burst *burst)
+{
+    for (uint32_t i = 0; i < burst->n; i++) {
+        frame_unref(burst->frames[i]);
+    }
+    burst->n = 0;
+}
+
+/* The concatenation of the first n frames of a queue, none of which has begun to be sent. */
+static uint8_t *concatenate(struct burst *burst, const struct outqueue *queue, uint32_t n)
+{
+    struct frame *const *frames = queue->frames + queue->first;
+    if (burst->n == n && memcmp(burst->frames, frames, n * sizeof(*frames)) == 0) {
+        return burst->bytes;
+    }
+    burst_clear(burst);
+    outqueue_copy(queue, n, burst->bytes);
+    for (uint32_t i = 0; i < n; i++) {
+        burst->frames[i] = frame_ref(frames[i]);
+    }
+    burst->n = n;
+    return burst->bytes;
+}
+
+static struct piece queue_piece(struct socket *socket)
+{
+    const struct outqueue *queue = &socket->out;
+    struct piece piece = {.source = PIECE_QUEUE};
+    uint32_t n;
+    piece.len = outqueue_fit(queue, WORKER_BURST_BYTES, WORKER_BURST_FRAMES, &n);
+    if (n > 1 && queue->sent > 0) { /* the end of a long frame goes by itself */
+        piece.len = queue->frames[queue->first]->len - queue->sent;
+        n = 1;
+    }
+    piece.data = n > 1 ? concatenate(&socket->worker->burst, queue, n) : outqueue_data(queue);
+    return piece;
+}
+
+/* Pings and pongs overtake whole frames, but never go into the middle of one. */
+static struct piece next_piece(struct socket *socket)
+{
+    struct control *control = socket->control;
+    if (control && socket->out.sent == 0 && control->pong_len > 0) {
+        return (struct piece){PIECE_PONG, control->pong, control->pong_len};
+    }
+    if (control && socket->out.sent == 0 && control->ping_len > 0) {
+        return (struct piece){PIECE_PING, control->ping, control->ping_len};
+    }
+    if (socket->out.n > 0) {
+        return queue_piece(socket);
+    }
+    if (control && control->close_len > 0) {
+        return (struct piece){PIECE_CLOSE, control->close, control->close_len};
+    }
+    return (struct piece){.source = PIECE_NONE};
+}
+
+static void consume(struct socket *socket, const struct piece *piece)
+{
+    struct control *control = socket->control;
+    switch (piece->source) {
+    case PIECE_NONE:
+        break;
+    case PIECE_QUEUE:
+        outqueue_take(&socket->out, piece->len);
+        break;
+    case PIECE_PONG:
+        control->pong_len = 0;
+        break;
+    case PIECE_PING:
+        control->ping_len = 0;
+        break;
+    case PIECE_CLOSE:
+        control->close_len = 0;
+        break;
+    }
+    if (control && control->pong_len + control->ping_len + control->close_len == 0) {
+        free(control);
+        socket->control = NULL;
+    }
+}
+
+/* ---- writing ---- */
+
+static void linger(struct socket *socket)
+{
+    shutdown(lws_get_socket_fd(socket->wsi), SHUT_WR);
+    socket_set_state(socket, SOCKET_LINGER, LINGER_MS);
+}
+
+/* All is written. False: that was the end. */
+static bool finish(struct socket *socket)
+{
+    switch (socket->state) {
+    case SOCKET_ANSWER:
+        linger(socket);
+        return true;
+    case SOCKET_CLOSING:
+        if (socket->ending == SOCKET_ENDING_LINGER) {
+            linger(socket);
+        }
+        return socket->ending != SOCKET_ENDING_NOW;
+    case SOCKET_HEAD:
+    case SOCKET_SESSION:
+    case SOCKET_LINGER:
+        break;
+    }
+    return true;
+}
+
+bool output_write(struct socket *socket)
+{
+    while (socket->flow == SOCKET_FLOW_OPEN) {
+        struct piece piece = next_piece(socket);
+        if (piece.source == PIECE_NONE) {
+            return finish(socket);
+        }
+        if (lws_write(socket->wsi, piece.data, piece.len, LWS_WRITE_RAW) < 0) {
+            return false;
+        }
+        consume(socket, &piece);
+        if (lws_partial_buffered(socket->wsi)) {
+            socket->flow = SOCKET_FLOW_BLOCKED;
+            lws_rx_flow_control(socket->wsi, 0);
+        }
+    }
+    return true;
+}
+
+void output_write_now(struct socket *socket)
+{
+    if (!socket->is_broken && !output_write(socket)) {
+        socket->is_broken = true;
+        output_mark(socket);
+    }
+}
+
+bool output_on_writable(struct socket *socket)
+{
+    if (socket->flow == SOCKET_FLOW_BLOCKED) {
+        socket->flow = SOCKET_FLOW_RESUMING;
+        lws_rx_flow_control(socket->wsi, 1);
+        lws_callback_on_writable(socket->wsi);
+        return true;
+    }
+    socket->flow = SOCKET_FLOW_OPEN;
+    return output_write(socket);
+}
+
+void output_flush(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->n_dirty; i++) {
+        struct socket *socket = worker->dirty[i];
+        if (!socket) {
+            continue;
+        }
+        socket->dirty = 0;
+        if (socket->is_broken || !output_write(socket)) {
+            socket_end(socket);
+        }
+    }
+    worker->n_dirty = 0;
+    burst_clear(&worker->burst);
+}

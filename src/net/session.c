@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* An open session: frames in, the closing handshake, pings, and what the hub orders.
+ *
+ * Whole messages are decoded here, on the worker, and leave as commands in the order they came;
+ * what they do is the hub's business. What the hub sends goes into the session's queue, except
+ * that a held subscription keeps live frames aside (core/transport.h says why).
+ *
+ * A session closes in one of three ways, always through begin_close. Ours: what is queued, then
+ * the close frame, then up to five seconds for the client's. The client's: his code comes back and
+ * that was it. A violation of the protocol: the close frame at the front of nothing, and then the
+ * input is thrown away, because after a broken frame nobody can tell where the next one starts. A
+ * session that closes is no member of anything any more, so nothing is added to what it still gets.
+ *
+ * A slow reader is one whose unsent bytes would pass the limit: what waits for him is dropped and
+ * he is told 1013. He never slows others, because his blocked socket is not written to and costs a
+ * push per frame until then. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libwebsockets.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/worker.h"
+
+enum {
+    CLOSE_WAIT_MS = 5000,
+    CODE_NONE = 1005, /* RFC 6455, 7.4.1: the close frame had no code; never on the wire */
+    CODE_TRY_AGAIN = 1013,
+};
+
+struct session_id session_id_of(const struct socket *socket)
+{
+    const struct worker *worker = socket->worker;
+    return (struct session_id){
+        .worker = worker->index,
+        .slot = socket->slot,
+        .generation = worker->slots.list[socket->slot].generation,
+    };
+}
+
+static void submit(struct socket *socket, struct command *command)
+{
+    const struct net_options *options = &socket->worker->shared->options;
+    options->submit(options->submit_ctx, command);
+}
+
+void session_open(struct socket *socket)
+{
+    socket->is_session = true;
+    socket->slot = slots_take(&socket->worker->slots, socket);
+    socket_set_state(socket, SOCKET_SESSION, 0);
+    struct command *command = mem_zalloc(sizeof(*command));
+    command->type = COMMAND_OPEN;
+    command->session = session_id_of(socket);
+    submit(socket, command);
+}
+
+/* ---- closing ---- */
+
+static void drop_held(struct socket *socket, uint32_t channel)
+{
+    for (struct held **at = &socket->held; *at; at = &(*at)->next) {
+        struct held *held = *at;
+        if (held->channel == channel) {
+            *at = held->next;
+            outqueue_release(&held->queue);
+            free(held);
+            return;
+        }
+    }
+}
+
+void session_forget(struct socket *socket)
+{
+    members_remove_all(&socket->worker->members, socket);
+    while (socket->held) {
+        drop_held(socket, socket->held->channel);
+    }
+}
+
+/* `code` CODE_NONE sends a close frame without one. */
+static void begin_close(struct socket *socket, uint16_t code, const char *reason,
+                        enum socket_ending ending)
+{
+    log_debug("session %u.%u closes: %u %s", socket->worker->index, socket->slot, code, reason);
+    session_forget(socket);
+    struct control *control = output_control(socket);
+    control->close_len =
+        (uint8_t)(code == CODE_NONE
+                      ? rfc6455_control_frame(control->close, RFC6455_OPCODE_CLOSE, STR(""))
+                      : rfc6455_close_frame(control->close, code, reason));
+    socket->ending = ending;
+    socket_set_state(socket, SOCKET_CLOSING, CLOSE_WAIT_MS);
+    output_mark(socket);
+}
+
+void session_close(struct socket *socket, uint16_t code, const char *reason)
+{
+    if (socket->state == SOCKET_SESSION) {
+        begin_close(socket, code, reason, SOCKET_ENDING_WAIT);
+    }
+}
+
+static void close_slow_reader(struct socket *socket)
+{
+    outqueue_drop(&socket->out);
+    begin_close(socket, CODE_TRY_AGAIN, "slow reader", SOCKET_ENDING_WAIT);
+}
+
+/* ---- frames in ---- */
+
+static void on_peer_close(struct socket *socket, const struct rfc6455_item *item)
+{
+    if (socket->state == SOCKET_SESSION) {
+        begin_close(socket, item->code, "", SOCKET_ENDING_NOW);
+    } else {
+        socket->ending = SOCKET_ENDING_NOW;
+        output_mark(socket);
+    }
+}
+
+static void on_item(struct socket *socket, const struct rfc6455_item *item)
+{
+    bool is_open = socket->state == SOCKET_SESSION;
+    switch (item->type) {
+    case RFC6455_ITEM_TEXT:
+        if (is_open) {
+            const struct protocol *protocol = socket->worker->shared->options.protocol;
+            submit(socket, protocol->decode(item->payload, session_id_of(socket)));
+        }
+        break;
+    case RFC6455_ITEM_PING:
+        if (is_open) {
+            /* The newest ping is answered for all (RFC 6455, 5.5.3): a flood of them queues
+             * nothing. */
+            struct control *control = output_control(socket);
+            control->pong_len =
+                (uint8_t)rfc6455_control_frame(control->pong, RFC6455_OPCODE_PONG, item->payload);
+            output_mark(socket);
+        }
+        break;
+    case RFC6455_ITEM_PONG:
+        break;
+    case RFC6455_ITEM_CLOSE:
+        on_peer_close(socket, item);
+        break;
+    case RFC6455_ITEM_ERROR:
+        if (is_open) {
+            begin_close(socket, item->code, item->payload.ptr, SOCKET_ENDING_LINGER);
+        } else {
+            socket->ending = SOCKET_ENDING_LINGER;
+            output_mark(socket);
+        }
+        break;
+    }
+}
+
+void session_read(struct socket *socket, uint8_t *data, size_t len)
+{
+    struct rfc6455_input input = {data, len};
+    struct rfc6455_item item;
+    if (socket->state == SOCKET_SESSION) {
+        socket->at_ms = clock_ms();
+        socket->misses = 0;
+    }
+    while (rfc6455_decode(&socket->decoder, &input, socket->worker->shared->options.max_frame_bytes,
+                          &item)) {
+        on_item(socket, &item);
+    }
+}
+
+/* ---- pings ---- */
+
+bool session_check_silence(struct socket *socket, uint64_t now_ms)
+{
+    const struct net_options *options = &socket->worker->shared->options;
+    uint64_t due_ms = socket->at_ms + (socket->misses + 1ULL) * options->ping_interval_ms;
+    if (now_ms < due_ms) {
+        return true;
+    }
+    if (socket->misses >= options->ping_misses) {
+        return false;
+    }
+    socket->misses++;
+    struct control *control = output_control(socket);
+    control->ping_len = (uint8_t)rfc6455_header(control->ping, RFC6455_OPCODE_PING, 0);
+    output_mark(socket);
+    return true;
+}
+
+/* ---- what the hub orders ---- */
+
+static bool is_over_limit(const struct socket *socket, const struct outqueue *queue,
+                          const struct frame *frame)
+{
+    uint64_t bytes = socket->out.bytes;
+    for (const struct held *held = socket->held; held; held = held->next) {
+        bytes += held->queue.bytes;
+    }
+    /* A lone frame is always taken: the limit is about readers, not about sizes. */
+    return queue->n > 0 && bytes + frame->len > socket->worker->shared->options.outqueue_bytes;
+}
+
+void session_send(struct socket *socket, struct frame *frame)
+{
+    if (socket->state != SOCKET_SESSION) {
+        return;
+    }
+    if (is_over_limit(socket, &socket->out, frame)) {
+        /* Perhaps all of it came in this very turn, and the socket would take it. */
+        output_write_now(socket);
+        if (is_over_limit(socket, &socket->out, frame)) {
+            close_slow_reader(socket);
+            return;
+        }
+    }
+    output_push(socket, frame);
+}
+
+void session_attach(struct socket *socket, uint32_t channel, bool is_held)
+{
+    if (socket->state != SOCKET_SESSION) {
+        return;
+    }
+    members_add(&socket->worker->members, socket, channel, is_held);
+    if (is_held) {
+        struct held *held = mem_zalloc(sizeof(*held));
+        held->channel = channel;
+        held->next = socket->held;
+        socket->held = held;
+    }
+}
+
+static struct held *find_held(const struct socket *socket, uint32_t channel)
+{
+    struct held *held = socket->held;
+    while (held && held->channel != channel) {
+        held = held->next;
+    }
+    assert(held);
+    return held;
+}
+
+void session_publish(const struct member *member, uint32_t channel, struct frame *frame)
+{
+    struct socket *socket = member->socket;
+    if (!member->is_held) {
+        if (frame->offset == 0 || frame->offset > member->skip_to) {
+            session_send(socket, frame);
+        }
+        return;
+    }
+    struct held *held = find_held(socket, channel);
+    if (is_over_limit(socket, &held->queue, frame)) {
+        close_slow_reader(socket);
+    } else {
+        outqueue_push(&held->queue, frame);
+    }
+}
+
+void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to)
+{
+    struct member *member = members_find(&socket->worker->members, socket, channel);
+    if (!member || !member->is_held) {
+        return; /* it closes, or has left */
+    }
+    member->is_held = false;
+    member->skip_to = skip_to;
+    outqueue_move(&find_held(socket, channel)->queue, &socket->out, skip_to);
+    drop_held(socket, channel);
+    output_mark(socket);
+}
+
+void session_detach(struct socket *socket, uint32_t channel)
+{
+    if (members_remove(&socket->worker->members, socket, channel)) {
+        drop_held(socket, channel);
+    }
+}

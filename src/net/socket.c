@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The life of a connection, and all that libwebsockets calls.
+ *
+ * We use its raw-skt role: it accepts, reads, keeps what the kernel did not take, and will do TLS;
+ * HTTP and WebSocket are ours (its own WebSocket role refuses a subprotocol of 63 bytes, and
+ * clients send their whole token there).
+ *
+ * States: HEAD → SESSION → CLOSING, or HEAD → ANSWER → LINGER. Lingering is what makes a last
+ * answer arrive: closing a socket with unread input makes the kernel send a reset, which can
+ * destroy what was sent just before. So our side is shut first and the client's rest is read and
+ * thrown away until he is done.
+ *
+ * There are two ways to die and both end in RAW_CLOSE, which is the only place that frees: a
+ * callback returns -1, or, outside of callbacks, socket_end. */
+#include "net/socket.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include <libwebsockets.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http.h"
+#include "net/worker.h"
+
+static void submit_close(struct socket *socket)
+{
+    const struct net_options *options = &socket->worker->shared->options;
+    struct command *command = mem_zalloc(sizeof(*command));
+    command->type = COMMAND_CLOSE;
+    command->session = session_id_of(socket);
+    options->submit(options->submit_ctx, command);
+}
+
+static struct socket *socket_new(struct worker *worker, struct lws *wsi)
+{
+    struct socket *socket = mem_zalloc(sizeof(*socket));
+    socket->wsi = wsi;
+    socket->worker = worker;
+    socket->next = worker->sockets;
+    if (socket->next) {
+        socket->next->prev = socket;
+    }
+    worker->sockets = socket;
+    atomic_fetch_add(&worker->shared->n_sockets, 1);
+    socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
+    return socket;
+}
+
+static void reader_free(struct socket *socket)
+{
+    if (socket->reader) {
+        buf_release(&socket->reader->bytes);
+        free(socket->reader);
+        socket->reader = NULL;
+    }
+}
+
+static void unlink_socket(struct socket *socket)
+{
+    if (socket->prev) {
+        socket->prev->next = socket->next;
+    } else {
+        socket->worker->sockets = socket->next;
+    }
+    if (socket->next) {
+        socket->next->prev = socket->prev;
+    }
+}
+
+static void socket_free(struct socket *socket)
+{
+    struct worker *worker = socket->worker;
+    if (socket->is_session) {
+        session_forget(socket);
+        submit_close(socket);
+        slots_give(&worker->slots, socket->slot);
+    }
+    if (socket->is_counted) {
+        atomic_fetch_sub(&worker->shared->n_sessions, 1);
+    }
+    atomic_fetch_sub(&worker->shared->n_sockets, 1);
+    output_unmark(socket);
+    unlink_socket(socket);
+    reader_free(socket);
+    rfc6455_decoder_release(&socket->decoder);
+    outqueue_release(&socket->out);
+    free(socket->control);
+    free(socket);
+}
+
+void socket_set_state(struct socket *socket, enum socket_state state, uint64_t cut_after_ms)
+{
+    socket->state = state;
+    socket->at_ms = clock_ms() + cut_after_ms;
+}
+
+void socket_end(struct socket *socket)
+{
+    /* The reason is only a label; "sync" closes inside the call. */
+    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
+/* Bytes of a request head. What follows it in the same packet belongs to the session: a client may
+ * send its first frame without waiting. */
+static void read_head(struct socket *socket, const uint8_t *data, size_t len)
+{
+    if (!socket->reader) {
+        socket->reader = mem_zalloc(sizeof(*socket->reader));
+    }
+    struct head_reader *reader = socket->reader;
+    buf_add(&reader->bytes, data, len);
+    if (http_head_read(&reader->head, reader->bytes.data, reader->bytes.len) ==
+        HTTP_HEAD_INCOMPLETE) {
+        return;
+    }
+    if (http_respond(socket, &reader->head)) {
+        size_t used = reader->head.line;
+        session_open(socket);
+        session_read(socket, (uint8_t *)reader->bytes.data + used, reader->bytes.len - used);
+    }
+    reader_free(socket);
+}
+
+static void on_rx(struct socket *socket, uint8_t *data, size_t len)
+{
+    switch (socket->state) {
+    case SOCKET_HEAD:
+        read_head(socket, data, len);
+        break;
+    case SOCKET_SESSION:
+    case SOCKET_CLOSING:
+        session_read(socket, data, len);
+        break;
+    case SOCKET_ANSWER:
+    case SOCKET_LINGER:
+        break;
+    }
+}
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t len)
+{
+    (void)user;
+    struct socket *socket = lws_get_opaque_user_data(wsi);
+    switch ((int)reason) { /* a hundred reasons exist; the rest concerns other roles */
+    case LWS_CALLBACK_RAW_ADOPT:
+        socket = socket_new(lws_context_user(lws_get_context(wsi)), wsi);
+        lws_set_opaque_user_data(wsi, socket);
+        return 0;
+    case LWS_CALLBACK_RAW_RX:
+        on_rx(socket, in, len);
+        return 0;
+    case LWS_CALLBACK_RAW_WRITEABLE:
+        return output_on_writable(socket) ? 0 : -1;
+    case LWS_CALLBACK_RAW_CLOSE:
+        if (socket) { /* NULL: it failed before RAW_ADOPT */
+            lws_set_opaque_user_data(wsi, NULL);
+            socket_free(socket);
+        }
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+const struct lws_protocols *socket_protocols(void)
+{
+    static const struct lws_protocols protocols[] = {
+        {.name = "pgherald", .callback = on_event, .tx_packet_size = WORKER_BURST_BYTES},
+        {.name = NULL},
+    };
+    return protocols;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The worker's thread: its loop, its libwebsockets context, its inbox.
+ *
+ * libwebsockets runs on our libuv loop as a foreign one: left to itself it would make the loop,
+ * take over signals, and never return. Contexts are made one after the other in the main thread
+ * (its set-up is not thread-safe) and then belong to one thread each.
+ *
+ * Orders are carried out in slices. A slice ends after so many deliveries, the loop goes round once
+ * (what was queued is written, sockets are read, blocked ones resumed), and the next slice follows.
+ * Without slices a burst of events for large channels would fill the queue of a reader that is
+ * perfectly quick, only because his socket did not get its turn. A slice is as large as some frames
+ * for every session: so bursts stay large when there is much to do.
+ *
+ * A worker ends in three steps: the sockets and our own handles are closed, the context is told to
+ * go, and the loop runs until libuv has called back for each of them; only then the context's
+ * memory may be freed, by a second call of the same function (that is how 4.1 does it with a
+ * foreign loop).
+ */
+#include "net/worker.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <libwebsockets.h>
+
+#include "base/mem.h"
+
+enum {
+    READ_BYTES = 16384, /* of one socket at a time */
+    SLICE_DELIVERIES = 8192,
+    SLICE_FRAMES = 16, /* deliveries per session, if that is more */
+};
+
+/* ---- orders ---- */
+
+void order_release(struct order *order)
+{
+    switch (order->type) {
+    case ORDER_SEND:
+    case ORDER_PUBLISH:
+        frame_unref(order->frame);
+        break;
+    case ORDER_GATE:
+        site_gate_unref(order->gate);
+        break;
+    case ORDER_ATTACH:
+    case ORDER_RELEASE:
+    case ORDER_DETACH:
+    case ORDER_CLOSE:
+    case ORDER_CLOSE_ALL:
+    case ORDER_STOP:
+        break;
+    }
+}
+
+/* Backwards, because a slow reader leaves the list on the way. Returns the deliveries. */
+static size_t publish(struct worker *worker, uint32_t channel, struct frame *frame)
+{
+    struct members members = members_of(&worker->members, channel);
+    for (uint32_t i = members.n; i > 0; i--) {
+        session_publish(&members_of(&worker->members, channel).list[i - 1], channel, frame);
+    }
+    return members.n;
+}
+
+/* An order for one session. */
+static void carry_out_for(struct socket *socket, const struct order *order)
+{
+    switch (order->type) {
+    case ORDER_SEND:
+        session_send(socket, order->frame);
+        break;
+    case ORDER_ATTACH:
+        session_attach(socket, order->channel, order->is_held);
+        break;
+    case ORDER_RELEASE:
+        session_release(socket, order->channel, order->skip_to);
+        break;
+    case ORDER_DETACH:
+        session_detach(socket, order->channel);
+        break;
+    case ORDER_CLOSE:
+        session_close(socket, (uint16_t)order->code, order->reason);
+        break;
+    case ORDER_PUBLISH:
+    case ORDER_GATE:
+    case ORDER_CLOSE_ALL:
+    case ORDER_STOP:
+        break;
+    }
+}
+
+/* Returns how much work it was, in deliveries. */
+static size_t carry_out(struct worker *worker, struct order *order)
+{
+    switch (order->type) {
+    case ORDER_PUBLISH:
+        return publish(worker, order->channel, order->frame) + 1;
+    case ORDER_GATE:
+        site_gate_unref(worker->gate);
+        worker->gate = site_gate_ref(order->gate);
+        return 1;
+    case ORDER_CLOSE_ALL:
+        housekeeping_close_all(worker, (uint16_t)order->code, order->reason, order->spread_ms);
+        return 1;
+    case ORDER_STOP:
+        housekeeping_stop(worker, order->spread_ms);
+        return 1;
+    case ORDER_SEND:
+    case ORDER_ATTACH:
+    case ORDER_RELEASE:
+    case ORDER_DETACH:
+    case ORDER_CLOSE:
+        break;
+    }
+    struct socket *socket = slots_find(&worker->slots, order->slot, order->generation);
+    if (socket) {
+        carry_out_for(socket, order);
+    }
+    return 1;
+}
+
+static bool take_orders(struct worker *worker)
+{
+    void *items;
+    worker->n_orders = mailbox_take(worker->inbox, &items);
+    worker->orders = items;
+    worker->next_order = 0;
+    return worker->n_orders > 0;
+}
+
+/* One slice. It ends with an empty box or by waking itself: the sender wakes us only for the first
+ * order in an empty box. */
+static void on_inbox(void *arg)
+{
+    struct worker *worker = arg;
+    size_t limit = (size_t)worker->slots.n_used * SLICE_FRAMES;
+    limit = limit > SLICE_DELIVERIES ? limit : SLICE_DELIVERIES;
+    size_t done = 0;
+    while (done < limit && (worker->next_order < worker->n_orders || take_orders(worker))) {
+        struct order *order = &worker->orders[worker->next_order++];
+        done += carry_out(worker, order);
+        order_release(order);
+    }
+    if (done >= limit) {
+        loop_waker_wake(worker->waker);
+    }
+}
+
+static void on_turn(void *arg)
+{
+    struct worker *worker = arg;
+    output_flush(worker);
+    if (worker->is_stopping) {
+        housekeeping_end_if_done(worker);
+    }
+}
+
+/* ---- life ---- */
+
+/* libwebsockets asks for a policy of pings and timeouts, kept in a sorted list that gets slow with
+ * thousands of connections: all zero is none, and housekeeping.c does it. */
+static const lws_retry_bo_t no_policy;
+
+static enum status make_context(struct worker *worker, struct err *err)
+{
+    void *loops[] = {loop_native(worker->loop)};
+    const struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .protocols = socket_protocols(),
+        .gid = -1,
+        .uid = -1,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .user = worker,
+        .foreign_loops = loops,
+        .pt_serv_buf_size = READ_BYTES,
+        .retry_and_idle_policy = &no_policy,
+    };
+    worker->lws = lws_create_context(&info);
+    if (worker->lws) {
+        worker->vhost = lws_create_vhost(worker->lws, &info);
+    }
+    if (!worker->vhost) {
+        return err_set(err, EXIT_CODE_FAILED,
+                       "libwebsockets cannot run on libuv: is the package "
+                       "libwebsockets-evlib-uv installed?");
+    }
+    return STATUS_OK;
+}
+
+enum status worker_new(struct net_shared *shared, uint32_t index, int listen_fd,
+                       struct worker **out, struct err *err)
+{
+    struct worker *worker = mem_zalloc(sizeof(*worker));
+    worker->shared = shared;
+    worker->index = index;
+    worker->loop = loop_new();
+    worker->inbox = mailbox_new(sizeof(struct order));
+    worker->waker = loop_waker_new(worker->loop, on_inbox, worker);
+    worker->burst.bytes = mem_alloc(WORKER_BURST_BYTES);
+    loop_on_turn(worker->loop, on_turn, worker);
+    if (make_context(worker, err) != STATUS_OK) {
+        worker_free(worker);
+        return STATUS_FAILED;
+    }
+    worker->listener = listener_new(worker, listen_fd);
+    *out = worker;
+    return STATUS_OK;
+}
+
+/* Everything that lives in the loop. Not on the worker's thread but on the one that waits for all
+ * of them to end, because libwebsockets 4.1.6 closes the descriptor of its event pipe twice, a loop
+ * round apart: with other threads about, the second time it could be somebody else's. */
+void worker_close_down(struct worker *worker)
+{
+    if (!worker->loop) {
+        return;
+    }
+    loop_on_turn(worker->loop, NULL, NULL);
+    listener_free(worker->listener);
+    worker->listener = NULL;
+    while (worker->sockets) {
+        socket_end(worker->sockets);
+    }
+    housekeeping_free(worker);
+    lws_context_destroy(worker->lws);
+    loop_waker_free(worker->waker);
+    worker->waker = NULL;
+    loop_free(worker->loop);
+    worker->loop = NULL;
+    lws_context_destroy(worker->lws);
+    worker->lws = NULL;
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+    listener_start(worker->listener);
+    housekeeping_start(worker);
+    loop_run(worker->loop);
+    return NULL;
+}
+
+void worker_start(struct worker *worker)
+{
+    /* Signals are the main thread's. */
+    sigset_t all, before;
+    char name[16];
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&worker->thread, NULL, run, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0) {
+        abort(); /* as with exhausted memory: a server without its threads is none */
+    }
+    snprintf(name, sizeof(name), "worker-%u", worker->index % 1000);
+    pthread_setname_np(worker->thread, name);
+    worker->is_started = true;
+}
+
+void worker_join(struct worker *worker)
+{
+    if (worker->is_started) {
+        pthread_join(worker->thread, NULL);
+        worker->is_started = false;
+    }
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker) {
+        return;
+    }
+    assert(!worker->is_started);
+    worker_close_down(worker);
+    while (worker->next_order < worker->n_orders || take_orders(worker)) {
+        order_release(&worker->orders[worker->next_order++]); /* it was not carried out */
+    }
+    mailbox_free(worker->inbox);
+    site_gate_unref(worker->gate);
+    slots_release(&worker->slots);
+    members_release(&worker->members);
+    free(worker->dirty);
+    free(worker->burst.bytes);
+    free(worker);
+}

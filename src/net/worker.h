@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A worker: one thread with its loop, its libwebsockets context and its sockets. Everything in
+ * struct worker belongs to that thread once it runs, except `inbox` and `waker`. */
+#ifndef HERALD_NET_WORKER_H
+#define HERALD_NET_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/mailbox.h"
+#include "loop/loop.h"
+#include "net/listener.h"
+#include "net/members.h"
+#include "net/net.h"
+#include "net/order.h"
+#include "net/slots.h"
+#include "net/socket.h"
+
+/* The most bytes that leave in one write. Bigger gains nothing (measured), smaller costs calls. */
+#define WORKER_BURST_BYTES 65536
+#define WORKER_BURST_FRAMES 1024
+
+struct net_shared { /* by all workers; nothing else is */
+    struct net_options options;
+    uint64_t *page_tags;    /* a hash of each page, for its ETag */
+    atomic_uint n_sessions; /* against max_sessions */
+    atomic_uint n_sockets;  /* against max_sockets */
+    uint32_t max_sockets;
+};
+
+struct burst { /* the last concatenation made in this turn, for all who wait for the same */
+    struct frame *frames[WORKER_BURST_FRAMES]; /* referenced, or another could have the address */
+    uint32_t n;
+    uint8_t *bytes;
+};
+
+struct closing { /* close_all under way */
+    struct loop_timer *timer;
+    uint16_t code;
+    const char *reason;
+    uint64_t started_ms;
+    uint32_t spread_ms;
+    uint32_t next_slot;
+};
+
+struct worker {
+    struct net_shared *shared;
+    uint32_t index;
+    pthread_t thread;
+    bool is_started;
+    struct loop *loop;
+    struct mailbox *inbox; /* struct order */
+    struct loop_waker *waker;
+    struct order *orders; /* taken from the inbox and not carried out yet */
+    size_t n_orders, next_order;
+    struct lws_context *lws;
+    struct lws_vhost *vhost;
+    struct listener *listener;
+    struct site_gate *gate; /* NULL: none came yet */
+    struct socket *sockets;
+    struct slots slots;
+    struct member_table members;
+    struct socket **dirty; /* may hold NULL: it closed meanwhile */
+    size_t n_dirty, dirty_cap;
+    struct burst burst;
+    struct loop_timer *sweep_timer;
+    struct closing closing;
+    bool is_stopping;
+    struct loop_timer *stop_timer;
+};
+
+enum status worker_new(struct net_shared *shared, uint32_t index, int listen_fd,
+                       struct worker **out,
+                       struct err *err) MUST_CHECK; /* owns the fd on success */
+void worker_start(struct worker *worker);
+void worker_join(struct worker *worker);       /* returns when the thread has ended */
+void worker_close_down(struct worker *worker); /* no worker's thread may run any more */
+void worker_free(struct worker *worker);       /* it does not run; NULL is fine */
+
+/* housekeeping.c */
+void housekeeping_start(struct worker *worker); /* begins to look after time limits */
+void housekeeping_free(struct worker *worker);
+void housekeeping_close_all(struct worker *worker, uint16_t code, const char *reason,
+                            uint32_t spread_ms);
+void housekeeping_stop(struct worker *worker, uint32_t spread_ms);
+void housekeeping_end_if_done(struct worker *worker); /* while it stops, after each turn */
+
+#endif
