@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The process's options: one table gives parsing, defaults, environment, file, --help, `config --print` and the
- * reference page. Rules, watches and canonicals are not here: they live in SQL. */
+/* The process's options: one table gives parsing, defaults, environment, file, --help, `config
+ * --print` and the reference page. Rules, watches and canonicals are not here: they live in SQL. */
 #ifndef HERALD_CONFIG_H
 #define HERALD_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
+#include "arguments.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "option.h"
 
 struct config {
-    char *listen;                                          /* "127.0.0.1:8080" */
-    char *database_url;
-    uint32_t workers;                                      /* 0: cores minus one, at least one */
+    char *listen;       /* "127.0.0.1:8080" */
+    char *database_url; /* "": what libpq takes by itself */
+    uint32_t workers;   /* 0: cores minus one, at least one */
     uint32_t max_sessions;
     uint32_t max_frame_bytes;
     uint32_t max_channels;
@@ -30,6 +33,59 @@ struct config {
     uint32_t retention_hours;
     enum log_level log_level;
     bool log_json;
+
+    char *config_file;            /* NULL: the default one, if it is there */
+    char *data_dir;               /* dev */
+    char *pg_bindir;              /* dev; NULL: searched */
+    bool no_writer;               /* dev */
+    char *server_password_file;   /* install, upgrade; NULL: the password stays */
+    bool yes;                     /* uninstall */
+    bool print, check, reference; /* config */
 };
+
+/* Which subcommands an option belongs to. */
+enum config_commands {
+    CONFIG_FOR_SERVE = 1,
+    CONFIG_FOR_DEV = 2,
+    CONFIG_FOR_INSTALL = 4, /* and upgrade */
+    CONFIG_FOR_UNINSTALL = 8,
+    CONFIG_FOR_WATCH = 16, /* and unwatch, watches */
+    CONFIG_FOR_CONFIG = 32,
+};
+
+enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
+#define CONFIG_MAX_OPTIONS 48
+struct config_origins {
+    enum config_origin of[CONFIG_MAX_OPTIONS]; /* by the option's place in the table */
+};
+
+#define CONFIG_DEFAULT_FILE "/etc/pgherald/pgherald.conf"
+
+struct option_table config_table(void);
+
+/* Flags over environment over file over defaults; each value is checked, even one that is
+ * overridden. The default file is read for serve and config only: it holds the server's login, the
+ * other subcommands need an administrator's. Release *out whatever comes back. origins may be NULL.
+ */
+enum status config_load(const struct arguments *arguments, unsigned command, struct config *out,
+                        struct config_origins *origins, struct err *err) MUST_CHECK;
+void config_release(struct config *config);
+
+/* Logs a warning for each PGHERALD_ variable that no option has: it is most likely misspelt. */
+void config_warn_of_variables(void);
+
+/* Reads one file (config_file.c); a mistake gives "FILE:LINE: …" and exit code 78. */
+enum status config_read_file(const char *path, struct config *config,
+                             struct config_origins *origins, struct err *err) MUST_CHECK;
+const char *config_library_version(void); /* of libconfuse */
+
+/* Text about options (config_text.c). */
+void config_print(const struct config *config, const struct config_origins *origins, FILE *out);
+void config_reference(FILE *out); /* Markdown: docs/options.md */
+void config_help(struct option_table table, unsigned command, FILE *out);
+
+/* A connection string without its passwords, fit for logs. A heap copy; one word if `url` was a
+ * URI. */
+char *config_public_url(const char *url);
 
 #endif

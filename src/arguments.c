@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Our own reader of flags instead of getopt_long: it knows the option tables, so that a mistake
+ * gets a sentence that names the flag and what it wants, and there is no second list of flags to
+ * keep in step. Abbreviated flags are not accepted: they would break whenever an option is added.
+ */
+#include "arguments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct reader {
+    char **argv;
+    int argc, next;
+    const struct option_table *tables;
+    size_t n_tables;
+    unsigned commands;
+    struct arguments *out;
+};
+
+static const struct option *find(const struct reader *reader, const char *name, size_t len)
+{
+    for (size_t t = 0; t < reader->n_tables; t++) {
+        for (size_t i = 0; i < reader->tables[t].n; i++) {
+            const struct option *option = &reader->tables[t].options[i];
+            if ((option->commands & reader->commands) && strlen(option->name) == len &&
+                memcmp(option->name, name, len) == 0) {
+                return option;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void add(struct arguments *arguments, const struct option *option, const char *text)
+{
+    arguments->given =
+        mem_array(arguments->given, arguments->n_given + 1, sizeof(*arguments->given));
+    arguments->given[arguments->n_given++] = (struct argument){option, text};
+}
+
+/* `flag` is the word as typed; name and len are the option's name in it. */
+static enum status read_flag(struct reader *reader, const char *flag, const char *name, size_t len,
+                             struct err *err)
+{
+    const struct option *option = find(reader, name, len);
+    if (!option) {
+        return err_set(err, EXIT_CODE_USAGE, "unknown option %.*s", (int)strcspn(flag, "="), flag);
+    }
+    const char *text = name[len] == '=' ? name + len + 1 : NULL;
+    if (!text && option->type == OPTION_SWITCH) {
+        text = "yes";
+    }
+    if (!text && reader->next < reader->argc) {
+        text = reader->argv[reader->next++];
+    }
+    if (!text) {
+        return err_set(err, EXIT_CODE_USAGE, "%s wants a value: --%s %s", flag, option->name,
+                       option->value_name);
+    }
+    add(reader->out, option, text);
+    return STATUS_OK;
+}
+
+static enum status read_word(struct reader *reader, const char *word, struct err *err)
+{
+    struct arguments *out = reader->out;
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        out->wants_help = true;
+        return STATUS_OK;
+    }
+    if (strcmp(word, "-c") == 0 && find(reader, "config", strlen("config"))) {
+        return read_flag(reader, word, "config", strlen("config"), err);
+    }
+    if (word[0] == '-' && word[1] == '-') {
+        return read_flag(reader, word, word + 2, strcspn(word + 2, "="), err);
+    }
+    if (word[0] == '-' && word[1] != '\0') {
+        return err_set(err, EXIT_CODE_USAGE, "unknown option %s", word);
+    }
+    out->words = mem_array(out->words, out->n_words + 1, sizeof(*out->words));
+    out->words[out->n_words++] = word;
+    return STATUS_OK;
+}
+
+enum status arguments_parse(int argc, char **argv, const struct option_table *tables,
+                            size_t n_tables, unsigned commands, struct arguments *out,
+                            struct err *err)
+{
+    struct arguments arguments = {0};
+    struct reader reader = {
+        .argv = argv,
+        .argc = argc,
+        .tables = tables,
+        .n_tables = n_tables,
+        .commands = commands,
+        .out = &arguments,
+    };
+    bool flags_ended = false;
+    while (reader.next < argc) {
+        const char *word = argv[reader.next++];
+        if (flags_ended) {
+            arguments.words =
+                mem_array(arguments.words, arguments.n_words + 1, sizeof(*arguments.words));
+            arguments.words[arguments.n_words++] = word;
+        } else if (strcmp(word, "--") == 0) {
+            flags_ended = true;
+        } else if (read_word(&reader, word, err) != STATUS_OK) {
+            arguments_release(&arguments);
+            return STATUS_FAILED;
+        }
+    }
+    *out = arguments;
+    return STATUS_OK;
+}
+
+enum status arguments_apply(const struct arguments *arguments, struct option_table table,
+                            void *target, struct err *err)
+{
+    for (size_t i = 0; i < arguments->n_given; i++) {
+        const struct argument *given = &arguments->given[i];
+        if (given->option < table.options || given->option >= table.options + table.n) {
+            continue;
+        }
+        char *origin = mem_printf("--%s", given->option->name);
+        enum status status =
+            option_set(given->option, target, given->text, origin, EXIT_CODE_USAGE, err);
+        free(origin);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+const char *arguments_text(const struct arguments *arguments, const char *name)
+{
+    for (size_t i = arguments->n_given; i > 0; i--) {
+        if (strcmp(arguments->given[i - 1].option->name, name) == 0) {
+            return arguments->given[i - 1].text;
+        }
+    }
+    return NULL;
+}
+
+void arguments_release(struct arguments *arguments)
+{
+    free(arguments->given);
+    free(arguments->words);
+    *arguments = (struct arguments){0};
+}

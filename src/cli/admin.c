@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The blocking side of libpq, for people at a terminal. Statements are sent and then waited for in
+ * poll(), so that a Ctrl-C in the middle of `dev`'s start cancels what runs instead of waiting for
+ * it. */
+#include "cli/admin.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+struct admin {
+    PGconn *conn;
+    int stop_fd;
+};
+
+/* libpq's and Postgres's messages may have several lines; a sentence has one. */
+static char *one_line(const char *text)
+{
+    struct buf out = {0};
+    for (const char *c = text; *c; c++) {
+        bool is_space = *c == '\n' || *c == '\t' || *c == ' ';
+        if (!is_space) {
+            buf_char(&out, *c);
+        } else if (out.len > 0 && out.data[out.len - 1] != ' ') {
+            buf_char(&out, ' ');
+        }
+    }
+    while (out.len > 0 && out.data[out.len - 1] == ' ') {
+        out.len--;
+    }
+    char *line = mem_strdup(buf_text(&out));
+    buf_release(&out);
+    return line;
+}
+
+static void on_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (message) {
+        fprintf(stderr, "%s\n", message);
+    }
+}
+
+/* libpq quotes what it did not understand, and that may be a password: its sentence ends before. */
+static PQconninfoOption *parse_url(const char *url, struct err *err)
+{
+    static const char *const quotes[] = {": \"", " after \"", " in \"", " found \""};
+    char *message = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(url, &message);
+    if (!parsed) {
+        char *line = one_line(message ? message : "out of memory");
+        for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++) {
+            char *quote = strstr(line, quotes[i]);
+            if (quote) {
+                *quote = '\0';
+            }
+        }
+        err_set(err, EXIT_CODE_CONFIG, "the database URL is not understood: %s", line);
+        free(line);
+        PQfreemem(message);
+    }
+    return parsed;
+}
+
+enum status admin_open(const char *url, int stop_fd, struct admin **out, struct err *err)
+{
+    PQconninfoOption *parsed = parse_url(url, err);
+    if (!parsed) {
+        return STATUS_FAILED;
+    }
+    PQconninfoFree(parsed);
+    /* Later entries win, and the URL is expanded in its place. */
+    const char *const keywords[] = {"connect_timeout", "fallback_application_name", "dbname", NULL};
+    const char *const values[] = {"10", "pgherald", url, NULL};
+    PGconn *conn = PQconnectdbParams(keywords, values, 1);
+    if (!conn) {
+        abort(); /* out of memory */
+    }
+    if (PQstatus(conn) != CONNECTION_OK) {
+        char *message = one_line(PQerrorMessage(conn));
+        err_set(err, EXIT_CODE_FAILED, "cannot connect to the database: %s", message);
+        free(message);
+        PQfinish(conn);
+        return STATUS_FAILED;
+    }
+    PQsetNoticeReceiver(conn, on_notice, NULL);
+    struct admin *admin = mem_alloc(sizeof(*admin));
+    *admin = (struct admin){conn, stop_fd};
+    *out = admin;
+    return STATUS_OK;
+}
+
+void admin_close(struct admin *admin)
+{
+    if (admin) {
+        PQfinish(admin->conn);
+        free(admin);
+    }
+}
+
+static int line_of(const char *sql, const char *position)
+{
+    char *end;
+    long at = strtol(position, &end, 10);
+    int line = 1;
+    for (const char *c = sql; *c && at > 1; c++) {
+        line += *c == '\n';
+        at -= ((unsigned char)*c & 0xC0) != 0x80; /* Postgres counts characters, not bytes */
+    }
+    return line;
+}
+
+/* Invalid schema name, undefined function, undefined table: of ours, so it was never installed
+ * here, or it is old. */
+static bool is_schema_missing(const PGresult *result, const char *message)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state && strstr(message, "herald") &&
+           (strcmp(state, "3F000") == 0 || strcmp(state, "42883") == 0 ||
+            strcmp(state, "42P01") == 0);
+}
+
+/* Details and hints end with a full stop, messages do not. */
+static void add_sentence(struct buf *text, const char *beginning, const char *sentence)
+{
+    bool has_stop = text->len > 0 && text->data[text->len - 1] == '.';
+    buf_printf(text, "%s %s%s", has_stop ? "" : ".", beginning, sentence);
+}
+
+static enum status fail(const PGresult *result, const PGconn *conn, const char *what,
+                        const char *sql, struct err *err)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+    struct buf text = {0};
+    if (what) {
+        buf_literal(&text, what);
+        if (position) {
+            buf_printf(&text, ":%d", line_of(sql, position));
+        }
+        buf_literal(&text, ": ");
+    }
+    buf_literal(&text, message ? message : PQerrorMessage(conn));
+    if (detail) {
+        add_sentence(&text, "", detail);
+    }
+    if (hint) {
+        add_sentence(&text, "Hint: ", hint);
+    }
+    if (what && context) {
+        buf_printf(&text, " (%.*s)", (int)strcspn(context, "\n"), context);
+    }
+    enum exit_code code = EXIT_CODE_FAILED;
+    if (!what && message && is_schema_missing(result, message)) {
+        add_sentence(&text, "",
+                     "The schema of pgherald is missing or old here: run pgherald install");
+        code = EXIT_CODE_CONFIG;
+    }
+    char *line = one_line(buf_text(&text));
+    err_set(err, code, "%s", line);
+    free(line);
+    buf_release(&text);
+    return STATUS_FAILED;
+}
+
+static void cancel(PGconn *conn)
+{
+    char ignored[256];
+    PGcancel *handle = PQgetCancel(conn);
+    if (handle) {
+        PQcancel(handle, ignored, sizeof(ignored));
+        PQfreeCancel(handle);
+    }
+}
+
+/* Waits until the next result can be taken without blocking. A stop cancels once; the error comes
+ * as the result. */
+static void wait_for_result(struct admin *admin)
+{
+    bool is_cancelled = false;
+    while (PQisBusy(admin->conn)) {
+        struct pollfd fds[] = {
+            {.fd = PQsocket(admin->conn), .events = POLLIN},
+            {.fd = is_cancelled ? -1 : admin->stop_fd, .events = POLLIN},
+        };
+        if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if (fds[1].revents) {
+            cancel(admin->conn);
+            is_cancelled = true;
+        }
+        if (fds[0].revents && !PQconsumeInput(admin->conn)) {
+            return;
+        }
+    }
+}
+
+/* The last result of what was sent, or the first bad one; the caller clears it. NULL: the
+ * connection is gone. */
+static PGresult *collect(struct admin *admin)
+{
+    PGresult *kept = NULL;
+    for (;;) {
+        wait_for_result(admin);
+        PGresult *result = PQgetResult(admin->conn);
+        if (!result) {
+            return kept;
+        }
+        ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+            PQclear(kept);
+            return result; /* not a thing we ever send */
+        }
+        bool keeps_old = kept && PQresultStatus(kept) == PGRES_FATAL_ERROR;
+        PQclear(keeps_old ? result : kept);
+        kept = keeps_old ? kept : result;
+    }
+}
+
+static bool is_good(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+}
+
+enum status admin_run(struct admin *admin, const char *what, const char *sql, struct err *err)
+{
+    PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
+    enum status status = is_good(result) ? STATUS_OK : fail(result, admin->conn, what, sql, err);
+    PQclear(result);
+    return status;
+}
+
+enum status admin_value(struct admin *admin, const char *sql, int n_params,
+                        const char *const *params, char **out, struct err *err)
+{
+    int sent = PQsendQueryParams(admin->conn, sql, n_params, NULL, params, NULL, NULL, 0);
+    PGresult *result = sent ? collect(admin) : NULL;
+    if (!is_good(result)) {
+        fail(result, admin->conn, NULL, sql, err);
+        PQclear(result);
+        return STATUS_FAILED;
+    }
+    bool is_there = PQntuples(result) > 0 && PQnfields(result) > 0 && !PQgetisnull(result, 0, 0);
+    *out = is_there ? mem_strdup(PQgetvalue(result, 0, 0)) : NULL;
+    PQclear(result);
+    return STATUS_OK;
+}
+
+static void print_rows(const PGresult *result, FILE *out)
+{
+    int n_fields = PQnfields(result), n_rows = PQntuples(result);
+    for (int row = -1; row < n_rows; row++) {
+        for (int field = 0; field < n_fields; field++) {
+            int width = (int)strlen(PQfname(result, field));
+            for (int i = 0; i < n_rows; i++) {
+                int len = PQgetlength(result, i, field);
+                width = len > width ? len : width;
+            }
+            const char *text = row < 0 ? PQfname(result, field) : PQgetvalue(result, row, field);
+            bool is_last = field == n_fields - 1;
+            fprintf(out, "%-*s%s", is_last ? 0 : width, text, is_last ? "\n" : "  ");
+        }
+    }
+}
+
+enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
+                        struct err *err)
+{
+    PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
+    enum status status = STATUS_OK;
+    if (!is_good(result)) {
+        status = fail(result, admin->conn, NULL, sql, err);
+    } else if (PQntuples(result) == 0) {
+        fprintf(out, "%s\n", empty);
+    } else {
+        print_rows(result, out);
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status admin_set_password(struct admin *admin, const char *role, const char *password,
+                               struct err *err)
+{
+    char *hash = PQencryptPasswordConn(admin->conn, password, role, "scram-sha-256");
+    if (!hash) {
+        char *message = one_line(PQerrorMessage(admin->conn));
+        err_set(err, EXIT_CODE_FAILED, "cannot hash the password: %s", message);
+        free(message);
+        return STATUS_FAILED;
+    }
+    char *name = PQescapeIdentifier(admin->conn, role, strlen(role));
+    char *literal = PQescapeLiteral(admin->conn, hash, strlen(hash));
+    if (!name || !literal) {
+        abort(); /* out of memory: both texts are ours */
+    }
+    char *sql = mem_printf("ALTER ROLE %s PASSWORD %s", name, literal);
+    enum status status = admin_run(admin, NULL, sql, err);
+    free(sql);
+    PQfreemem(literal);
+    PQfreemem(name);
+    PQfreemem(hash);
+    return status;
+}
+
+/* ---- connection strings ---- */
+
+static void add_encoded(struct buf *out, const char *text, const char *also_plain)
+{
+    for (const char *c = text; *c; c++) {
+        bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                        (*c >= '0' && *c <= '9') || strchr("-._~", *c) || strchr(also_plain, *c);
+        if (is_plain) {
+            buf_char(out, *c);
+        } else {
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*c);
+        }
+    }
+}
+
+static const char *value_of(const PQconninfoOption *parsed, const char *keyword)
+{
+    for (const PQconninfoOption *option = parsed; option->keyword; option++) {
+        if (strcmp(option->keyword, keyword) == 0) {
+            return option->val;
+        }
+    }
+    return NULL;
+}
+
+/* libpq's own spelling: postgresql://user:password@/dbname?host=…&port=…, or host:port in its usual
+ * place if it is one plain host. */
+static char *compose(const PQconninfoOption *parsed, const char *user, const char *dbname)
+{
+    struct buf out = {0};
+    const char *password = value_of(parsed, "password");
+    const char *host = value_of(parsed, "host"), *port = value_of(parsed, "port");
+    bool is_plain = host && *host && !strpbrk(host, "/,:@%[") && !(port && strchr(port, ','));
+    buf_literal(&out, "postgresql://");
+    if (user) {
+        add_encoded(&out, user, "");
+        if (password) {
+            buf_char(&out, ':');
+            add_encoded(&out, password, "");
+        }
+        buf_char(&out, '@');
+    }
+    if (is_plain) {
+        buf_printf(&out, "%s%s%s", host, port ? ":" : "", port ? port : "");
+    }
+    buf_char(&out, '/');
+    add_encoded(&out, dbname ? dbname : "", "");
+    char separator = '?';
+    for (const PQconninfoOption *option = parsed; option->keyword; option++) {
+        const char *key = option->keyword;
+        bool is_done = strcmp(key, "user") == 0 || strcmp(key, "dbname") == 0 ||
+                       (user && strcmp(key, "password") == 0) ||
+                       (is_plain && (strcmp(key, "host") == 0 || strcmp(key, "port") == 0));
+        if (option->val && !is_done) {
+            buf_printf(&out, "%c%s=", separator, key);
+            add_encoded(&out, option->val, "/,");
+            separator = '&';
+        }
+    }
+    char *url = mem_strdup(buf_text(&out));
+    buf_release(&out);
+    return url;
+}
+
+enum status admin_complete_url(const char *url, const char *user, const char *dbname, char **out,
+                               struct err *err)
+{
+    PQconninfoOption *parsed = parse_url(url, err);
+    if (!parsed) {
+        return STATUS_FAILED;
+    }
+    const char *in_url = value_of(parsed, "user");
+    bool has_service = value_of(parsed, "service") || getenv("PGSERVICE");
+    /* A service file may name both; libpq would let the URL override it. */
+    const char *default_user = getenv("PGUSER") || has_service ? NULL : user;
+    const char *default_dbname = getenv("PGDATABASE") || has_service ? NULL : dbname;
+    const char *chosen_dbname = value_of(parsed, "dbname");
+    *out = compose(parsed, in_url ? in_url : default_user,
+                   chosen_dbname ? chosen_dbname : default_dbname);
+    PQconninfoFree(parsed);
+    return STATUS_OK;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* An administrator's connection: blocking, one statement after the other, each failure one readable
+ * sentence with Postgres's hint. For the subcommands that change the database; the server's
+ * connections are src/pg's. */
+#ifndef HERALD_CLI_ADMIN_H
+#define HERALD_CLI_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+struct admin;
+
+/* Notices of Postgres go to stderr. If stop_fd (-1: none) becomes readable, the running statement
+ * is cancelled and fails. "connect_timeout" is 10 s unless the URL says otherwise. */
+enum status admin_open(const char *url, int stop_fd, struct admin **out,
+                       struct err *err) MUST_CHECK;
+void admin_close(struct admin *admin); /* NULL is fine; an open transaction is rolled back */
+
+/* Any number of statements. `what` begins the sentence of a failure, with the line of the text if
+ * Postgres knows it; NULL: no beginning. */
+enum status admin_run(struct admin *admin, const char *what, const char *sql,
+                      struct err *err) MUST_CHECK;
+/* One statement; *out is the first field of its first row, a heap copy, or NULL if there is none.
+ */
+enum status admin_value(struct admin *admin, const char *sql, int n_params,
+                        const char *const *params, char **out, struct err *err) MUST_CHECK;
+/* Prints the rows as a table that lines up; `empty` is printed when there is none. */
+enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
+                        struct err *err) MUST_CHECK;
+/* Hashed here, so that the password itself is in no log of the database. */
+enum status admin_set_password(struct admin *admin, const char *role, const char *password,
+                               struct err *err) MUST_CHECK;
+
+/* A libpq connection string as a URI that also says the user and the database, which libpq would
+ * take from elsewhere: user and dbname are used where neither the string nor PGUSER or PGDATABASE
+ * has one. *out is a heap copy. */
+enum status admin_complete_url(const char *url, const char *user, const char *dbname, char **out,
+                               struct err *err) MUST_CHECK;
+
+#endif

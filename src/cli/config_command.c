@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* `pgherald config`: shows, checks and documents the options. Loading them already checked each
+ * value, so --check has little left to do: libpq must understand the URL. */
+#include <stdlib.h>
+
+#include "cli/admin.h"
+#include "cli/command.h"
+
+static enum exit_code run(const struct invocation *invocation, struct err *err)
+{
+    const struct config *config = invocation->config;
+    if ((int)config->print + (int)config->check + (int)config->reference != 1) {
+        err_set(err, EXIT_CODE_USAGE, "config wants one of --print, --check and --reference");
+        return EXIT_CODE_USAGE;
+    }
+    if (config->print) {
+        config_print(config, invocation->origins, stdout);
+    } else if (config->reference) {
+        config_reference(stdout);
+    } else {
+        char *url = NULL;
+        if (admin_complete_url(config->database_url, "", "", &url, err) != STATUS_OK) {
+            return err->code;
+        }
+        free(url);
+        fprintf(stderr, "The configuration is good.\n");
+    }
+    return EXIT_CODE_OK;
+}
+
+const struct subcommand config_command = {
+    .name = "config",
+    .usage = "--print|--check|--reference [-c FILE]",
+    .summary = "show or check the options in force",
+    .about = "Reads the file and the environment as serve does, and shows or checks the outcome.",
+    .options = CONFIG_FOR_CONFIG,
+    .run = run,
+};

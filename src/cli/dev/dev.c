@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* `pgherald dev`: everything at once, for a first look and for developing: a private Postgres, the
+ * schema, the examples, the server, a small writer. Nothing of it touches what is installed on the
+ * machine.
+ *
+ * The order: what can be refused without a trace is refused first (port, directory, missing
+ * initdb), then things are started, each one undone by its mirror in the end. The environment's PG*
+ * variables are dropped, because they belong to another database and would leak into ours
+ * (PGSSLMODE, PGOPTIONS, PGSERVICE …). */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assets.h"
+#include "base/mem.h"
+#include "cli/admin.h"
+#include "cli/command.h"
+#include "cli/dev/cluster.h"
+#include "cli/dev/stop.h"
+#include "cli/dev/writer.h"
+#include "cli/install.h"
+#include "net/listener.h"
+#include "server.h"
+
+#define DATABASE "herald"
+#define SUPERUSER "postgres"
+#define SUGGESTION "    update demo.orders set quantity = quantity + 1 where id = 1;\n"
+
+struct dev {
+    const struct config *config;
+    struct cluster *cluster;
+    struct writer *writer;
+    char *psql; /* the line to type */
+};
+
+/* ---- the port of the server ---- */
+
+/* The server checks again when it binds; this is to know it before a cluster is made and started.
+ */
+static enum status check_port(const char *listen, struct err *err)
+{
+    char *url = NULL;
+    enum status status = listener_bind(listen, 0, NULL, &url, err);
+    free(url);
+    return status;
+}
+
+/* ---- schema and examples ---- */
+
+static enum status make_database(struct dev *dev, struct err *err)
+{
+    struct admin *admin = NULL;
+    char *found = NULL;
+    char *url = cluster_url(dev->cluster, SUPERUSER, "postgres");
+    enum status status = admin_open(url, stop_fd(), &admin, err);
+    if (status == STATUS_OK) {
+        status = admin_value(admin, "SELECT 1 FROM pg_database WHERE datname = '" DATABASE "'", 0,
+                             NULL, &found, err);
+    }
+    if (status == STATUS_OK && !found) {
+        status = admin_run(admin, NULL, "CREATE DATABASE " DATABASE, err);
+    }
+    free(found);
+    free(url);
+    admin_close(admin);
+    return status;
+}
+
+static bool is_example_script(const char *path)
+{
+    size_t len = strlen(path);
+    return strncmp(path, "examples/", strlen("examples/")) == 0 && len > 4 &&
+           strcmp(path + len - 4, ".sql") == 0;
+}
+
+/* They may be run at every start: each changes only what is missing. */
+static enum status load_examples(struct admin *admin, struct err *err)
+{
+    for (size_t i = 0; i < n_assets; i++) {
+        if (is_example_script(assets[i].path) &&
+            admin_run(admin, assets[i].path, assets[i].body, err) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status prepare_database(struct dev *dev, struct err *err)
+{
+    struct admin *admin = NULL;
+    int from, to;
+    if (make_database(dev, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    char *url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
+    enum status status = admin_open(url, stop_fd(), &admin, err);
+    if (status == STATUS_OK) {
+        status = install_schema(admin, stderr, &from, &to, err);
+    }
+    if (status == STATUS_OK) {
+        status = load_examples(admin, err);
+    }
+    free(url);
+    admin_close(admin);
+    return status;
+}
+
+/* ---- the server ---- */
+
+/* The front page, and the page of each example whose script was loaded. */
+static void print_pages(const char *url)
+{
+    if (assets_find("web/index.html")) {
+        fprintf(stderr, "    %s/\n", url);
+    }
+    for (size_t i = 0; i < n_assets; i++) {
+        const char *path = assets[i].path;
+        if (is_example_script(path)) {
+            fprintf(stderr, "    %s/%.*s\n", url, (int)(strrchr(path, '/') + 1 - path), path);
+        }
+    }
+}
+
+static void on_ready(void *arg, const char *url, const char *canonical)
+{
+    const struct dev *dev = arg;
+    (void)canonical;
+    bool has_orders = assets_find("examples/live-table/live-table.sql") != NULL;
+    fprintf(stderr, "\nOpen in a browser:\n\n");
+    print_pages(url);
+    fprintf(stderr,
+            "\nType in another terminal, change a row, and see it arrive:\n\n    %s\n%s\n"
+            "Ctrl-C stops everything; the data stays in %s.\n\n",
+            dev->psql, has_orders ? SUGGESTION : "", dev->config->data_dir);
+}
+
+static bool is_alive(void *arg)
+{
+    struct dev *dev = arg;
+    return cluster_is_alive(dev->cluster) && !stop_is_asked();
+}
+
+static enum exit_code serve(struct dev *dev, struct err *err)
+{
+    struct config config = *dev->config;
+    config.database_url = cluster_url(dev->cluster, "herald_server", DATABASE);
+    char *writer_url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
+    struct server_extras extras = {
+        .has_examples = true,
+        .on_ready = on_ready,
+        .arg = dev,
+        .is_alive = is_alive,
+    };
+    dev->psql =
+        cluster_psql(dev->cluster, DATABASE); /* starts a process: before there are threads */
+    if (!config.no_writer) {
+        dev->writer = writer_start(writer_url);
+    }
+    enum exit_code code = server_run(&config, &extras, err);
+    stop_catch(); /* the server's loop had the signals */
+    writer_stop(dev->writer);
+    if (!cluster_is_alive(dev->cluster)) {
+        code = EXIT_CODE_FAILED;
+        err_set(err, code, "the private Postgres has stopped by itself; its log is %s",
+                cluster_log(dev->cluster));
+    }
+    free(dev->psql);
+    free(writer_url);
+    free(config.database_url);
+    return code;
+}
+
+/* ---- all of it ---- */
+
+static void forget_pg_variables(void)
+{
+    for (size_t i = 0; environ[i];) {
+        size_t len = strcspn(environ[i], "=");
+        if (strncmp(environ[i], "PG", 2) == 0 && strncmp(environ[i], "PGHERALD_", 9) != 0) {
+            char *name = mem_printf("%.*s", (int)len, environ[i]);
+            unsetenv(name); /* the next one takes its place */
+            free(name);
+        } else {
+            i++;
+        }
+    }
+}
+
+static enum exit_code run_cluster(struct dev *dev, struct err *err)
+{
+    if (cluster_start(dev->cluster, err) != STATUS_OK) {
+        return err->code;
+    }
+    enum exit_code code = EXIT_CODE_OK;
+    if (prepare_database(dev, err) != STATUS_OK) {
+        code = err->code;
+    } else if (!stop_is_asked()) {
+        code = serve(dev, err);
+    }
+    /* A stop that came while something else was waited for makes that fail; it is still what was
+     * asked. */
+    code = stop_is_asked() ? EXIT_CODE_OK : code;
+    fprintf(stderr, "Stopping the private Postgres ...\n");
+    cluster_stop(dev->cluster);
+    return code;
+}
+
+static enum exit_code run(const struct invocation *invocation, struct err *err)
+{
+    struct dev dev = {.config = invocation->config};
+    forget_pg_variables();
+    if (check_port(dev.config->listen, err) != STATUS_OK) {
+        return err->code;
+    }
+    stop_catch();
+    if (cluster_open(dev.config->data_dir, dev.config->pg_bindir, &dev.cluster, err) != STATUS_OK) {
+        return err->code;
+    }
+    enum exit_code code = run_cluster(&dev, err);
+    cluster_close(dev.cluster);
+    return stop_is_asked() ? EXIT_CODE_OK : code;
+}
+
+const struct subcommand dev_command = {
+    .name = "dev",
+    .usage = "[--listen ADDR:PORT] [--data-dir DIR] [--no-writer] [OPTIONS]",
+    .summary = "try it: a private Postgres, the examples and the server at once",
+    .about = "Makes a private PostgreSQL cluster in DIR at the first start, installs the schema "
+             "and the examples in\n"
+             "its database " DATABASE
+             ", and serves them. Prints what to open and the psql line to type. The data survives\n"
+             "until the next start; Ctrl-C or SIGTERM stops everything. Started by root, Postgres "
+             "runs as the user\n"
+             "postgres (else nobody).\n\n"
+             "Exit codes: as those of serve; 78 also for a directory that is not ours, half-made "
+             "or in use, and for a\n"
+             "missing PostgreSQL.",
+    .options = CONFIG_FOR_DEV,
+    .run = run,
+};

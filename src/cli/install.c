@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* `pgherald install`, `upgrade`, `uninstall`: the numbered steps of sql/, which are built in.
+ *
+ * install installs or brings up to date, so that it can stand in a deployment script; upgrade
+ * refuses where nothing is installed, because then it is most likely the wrong database. Neither
+ * ever goes back: a schema that is newer than the program is refused, as an old server would
+ * misread it. Each step is one transaction that also records its number, so that an interrupted
+ * install is continued by the next. */
+#include "cli/install.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assets.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/command.h"
+
+/* "herald" on a telephone, in the space of advisory locks that this program's schema uses for
+ * nothing else. */
+#define INSTALL_LOCK "437253, 1"
+
+/* sql/NNNN_name.sql → NNNN; 0 for other files. */
+static int step_number(const char *path)
+{
+    uint64_t number;
+    const char *name = path + strlen("sql/");
+    if (strncmp(path, "sql/", strlen("sql/")) != 0 || strspn(name, "0123456789") != 4 ||
+        name[4] != '_' || !str_to_u64((struct str){name, 4}, &number)) {
+        return 0;
+    }
+    return (int)number;
+}
+
+static int newest_step(void)
+{
+    int newest = 0;
+    for (size_t i = 0; i < n_assets; i++) {
+        int number = step_number(assets[i].path);
+        newest = number > newest ? number : newest;
+    }
+    return newest;
+}
+
+/* 0: not installed. */
+static enum status installed_version(struct admin *admin, int *out, struct err *err)
+{
+    char *text = NULL;
+    if (admin_value(admin, "SELECT pg_catalog.to_regprocedure('herald.schema_version()')", 0, NULL,
+                    &text, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *out = 0;
+    if (!text) {
+        return STATUS_OK;
+    }
+    free(text);
+    if (admin_value(admin, "SELECT herald.schema_version()", 0, NULL, &text, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t number = 0;
+    bool is_number = text && str_to_u64(str_of(text), &number) && number <= 9999;
+    free(text);
+    if (!is_number) {
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "herald.schema_version() does not return a number: is the schema herald "
+                       "another program's?");
+    }
+    *out = (int)number;
+    return STATUS_OK;
+}
+
+static enum status run_step(struct admin *admin, const struct asset *step, struct err *err)
+{
+    struct err ignored;
+    if (admin_run(admin, NULL, "BEGIN", err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (admin_run(admin, step->path, step->body, err) != STATUS_OK) {
+        if (admin_run(admin, NULL, "ROLLBACK", &ignored) != STATUS_OK) {
+            /* The connection is gone, and the transaction with it. */
+        }
+        return STATUS_FAILED;
+    }
+    return admin_run(admin, step->path, "COMMIT", err);
+}
+
+static enum status run_steps(struct admin *admin, FILE *say, int *from, int *to, struct err *err)
+{
+    int newest = newest_step();
+    if (installed_version(admin, from, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (*from > newest) {
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "the schema in the database is newer (step %d) than this program (step %d): "
+                       "install a newer pgherald",
+                       *from, newest);
+    }
+    for (size_t i = 0; i < n_assets; i++) {
+        if (step_number(assets[i].path) > *from) {
+            if (run_step(admin, &assets[i], err) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            fprintf(say, "installed %s\n", assets[i].path);
+        }
+    }
+    if (installed_version(admin, to, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (*to != newest) {
+        return err_set(err, EXIT_CODE_FAILED, "the steps ran, but the schema says %d instead of %d",
+                       *to, newest);
+    }
+    return STATUS_OK;
+}
+
+enum status install_schema(struct admin *admin, FILE *say, int *from, int *to, struct err *err)
+{
+    struct err ignored;
+    /* "already exists, skipping" is no news. */
+    if (admin_run(admin, NULL, "SET client_min_messages = warning", err) != STATUS_OK ||
+        admin_run(admin, NULL, "SELECT pg_catalog.pg_advisory_lock(" INSTALL_LOCK ")", err) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = run_steps(admin, say, from, to, err);
+    enum status unlocked =
+        admin_run(admin, NULL, "SELECT pg_catalog.pg_advisory_unlock(" INSTALL_LOCK ")", &ignored);
+    (void)unlocked; /* a lost connection has let go of it as well */
+    return status;
+}
+
+/* ---- the subcommands ---- */
+
+static enum status read_password(const char *path, char **out, struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return err_set(err, EXIT_CODE_CONFIG, "cannot read --server-password-file %s: %s", path,
+                       strerror(errno));
+    }
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t len = getline(&line, &size, file);
+    fclose(file);
+    if (len > 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+    }
+    if (len <= 0 || line[0] == '\0') {
+        free(line);
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "the first line of --server-password-file %s is empty", path);
+    }
+    *out = line;
+    return STATUS_OK;
+}
+
+static void print_outcome(int from, int to, bool has_password)
+{
+    if (from == to) {
+        printf("The schema herald is up to date (step %d).\n", to);
+        return;
+    }
+    printf("The schema herald is installed (step %d).\n", to);
+    if (from > 0) {
+        return;
+    }
+    printf("\nNext:\n");
+    if (!has_password) {
+        printf("  * if herald_server logs in with a password: pgherald install "
+               "--server-password-file FILE\n");
+    }
+    printf("  * announce a table:   pgherald watch my_table\n"
+           "  * allow to join it:   psql -c \"SELECT herald.set_rule('public.*', anonymous_clients "
+           "=> true)\"\n"
+           "  * start the server:   pgherald serve --database-url "
+           "postgresql://herald_server@HOST/DATABASE\n");
+}
+
+static enum status install_or_upgrade(struct admin *admin, const struct config *config,
+                                      bool is_upgrade, struct err *err)
+{
+    char *password = NULL;
+    int from = 0, to = 0;
+    if (config->server_password_file &&
+        read_password(config->server_password_file, &password, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = STATUS_OK;
+    if (is_upgrade) {
+        status = installed_version(admin, &from, err);
+        if (status == STATUS_OK && from == 0) {
+            status = err_set(err, EXIT_CODE_CONFIG,
+                             "nothing is installed in this database: run pgherald install, or "
+                             "check --database-url");
+        }
+    }
+    if (status == STATUS_OK) {
+        status = install_schema(admin, stdout, &from, &to, err);
+    }
+    if (status == STATUS_OK && password) {
+        status = admin_set_password(admin, "herald_server", password, err);
+    }
+    if (status == STATUS_OK) {
+        print_outcome(from, to, password != NULL);
+    }
+    if (status == STATUS_OK && password) {
+        printf("The password of herald_server is set.\n");
+    }
+    if (password) {
+        explicit_bzero(password, strlen(password));
+        free(password);
+    }
+    return status;
+}
+
+static enum exit_code run(const struct invocation *invocation, bool is_upgrade, struct err *err)
+{
+    struct admin *admin = NULL;
+    enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
+    if (status == STATUS_OK) {
+        status = install_or_upgrade(admin, invocation->config, is_upgrade, err);
+    }
+    admin_close(admin);
+    return status == STATUS_OK ? EXIT_CODE_OK : err->code;
+}
+
+static enum exit_code run_install(const struct invocation *invocation, struct err *err)
+{
+    return run(invocation, false, err);
+}
+
+static enum exit_code run_upgrade(const struct invocation *invocation, struct err *err)
+{
+    return run(invocation, true, err);
+}
+
+static enum exit_code run_uninstall(const struct invocation *invocation, struct err *err)
+{
+    const struct asset *script = assets_find("sql/uninstall.sql");
+    if (!invocation->config->yes) {
+        err_set(err, EXIT_CODE_USAGE,
+                "uninstall removes the schema herald with its history, all rules and all watches; "
+                "if that is meant: "
+                "pgherald uninstall --yes");
+        return EXIT_CODE_USAGE;
+    }
+    if (!script) {
+        err_set(err, EXIT_CODE_FAILED, "this program was built without sql/uninstall.sql");
+        return EXIT_CODE_FAILED;
+    }
+    struct admin *admin = NULL;
+    enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
+    if (status == STATUS_OK) {
+        status = admin_run(admin, script->path, script->body, err);
+    }
+    admin_close(admin);
+    if (status != STATUS_OK) {
+        return err->code;
+    }
+    printf("The schema herald is removed.\n");
+    return EXIT_CODE_OK;
+}
+
+const struct subcommand install_command = {
+    .name = "install",
+    .usage = "[--database-url URL] [--server-password-file FILE]",
+    .summary = "install the schema, or bring it up to date",
+    .about =
+        "Runs the steps that the database does not have yet, each in its own transaction; running "
+        "it again\n"
+        "changes nothing. Needs a role that may create roles and schemas. A schema that is newer "
+        "than this\n"
+        "program is refused (exit code 78). The same files lie in sql/ and can be run with psql.",
+    .options = CONFIG_FOR_INSTALL,
+    .run = run_install,
+};
+
+const struct subcommand upgrade_command = {
+    .name = "upgrade",
+    .usage = "[--database-url URL] [--server-password-file FILE]",
+    .summary = "bring an installed schema up to date",
+    .about = "Like install, but refuses (exit code 78) where nothing is installed.",
+    .options = CONFIG_FOR_INSTALL,
+    .run = run_upgrade,
+};
+
+const struct subcommand uninstall_command = {
+    .name = "uninstall",
+    .usage = "--yes [--database-url URL]",
+    .summary = "remove the schema, the watches and the roles",
+    .about = "Removes everything that install and watch made in this database, the history "
+             "included, and the\n"
+             "roles that nothing else in the cluster uses; it says which ones it kept.",
+    .options = CONFIG_FOR_UNINSTALL,
+    .run = run_uninstall,
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* `pgherald serve`: the server for production. All it adds to server_run is the login: where
+ * nothing else is said, the role is herald_server, which `pgherald install` made for it. */
+#include <stdlib.h>
+
+#include "cli/admin.h"
+#include "cli/command.h"
+#include "server.h"
+
+static enum exit_code run(const struct invocation *invocation, struct err *err)
+{
+    struct config config = *invocation->config;
+    if (admin_complete_url(config.database_url, "herald_server", "postgres", &config.database_url,
+                           err) != STATUS_OK) {
+        return err->code;
+    }
+    enum exit_code code = server_run(&config, NULL, err);
+    free(config.database_url); /* the copy; the rest is the invocation's */
+    return code;
+}
+
+const struct subcommand serve_command = {
+    .name = "serve",
+    .usage = "[-c FILE] [--database-url URL] [--listen ADDR:PORT] [OPTIONS]",
+    .summary = "run the server",
+    .about =
+        "Runs until SIGTERM or SIGINT. When it is ready it prints one line on stdout:\n"
+        "  ready url=http://HOST:PORT canonical=CANONICAL database=URL\n"
+        "Everything else goes to stderr. The schema must be there: see pgherald install.\n\n"
+        "Exit codes: 0 stopped as asked, 1 failed while running, 64 bad usage, 75 port in use,\n"
+        "78 bad configuration, or a schema that is missing or older than this program.",
+    .options = CONFIG_FOR_SERVE,
+    .run = run,
+};

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* `pgherald watch`, `unwatch`, `watches`: herald.watch() and its kin for those who type commands.
+ * Only what was asked for is passed on, so the defaults stay those of the SQL function. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/admin.h"
+#include "cli/command.h"
+
+struct watch_arguments {
+    char *channel, *columns, *exclude, *key_columns, *mode, *numbers;
+    uint32_t max_bytes;
+    bool always;
+};
+
+#define FIELD(member)                                                                              \
+    .commands = CONFIG_FOR_WATCH, .is_flag_only = true,                                            \
+    .offset = offsetof(struct watch_arguments, member),                                            \
+    .size = sizeof(((struct watch_arguments *)0)->member)
+
+static const struct option watch_options[] = {
+    {.name = "channel",
+     .type = OPTION_TEXT,
+     FIELD(channel),
+     .value_name = "TEMPLATE",
+     .help = "The channel of a row, such as orders/{customer_id}. Default: schema.table."},
+    {.name = "columns",
+     .type = OPTION_TEXT,
+     FIELD(columns),
+     .value_name = "A,B",
+     .help = "Announce these columns only. Default: all, also those that come later."},
+    {.name = "exclude",
+     .type = OPTION_TEXT,
+     FIELD(exclude),
+     .value_name = "A,B",
+     .help = "Announce all columns but these."},
+    {.name = "key-columns",
+     .type = OPTION_TEXT,
+     FIELD(key_columns),
+     .value_name = "A,B",
+     .help = "What names a row. Default: the primary key."},
+    {.name = "mode",
+     .type = OPTION_TEXT,
+     FIELD(mode),
+     .value_name = "MODE",
+     .help = "row (the default), or statement for tables that are loaded in bulk."},
+    {.name = "max-bytes",
+     .type = OPTION_BYTES,
+     FIELD(max_bytes),
+     .value_name = "BYTES",
+     .min = 1,
+     .max = INT32_MAX,
+     .help = "A larger change is announced by its key only. Default: 1MiB."},
+    {.name = "always",
+     .type = OPTION_SWITCH,
+     FIELD(always),
+     .help = "Also announce what logical replication applies."},
+    {.name = "numbers",
+     .type = OPTION_TEXT,
+     FIELD(numbers),
+     .value_name = "FORM",
+     .help = "text (the default): bigint and numeric as strings, for browsers; native: as JSON "
+             "numbers."},
+};
+#define WATCH_TABLE                                                                                \
+    ((struct option_table){watch_options, sizeof(watch_options) / sizeof(watch_options[0])})
+
+static enum exit_code with_admin(const struct invocation *invocation,
+                                 enum status (*use)(struct admin *admin,
+                                                    const struct invocation *invocation,
+                                                    struct err *err),
+                                 struct err *err)
+{
+    struct admin *admin = NULL;
+    enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
+    if (status == STATUS_OK) {
+        status = use(admin, invocation, err);
+    }
+    admin_close(admin);
+    return status == STATUS_OK ? EXIT_CODE_OK : err->code;
+}
+
+/* The statement and its parameters, $1 being the table. */
+struct call {
+    struct buf sql;
+    const char *params[8];
+    int n;
+};
+
+static void add_argument(struct call *call, const char *name, const char *value, bool is_list)
+{
+    if (!value) {
+        return;
+    }
+    call->params[call->n++] = value;
+    buf_printf(&call->sql,
+               is_list ? ", %s => pg_catalog.regexp_split_to_array($%d, '\\s*,\\s*')"
+                       : ", %s => $%d",
+               name, call->n);
+}
+
+static enum status call_watch(struct admin *admin, const struct watch_arguments *arguments,
+                              const char *table, struct err *err)
+{
+    struct call call = {.params = {table}, .n = 1};
+    char *ignored = NULL;
+    buf_literal(&call.sql, "SELECT herald.watch($1::pg_catalog.regclass");
+    add_argument(&call, "channel", arguments->channel, false);
+    add_argument(&call, "columns", arguments->columns, true);
+    add_argument(&call, "exclude", arguments->exclude, true);
+    add_argument(&call, "key_columns", arguments->key_columns, true);
+    add_argument(&call, "mode", arguments->mode, false);
+    add_argument(&call, "numbers", arguments->numbers, false);
+    if (arguments->max_bytes > 0) {
+        buf_printf(&call.sql, ", max_bytes => %u", arguments->max_bytes);
+    }
+    if (arguments->always) {
+        buf_literal(&call.sql, ", always => true");
+    }
+    buf_char(&call.sql, ')');
+    enum status status =
+        admin_value(admin, buf_text(&call.sql), call.n, call.params, &ignored, err);
+    free(ignored);
+    buf_release(&call.sql);
+    return status;
+}
+
+static enum status unwatch(struct admin *admin, const struct invocation *invocation,
+                           struct err *err)
+{
+    const char *table = invocation->arguments->words[0];
+    char *ignored = NULL;
+    if (admin_value(admin, "SELECT herald.unwatch($1::pg_catalog.regclass)", 1, &table, &ignored,
+                    err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    free(ignored);
+    printf("Changes of %s are not announced any more.\n", table);
+    return STATUS_OK;
+}
+
+static enum status watches(struct admin *admin, const struct invocation *invocation,
+                           struct err *err)
+{
+    (void)invocation;
+    return admin_print(admin,
+                       "SELECT \"table\"::text AS \"table\", channel::text, "
+                       "pg_catalog.array_to_string(columns, ', ') AS columns, "
+                       "mode::text, enabled::text FROM herald.watches ORDER BY 1",
+                       "No table is watched: pgherald watch TABLE", stdout, err);
+}
+
+static enum exit_code run_watch(const struct invocation *invocation, struct err *err)
+{
+    const char *table = invocation->arguments->words[0];
+    struct watch_arguments arguments = {0};
+    struct admin *admin = NULL;
+    enum status status = arguments_apply(invocation->arguments, WATCH_TABLE, &arguments, err);
+    if (status == STATUS_OK) {
+        status = admin_open(invocation->config->database_url, -1, &admin, err);
+    }
+    if (status == STATUS_OK) {
+        status = call_watch(admin, &arguments, table, err);
+    }
+    if (status == STATUS_OK) {
+        printf("Changes of %s are announced from now on.\n", table);
+    }
+    admin_close(admin);
+    option_release(watch_options, WATCH_TABLE.n, &arguments);
+    return status == STATUS_OK ? EXIT_CODE_OK : err->code;
+}
+
+static enum exit_code run_unwatch(const struct invocation *invocation, struct err *err)
+{
+    return with_admin(invocation, unwatch, err);
+}
+
+static enum exit_code run_watches(const struct invocation *invocation, struct err *err)
+{
+    return with_admin(invocation, watches, err);
+}
+
+const struct subcommand watch_command = {
+    .name = "watch",
+    .usage = "TABLE [--channel TEMPLATE] [--columns A,B] [OPTIONS]",
+    .summary = "announce the changes of a table",
+    .about = "Creates the trigger, with the rights of whoever connects: he must own TABLE and be a "
+             "member of\n"
+             "herald_admin. TABLE is written as in SQL: orders, sales.orders, '\"Order Lines\"'. "
+             "Watching a table\n"
+             "again replaces its settings. A column name with a comma in it needs herald.watch() "
+             "in SQL.",
+    .options = CONFIG_FOR_WATCH,
+    .own = {watch_options, sizeof(watch_options) / sizeof(watch_options[0])},
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_watch,
+};
+
+const struct subcommand unwatch_command = {
+    .name = "unwatch",
+    .usage = "TABLE [--database-url URL]",
+    .summary = "do not announce them any more",
+    .about = "Removes the trigger and its function. What is in the history stays.",
+    .options = CONFIG_FOR_WATCH,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run_unwatch,
+};
+
+const struct subcommand watches_command = {
+    .name = "watches",
+    .usage = "[--database-url URL]",
+    .summary = "list the watched tables",
+    .about = "Prints one line for each watched table.",
+    .options = CONFIG_FOR_WATCH,
+    .run = run_watches,
+};

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The table of options, and who may say what they are: flags over environment over file over
+ * defaults. Nothing else in the program knows the name, the default or the limits of an option.
+ *
+ * Every value is checked where it is found, even if a stronger source overrides it later: a mistake
+ * in the file should not wait for the day on which the flag is dropped. */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define SERVER (CONFIG_FOR_SERVE | CONFIG_FOR_DEV)
+#define ADMIN (CONFIG_FOR_INSTALL | CONFIG_FOR_UNINSTALL | CONFIG_FOR_WATCH)
+#define FIELD(member)                                                                              \
+    .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+#define SECOND UINT64_C(1000)
+
+static const struct option options[] = {
+    {.name = "config",
+     .type = OPTION_TEXT,
+     FIELD(config_file),
+     .value_name = "FILE",
+     .commands = SERVER | ADMIN | CONFIG_FOR_CONFIG,
+     .help =
+         "Read options from FILE (also -c FILE). Default of serve and config: " CONFIG_DEFAULT_FILE
+         ", if it exists; of the others: none."},
+    {.name = "listen",
+     .type = OPTION_LISTEN,
+     FIELD(listen),
+     .value_name = "ADDR:PORT",
+     .commands = SERVER,
+     .fallback = "127.0.0.1:8080",
+     .help = "Where browsers connect. Port 0 takes a free one."},
+    {.name = "database-url",
+     .type = OPTION_URL,
+     FIELD(database_url),
+     .value_name = "URL",
+     .commands = CONFIG_FOR_SERVE | ADMIN,
+     .fallback = "",
+     .help = "The database, as a libpq URI or keyword/value string; what it leaves out comes from "
+             "PGHOST, PGDATABASE and so on. serve logs in as herald_server, into the database "
+             "postgres, unless told otherwise; the others need an administrator."},
+    {.name = "workers",
+     .type = OPTION_COUNT,
+     FIELD(workers),
+     .value_name = "N",
+     .commands = SERVER,
+     .fallback = "0",
+     .max = 256,
+     .help = "Threads that own sockets. 0: one less than there are cores, at least one."},
+    {.name = "max-sessions",
+     .type = OPTION_COUNT,
+     FIELD(max_sessions),
+     .value_name = "N",
+     .commands = SERVER,
+     .fallback = "10000",
+     .min = 1,
+     .max = 1000000,
+     .help = "Most sessions at a time; above, handshakes get HTTP 503."},
+    {.name = "max-frame-bytes",
+     .type = OPTION_BYTES,
+     FIELD(max_frame_bytes),
+     .value_name = "BYTES",
+     .commands = SERVER,
+     .fallback = "64KiB",
+     .min = KIB,
+     .max = 16 * MIB,
+     .help = "Longest message of a client; above, its session is closed with 1009."},
+    {.name = "max-channels",
+     .type = OPTION_COUNT,
+     FIELD(max_channels),
+     .value_name = "N",
+     .commands = SERVER,
+     .fallback = "100",
+     .min = 1,
+     .max = 100000,
+     .help = "Most channels that one session may join."},
+    {.name = "outqueue-bytes",
+     .type = OPTION_BYTES,
+     FIELD(outqueue_bytes),
+     .value_name = "BYTES",
+     .commands = SERVER,
+     .fallback = "1MiB",
+     .min = 4 * KIB,
+     .max = 1024 * MIB,
+     .help = "Most unsent bytes of one session; a slower reader is closed with 1013."},
+    {.name = "handshake-timeout",
+     .type = OPTION_DURATION,
+     FIELD(handshake_timeout_ms),
+     .value_name = "DURATION",
+     .commands = SERVER,
+     .fallback = "10s",
+     .min = 100,
+     .max = 300 * SECOND,
+     .help = "How long a new connection may take until it is a session."},
+    {.name = "ping-interval",
+     .type = OPTION_DURATION,
+     FIELD(ping_interval_ms),
+     .value_name = "DURATION",
+     .commands = SERVER,
+     .fallback = "25s",
+     .min = 100,
+     .max = 3600 * SECOND,
+     .help = "How often a silent session is asked whether it is there."},
+    {.name = "ping-misses",
+     .type = OPTION_COUNT,
+     FIELD(ping_misses),
+     .value_name = "N",
+     .commands = SERVER,
+     .fallback = "2",
+     .min = 1,
+     .max = 100,
+     .help = "Unanswered pings after which a session is dropped."},
+    {.name = "drain",
+     .type = OPTION_DURATION,
+     FIELD(drain_ms),
+     .value_name = "DURATION",
+     .commands = SERVER,
+     .fallback = "5s",
+     .max = 600 * SECOND,
+     .help = "Over how long sessions are closed (1012) when the server is asked to stop."},
+    {.name = "look",
+     .type = OPTION_DURATION,
+     FIELD(look_ms),
+     .value_name = "DURATION",
+     .commands = SERVER,
+     .fallback = "1s",
+     .min = 10,
+     .max = 60 * SECOND,
+     .help = "The safety look: how often the outbox is read although nobody rang."},
+    {.name = "batch-rows",
+     .type = OPTION_COUNT,
+     FIELD(batch_rows),
+     .value_name = "N",
+     .commands = SERVER,
+     .fallback = "2000",
+     .min = 1,
+     .max = 100000,
+     .help = "Most rows that one transaction moves from the outbox to the log."},
+    {.name = "batch-bytes",
+     .type = OPTION_BYTES,
+     FIELD(batch_bytes),
+     .value_name = "BYTES",
+     .commands = SERVER,
+     .fallback = "8MiB",
+     .min = KIB,
+     .max = 512 * MIB,
+     .help = "Most payload bytes of such a transaction; one row always fits."},
+    {.name = "query-timeout",
+     .type = OPTION_DURATION,
+     FIELD(query_timeout_ms),
+     .value_name = "DURATION",
+     .commands = SERVER,
+     .fallback = "30s",
+     .min = 100,
+     .max = 3600 * SECOND,
+     .help = "How long a query may take before its connection is given up."},
+    {.name = "append-max-bytes",
+     .type = OPTION_BYTES,
+     FIELD(append_max_bytes),
+     .value_name = "BYTES",
+     .commands = SERVER,
+     .fallback = "64MiB",
+     .min = 4 * KIB,
+     .max = 2048 * MIB,
+     .help =
+         "Most bytes of messages that wait for the log; above, senders get the error unavailable."},
+    {.name = "retention-hours",
+     .type = OPTION_HOURS,
+     FIELD(retention_hours),
+     .value_name = "HOURS",
+     .commands = SERVER,
+     .fallback = "168",
+     .max = 876000,
+     .help = "How long the log keeps events beyond what each rule's message_history keeps. 0: for "
+             "ever."},
+    {.name = "log-level",
+     .type = OPTION_CHOICE,
+     FIELD(log_level),
+     .value_name = "LEVEL",
+     .commands = SERVER,
+     .fallback = "info",
+     .choices = "error|warn|info|debug",
+     .help = "How much is written to stderr."},
+    {.name = "log-format",
+     .type = OPTION_CHOICE,
+     FIELD(log_json),
+     .value_name = "FORMAT",
+     .commands = SERVER,
+     .fallback = "text",
+     .choices = "text|json",
+     .help = "Log lines as text, or as one JSON object each."},
+    {.name = "data-dir",
+     .type = OPTION_TEXT,
+     FIELD(data_dir),
+     .value_name = "DIR",
+     .commands = CONFIG_FOR_DEV,
+     .fallback = "./pgherald-data",
+     .help = "Where dev keeps its private Postgres; made at the first start."},
+    {.name = "pg-bindir",
+     .type = OPTION_TEXT,
+     FIELD(pg_bindir),
+     .value_name = "DIR",
+     .commands = CONFIG_FOR_DEV,
+     .help = "Where initdb and postgres are. Default: asked from pg_config, then PATH, then "
+             "/usr/lib/postgresql."},
+    {.name = "no-writer",
+     .type = OPTION_SWITCH,
+     FIELD(no_writer),
+     .commands = CONFIG_FOR_DEV,
+     .fallback = "no",
+     .help = "Leave out dev's small writer, which changes a row of the example now and then."},
+    {.name = "server-password-file",
+     .type = OPTION_TEXT,
+     FIELD(server_password_file),
+     .value_name = "FILE",
+     .commands = CONFIG_FOR_INSTALL,
+     .help = "Give the role herald_server the password that is the first line of FILE."},
+    {.name = "yes",
+     .type = OPTION_SWITCH,
+     FIELD(yes),
+     .commands = CONFIG_FOR_UNINSTALL,
+     .is_flag_only = true,
+     .fallback = "no",
+     .help = "Yes, remove the schema with all its history and every watch."},
+    {.name = "print",
+     .type = OPTION_SWITCH,
+     FIELD(print),
+     .commands = CONFIG_FOR_CONFIG,
+     .is_flag_only = true,
+     .fallback = "no",
+     .help =
+         "Print all options as they are now, and where each comes from; passwords are left out."},
+    {.name = "check",
+     .type = OPTION_SWITCH,
+     FIELD(check),
+     .commands = CONFIG_FOR_CONFIG,
+     .is_flag_only = true,
+     .fallback = "no",
+     .help = "Only check the file and the environment: exit code 78 says that something is wrong."},
+    {.name = "reference",
+     .type = OPTION_SWITCH,
+     FIELD(reference),
+     .commands = CONFIG_FOR_CONFIG,
+     .is_flag_only = true,
+     .fallback = "no",
+     .help = "Print the reference of all options as Markdown."},
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+static_assert(N_OPTIONS <= CONFIG_MAX_OPTIONS, "struct config_origins is too small");
+
+struct option_table config_table(void)
+{
+    return (struct option_table){options, N_OPTIONS};
+}
+
+char *config_public_url(const char *url)
+{
+    return option_public_url(url);
+}
+
+void config_release(struct config *config)
+{
+    option_release(options, N_OPTIONS, config);
+}
+
+static void load_defaults(struct config *config)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (options[i].fallback) {
+            struct err err;
+            enum status status = option_set(&options[i], config, options[i].fallback,
+                                            options[i].name, EXIT_CODE_CONFIG, &err);
+            assert(status == STATUS_OK);
+            (void)status;
+        }
+    }
+}
+
+/* `config` checks what any server would read. */
+static bool belongs(const struct option *option, unsigned command)
+{
+    return !option->is_flag_only && ((option->commands & command) || command == CONFIG_FOR_CONFIG);
+}
+
+static enum status load_variables(unsigned command, struct config *config,
+                                  struct config_origins *origins, struct err *err)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        char variable[64];
+        option_variable(&options[i], variable);
+        const char *text = getenv(variable);
+        if (!text || !belongs(&options[i], command)) {
+            continue;
+        }
+        if (option_set(&options[i], config, text, variable, EXIT_CODE_CONFIG, err) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        origins->of[i] = CONFIG_VARIABLE;
+    }
+    return STATUS_OK;
+}
+
+static enum status load_file(const struct arguments *arguments, unsigned command,
+                             struct config *config, struct config_origins *origins, struct err *err)
+{
+    const char *path = arguments_text(arguments, "config");
+    if (!path) {
+        path = getenv("PGHERALD_CONFIG");
+    }
+    bool has_default = command == CONFIG_FOR_SERVE || command == CONFIG_FOR_CONFIG;
+    if (!path && has_default && access(CONFIG_DEFAULT_FILE, F_OK) == 0) {
+        path = CONFIG_DEFAULT_FILE;
+    }
+    return path ? config_read_file(path, config, origins, err) : STATUS_OK;
+}
+
+enum status config_load(const struct arguments *arguments, unsigned command, struct config *out,
+                        struct config_origins *origins, struct err *err)
+{
+    struct config_origins unasked;
+    origins = origins ? origins : &unasked;
+    *origins = (struct config_origins){0};
+    *out = (struct config){0};
+    load_defaults(out);
+    if (load_file(arguments, command, out, origins, err) != STATUS_OK ||
+        load_variables(command, out, origins, err) != STATUS_OK ||
+        arguments_apply(arguments, config_table(), out, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        if (arguments_text(arguments, options[i].name)) {
+            origins->of[i] = CONFIG_FLAG;
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool is_known_variable(const char *entry, size_t len)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        char variable[64];
+        option_variable(&options[i], variable);
+        if (!options[i].is_flag_only && strlen(variable) == len &&
+            memcmp(variable, entry, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void config_warn_of_variables(void)
+{
+    for (char **entry = environ; entry && *entry; entry++) {
+        size_t len = strcspn(*entry, "=");
+        if (strncmp(*entry, "PGHERALD_", 9) == 0 && !is_known_variable(*entry, len)) {
+            log_warn("no option has the variable %.*s: it is ignored", (int)len, *entry);
+        }
+    }
+}

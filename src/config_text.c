@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What people read about options, all of it made from the table: the flags in --help, the values in
+ * force in the syntax of the file (`config --print >pgherald.conf` is a good start of one), and the
+ * reference page docs/options.md, which `make lint` compares with what the program says. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define HELP_COLUMN 30
+#define HELP_WIDTH 100
+
+/* The words of text, wrapped, in a column of their own. */
+static void wrap(const char *text, FILE *out)
+{
+    size_t at = HELP_COLUMN;
+    for (const char *separator = ""; *text; separator = " ") {
+        size_t len = strcspn(text, " ");
+        if (at + 1 + len > HELP_WIDTH) {
+            fprintf(out, "\n%*s", HELP_COLUMN, "");
+            at = HELP_COLUMN;
+            separator = "";
+        }
+        fprintf(out, "%s%.*s", separator, (int)len, text);
+        at += len + strlen(separator);
+        text += len + (text[len] == ' ');
+    }
+}
+
+static void help_option(const struct option *option, FILE *out)
+{
+    int at = fprintf(out, "  --%s%s%s", option->name, option->value_name ? " " : "",
+                     option->value_name ? option->value_name : "");
+    if (at + 2 > HELP_COLUMN) {
+        fputc('\n', out);
+        at = 0;
+    }
+    fprintf(out, "%*s", HELP_COLUMN - at, "");
+    struct buf text = {0};
+    buf_literal(&text, option->help);
+    if (option->type == OPTION_CHOICE) {
+        buf_literal(&text, " One of ");
+        option_range(option, &text);
+        buf_char(&text, '.');
+    }
+    if (option->type != OPTION_SWITCH && option->fallback && option->fallback[0]) {
+        buf_printf(&text, " (default %s)", option->fallback);
+    }
+    wrap(buf_text(&text), out);
+    buf_release(&text);
+    fputc('\n', out);
+}
+
+void config_help(struct option_table table, unsigned command, FILE *out)
+{
+    for (size_t i = 0; i < table.n; i++) {
+        if (table.options[i].commands & command) {
+            help_option(&table.options[i], out);
+        }
+    }
+}
+
+/* In double quotes, because an unquoted word ends at many characters of a URL; ${X} would be
+ * replaced in them. */
+static void print_quoted(const char *text, FILE *out)
+{
+    fputc('"', out);
+    for (const char *c = text; *c; c++) {
+        if (strchr("\"\\$", *c)) {
+            fputc('\\', out);
+        }
+        fputc(*c, out);
+    }
+    fputc('"', out);
+}
+
+void config_print(const struct config *config, const struct config_origins *origins, FILE *out)
+{
+    struct option_table table = config_table();
+    for (size_t i = 0; i < table.n; i++) {
+        const struct option *option = &table.options[i];
+        if (option->is_flag_only || strcmp(option->name, "config") == 0) {
+            continue;
+        }
+        struct buf value = {0};
+        char variable[64];
+        option_variable(option, variable);
+        option_write(option, config, &value);
+        const char *const from[] = {
+            [CONFIG_DEFAULT] = "default",
+            [CONFIG_FILE] = "file",
+            [CONFIG_VARIABLE] = variable,
+            [CONFIG_FLAG] = "flag",
+        };
+        /* Absent has no spelling in the file: such an option is shown as a comment. */
+        bool is_absent = value.len == 0 && !option->fallback;
+        fprintf(out, "%s%s = ", is_absent ? "# " : "", option->name);
+        print_quoted(buf_text(&value), out);
+        fprintf(out, "  # %s\n", from[origins->of[i]]);
+        buf_release(&value);
+    }
+}
+
+static void reference_commands(unsigned commands, FILE *out)
+{
+    static const struct {
+        unsigned bit;
+        const char *names;
+    } names[] = {
+        {CONFIG_FOR_SERVE, "serve"},
+        {CONFIG_FOR_DEV, "dev"},
+        {CONFIG_FOR_INSTALL, "install, upgrade"},
+        {CONFIG_FOR_UNINSTALL, "uninstall"},
+        {CONFIG_FOR_WATCH, "watch, unwatch, watches"},
+        {CONFIG_FOR_CONFIG, "config"},
+    };
+    const char *separator = "";
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (commands & names[i].bit) {
+            fprintf(out, "%s%s", separator, names[i].names);
+            separator = ", ";
+        }
+    }
+}
+
+static void reference_option(const struct option *option, FILE *out)
+{
+    char variable[64];
+    struct buf range = {0};
+    option_variable(option, variable);
+    option_range(option, &range);
+    fprintf(out, "### `--%s%s%s`\n\n%s\n\n", option->name, option->value_name ? " " : "",
+            option->value_name ? option->value_name : "", option->help);
+    if (option->fallback && option->fallback[0]) {
+        fprintf(out, "* default: `%s`\n", option->fallback);
+    }
+    if (range.len > 0) {
+        fprintf(out, "* %s: %s\n", option->type == OPTION_CHOICE ? "one of" : "range",
+                buf_text(&range));
+    }
+    if (option->is_flag_only) {
+        fprintf(out, "* only as a flag\n");
+    } else {
+        fprintf(out, "* variable: `%s`\n", variable);
+    }
+    fprintf(out, "* commands: ");
+    reference_commands(option->commands, out);
+    fprintf(out, "\n\n");
+    buf_release(&range);
+}
+
+void config_reference(FILE *out)
+{
+    fprintf(out,
+            "<!-- Made by `pgherald config --reference`; do not edit. -->\n"
+            "# Options\n\n"
+            "A flag wins over its variable, a variable over the file, the file over the default. "
+            "The file is\n"
+            "`" CONFIG_DEFAULT_FILE
+            "` if it exists (serve and config), or the one that `-c FILE` names. It holds one\n"
+            "`name = value` a line, the names as below without the dashes; `#` begins a comment, "
+            "values with other\n"
+            "characters than letters, digits, `.`, `:`, `-` and `/` stand in double quotes, and "
+            "`${NAME}` is an\n"
+            "environment variable:\n\n"
+            "    listen = 0.0.0.0:8080\n"
+            "    database-url = \"postgresql://herald_server:${DB_PASSWORD}@db.example.com/app\"\n"
+            "    retention-hours = 7d  # a week\n\n"
+            "Bytes: `65536`, `64KiB`, `8MiB`, `1GiB`. Durations: `500ms`, `10s`, `2min`, `1h`; a "
+            "bare number is seconds.\n"
+            "Hours: `168`, `168h`, `7d`. Yes or no: `yes`, `on`, `true`, `1`, `no`, `off`, "
+            "`false`, `0`.\n"
+            "`pgherald config --print` shows what is in force and where it comes from.\n\n");
+    struct option_table table = config_table();
+    for (size_t i = 0; i < table.n; i++) {
+        reference_option(&table.options[i], out);
+    }
+}
