@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: PostgreSQL
+/**
+ * All around the table: the counters, the position in the channel, the last events, and the psql lines to try.
+ */
+import { h } from '/page.js';
+import { KINDS } from '/examples/live-table/table.js';
+
+const MAX_EVENTS = 40;
+
+const LINES = [
+    "update demo.orders set status = 'shipped' where id = 1;",
+    "insert into demo.orders (customer, item, price) values ('Nick Fury', 'Eye patch', 7.25);",
+    'delete from demo.orders where id = 2;',
+    'begin; update demo.orders set price = price * 1.1; rollback;',
+    'truncate demo.orders;',
+];
+
+const BIG_CHANGE = 5;
+
+/** What an event did, in a few words. */
+function summary({ action, new: now, old }) {
+    if (action === 'truncate') return 'every row';
+    const key = `#${(now ?? old).id}`;
+    if (action !== 'update') return `${key} ${(now ?? old).item ?? ''}`;
+    const names = Object.keys(now).filter((name) => name !== 'changed_at' && JSON.stringify(now[name]) !== JSON.stringify(old?.[name]));
+    if (names.length > BIG_CHANGE || !old) return `${key} ${names.join(', ')}`;
+    return `${key} ${names.map((name) => `${name} ${short(old[name])} → ${short(now[name])}`).join(', ')}`;
+}
+
+function short(value) {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    return text.length > 24 ? `${text.slice(0, 23)}…` : text;
+}
+
+/** Clipboards exist only in secure contexts; elsewhere the line is at least selected. */
+async function copy(code, answer) {
+    getSelection().selectAllChildren(code);
+    try {
+        await navigator.clipboard.writeText(code.textContent);
+        answer.textContent = 'copied';
+    } catch {
+        answer.textContent = 'selected';
+    }
+    answer.classList.add('done');
+    setTimeout(() => { answer.textContent = 'copy'; answer.classList.remove('done'); }, 1500);
+}
+
+function line(text) {
+    const code = h('code', {}, text);
+    const answer = h('span.answer', {}, 'copy');
+    const button = h('button.line', { type: 'button', title: 'Copy' }, code, answer);
+    button.addEventListener('click', () => copy(code, answer));
+    return h('li', {}, button);
+}
+
+export function createPanel() {
+    const find = (id) => document.querySelector(`#${id}`);
+    const events = find('events');
+    const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+    find('lines').append(...LINES.map(line));
+
+    function push(item) {
+        events.prepend(item);
+        while (events.children.length > MAX_EVENTS) events.lastChild.remove();
+    }
+
+    return {
+        count({ options, payload: { data } }) {
+            counts[data.action] += 1;
+            find(`count-${data.action}`).textContent = counts[data.action];
+            const at = new Date(options.at).toLocaleTimeString([], { hour12: false });
+            push(h('li', {},
+                h('span.kind', { dataset: { kind: data.action } }, data.action),
+                h('span.what', {}, summary(data)),
+                h('span.when.muted', {}, `${at} · ${options.id}${options.replayed ? ' · replayed' : ''}`)));
+        },
+
+        note: (text) => push(h('li.note', {}, text)),
+
+        /** @param {import('/pgherald.js').Position|null} position @param {number} size */
+        setPosition(position, size) {
+            find('count-rows').textContent = size;
+            find('offset').textContent = position?.offset ?? '–';
+            find('epoch').textContent = position ? `epoch ${position.epoch}` : '';
+            find('epoch').title = position?.epoch ?? '';
+        },
+    };
+}

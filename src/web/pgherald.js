@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: PostgreSQL
+/**
+ * The browser's side of pgherald: one ES module, no dependency, served by every server at `/pgherald.js`.
+ *
+ *     import { connect } from '/pgherald.js';
+ *
+ *     const herald = connect({ canonical: '…' });
+ *     const room = herald.channel('room/1', { history: true });
+ *     room.on('history', (frame) => frame.payload.history.forEach(show));
+ *     room.on('message', (frame) => show(frame));
+ *     room.message({ text: 'hello' });
+ *
+ * What it adds to a bare WebSocket is that a cut costs nothing. Every durable frame carries its offset in
+ * `options.id`; the channel remembers the newest one it handed to the application, and after a reconnect joins with
+ * `since` that position. The server then sends exactly what was missed, marked `options.replayed`, and the
+ * application sees one unbroken sequence. Where the server cannot do that any more (the rows were trimmed, or the
+ * database was restored) it says so: the channel emits `gap` and, if it was joined with history, asks for the history
+ * anew. A `history` event therefore always means: this replaces all you have.
+ *
+ * It deliberately keeps no queue of unsent messages: whether a message that was on its way when the line broke has
+ * arrived is for the application to decide, which sees its own messages come back (the echo). `message()` says
+ * whether the message could be handed to an open connection.
+ *
+ * Besides browsers it runs on any runtime with a WebSocket class; pass one as `WebSocket` where none is global.
+ */
+
+/**
+ * What travels, in both directions; `client` only from the server.
+ * @typedef {object} Frame
+ * @property {string} action            join, leave, message, event, history, presence_full, presence_update, error
+ * @property {object|null} [client]     the sender: socketId, extras, permissions
+ * @property {FrameOptions} options
+ * @property {*} payload
+ */
+
+/**
+ * @typedef {object} FrameOptions
+ * @property {string} [channel]
+ * @property {number} [id]              the offset of a durable frame
+ * @property {string} [at]              when it became durable, RFC 3339
+ * @property {boolean} [replayed]       it was missed and is delivered late
+ */
+
+/**
+ * A place in a channel: everything up to and including `offset` has been seen.
+ * @typedef {{epoch: string, offset: number}} Position
+ */
+
+/**
+ * @typedef {object} Status
+ * @property {'connecting'|'connected'|'waiting'|'closed'} status
+ * @property {number} [retryMs]         waiting: how long until the next attempt
+ * @property {number} [code]            waiting, closed: the WebSocket close code
+ * @property {string} [reason]          waiting, closed: what the server said
+ */
+
+/** Codes after which coming back makes sense: the line broke, the server restarts, is full, or asks for it. */
+const RECONNECT_CODES = new Set([1006, 1011, 1012, 1013, 1014, 4000]);
+
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 30_000;
+
+/** A connection that lived this long was a real one: the next back-off starts small again. A shorter one was not, so
+ * that a server which accepts and then refuses is not hammered. */
+const STABLE_MS = 10_000;
+
+/** The smallest thing with `on`. A handler that throws must not take the frame away from the others. */
+class Emitter {
+    #handlers = new Map();
+
+    /** @param {string} type @param {Function} handler @returns {this} */
+    on(type, handler) {
+        this.#handlers.set(type, [...(this.#handlers.get(type) ?? []), handler]);
+        return this;
+    }
+
+    /** @param {string} type @param {Function} handler @returns {this} */
+    off(type, handler) {
+        this.#handlers.set(type, (this.#handlers.get(type) ?? []).filter((each) => each !== handler));
+        return this;
+    }
+
+    /** For this module only. @returns {boolean} whether anybody listens */
+    _emit(type, value) {
+        const handlers = this.#handlers.get(type) ?? [];
+        for (const handler of handlers) {
+            try {
+                handler(value);
+            } catch (error) {
+                queueMicrotask(() => { throw error; });
+            }
+        }
+        return handlers.length > 0;
+    }
+}
+
+/**
+ * One channel of a client. Events: `join`, `message`, `event`, `history`, `gap`, `leave`, `presence_full`,
+ * `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the join).
+ */
+export class Channel extends Emitter {
+    #client;
+    /** A history was asked for by the join and has not come yet. */
+    #wantsHistory = false;
+    /** Durable frames that arrived while a history is on its way: it may contain them or not. @type {Frame[]|null} */
+    #held = null;
+
+    /** @param {Client} client @param {string} name @param {object} options see {@link Client#channel} */
+    constructor(client, name, options) {
+        super();
+        this.#client = client;
+        this.name = name;
+        this.options = options;
+        /** @type {boolean} the server has acknowledged the join on the present connection */
+        this.joined = false;
+        /** @type {object|null} how others see us; its socketId changes with every connection */
+        this.self = null;
+        /** @type {Position|null} */
+        this.position = options.since ?? null;
+    }
+
+    /** Sends to everybody in the channel, ourselves included.
+     * @param {*} payload any JSON value @param {object} [options] e.g. `{authenticated: true}`
+     * @returns {boolean} false: there is no connection, nothing was sent */
+    message(payload = null, options = {}) {
+        return this._send('message', payload, options);
+    }
+
+    /** Asks for the newest messages and events; the answer is a `history` event.
+     * @returns {boolean} false: there is no connection */
+    history() {
+        if (!this._send('history', null)) return false;
+        this.#held ??= [];
+        return true;
+    }
+
+    /** Leaves for good; `client.channel(name)` joins anew. */
+    leave() {
+        if (this.#client._remove(this)) this._send('leave', null);
+        this.joined = false;
+    }
+
+    _send(action, payload, options = {}) {
+        return this.#client._send({ action, options: { ...options, channel: this.name }, payload });
+    }
+
+    _join() {
+        const { history = false, presence = false, resume = true } = this.options;
+        const payload = { history, presence };
+        if (resume && this.position) payload.since = { ...this.position };
+        this._send('join', payload);
+    }
+
+    _lost() {
+        this.joined = false;
+        this.#held = null;          // not handed over, so not behind our position either: they will be replayed
+    }
+
+    /** @param {Frame} frame */
+    _receive(frame) {
+        if (frame.action === 'join') this.#acknowledged(frame);
+        else if (frame.action === 'error') this.#failed(frame);
+        else if (!this.joined) return;        // still meant for a membership that we left
+        else if (frame.action === 'history') this.#replaced(frame);
+        else if (this.#held && frame.options.id !== undefined) this.#held.push(frame);
+        else this.#deliver(frame);
+    }
+
+    #acknowledged(frame) {
+        const { epoch, offset, resumed = false, gap = false } = frame.payload ?? {};
+        const { history = false, resume = true } = this.options;
+        const asked = resume && this.position !== null;
+        this.joined = true;
+        this.self = frame.client ?? null;
+        // Resumed: the position moves by the frames that are replayed now, one by one, so that a cut among them is safe.
+        if (!resumed) {
+            this.position = epoch === undefined ? null : { epoch, offset };
+            this.#wantsHistory = history;
+        }
+        this._emit('join', frame);
+        if (gap) this._emit('gap', frame);
+        // A join with `since` brings no history: we ask when there was a gap, or when the cut came before the first one.
+        if (asked && this.#wantsHistory) this.history();
+    }
+
+    #deliver(frame) {
+        const { id } = frame.options;
+        if (id !== undefined && this.position) {
+            if (id <= this.position.offset) return;
+            this.position = { epoch: this.position.epoch, offset: id };
+        }
+        this.#wantsHistory = false;           // live traffic comes after the history: there was none to send
+        this._emit(frame.action, frame);
+    }
+
+    #replaced(frame) {
+        const newest = frame.payload?.history?.at(-1)?.options?.id ?? 0;
+        if (this.position && newest > this.position.offset) {
+            this.position = { epoch: this.position.epoch, offset: newest };
+        }
+        this.#wantsHistory = false;
+        this._emit('history', frame);
+        this.#letGo();
+    }
+
+    #failed(frame) {
+        if (!this._emit('error', frame)) this.#client._emit('error', frame);
+        this.#letGo();                        // perhaps the history was refused: nothing may wait for ever
+    }
+
+    #letGo() {
+        const held = this.#held ?? [];
+        this.#held = null;
+        held.forEach((frame) => this.#deliver(frame));
+    }
+}
+
+/** The connection. Events: `status` ({@link Status}), `error` (a {@link Frame} that no channel took). */
+export class Client extends Emitter {
+    #url;
+    #protocols;
+    #WebSocket;
+    #socket = null;
+    #timer = null;
+    #failures = 0;
+    #openedAt = null;
+    #channels = new Map();
+    #onOnline = () => this.reconnect();
+
+    /** @param {object} options see {@link connect} */
+    constructor({ url = globalThis.location?.origin, canonical, token, WebSocket = globalThis.WebSocket }) {
+        super();
+        if (!url || !canonical || !WebSocket) throw new TypeError('connect needs url, canonical and a WebSocket class');
+        this.#url = new URL(`/rt/${encodeURIComponent(canonical)}`, url);
+        this.#url.protocol = this.#url.protocol.replace(/^http/, 'ws');
+        this.#protocols = token ? [token] : [];
+        this.#WebSocket = WebSocket;
+        /** @type {Status} */
+        this.status = { status: 'closed' };
+        this.#open();
+    }
+
+    /**
+     * Joins a channel, now or as soon as there is a connection, and again after each cut. One object per name.
+     * @param {string} name
+     * @param {object} [options]
+     * @param {boolean} [options.history]    send the newest messages and events first, as one `history` event
+     * @param {boolean} [options.presence]   tell who else is there
+     * @param {boolean} [options.resume]     after a cut go on where we were; true unless said otherwise
+     * @param {Position} [options.since]     begin where an earlier page stopped
+     * @returns {Channel}
+     */
+    channel(name, options = {}) {
+        let channel = this.#channels.get(name);
+        if (!channel) {
+            channel = new Channel(this, name, options);
+            this.#channels.set(name, channel);
+            if (this.#openedAt !== null) channel._join();
+        }
+        return channel;
+    }
+
+    /** Drops the connection, if any, and opens a new one now. Nothing is missed: the channels resume. */
+    reconnect() {
+        this.#drop(4000);
+        this.#open();
+    }
+
+    /** Ends it: no more events, no way back but {@link Client#reconnect}. */
+    close() {
+        globalThis.removeEventListener?.('online', this.#onOnline);
+        this.#drop(1000);
+        this.#setStatus({ status: 'closed', code: 1000, reason: '' });
+    }
+
+    _send(frame) {
+        if (this.#openedAt === null || this.#socket.readyState !== this.#socket.OPEN) return false;
+        this.#socket.send(JSON.stringify(frame));
+        return true;
+    }
+
+    _remove(channel) {
+        return this.#channels.get(channel.name) === channel && this.#channels.delete(channel.name);
+    }
+
+    #open() {
+        // After a sleep or a change of network the old socket is often dead without knowing it yet.
+        globalThis.addEventListener?.('online', this.#onOnline);
+        this.#setStatus({ status: 'connecting' });
+        const socket = new this.#WebSocket(this.#url.href, this.#protocols);
+        const ifOurs = (handler) => (event) => { if (socket === this.#socket) handler(event); };
+        this.#socket = socket;
+        socket.addEventListener('open', ifOurs(() => this.#opened()));
+        socket.addEventListener('message', ifOurs((event) => this.#received(event.data)));
+        socket.addEventListener('close', ifOurs((event) => this.#closed(event)));
+        socket.addEventListener('error', () => {});     // a close always follows, and says more
+    }
+
+    /** Forgets the socket first: what it still says is not ours any more. */
+    #drop(code) {
+        clearTimeout(this.#timer);
+        const socket = this.#socket;
+        this.#socket = null;
+        this.#openedAt = null;
+        this.#channels.forEach((channel) => channel._lost());
+        socket?.close(code);
+    }
+
+    #opened() {
+        this.#openedAt = Date.now();
+        this.#setStatus({ status: 'connected' });
+        this.#channels.forEach((channel) => channel._join());
+    }
+
+    #received(text) {
+        let frame;
+        try {
+            frame = JSON.parse(text);
+        } catch {
+            return;
+        }
+        frame.options ??= {};
+        const channel = this.#channels.get(frame.options.channel);
+        if (channel) channel._receive(frame);
+        else if (frame.action === 'error') this._emit('error', frame);
+    }
+
+    #closed({ code, reason }) {
+        const wasStable = this.#openedAt !== null && Date.now() - this.#openedAt >= STABLE_MS;
+        this.#failures = wasStable ? 0 : this.#failures;
+        this.#drop(1000);
+        if (!RECONNECT_CODES.has(code)) {
+            this.#setStatus({ status: 'closed', code, reason });
+            return;
+        }
+        // Half fixed, half random: after a restart of the server its clients must not all come back at the same moment.
+        const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
+        const retryMs = Math.round(ceiling * (0.5 + Math.random() / 2));
+        this.#timer = setTimeout(() => this.#open(), retryMs);
+        this.#setStatus({ status: 'waiting', retryMs, code, reason });
+    }
+
+    #setStatus(status) {
+        this.status = status;
+        this._emit('status', status);
+    }
+}
+
+/**
+ * Connects, and stays connected.
+ * @param {object} options
+ * @param {string} options.canonical      which workspace: the name in `/rt/<canonical>`
+ * @param {string} [options.url]          `http(s)://` or `ws(s)://` and host; the page's own origin unless said otherwise
+ * @param {string} [options.token]        proves who we are; sent as the WebSocket's subprotocol
+ * @param {typeof WebSocket} [options.WebSocket]  where none is global
+ * @returns {Client}
+ */
+export function connect(options) {
+    return new Client(options);
+}

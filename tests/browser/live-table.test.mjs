@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: PostgreSQL
+/**
+ * examples/live-table in Chromium, with psql on the other side: what psql sees the page must show, after every kind of
+ * statement, after a cut, after a restart, and while the demo's own writer is at work.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { assertQuiet, SECOND, Site, takePictures, until } from './support.mjs';
+
+let site;
+before(async () => { site = await Site.start(); });
+after(() => site.stop());
+
+async function open() {
+    const page = await site.page();
+    await page.goto(`${site.url}/examples/live-table/`);
+    await site.connected(page);
+    return page;
+}
+
+/** The page's rows as it shows them: columns that are drawn as they are. */
+function shown(page) {
+    return page.$$eval('tbody tr[data-key]', (rows) => rows.map((row) =>
+        ['id', 'customer', 'item', 'quantity', 'price', 'status'].map((name) => row.querySelector(`[data-column="${name}"]`).textContent).join('|')));
+}
+
+async function isLikeTheTable(page) {
+    const wanted = await site.sql('select id, customer, item, quantity, price, status from demo.orders order by id');
+    await until('the page to show what psql sees', async () => {
+        const rows = await shown(page);
+        assert.equal(rows.join('\n'), wanted);
+        return true;
+    });
+}
+
+const cell = (page, key, column) => page.locator(`tr[data-key="${key}"] [data-column="${column}"]`);
+const count = async (page, kind) => Number(await page.textContent(`#count-${kind}`));
+const newest = () => site.sql(`select max(seq) from herald.log where channel = 'live/orders'`);
+
+test('the table is rebuilt from the history alone', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    assert.equal(await count(page, 'rows'), 10);
+    assert.equal(await count(page, 'insert'), 0, 'the counters start when the page does');
+    assert.equal(await page.textContent('#offset'), await newest());
+    assert.equal(await page.textContent('#epoch'), `epoch ${await site.sql('select distinct epoch from herald.log')}`);
+    assertQuiet(page);
+});
+
+test('INSERT, UPDATE, DELETE: the row, the flash, the counters, the log', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    const id = await site.sql(`insert into demo.orders (customer, item, price) values ('Nick Fury', 'Eye patch', 7.10) returning id`);
+    await page.locator(`tr.came[data-key="${id}"]`).waitFor();
+    assert.equal(await cell(page, id, 'price').textContent(), '7.10', 'as Postgres writes it');
+    await site.sql(`update demo.orders set status = 'shipped', express = true where id = ${id}`);
+    await cell(page, id, 'status').getByText('shipped').waitFor();
+    for (const column of ['status', 'express']) assert.match(await cell(page, id, column).getAttribute('class'), /changed/);
+    assert.doesNotMatch(await cell(page, id, 'item').getAttribute('class') ?? '', /changed/);
+    await page.locator('.events .what').getByText(`#${id} status new → shipped, express false → true`).waitFor();
+    await takePictures(page, 'live-table');
+    await site.sql(`delete from demo.orders where id = ${id}`);
+    await page.waitForSelector(`tr[data-key="${id}"]`, { state: 'detached' });
+    await page.waitForSelector('tr.gone', { state: 'detached' });
+    for (const kind of ['insert', 'update', 'delete']) assert.equal(await count(page, kind), 1);
+    assert.equal(await page.textContent('#offset'), await newest());
+    await isLikeTheTable(page);
+    assertQuiet(page);
+});
+
+test('big numbers, null, arrays, JSON, hostile text and a changed key', async () => {
+    const page = await open();
+    await site.sql(`insert into demo.orders (id, customer, item, price, tags, extras)
+        values (9007199254740993, '<b>Loki</b>', '<img src=x onerror=alert(1)>', 12345678.90, '{"a,b","<i>"}', '{"big": 9007199254740993}')`);
+    await cell(page, '9007199254740993', 'customer').getByText('<b>Loki</b>').waitFor();
+    assert.equal(await cell(page, '9007199254740993', 'price').textContent(), '12345678.90');
+    assert.deepEqual(await cell(page, '9007199254740993', 'tags').locator('.tag').allTextContents(), ['a,b', '<i>']);
+    assert.equal(await page.locator('tbody img, tbody b, tbody i').count(), 0);
+    await site.sql('update demo.orders set id = 9007199254740995, extras = null where id = 9007199254740993');
+    await cell(page, '9007199254740995', 'extras').getByText('null').waitFor();
+    assert.equal(await page.locator('tr[data-key="9007199254740993"]').count(), 0);
+    await isLikeTheTable(page);
+    await site.sql('delete from demo.orders where id > 9007199254740992');
+    await isLikeTheTable(page);
+    assertQuiet(page);
+});
+
+test('many rows in one statement, and a transaction that rolls back', async () => {
+    const page = await open();
+    await site.sql('update demo.orders set quantity = quantity + 1');
+    await isLikeTheTable(page);
+    const before = await count(page, 'update');
+    assert.equal(before, 10);
+    await site.sql('begin; update demo.orders set price = price * 2; delete from demo.orders; rollback');
+    await site.sql('update demo.orders set quantity = quantity + 1 where id = 1');
+    await isLikeTheTable(page);
+    assert.equal(await count(page, 'update'), before + 1);
+    assert.equal(await count(page, 'delete'), 0);
+    assertQuiet(page);
+});
+
+test('a published event that is no row change leaves the table alone', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    await site.sql(`select herald.publish('live/orders', x) from unnest(array['null', '{"action": "truncate"}', '"x"']::jsonb[]) x`);
+    await site.sql('update demo.orders set quantity = 99 where id = 1');
+    await cell(page, 1, 'quantity').getByText('99').waitFor();
+    await isLikeTheTable(page);
+    assertQuiet(page);
+});
+
+test('TRUNCATE empties the page, and what is inserted afterwards is there', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    await site.sql('create table demo.kept as select * from demo.orders; truncate demo.orders');
+    await page.locator('#empty').getByText('The table is empty.').waitFor();
+    await page.waitForSelector('tbody tr', { state: 'detached' });
+    assert.equal(await count(page, 'truncate'), 1);
+    assert.equal(await count(page, 'rows'), 0);
+    await takePictures(page, 'live-table-empty');
+    await site.sql('insert into demo.orders select * from demo.kept; drop table demo.kept');
+    await isLikeTheTable(page);
+    const later = await open();
+    await isLikeTheTable(later);
+    assertQuiet(page);
+    assertQuiet(later);
+});
+
+test('after a cut the missed changes come one by one', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    site.cut();
+    await page.waitForSelector('.status[data-status="waiting"]');
+    await site.sql(`update demo.orders set status = 'returned' where id = 3; delete from demo.orders where id = 4`);
+    await site.comeBack(page);
+    await isLikeTheTable(page);
+    assert.equal(await count(page, 'update'), 1);
+    assert.equal(await count(page, 'delete'), 1);
+    assert.equal(await page.locator('.events .when').getByText('replayed').count(), 2);
+    assert.equal(await page.locator('.events .note').getByText('Back again: resumed, nothing was missed.').count(), 1);
+    assertQuiet(page, { wasCut: true });
+});
+
+test('a restart of the server, and of its Postgres, is a cut like any other', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    const epoch = await page.textContent('#epoch');
+    site.cut();
+    await site.restart(['--no-writer']);
+    await site.sql(`update demo.orders set status = 'packed' where id = 3`);
+    await site.comeBack(page);
+    await isLikeTheTable(page);
+    assert.equal(await count(page, 'update'), 1);
+    assert.equal(await page.textContent('#epoch'), epoch);
+    assertQuiet(page, { wasCut: true });
+});
+
+test('the writer makes the page live, and refills an empty table', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    const start = Number(await page.textContent('#offset'));
+    site.cut();
+    await site.restart([]);
+    await site.comeBack(page);
+    await until('three changes by the writer', async () => Number(await page.textContent('#offset')) >= start + 3, 30 * SECOND);
+    await site.sql('truncate demo.orders');
+    await until('the writer to insert again', async () => (await count(page, 'truncate')) === 1 && (await count(page, 'rows')) >= 1, 15 * SECOND);
+    assertQuiet(page, { wasCut: true });
+});
+
+test('a click copies a psql line, and the lines do what they say', async () => {
+    const page = await open();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const lines = await page.locator('.line code').allTextContents();
+    assert.equal(lines.length, 5);
+    await page.locator('.line').first().click();
+    await page.getByText('copied').waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), lines[0]);
+    for (const line of lines) await site.sql(line);
+    assertQuiet(page);
+});

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: PostgreSQL
+/**
+ * What the browser tests share: `pgherald dev` on a data directory of its own, a proxy before it so that lines can be
+ * cut, Chromium, and psql. A page reports what it said on its console: a test ends with an empty list.
+ */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+import { Proxy } from '../integration/lib/proxy.js';
+import { run, temporaryDirectory } from '../integration/lib/process.js';
+import { Server } from '../integration/lib/server.js';
+import { until, SECOND } from '../integration/lib/wait.js';
+
+export { until, SECOND };
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+export const sdkBundle = join(top, 'build/sdk/xano.min.js');
+const screenshots = join(top, 'build/screenshots');
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const CHROMIUM_FLAGS = [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+];
+
+const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
+
+/** Chromium's own words for a WebSocket that could not connect: expected where the test cuts the line. */
+const ABOUT_A_CUT = /WebSocket connection to .* failed/;
+
+export class Site {
+    #contexts = [];
+
+    /** @param {{flags?: string[]}} [options] flags of `pgherald dev` */
+    static async start({ flags = ['--no-writer'] } = {}) {
+        const site = new Site();
+        const home = temporaryDirectory('browser');
+        chmodSync(home, 0o755);                 // started by root, Postgres runs as somebody else, below this directory
+        site.flags = ['--data-dir', join(home, 'data')];
+        site.server = await Server.start({ command: 'dev', flags: [...site.flags, ...flags], ready: false });
+        await site.server.ready(120 * SECOND);
+        site.proxy = await Proxy.start(site.server.port);
+        site.url = `http://127.0.0.1:${site.proxy.port}`;
+        site.browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+        return site;
+    }
+
+    async stop() {
+        await this.browser.close();
+        await this.proxy.stop();
+        await this.server.stop();
+    }
+
+    /** The server again, on the data that is there. */
+    async restart(flags) {
+        await this.server.stop();
+        this.server = await Server.start({ command: 'dev', flags: [...this.flags, ...flags], ready: false });
+        await this.server.ready(120 * SECOND);
+        this.proxy.target = this.server.port;
+    }
+
+    cut() {
+        this.proxy.isRefusing = true;
+        this.proxy.cut();
+    }
+
+    mend() {
+        this.proxy.isRefusing = false;
+        this.proxy.onRequest = null;
+    }
+
+    /** By the very psql line that the server tells people to type. What psql prints, unadorned; several statements in
+     * one text are one transaction. */
+    async sql(text) {
+        const [, line] = await this.server.process.says(/^ +psql (.+)$/m);
+        const { code, stdout, stderr } = await run('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-c', text, ...line.split(' ')]);
+        assert.equal(code, 0, stderr);
+        return stdout.trim();
+    }
+
+    /** A browser of its own: nothing is shared with the other pages but the server. */
+    async page({ size = 'desktop', route } = {}) {
+        const context = await this.browser.newContext({ viewport: SIZES[size], reducedMotion: 'no-preference' });
+        context.setDefaultTimeout(15 * SECOND);
+        if (route) await context.route(route.url, route.answer);
+        const page = await context.newPage();
+        page.complaints = [];
+        page.on('console', (said) => said.type() === 'error' && page.complaints.push(said.text()));
+        page.on('pageerror', (error) => page.complaints.push(error.stack));
+        page.on('dialog', (dialog) => { page.complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+        return page;
+    }
+
+    async connected(page) {
+        await page.waitForSelector('.status[data-status="connected"]');
+    }
+
+    /** The page says it has no connection; then the line is mended and the user clicks. */
+    async comeBack(page) {
+        await page.waitForSelector('.status[data-status="waiting"]');
+        this.mend();
+        await page.click('.status[data-status="waiting"]');
+        await this.connected(page);
+    }
+}
+
+export function assertQuiet(page, { wasCut = false } = {}) {
+    const complaints = page.complaints.filter((text) => !(wasCut && ABOUT_A_CUT.test(text)));
+    assert.deepEqual(complaints, []);
+}
+
+/** Four pictures of what the page shows now: phone and desktop, light and dark. They are for people to look at. */
+export async function takePictures(page, name) {
+    mkdirSync(screenshots, { recursive: true });
+    const before = page.viewportSize();
+    for (const [size, viewport] of Object.entries(SIZES)) {
+        await page.setViewportSize(viewport);
+        for (const colorScheme of ['light', 'dark']) {
+            await page.emulateMedia({ colorScheme });
+            await page.screenshot({ path: join(screenshots, `${name}-${size}-${colorScheme}.png`) });
+            await assertFits(page, `${name} ${size}`);
+        }
+    }
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize(before);
+}
+
+/** Nothing may stick out to the side: a page that scrolls sideways on a phone is broken. */
+async function assertFits(page, name) {
+    const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(excess, 0, `${name}: ${excess} pixels too wide`);
+}
