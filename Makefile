@@ -1,17 +1,163 @@
-# First version: the real one follows. VARIANT: release debug asan tsan
-VARIANT ?= debug
+# SPDX-License-Identifier: PostgreSQL
+# Sources are found, never listed: add a file under src/, tests/unit/ or tests/fuzz/ and it is built. Every variant has
+# its own directory, build/<VARIANT>/, so that objects of two variants never meet. What takes more than a line of shell
+# is a script in scripts/.
+
+VERSION := 0.1.0
+VARIANT ?= release
+PREFIX ?= /usr/local
+VARIANTS := release debug asan tsan fuzz
+ifeq ($(filter $(VARIANT),$(VARIANTS)),)
+$(error VARIANT=$(VARIANT) is not one of: $(VARIANTS))
+endif
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+endif
+
 B := build/$(VARIANT)
-PKGS := libpq libwebsockets jansson openssl libuv
-CFLAGS_debug := -O0 -g
-CFLAGS_release := -O2 -g
-CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer
-CFLAGS_tsan := -O1 -g -fsanitize=thread
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wformat=2 -Wvla -Wundef -Wswitch-enum
-SRC := $(shell find src -name '*.c')
-OBJ := $(SRC:src/%.c=$(B)/%.o)
-$(B)/pgherald: $(OBJ)
-	$(CC) $(CFLAGS_$(VARIANT)) -o $@ $^ $(shell pkg-config --libs $(PKGS)) -lconfuse -lpthread
-$(B)/%.o: src/%.c
+BIN := $(B)/pgherald
+LIB := $(B)/libpgherald.a
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wcast-qual -Wformat=2 -Wvla -Wundef -Wswitch-enum $(if $(filter 1,$(WERROR)),-Werror)
+SANE := -O1 -g -fno-omit-frame-pointer
+FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+FLAGS_debug := -O0 -g
+FLAGS_asan := $(SANE) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FLAGS_tsan := $(SANE) -fsanitize=thread
+FLAGS_fuzz := $(SANE) -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+LINK_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+# Asked once per run of make, and only when something is compiled: `make deps` and `make help` work without pkg-config.
+PACKAGES := libpq libwebsockets jansson openssl libuv libconfuse
+once = $(eval $(1) := $(shell command -v $(CC) >/dev/null && pkg-config $(2) $(PACKAGES)))$(or \
+	$($(1)),$(error The compiler or a library is missing: run 'make deps' first))
+PKG_CFLAGS = $(call once,PKG_CFLAGS,--cflags)
+PKG_LIBS = $(call once,PKG_LIBS,--libs)
+
+COMPILE = $(CC) -std=c17 -D_GNU_SOURCE -DPGHERALD_VERSION='"$(VERSION)"' -Isrc $(WARNINGS) $(FLAGS_$(VARIANT)) $(PKG_CFLAGS) $(CFLAGS) -pthread -MMD -MP
+LINK = $(CC) $(FLAGS_$(VARIANT)) $(LINK_$(VARIANT)) $(CFLAGS) $(LDFLAGS) -pthread
+
+SOURCES := $(sort $(shell find src -name '*.c'))
+OBJECTS := $(SOURCES:%.c=$(B)/%.o)
+LIB_OBJECTS := $(filter-out $(B)/src/main.o,$(OBJECTS)) $(B)/assets_table.o
+ASSETS := $(filter-out %/README.md,$(wildcard sql/*.sql src/web/*.* examples/*/*.*))
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find tests/unit -name 'test_*.c')))
+FAKES := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
+FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_SECONDS ?= 30
+NODE_MODULES := tests/node_modules/.package-lock.json
+INTEGRATION_TESTS ?= $(sort $(wildcard tests/integration/[0-9]*.test.js))
+TSAN_TESTS := $(sort $(wildcard $(foreach n,01 02 03 05,tests/integration/$(n)-*.test.js)))
+BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.mjs))
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan corpus fuzz sdk bench clean FORCE
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  VARIANT=release|debug|asan|tsan|fuzz (default release), WERROR=1, CC=, CFLAGS=, LDFLAGS="
+
+# ---- for everybody ---------------------------------------------------------------------------------------------------
+
+demo: ## everything from nothing: packages, build, a private Postgres, the example pages
+	@scripts/deps.sh build
+	@$(MAKE) --no-print-directory -j2 VARIANT=release build
+	@exec build/release/pgherald dev $(DEV_FLAGS)
+
+test: ## packages for the tests, build, and all tests
+	@scripts/deps.sh test
+	@scripts/test.sh
+
+deps: ## install the Debian packages that the build needs (apt as root or through sudo)
+	@scripts/deps.sh build
+
+build: $(BIN) ## build/VARIANT/pgherald (the default)
+
+install: build ## into DESTDIR and PREFIX (/usr/local)
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/pgherald
+	install -d $(DESTDIR)$(PREFIX)/share/pgherald/sql $(DESTDIR)$(PREFIX)/share/doc/pgherald
+	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pgherald/sql
+	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pgherald
+
+clean: ## remove build/
+	rm -rf build
+
+# ---- checks ----------------------------------------------------------------------------------------------------------
+
+lint: ## formatting, clang-tidy, cppcheck, shellcheck, codespell, floors, sizes, syntax of scripts
+	@scripts/lint.sh
+format: ## clang-format all C files
+	clang-format -i $(shell find src tests -name node_modules -prune -o -name '*.[ch]' -print)
+floors: ## who may include what
+	@scripts/floors.sh
+
+unit: $(UNIT_TESTS) ## unit tests (cmocka)
+	@scripts/unit.sh $(UNIT_TESTS)
+sql: ## the schema's tests (pgTAP)
+	@tests/sql/run.sh
+integration: $(BIN) $(NODE_MODULES) ## the real binary against a real Postgres; best with VARIANT=asan
+	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh $(or $(STAGE),integration) $(INTEGRATION_TESTS)
+browser: $(BIN) build/sdk/xano.min.js ## the example pages in Chromium
+	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
+tsan: ## the integration tests that race the threads, under ThreadSanitizer
+	@$(MAKE) --no-print-directory VARIANT=tsan STAGE=tsan INTEGRATION_TESTS='$(TSAN_TESTS)' integration
+corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)
+	@scripts/corpus.sh $(FUZZ_TESTS:%=%.replay)
+fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
+bench: $(BIN) ## the benchmarks of tests/bench
+	@tests/bench/run.sh
+sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_TESTS)
+	@for t in $(FUZZ_TESTS); do n=$${t##*/fuzz_}; mkdir -p tests/fuzz/corpus/$$n; echo "fuzzing $$n"; \
+	  $$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/$$n- tests/fuzz/corpus/$$n 2>$(B)/$$n.log || \
+	  { tail -40 $(B)/$$n.log; exit 1; }; done
+
+# ---- how files are made ----------------------------------------------------------------------------------------------
+
+$(BIN): $(B)/src/main.o $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(LIB): $(LIB_OBJECTS) $(B)/objects.list
+	@rm -f $@
+	@ar rcs $@ $(LIB_OBJECTS)
+
+$(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -D_GNU_SOURCE -Isrc $(WARN) $(CFLAGS_$(VARIANT)) $(shell pkg-config --cflags $(PKGS)) -MMD -c -o $@ $<
--include $(OBJ:.o=.d)
+	@echo "  CC  $<"
+	@$(COMPILE) -c -o $@ $<
+
+$(B)/assets_table.o: $(B)/assets_table.c
+	@$(COMPILE) -c -o $@ $<
+$(B)/assets_table.c: $(ASSETS) $(B)/assets.list scripts/assets.sh
+	@scripts/assets.sh $(ASSETS) >$@
+
+# These two hold a list and change only when the list does: a file that goes away has no newer date to notice.
+$(B)/assets.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(ASSETS)' | cmp -s - $@ || echo '$(ASSETS)' >$@
+$(B)/objects.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIB_OBJECTS)' | cmp -s - $@ || echo '$(LIB_OBJECTS)' >$@
+
+$(UNIT_TESTS): %: %.o $(FAKES) $(LIB)
+	@$(LINK) -o $@ $^ -lcmocka $(PKG_LIBS)
+$(FUZZ_TESTS): %: %.o $(FAKES) $(LIB)
+	@$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+$(FUZZ_TESTS:%=%.replay): %.replay: %.o $(B)/tests/fuzz/replay.o $(FAKES) $(LIB)
+	@$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(NODE_MODULES): tests/package-lock.json
+	@cd tests && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+build/sdk/xano.min.js: $(NODE_MODULES)
+	install -D -m 644 tests/node_modules/@xano/js-sdk/dist/$(@F) $@
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

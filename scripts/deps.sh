@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: PostgreSQL
+# Installs the Debian 12 packages that are missing: scripts/deps.sh build|test
+# Asks dpkg first and touches apt only if something is missing, so it costs nothing in everyday use. Without root and
+# without a password-less sudo it prints the one line that somebody with rights has to run.
+set -eu
+
+build="gcc libc6-dev make pkg-config libpq-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libjansson-dev
+    libssl-dev libconfuse-dev uthash-dev postgresql-15"
+test="postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libcmocka-dev clang libclang-rt-dev clang-tidy
+    clang-format cppcheck shellcheck codespell chromium"
+
+case "${1:-}" in
+build) wanted=$build ;;
+test) wanted="$build $test" ;;
+*)
+    echo "usage: scripts/deps.sh build|test" >&2
+    exit 64
+    ;;
+esac
+
+# Node may well have come from elsewhere than Debian, and then its npm too: only its age matters.
+if [ "$1" = test ]; then
+    node_major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+    if [ "${node_major:-0}" -lt 18 ] || ! command -v npm >/dev/null; then
+        wanted="$wanted nodejs npm"
+    fi
+fi
+
+command -v dpkg-query >/dev/null || {
+    # shellcheck disable=SC2086  # words, to lose the line breaks
+    echo "This is not Debian. Install what it calls:" $wanted >&2
+    exit 1
+}
+# shellcheck disable=SC2086  # the lists are words
+present=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $wanted 2>/dev/null | sed -n 's/ installed$//p')
+missing=
+for package in $wanted; do
+    echo "$present" | grep -qx "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+else
+    echo "These packages are missing, and installing them needs root. Run this, then try again:" >&2
+    echo "  sudo sh -c 'apt-get update && $install'" >&2
+    exit 1
+fi
+echo "Installing:$missing" >&2
+$as_root apt-get update -q >&2
+# shellcheck disable=SC2086  # words again
+$as_root env DEBIAN_FRONTEND=noninteractive $install >&2

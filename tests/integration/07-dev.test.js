@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: PostgreSQL
+// `pgherald dev`: a private Postgres, the examples, and a clean end, whatever happens on the way.
+import { test, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync, mkdirSync, readdirSync, rmSync, copyFileSync, chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import pg from 'pg';
+import { Server, binary, pgherald } from './lib/server.js';
+import { Client } from './lib/client.js';
+import { temporaryDirectory, unprivileged } from './lib/process.js';
+import { until, SECOND } from './lib/wait.js';
+
+const base = temporaryDirectory('dev');
+chmodSync(base, 0o755); // Postgres, as another user, must be able to get to its directory
+after(() => rmSync(base, { recursive: true, force: true }));
+let n = 0;
+const fresh = () => join(base, `data-${n++}`);
+const dev = (directory, options = {}) => Server.start({ command: 'dev', flags: ['--data-dir', directory], ...options });
+
+// The postmasters whose data directory lies under ours.
+function postmasters() {
+    return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
+        try {
+            const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+            return command.includes(base) && /postgres/.test(command.split('\0')[0]);
+        } catch {
+            return false;
+        }
+    });
+}
+
+function assertOneSentence(stderr) {
+    assert.ok(stderr.trim().length > 20, `a sentence, not "${stderr}"`);
+    assert.doesNotMatch(stderr, /Sanitizer|Assertion|core dumped/);
+}
+
+test('a first start, a second start with the same data, and nothing left running', async () => {
+    const directory = fresh();
+    let server = await dev(directory);
+    assert.match(server.process.stderr, /psql/, 'says what to type');
+    assert.match(server.process.stderr, /http:\/\//, 'says what to open');
+    assert.equal((await server.get('/')).status, 200);
+    assert.equal((await server.get('/ready')).status, 200);
+    const database = new pg.Client({ connectionString: server.database });
+    await database.connect();
+    await database.query('CREATE TABLE kept (n int)');
+    await database.query('INSERT INTO kept VALUES (42)');
+    const { rows: rules } = await database.query('SELECT * FROM herald.rules');
+    assert.ok(rules.length > 0, 'the examples have rules');
+    await database.end();
+    const { canonical } = server;
+    await server.stop('SIGINT');
+    assert.deepEqual(postmasters(), []);
+
+    server = await dev(directory);
+    assert.equal(server.canonical, canonical, 'pages that are open find their way back');
+    const again = new pg.Client({ connectionString: server.database });
+    await again.connect();
+    assert.equal((await again.query('SELECT n FROM kept')).rows[0].n, 42);
+    await again.end();
+    await server.stop('SIGTERM');
+    assert.deepEqual(postmasters(), []);
+});
+
+test('the chat of the examples works from the first start', async () => {
+    const server = await dev(fresh());
+    const database = new pg.Client({ connectionString: server.database });
+    await database.connect();
+    const { rows } = await database.query(`SELECT channel FROM herald.rules WHERE public_messaging AND message_history > 0 ORDER BY 1`);
+    assert.ok(rows.length > 0, 'there is a rule for a chat with history');
+    await database.end();
+    const channel = rows[0].channel.replace('*', 'test');
+    const client = await Client.open(server);
+    await client.join(channel);
+    client.message(channel, 'hello');
+    assert.equal((await client.waitFor({ action: 'message' })).payload, 'hello');
+    const closed = client.closes();
+    await server.stop();
+    assert.equal((await closed).code, 1012);
+});
+
+test('a signal at any moment of the start ends both, cleanly', async () => {
+    const probe = await dev(fresh());
+    const lines = probe.process.stderr.split('\n').length;
+    await probe.stop();
+    assert.ok(lines > 2, 'the start says what it does');
+    for (const [i, signal] of [[0, 'SIGTERM'], [1, 'SIGINT'], [2, 'SIGTERM'], [3, 'SIGINT']]) {
+        const server = await dev(fresh(), { ready: false });
+        await until(`line ${i} of the start`, () => server.process.stderr.split('\n').length > i || server.process.exit);
+        await server.stop(signal);
+        assert.deepEqual(postmasters(), [], `after ${signal} at line ${i}`);
+    }
+});
+
+test('a start that was ended half-way can be repeated', async () => {
+    const directory = fresh();
+    const first = await dev(directory, { ready: false });
+    await until('the data directory', () => existsSync(directory) && readdirSync(directory).length > 0);
+    await first.stop();
+    const second = await dev(directory);
+    await second.stop();
+    assert.deepEqual(postmasters(), []);
+});
+
+test('killed, it leaves nothing that a second start could not deal with', async () => {
+    const directory = fresh();
+    const first = await dev(directory);
+    await first.kill();
+    const second = await dev(directory);
+    assert.equal((await second.get('/ready')).status, 200);
+    await second.stop();
+    await until('no Postgres to be left', () => postmasters().length === 0);
+});
+
+test('a second dev on the same data says so', async () => {
+    const directory = fresh();
+    const first = await dev(directory);
+    const second = await pgherald(['dev', '--listen', '127.0.0.1:0', '--data-dir', directory]);
+    assert.notEqual(second.code, 0);
+    assertOneSentence(second.stderr);
+    assert.equal((await first.get('/ready')).status, 200);
+    await first.stop();
+});
+
+test('its Postgres dies: dev says so and ends with 1', async () => {
+    const server = await dev(fresh());
+    const [postmaster] = postmasters().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('-D'));
+    process.kill(Number(postmaster), 'SIGQUIT');
+    const exit = await server.process.end(20 * SECOND);
+    assert.deepEqual(exit, { code: 1, signal: null });
+    assertOneSentence(server.process.stderr);
+    server.sanitizers.assertEmpty(server.process.stderr);
+});
+
+test('a foreign data directory is left alone', async () => {
+    for (const [name, prepare] of [
+        ['other files', (d) => writeFileSync(join(d, 'thesis.txt'), 'years of work')],
+        ['a cluster of somebody else', (d) => writeFileSync(join(d, 'PG_VERSION'), '15\n')],
+        ['a cluster of another version', (d) => {
+            mkdirSync(join(d, 'data'));
+            writeFileSync(join(d, 'data/PG_VERSION'), '9.6\n');
+        }],
+    ]) {
+        const directory = fresh();
+        mkdirSync(directory);
+        prepare(directory);
+        const before = readdirSync(directory);
+        const result = await pgherald(['dev', '--listen', '127.0.0.1:0', '--data-dir', directory]);
+        assert.ok(result.code === 78 || result.code === 1, `${name}: exit code ${result.code}`);
+        assertOneSentence(result.stderr);
+        assert.deepEqual(readdirSync(directory), before, name);
+        assert.equal(result.stdout, '');
+    }
+});
+
+test('a port in use: exit code 75, before anything is made', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await once(blocker, 'listening');
+    const { port } = blocker.address();
+    const directory = fresh();
+    const result = await pgherald(['dev', '--listen', `127.0.0.1:${port}`, '--data-dir', directory], { deadlineMs: 60 * SECOND });
+    blocker.close();
+    assert.equal(result.code, 75);
+    assert.match(result.stderr, new RegExp(String(port)));
+    assert.deepEqual(postmasters(), []);
+});
+
+test('started by an ordinary user it runs Postgres as that user', async () => {
+    const home = temporaryDirectory('home', unprivileged);
+    const copy = join(home, 'pgherald'); // where that user can read it
+    copyFileSync(binary, copy);
+    chmodSync(copy, 0o755);
+    const server = await Server.start({
+        command: 'dev', flags: ['--data-dir', join(home, 'data')], owner: unprivileged, cwd: home,
+        env: { HOME: home },
+    }).catch((error) => error);
+    if (server instanceof Error) {
+        throw server;
+    }
+    await server.stop();
+});

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: PostgreSQL
+// What a browser or a load balancer gets over plain HTTP.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { World, READ_ONLY } from './lib/world.js';
+import { within } from './lib/wait.js';
+
+let world;
+before(async () => {
+    world = await World.start({ rules: { 'news/*': READ_ONLY } });
+});
+after(() => world?.stop());
+
+test('/health and /ready', async () => {
+    for (const path of ['/health', '/ready']) {
+        const answer = await world.server.get(path);
+        assert.equal(answer.status, 200, path);
+        assert.ok(answer.body.length > 0);
+    }
+});
+
+test('the module is served as it is in the tree', async () => {
+    const { status, headers, body } = await world.server.get('/pgherald.js');
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type'), /^(text|application)\/javascript/);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(body, readFileSync(new URL('../../src/web/pgherald.js', import.meta.url), 'utf8'));
+});
+
+test('HEAD has the length and no body', async () => {
+    const url = `http://127.0.0.1:${world.server.port}/pgherald.js`;
+    const response = await fetch(url, { method: 'HEAD' });
+    assert.equal(response.status, 200);
+    assert.equal(Number(response.headers.get('content-length')), Buffer.byteLength((await world.server.get('/pgherald.js')).body));
+    assert.equal(await response.text(), '');
+});
+
+test('without dev there are no example pages', async () => {
+    assert.equal((await world.server.get('/examples/chat/')).status, 404);
+});
+
+test('a query string changes nothing, and a dot path gets nowhere', async () => {
+    assert.equal((await world.server.get('/health?verbose=1')).status, 200);
+    assert.equal((await world.server.get('/%2e%2e/Makefile')).status, 404);
+});
+
+test('many at once', async () => {
+    const answers = await within('200 answers', Promise.all([...Array(200)].map(() => world.server.get('/ready'))), 30000);
+    assert.ok(answers.every((a) => a.status === 200));
+});
+
+test('the ready line shows no password', async () => {
+    await world.server.stop();
+    await world.serve({ database: world.postgres.url({ user: 'herald_server:s3cret%21' }) });
+    assert.doesNotMatch(world.server.process.stdout + world.server.process.stderr, /s3cret/);
+    assert.match(world.server.database, /herald_server/);
+});

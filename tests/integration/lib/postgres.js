@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: PostgreSQL
+// A Postgres cluster of the test's own: private directory, free loopback port, no fsync (a test may kill the process, not
+// the machine). The postmaster is our child, so stop, crash and restart are signals with an exit code, not guesses.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { Process, run, freePort, temporaryDirectory, unprivileged } from './process.js';
+import { until, SECOND } from './wait.js';
+
+const SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' };
+
+export const binaries = (() => {
+    if (process.env.PG_BIN) {
+        return process.env.PG_BIN;
+    }
+    const root = '/usr/lib/postgresql';
+    const versions = existsSync(root) ? readdirSync(root).map(Number).filter(Boolean) : [];
+    const found = versions.sort((a, b) => b - a).map((v) => `${root}/${v}/bin`).find((d) => existsSync(`${d}/initdb`));
+    if (!found) {
+        throw new Error('no initdb found: run make deps, or set PG_BIN');
+    }
+    return found;
+})();
+
+export class Postgres {
+    static async start(settings = {}) {
+        const postgres = new Postgres();
+        postgres.directory = temporaryDirectory('pg', unprivileged);
+        postgres.settings = settings;
+        const made = await run(
+            join(binaries, 'initdb'),
+            ['-D', join(postgres.directory, 'data'), '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+            { owner: unprivileged, cwd: postgres.directory, deadlineMs: 60 * SECOND },
+        );
+        if (made.code !== 0) {
+            throw new Error(`initdb failed: ${made.stderr}`);
+        }
+        postgres.port = await freePort();
+        await postgres.up();
+        return postgres;
+    }
+
+    // A libpq URI; through a proxy's port if one is given.
+    url({ user = 'postgres', port = this.port, database = 'postgres' } = {}) {
+        return `postgresql://${user}@127.0.0.1:${port}/${database}`;
+    }
+
+    async up() {
+        const settings = {
+            port: this.port,
+            listen_addresses: '127.0.0.1',
+            unix_socket_directories: this.directory,
+            fsync: 'off',
+            shared_buffers: '64MB',
+            max_connections: '100',
+            log_min_messages: 'warning',
+            ...this.settings,
+        };
+        const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+        this.process = new Process(join(binaries, 'postgres'), ['-D', join(this.directory, 'data'), ...flags], {
+            owner: unprivileged,
+            cwd: this.directory,
+            lastSignal: 'SIGQUIT',
+        });
+        await until('Postgres to accept connections', async () => {
+            if (this.process.exit) {
+                throw new Error(`Postgres ended: ${this.process.stderr}`);
+            }
+            const client = await this.connect();
+            await client.end();
+            return true;
+        }, 30 * SECOND);
+    }
+
+    async down(mode = 'fast') {
+        this.process.signal(SIGNALS[mode]);
+        await this.process.end(30 * SECOND);
+    }
+
+    async restart(mode = 'fast') {
+        await this.down(mode);
+        await this.up();
+    }
+
+    async stop() {
+        await this.pool?.end().catch(() => {});
+        this.pool = null;
+        await this.down('immediate');
+        rmSync(this.directory, { recursive: true, force: true });
+    }
+
+    // A connection of its own: for transactions that stay open while others go on.
+    async connect(options = {}) {
+        const client = new pg.Client({ connectionString: this.url(options), connectionTimeoutMillis: 5 * SECOND });
+        client.on('error', () => {}); // A killed connection reports at its next query.
+        await client.connect();
+        return client;
+    }
+
+    // One statement on a shared connection; resolves with the rows.
+    async query(text, values) {
+        if (!this.pool) {
+            this.pool = new pg.Pool({ connectionString: this.url(), max: 4, idleTimeoutMillis: 0 });
+            this.pool.on('error', () => {});
+        }
+        return (await this.pool.query(text, values)).rows;
+    }
+
+    // The first column of the first row.
+    async value(text, values) {
+        const [row] = await this.query(text, values);
+        return row === undefined ? undefined : Object.values(row)[0];
+    }
+
+    // Ends sessions of the server, as an operator or a failing network would; resolves with how many there were.
+    async terminate(condition = 'true', user = 'herald_server') {
+        const rows = await this.query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND (${condition})`, [user]);
+        return rows.length;
+    }
+}

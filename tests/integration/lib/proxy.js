@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: PostgreSQL
+// A TCP proxy in front of Postgres that misbehaves on demand. It sees whole chunks, and a test decides at a chunk that
+// carries a marker (a payload of its own making), which works whatever way the server phrases its queries.
+import { createServer, connect } from 'node:net';
+import { once } from 'node:events';
+
+export class Proxy {
+    static async start(port) {
+        const proxy = new Proxy();
+        proxy.target = port;
+        proxy.links = new Set();
+        proxy.isRefusing = false;
+        proxy.onRequest = null; // (link, chunk) => false: swallow the chunk
+        proxy.server = createServer((client) => proxy.accept(client)).listen(0, '127.0.0.1');
+        await once(proxy.server, 'listening');
+        proxy.port = proxy.server.address().port;
+        return proxy;
+    }
+
+    accept(client) {
+        if (this.isRefusing) {
+            client.destroy();
+            return;
+        }
+        const server = connect(this.target, '127.0.0.1');
+        const link = { client, server, isMuted: false };
+        this.links.add(link);
+        client.setNoDelay(true);
+        server.setNoDelay(true);
+        client.on('data', (chunk) => {
+            if (this.onRequest?.(link, chunk) !== false) {
+                server.write(chunk);
+            }
+        });
+        server.on('data', (chunk) => {
+            if (!link.isMuted) {
+                client.write(chunk);
+            }
+        });
+        for (const [end, other] of [[client, server], [server, client]]) {
+            end.on('error', () => {});
+            end.on('close', () => {
+                this.links.delete(link);
+                if (!link.isHalf) {
+                    other.destroy();
+                }
+            });
+        }
+    }
+
+    // Neither side hears anything more from the other, and nobody is told: a dead network.
+    stall() {
+        for (const link of this.links) {
+            link.client.pause();
+            link.server.pause();
+            link.isMuted = true;
+        }
+    }
+
+    // The client's side only: Postgres goes on with what it was asked, and learns of the loss when it answers.
+    cutClient(link) {
+        link.isHalf = true;
+        link.client.destroy();
+    }
+
+    cut(link) {
+        for (const each of link ? [link] : this.links) {
+            each.client.destroy();
+            each.server.destroy();
+        }
+    }
+
+    async stop() {
+        this.isRefusing = true;
+        this.cut();
+        this.server.close();
+        await once(this.server, 'close');
+    }
+}

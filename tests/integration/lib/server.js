@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: PostgreSQL
+// The real binary under test. It is the ASan build unless PGHERALD_BIN says otherwise, and every test ends it with
+// SIGTERM and expects exit code 0, nothing in a sanitizer's log and exactly one line on stdout.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Process, run, temporaryDirectory } from './process.js';
+import { until, SECOND } from './wait.js';
+
+const top = fileURLToPath(new URL('../../..', import.meta.url));
+export const binary = resolve(process.env.PGHERALD_BIN ?? join(top, 'build/asan/pgherald'));
+
+// Where sanitizers write, so that a report is found even if stderr is swallowed or the process is killed later.
+export class SanitizerLog {
+    constructor() {
+        this.directory = temporaryDirectory('san');
+        const path = `log_path=${join(this.directory, 'report')}`;
+        this.env = {
+            ASAN_OPTIONS: `${path}:exitcode=99:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1`,
+            UBSAN_OPTIONS: `${path}:print_stacktrace=1:halt_on_error=1`,
+            TSAN_OPTIONS: `${path}:exitcode=98:second_deadlock_stack=1`,
+        };
+    }
+
+    text() {
+        if (!existsSync(this.directory)) {
+            return '';
+        }
+        return readdirSync(this.directory).sort().map((f) => readFileSync(join(this.directory, f), 'utf8')).join('\n');
+    }
+
+    assertEmpty(stderr = '') {
+        assert.equal(this.text(), '', 'the sanitizers found something');
+        assert.doesNotMatch(stderr, /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:/);
+        rmSync(this.directory, { recursive: true, force: true });
+    }
+}
+
+// `pgherald ARGS…` to its end: { code, signal, stdout, stderr }.
+export async function pgherald(args, { env = {}, ...options } = {}) {
+    const sanitizers = new SanitizerLog();
+    const result = await run(binary, args, { ...options, env: { ...sanitizers.env, ...env } });
+    sanitizers.assertEmpty(result.stderr);
+    return result;
+}
+
+export class Server {
+    // database: URL. env: more PGHERALD_* variables. ready: false does not wait for the ready line.
+    static async start({ database, listen = '127.0.0.1:0', flags = [], env = {}, command = 'serve', ready = true, owner, cwd } = {}) {
+        const server = new Server();
+        server.sanitizers = new SanitizerLog();
+        server.options = { database, listen, flags, env, command, ready, owner, cwd };
+        const args = [command, '--listen', listen, ...flags];
+        const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
+        server.process = new Process(binary, args, {
+            env: { ...server.sanitizers.env, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', ...variables, ...env },
+            owner,
+            cwd,
+            lastSignal: command === 'dev' ? 'SIGTERM' : 'SIGKILL',
+        });
+        if (ready) {
+            await server.ready();
+        }
+        return server;
+    }
+
+    async ready(deadlineMs = 40 * SECOND) {
+        const [, url, canonical, database] = await this.process.says(
+            /^ready url=(\S+) canonical=(\S+) database=(\S+)\n/, { stream: 'stdout', deadlineMs });
+        Object.assign(this, { url, canonical, database, port: Number(new URL(url).port) });
+        return this;
+    }
+
+    socketUrl(canonical = this.canonical) {
+        return `ws://127.0.0.1:${this.port}/rt/${canonical}`;
+    }
+
+    // { status, headers, body } of a GET.
+    async get(path) {
+        const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { signal: AbortSignal.timeout(10 * SECOND) });
+        return { status: response.status, headers: response.headers, body: await response.text() };
+    }
+
+    async waitReady(status = 200, deadlineMs = 30 * SECOND) {
+        return until(`/ready to answer ${status}`, async () => {
+            const answer = await this.get('/ready');
+            return answer.status === status && answer;
+        }, deadlineMs);
+    }
+
+    async kill() {
+        this.process.signal('SIGKILL');
+        await this.process.end();
+        assert.equal(this.sanitizers.text(), '', 'the sanitizers found something');
+    }
+
+    // The same command again, on the same port: where clients expect it.
+    async again() {
+        return Server.start({ ...this.options, listen: `127.0.0.1:${this.port}` });
+    }
+
+    // As asked: exit code 0, one line on stdout (none if it never was ready), no sanitizer report.
+    async stop(signal = 'SIGTERM') {
+        this.process.signal(signal);
+        const exit = await this.process.end(30 * SECOND);
+        const report = this.sanitizers.text();
+        assert.equal(report, '', 'the sanitizers found something');
+        assert.deepEqual(exit, { code: 0, signal: null }, `stderr:\n${this.process.stderr.slice(-4000)}`);
+        assert.match(this.process.stdout, this.url ? /^ready [^\n]*\n$/ : /^(ready [^\n]*\n)?$/);
+        this.sanitizers.assertEmpty(this.process.stderr);
+    }
+}
+
+// A schema in the database, and a canonical of the test's choosing.
+export async function install(postgres) {
+    const result = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: postgres.url() }, deadlineMs: 60 * SECOND });
+    assert.equal(result.code, 0, result.stderr);
+    return result;
+}
