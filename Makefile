@@ -43,7 +43,8 @@ OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 LIB_OBJECTS := $(filter-out $(B)/src/main.o,$(OBJECTS)) $(B)/assets_table.o
 ASSETS := $(filter-out %/README.md,$(wildcard sql/*.sql src/web/*.* examples/*/*.*))
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find tests/unit -name 'test_*.c')))
-FAKES := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
+FAKES := $(B)/libfakes.a
+FAKE_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 30
 NODE_MODULES := tests/node_modules/.package-lock.json
@@ -127,6 +128,11 @@ $(BIN): $(B)/src/main.o $(LIB)
 $(LIB): $(LIB_OBJECTS) $(B)/objects.list
 	@rm -f $@
 	@ar rcs $@ $(LIB_OBJECTS)
+
+# An archive, so that a test links only the fakes that it uses.
+$(FAKES): $(FAKE_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

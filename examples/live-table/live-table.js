@@ -12,6 +12,8 @@ import { readCanonical, showStatus } from '/page.js';
 import { createTable, KINDS } from '/examples/live-table/table.js';
 import { createPanel } from '/examples/live-table/panel.js';
 
+const MAX_DELAY_MS = 250;
+
 const herald = connect({ canonical: await readCanonical() });
 const orders = herald.channel('live/orders', { history: true });
 const table = createTable({
@@ -27,22 +29,25 @@ orders
     .on('history', ({ payload }) => {
         table.clear();
         payload.history.filter(isChange).forEach((frame) => table.apply(frame.payload.data));
-        table.show();
-        refresh();
+        plan();
     })
     .on('event', (frame) => {
-        if (!isChange(frame)) return;
-        table.apply(frame.payload.data);
-        table.show();
-        panel.count(frame);
-        refresh();
+        if (isChange(frame)) {
+            table.apply(frame.payload.data);
+            panel.count(frame);
+        }
+        plan();
     })
     .on('join', ({ payload }) => {
-        if (payload.resumed) panel.note('Back again: resumed, nothing was missed.');
-        refresh();
+        if (payload.resumed) note('Back again: resumed, nothing was missed.');
     })
-    .on('gap', () => panel.note('Too much was missed to replay it: built anew from the history.'))
-    .on('error', ({ payload }) => panel.note(payload.message));
+    .on('gap', () => note('Too much was missed to replay it: built anew from the history.'))
+    .on('error', ({ payload }) => note(payload.message));
+
+function note(text) {
+    panel.note(text);
+    plan();
+}
 
 /** The channel also carries what somebody publishes to it; only the triggers' events are rows. */
 function isChange(frame) {
@@ -50,6 +55,18 @@ function isChange(frame) {
     return frame.action === 'event' && data?.table === 'orders' && KINDS.includes(data.action);
 }
 
-function refresh() {
-    panel.setPosition(orders.position, table.size);
+let isPlanned = false;
+
+/** However many events come, the page is drawn at most once per frame of the screen; a long table less often, because
+ * each drawing lays it out anew. */
+function plan() {
+    if (isPlanned) return;
+    isPlanned = true;
+    setTimeout(() => requestAnimationFrame(draw), Math.min(MAX_DELAY_MS, table.size / 10));
+}
+
+function draw() {
+    isPlanned = false;
+    table.show();
+    panel.show(orders.position, table.size);
 }

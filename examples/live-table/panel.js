@@ -2,7 +2,7 @@
 /**
  * All around the table: the counters, the position in the channel, the last events, and the psql lines to try.
  */
-import { h } from '/page.js';
+import { clock, h } from '/page.js';
 import { KINDS } from '/examples/live-table/table.js';
 
 const MAX_EVENTS = 40;
@@ -53,32 +53,40 @@ function line(text) {
     return h('li', {}, button);
 }
 
+function eventItem({ options, payload: { data } }) {
+    return h('li', {},
+        h('span.kind', { dataset: { kind: data.action } }, data.action),
+        h('span.what', {}, summary(data)),
+        h('span.when.muted', {}, `${clock(options.at, true)} · ${options.id}${options.replayed ? ' · replayed' : ''}`));
+}
+
+/** Like the table: `count` and `note` only remember, `show` draws. */
 export function createPanel() {
     const find = (id) => document.querySelector(`#${id}`);
     const events = find('events');
     const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+    let news = [];                  // functions that make the list's new items, oldest first
     find('lines').append(...LINES.map(line));
 
-    function push(item) {
-        events.prepend(item);
-        while (events.children.length > MAX_EVENTS) events.lastChild.remove();
+    function remember(makeItem) {
+        news.push(makeItem);
+        if (news.length > 2 * MAX_EVENTS) news = news.slice(-MAX_EVENTS);
     }
 
     return {
-        count({ options, payload: { data } }) {
-            counts[data.action] += 1;
-            find(`count-${data.action}`).textContent = counts[data.action];
-            const at = new Date(options.at).toLocaleTimeString([], { hour12: false });
-            push(h('li', {},
-                h('span.kind', { dataset: { kind: data.action } }, data.action),
-                h('span.what', {}, summary(data)),
-                h('span.when.muted', {}, `${at} · ${options.id}${options.replayed ? ' · replayed' : ''}`)));
+        count(frame) {
+            counts[frame.payload.data.action] += 1;
+            remember(() => eventItem(frame));
         },
 
-        note: (text) => push(h('li.note', {}, text)),
+        note: (text) => remember(() => h('li.note', {}, text)),
 
         /** @param {import('/pgherald.js').Position|null} position @param {number} size */
-        setPosition(position, size) {
+        show(position, size) {
+            events.prepend(...news.slice(-MAX_EVENTS).reverse().map((makeItem) => makeItem()));
+            news = [];
+            while (events.children.length > MAX_EVENTS) events.lastChild.remove();
+            for (const kind of KINDS) find(`count-${kind}`).textContent = counts[kind];
             find('count-rows').textContent = size;
             find('offset').textContent = position?.offset ?? '–';
             find('epoch').textContent = position ? `epoch ${position.epoch}` : '';

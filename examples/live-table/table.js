@@ -5,7 +5,7 @@
  *
  * A bigint and a numeric are strings here and stay strings: to turn them into numbers would lose digits.
  */
-import { h } from '/page.js';
+import { clock, h } from '/page.js';
 
 export const KINDS = ['insert', 'update', 'delete', 'truncate'];
 
@@ -14,6 +14,9 @@ const COLUMNS = ['id', 'customer', 'item', 'quantity', 'price', 'status', 'expre
 const LABELS = { quantity: 'qty', changed_at: 'changed' };
 const TO_THE_RIGHT = new Set(['id', 'quantity', 'price', 'changed_at']);
 const FADE_MS = 450;
+
+/** When more rows than this change at once, none lights up: a wall of colour says nothing, and each flash costs a layout. */
+const MAX_FLASHES = 60;
 
 /** Keys are positive integers of any size, as strings: the shorter one is the smaller one. */
 function byKey(a, b) {
@@ -25,7 +28,7 @@ const DRAWN = {
     express: (value) => (value ? h('span.yes', { title: 'true', 'aria-label': 'true' }, '✓') : h('span.muted', { title: 'false', 'aria-label': 'false' }, '–')),
     tags: (value) => (value.length ? h('span.tags', {}, ...value.map((tag) => h('span.tag', {}, String(tag)))) : ''),
     extras: (value) => h('code', {}, JSON.stringify(value)),
-    changed_at: (value) => new Date(value).toLocaleTimeString([], { hour12: false }),
+    changed_at: (value) => clock(value, true),
 };
 
 /** What a cell holds: a node or a text. Null, and a type that the column did not have when this was written, must not
@@ -53,6 +56,7 @@ export function createTable({ head, body, empty }) {
     const drawn = new Map();
     const touched = new Set();
     let isFirstTime = true;
+    let isCalm = true;              // nothing moves: the first drawing, or too much at once
 
     head.append(...COLUMNS.map((column) => h(`th${TO_THE_RIGHT.has(column) ? '.right' : ''}`, { scope: 'col' }, LABELS[column] ?? column)));
 
@@ -91,7 +95,7 @@ export function createTable({ head, body, empty }) {
         const { row } = drawn.get(key);
         drawn.delete(key);
         delete row.dataset.key;
-        if (isFirstTime || !isMoving()) {
+        if (isCalm || !isMoving()) {
             row.remove();
             return;
         }
@@ -107,8 +111,8 @@ export function createTable({ head, body, empty }) {
         }
         const isNew = !drawn.has(key);
         const entry = drawn.get(key) ?? create(key);
-        fill(entry, values, !isNew && !isFirstTime);
-        if (isNew && !isFirstTime) flash(entry.row, 'came');
+        fill(entry, values, !isNew && !isCalm);
+        if (isNew && !isCalm) flash(entry.row, 'came');
     }
 
     function forget(key) {
@@ -139,6 +143,7 @@ export function createTable({ head, body, empty }) {
 
         /** Draws what `apply` and `clear` have touched. */
         show() {
+            isCalm = isFirstTime || touched.size > MAX_FLASHES;
             touched.forEach(showRow);
             touched.clear();
             isFirstTime = false;

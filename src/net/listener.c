@@ -57,29 +57,28 @@ static socklen_t address_len(const union address *address)
 }
 
 /* "127.0.0.1:8080" or "[::1]:8080": numbers only, because a name can mean several addresses. */
-static enum status parse(const char *listen, union address *address, struct err *err)
+static bool read_address(const char *listen, union address *address)
 {
     char host[INET6_ADDRSTRLEN + 1] = "";
+    uint64_t port;
     const char *colon = strrchr(listen, ':');
-    bool is_v6 = listen[0] == '[' && colon && colon > listen + 1 && colon[-1] == ']';
-    const char *start = is_v6 ? listen + 1 : listen;
-    const char *end = is_v6 ? colon - 1 : colon;
-    uint64_t port = 0;
+    if (!colon || !str_to_u64(str_of(colon + 1), &port) || port > UINT16_MAX) {
+        return false;
+    }
+    struct str text = {listen, (size_t)(colon - listen)};
+    bool is_v6 = text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+    if (is_v6) {
+        text = (struct str){text.ptr + 1, text.len - 2};
+    }
+    if (text.len >= sizeof(host)) {
+        return false;
+    }
+    memcpy(host, text.ptr, text.len);
     *address = (union address){0};
-    if (colon && (size_t)(end - start) < sizeof(host)) {
-        memcpy(host, start, (size_t)(end - start));
-    }
-    void *to = is_v6 ? (void *)&address->v6.sin6_addr : (void *)&address->v4.sin_addr;
-    if (!colon || inet_pton(is_v6 ? AF_INET6 : AF_INET, host, to) != 1 ||
-        !str_to_u64(str_of(colon + 1), &port) || port > UINT16_MAX) {
-        return err_set(err, EXIT_CODE_CONFIG,
-                       "cannot listen on \"%s\": give a numeric address and a port, such as "
-                       "127.0.0.1:8080 or [::1]:8080",
-                       listen);
-    }
     address->any.sa_family = is_v6 ? AF_INET6 : AF_INET;
     *(is_v6 ? &address->v6.sin6_port : &address->v4.sin_port) = htons((uint16_t)port);
-    return STATUS_OK;
+    void *to = is_v6 ? (void *)&address->v6.sin6_addr : (void *)&address->v4.sin_addr;
+    return inet_pton(address->any.sa_family, host, to) == 1;
 }
 
 static enum status failed(const char *listen, struct err *err)
@@ -145,8 +144,11 @@ static char *url_of(const union address *address)
 enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url, struct err *err)
 {
     union address address;
-    if (parse(listen, &address, err) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (!read_address(listen, &address)) {
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "cannot listen on \"%s\": give a numeric address and a port, such as "
+                       "127.0.0.1:8080 or [::1]:8080",
+                       listen);
     }
     int probe = open_bound(&address, false);
     if (probe < 0) {
@@ -199,7 +201,9 @@ static void refuse(int fd)
 static void adopt(struct listener *listener, int fd)
 {
     struct net_shared *shared = listener->worker->shared;
-    if (atomic_load(&shared->n_sockets) >= shared->max_sockets) {
+    /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
+     * libwebsockets 4.1.6 write outside of them when it gives up on it. */
+    if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
         refuse(fd);
         return;
     }
@@ -229,17 +233,28 @@ static void pause_listening(struct listener *listener)
     loop_poll_set(listener->poll, false, false);
 }
 
-/* Out of descriptors. True: one connection was turned away, there may be more. */
+static bool is_empty(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+/* Out of descriptors, which accept says even if nobody waits. Turns one connection away. False:
+ * there is none, or it could not be taken either. */
 static bool shed(struct listener *listener)
 {
-    warn(listener, "too many open files; raise the limit (ulimit -n)");
-    if (listener->spare_fd < 0) {
-        return false;
+    int fd = -1;
+    errno = EMFILE;
+    if (listener->spare_fd >= 0) {
+        close(listener->spare_fd);
+        fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     }
-    close(listener->spare_fd);
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int error = errno;
     if (fd >= 0) {
+        warn(listener, "too many open files; raise the limit (ulimit -n)");
         refuse(fd);
+    } else if (!is_empty(error)) {
+        warn(listener, strerror(error));
+        pause_listening(listener);
     }
     listener->spare_fd = open_spare();
     return fd >= 0;
@@ -254,11 +269,10 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             adopt(listener, fd);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        } else if (is_empty(errno)) {
             return;
         } else if (errno == EMFILE || errno == ENFILE) {
             if (!shed(listener)) {
-                pause_listening(listener);
                 return;
             }
         } else if (errno == ENOBUFS || errno == ENOMEM) {

@@ -11,7 +11,9 @@
 #include "net/net.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -177,26 +179,30 @@ static void *reallocate(void *memory, size_t size, const char *reason)
 static void on_lws_log(int level, const char *line)
 {
     (void)level;
-    log_warn("libwebsockets: %s", line);
+    log_warn("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
 }
 
-static void set_fd_limit(uint32_t max_sockets)
+static void set_fd_limit(struct net_shared *shared)
 {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)max_sockets + OTHER_FDS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == needed) {
+    rlim_t needed = (rlim_t)shared->max_sockets + OTHER_FDS;
+    shared->max_fds = INT_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
     }
     if (needed > limit.rlim_max) {
         log_warn("open files are limited to %llu, so fewer than the allowed %u connections fit; "
                  "raise the limit to %llu (ulimit -n)",
-                 (unsigned long long)limit.rlim_max, max_sockets, (unsigned long long)needed);
+                 (unsigned long long)limit.rlim_max, shared->max_sockets,
+                 (unsigned long long)needed);
         needed = limit.rlim_max;
     }
     limit.rlim_cur = needed;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         log_warn("the limit of open files cannot be set");
+        getrlimit(RLIMIT_NOFILE, &limit);
     }
+    shared->max_fds = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 }
 
 static void prepare_shared(struct net *net, const struct net_options *options)
@@ -243,7 +249,7 @@ enum status net_new(const struct net_options *options, struct net **out, struct 
     prepare_shared(net, options);
     net->workers = mem_zalloc(options->n_workers * sizeof(struct worker *));
     net->outgoing = mem_zalloc(options->n_workers * sizeof(struct outgoing));
-    set_fd_limit(net->shared.max_sockets);
+    set_fd_limit(&net->shared);
     if (make_workers(net, err) != STATUS_OK) {
         net_free(net);
         return STATUS_FAILED;

@@ -26,6 +26,7 @@ struct net_shared { /* by all workers; nothing else is */
     atomic_uint n_sessions; /* against max_sessions */
     atomic_uint n_sockets;  /* against max_sockets */
     uint32_t max_sockets;
+    int max_fds; /* the limit that libwebsockets has seen: its tables end there */
 };
 
 struct burst { /* the last concatenation made in this turn, for all who wait for the same */

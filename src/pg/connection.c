@@ -16,7 +16,6 @@
  * What libpq says about an error may quote what it was given. The password is cut out, and a URL
  * that cannot be parsed is not quoted at all. */
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -13,7 +13,7 @@
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
  *
  * Session settings: a server that has lost us by a dead network must not keep the lead's lock for
- * the two hours that TCP takes by default, so we set the keep-alives of its end of the connection,
+ * the two hours that TCP takes by default, so we set the keepalives of its end of the connection,
  * too. And a database whose default isolation is stricter than READ COMMITTED would make batches
  * fail without a reason. */
 #include <stdio.h>
@@ -102,17 +102,21 @@ static void on_session(void *arg, const struct query_result *result)
     sequencer_lead(sequencer);
 }
 
+/* A pooler's session is not ours to change. */
 static void ask_session(struct sequencer *sequencer)
 {
-    sequencer_ask(
-        sequencer,
-        "SELECT pg_catalog.pg_backend_pid(),"
-        " pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
-        " pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
-        " pg_catalog.set_config('tcp_keepalives_count', '3', false),"
-        " pg_catalog.set_config('tcp_user_timeout', '15000', false),"
-        " pg_catalog.set_config('default_transaction_isolation', 'read committed', false)",
-        NULL, on_session);
+    struct params params = {0};
+    params_int(&params, connection_backend_pid(sequencer->connection));
+    sequencer_ask(sequencer,
+                  "SELECT pg_catalog.pg_backend_pid(),"
+                  " CASE WHEN pg_catalog.pg_backend_pid() = $1 THEN pg_catalog.concat("
+                  "pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
+                  "pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
+                  "pg_catalog.set_config('tcp_keepalives_count', '3', false),"
+                  "pg_catalog.set_config('tcp_user_timeout', '15000', false),"
+                  "pg_catalog.set_config('default_transaction_isolation', 'read committed', false))"
+                  " END",
+                  &params, on_session);
 }
 
 /* ---- lead, LISTEN ---- */

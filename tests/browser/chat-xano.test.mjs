@@ -4,7 +4,7 @@
  * repository nor of the binary, so the test answers the page's request for it; all else comes from the server.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { assertQuiet, sdkBundle, SECOND, Site, takePictures, until } from './support.mjs';
 
@@ -12,6 +12,7 @@ const BUNDLE = '**/examples/chat-xano/xano.min.js';
 
 let site;
 before(async () => { site = await Site.start(); });
+afterEach(() => site.closePages());
 after(() => site.stop());
 
 async function enter(hero, path = 'chat-xano') {

@@ -4,12 +4,13 @@
  * and lines that break at the worst moments.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { assertQuiet, Site, takePictures, until } from './support.mjs';
 
 let site;
 before(async () => { site = await Site.start(); });
+afterEach(() => site.closePages());
 after(() => site.stop());
 
 async function enter(hero) {

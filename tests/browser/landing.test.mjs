@@ -4,12 +4,13 @@
  * client module works in a browser with a token as subprotocol.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { assertQuiet, Site, takePictures, until } from './support.mjs';
 
 let site;
 before(async () => { site = await Site.start(); });
+afterEach(() => site.closePages());
 after(() => site.stop());
 
 test('the landing page says that the server is ready, where the socket is, and leads to the examples', async () => {

@@ -4,12 +4,13 @@
  * statement, after a cut, after a restart, and while the demo's own writer is at work.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { assertQuiet, SECOND, Site, takePictures, until } from './support.mjs';
 
 let site;
 before(async () => { site = await Site.start(); });
+afterEach(() => site.closePages());
 after(() => site.stop());
 
 async function open() {
@@ -25,13 +26,14 @@ function shown(page) {
         ['id', 'customer', 'item', 'quantity', 'price', 'status'].map((name) => row.querySelector(`[data-column="${name}"]`).textContent).join('|')));
 }
 
-async function isLikeTheTable(page) {
+async function isLikeTheTable(page, deadlineMs = 15 * SECOND) {
     const wanted = await site.sql('select id, customer, item, quantity, price, status from demo.orders order by id');
     await until('the page to show what psql sees', async () => {
+        assert.equal(await count(page, 'rows'), wanted.split('\n').length);       // cheap, so it is asked first
         const rows = await shown(page);
         assert.equal(rows.join('\n'), wanted);
         return true;
-    });
+    }, deadlineMs);
 }
 
 const cell = (page, key, column) => page.locator(`tr[data-key="${key}"] [data-column="${column}"]`);
@@ -140,6 +142,42 @@ test('after a cut the missed changes come one by one', async () => {
     assert.equal(await page.locator('.events .when').getByText('replayed').count(), 2);
     assert.equal(await page.locator('.events .note').getByText('Back again: resumed, nothing was missed.').count(), 1);
     assertQuiet(page, { wasCut: true });
+});
+
+test('when too much was missed to replay it, the page is built anew from the history', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    site.cut();
+    await page.waitForSelector('.status[data-status="waiting"]');
+    const before = Number(await newest());
+    // The history is 1000 events long: at its end each row has to occur once more.
+    await site.sql(`insert into demo.orders (customer, item, price) select 'Ultron', 'Drone', 1 from generate_series(1, 20000)`);
+    await site.sql(`delete from demo.orders where customer = 'Ultron'`);
+    await site.sql('update demo.orders set quantity = quantity + 1');
+    await until('the log to have it all', async () => Number(await newest()) >= before + 40_001, 60 * SECOND);
+    await until('the outbox to be empty', async () => (await site.sql('select pending_rows from herald.lag()')) === '0', 60 * SECOND);
+    await site.comeBack(page);
+    await page.locator('.events .note').getByText('Too much was missed to replay it: built anew from the history.').waitFor();
+    await isLikeTheTable(page);
+    await until('the newest offset', async () => (await page.textContent('#offset')) === await newest());
+    assert.equal(await count(page, 'insert'), 0, 'nothing was replayed');
+    await site.sql('update demo.orders set quantity = 77 where id = 1');
+    await cell(page, 1, 'quantity').getByText('77').waitFor();
+    assertQuiet(page, { wasCut: true });
+});
+
+test('thousands of rows at once are followed live', async () => {
+    const page = await open();
+    await isLikeTheTable(page);
+    await site.sql(`insert into demo.orders (customer, item, price) select 'Ultron', 'Drone', 1 from generate_series(1, 2000)`);
+    await isLikeTheTable(page, 60 * SECOND);
+    await site.sql(`delete from demo.orders where customer = 'Ultron'`);
+    await isLikeTheTable(page, 60 * SECOND);
+    assert.equal(await count(page, 'insert'), 2000);
+    assert.equal(await count(page, 'delete'), 2000);
+    await site.sql('update demo.orders set quantity = quantity + 1');     // so that the history knows each row again
+    await isLikeTheTable(page);
+    assertQuiet(page);
 });
 
 test('a restart of the server, and of its Postgres, is a cut like any other', async () => {

@@ -32,8 +32,6 @@ const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, heig
 const ABOUT_A_CUT = /WebSocket connection to .* failed/;
 
 export class Site {
-    #contexts = [];
-
     /** @param {{flags?: string[]}} [options] flags of `pgherald dev` */
     static async start({ flags = ['--no-writer'] } = {}) {
         const site = new Site();
@@ -94,15 +92,21 @@ export class Site {
         return page;
     }
 
+    /** What a test has opened; pages that linger would go on reconnecting through the next test's cuts. */
+    async closePages() {
+        for (const context of this.browser.contexts()) await context.close();
+        this.mend();
+    }
+
     async connected(page) {
         await page.waitForSelector('.status[data-status="connected"]');
     }
 
-    /** The page says it has no connection; then the line is mended and the user clicks. */
+    /** The line is mended, and the user who is tired of waiting clicks, unless the page was faster. */
     async comeBack(page) {
         await page.waitForSelector('.status[data-status="waiting"]');
         this.mend();
-        await page.click('.status[data-status="waiting"]');
+        await page.evaluate(() => document.querySelector('.status[data-status="waiting"]')?.click());
         await this.connected(page);
     }
 }

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What must always hold, and is checked at every call: ids rise by one as long as the epoch stays,
- * the site comes before the first up, an append's answer comes right after its event and in the
- * order of the appends. */
+ * the site comes before the first up, an append's answer comes right after its event. */
 #include "bed.h"
 
 #include <assert.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -19,14 +15,26 @@
 
 enum { DEADLINE_MS = 20000, WATCH_MS = 2 };
 
+static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+static void die(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    abort();
+}
+
 /* ---- the sink ---- */
 
 static void on_event(void *ctx, struct event *event)
 {
     struct bed *bed = ctx;
-    assert_true(event->f.id > 0 && event->f.offset > 0);
+    assert(event->f.id > 0 && event->f.offset > 0);
     if (bed->last_id > 0) {
-        assert_int_equal(event->f.id, bed->last_id + 1);
+        assert(event->f.id == bed->last_id + 1);
     }
     bed->last_id = event->f.id;
     if (bed->n_events == bed->cap_events) {
@@ -45,7 +53,7 @@ static void on_append_done(void *ctx, struct session_id sender)
     snprintf(mark, sizeof(mark), "#%u\"", sender.slot);
     if (bed->trace.data[bed->trace.len - 1] == 'E') {
         struct str payload = bed->events[bed->n_events - 1]->f.payload;
-        assert_non_null(memmem(payload.ptr, payload.len, mark, strlen(mark)));
+        assert(memmem(payload.ptr, payload.len, mark, strlen(mark)));
     }
     bed->n_done++;
     buf_char(&bed->trace, 'A');
@@ -54,7 +62,7 @@ static void on_append_done(void *ctx, struct session_id sender)
 static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
 {
     struct bed *bed = ctx;
-    assert_true(sender.generation == 1 && channel.len > 0);
+    assert(sender.generation == 1 && channel.len > 0);
     bed->n_failed++;
     buf_char(&bed->trace, 'F');
 }
@@ -73,7 +81,7 @@ static void on_site(void *ctx, struct site *site)
 static void on_up(void *ctx, struct str epoch)
 {
     struct bed *bed = ctx;
-    assert_true(bed->n_sites > 0);
+    assert(bed->n_sites > 0);
     if (!str_equals(epoch, str_of(bed->epoch))) {
         bed->last_id = 0; /* numbers of two epochs are not comparable */
     }
@@ -85,7 +93,7 @@ static void on_up(void *ctx, struct str epoch)
 static void on_down(void *ctx, const char *reason)
 {
     struct bed *bed = ctx;
-    assert_true(reason[0] && !strchr(reason, '\n'));
+    assert(reason[0] && !strchr(reason, '\n'));
     snprintf(bed->reason, sizeof(bed->reason), "%s", reason);
     bed->n_down++;
     buf_char(&bed->trace, 'D');
@@ -109,10 +117,13 @@ static PGresult *query(struct bed *bed, const char *text)
     PGresult *result = PQexec(bed->admin, text);
     ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-        fail_msg("%s\n%s", text, PQerrorMessage(bed->admin));
+        die("%s\n%s", text, PQerrorMessage(bed->admin));
     }
     return result;
 }
+
+static PGresult *query_printf(struct bed *bed, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 static PGresult *query_printf(struct bed *bed, const char *format, va_list args)
 {
@@ -191,8 +202,8 @@ void bed_wait(struct bed *bed, const size_t *counter, size_t at_least)
     struct wait wait = {.counter = counter, .at_least = at_least};
     run_loop(bed, &wait);
     if (*counter < at_least) {
-        fail_msg("waited in vain for %zu, got %zu; trace %.80s, last reason %s", at_least, *counter,
-                 buf_text(&bed->trace), bed->reason);
+        die("waited in vain for %zu, got %zu; trace %.80s, last reason %s", at_least, *counter,
+            buf_text(&bed->trace), bed->reason);
     }
 }
 
@@ -201,7 +212,7 @@ void bed_wait_sql(struct bed *bed, const char *text)
     struct wait wait = {.query = text};
     run_loop(bed, &wait);
     if (clock_ms() > wait.deadline_ms) {
-        fail_msg("waited in vain for %s", text);
+        die("waited in vain for %s", text);
     }
 }
 
@@ -232,7 +243,7 @@ static void on_answer(void *arg, const struct store_answer *answer)
     struct bed *bed = arg;
     forget_answer(bed);
     bed->answer = *answer;
-    assert_true(answer->n_events <= 64);
+    assert(answer->n_events <= 64);
     for (size_t i = 0; i < answer->n_events; i++) {
         bed->answer_events[i] = event_ref(answer->events[i]);
     }
@@ -245,7 +256,7 @@ void bed_read(struct bed *bed, const struct store_query *store_query)
 {
     size_t before = bed->n_answers;
     bed->store.read(bed->store.ctx, store_query, on_answer, bed);
-    assert_int_equal(bed->n_answers, before); /* never from inside */
+    assert(bed->n_answers == before); /* never from inside */
 }
 
 void bed_check_against_log(struct bed *bed, long long after)
@@ -254,13 +265,13 @@ void bed_check_against_log(struct bed *bed, long long after)
     snprintf(text, sizeof(text),
              "SELECT id, seq, channel, payload FROM herald.log WHERE id > %lld ORDER BY id", after);
     PGresult *log = query(bed, text);
-    assert_int_equal(PQntuples(log), bed->n_events);
+    assert((size_t)PQntuples(log) == bed->n_events);
     for (int i = 0; i < PQntuples(log); i++) {
         const struct event *event = bed->events[i];
-        assert_int_equal(event->f.id, strtoll(PQgetvalue(log, i, 0), NULL, 10));
-        assert_int_equal(event->f.offset, strtoll(PQgetvalue(log, i, 1), NULL, 10));
-        assert_true(str_equals(event->f.channel, str_of(PQgetvalue(log, i, 2))));
-        assert_true(str_equals(event->f.payload, str_of(PQgetvalue(log, i, 3))));
+        assert(event->f.id == strtoull(PQgetvalue(log, i, 0), NULL, 10));
+        assert(event->f.offset == strtoull(PQgetvalue(log, i, 1), NULL, 10));
+        assert(str_equals(event->f.channel, str_of(PQgetvalue(log, i, 2))));
+        assert(str_equals(event->f.payload, str_of(PQgetvalue(log, i, 3))));
     }
     PQclear(log);
 }
@@ -325,7 +336,7 @@ void bed_end(struct bed *bed)
 {
     size_t before = bed->n_stopped;
     database_stop(bed->database, 5000, on_stopped, bed);
-    assert_int_equal(bed->n_stopped, before); /* never from inside */
+    assert(bed->n_stopped == before); /* never from inside */
     bed_wait(bed, &bed->n_stopped, before + 1);
     database_free(bed->database);
     bed->database = NULL;

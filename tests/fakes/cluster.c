@@ -68,6 +68,7 @@ static void become_user(void)
 
 static pid_t spawn(char *const argv[], bool is_quiet, bool as_user)
 {
+    fflush(NULL); /* or the child would write it once more */
     pid_t pid = fork();
     if (pid != 0) {
         return pid;

@@ -31,7 +31,7 @@ struct proxy {
     char socket_path[108];
     int listener, port;
     int wake[2];
-    bool is_ending, is_refusing, is_lying;
+    bool is_ending, is_refusing, is_lying, is_deaf;
     enum proxy_trap trap;
     char marker[64];
     unsigned n_trapped;
@@ -72,11 +72,11 @@ static void accept_link(struct proxy *proxy)
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     for (struct link *link = proxy->links; link < proxy->links + MAX_LINKS; link++) {
         if (link->client < 0) {
-            *link = (struct link){.client = client, .server = server};
+            *link = (struct link){.client = client, .server = server, .is_stalled = proxy->is_deaf};
             return;
         }
     }
-    assert(!"too many connections for this proxy");
+    abort(); /* more connections than a test makes */
 }
 
 static void from_client(struct proxy *proxy, struct link *link)
@@ -262,6 +262,13 @@ void proxy_stall(struct proxy *proxy)
     for (struct link *link = proxy->links; link < proxy->links + MAX_LINKS; link++) {
         link->is_stalled = link->client >= 0;
     }
+    change(proxy);
+}
+
+void proxy_deafen(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->lock);
+    proxy->is_deaf = true;
     change(proxy);
 }
 

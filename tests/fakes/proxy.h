@@ -21,7 +21,8 @@ int proxy_port(const struct proxy *proxy);
 void proxy_set_trap(struct proxy *proxy, enum proxy_trap trap, const char *marker);
 unsigned proxy_n_trapped(struct proxy *proxy);
 void proxy_refuse(struct proxy *proxy, bool is_refusing); /* cuts all, and new ones at once */
-void proxy_stall(struct proxy *proxy); /* the connections there are fall silent, nobody is told */
+void proxy_stall(struct proxy *proxy);  /* the connections there are fall silent, nobody is told */
+void proxy_deafen(struct proxy *proxy); /* connections to come are accepted and hear nothing */
 void proxy_lie_about_pid(struct proxy *proxy); /* as poolers do */
 
 #endif

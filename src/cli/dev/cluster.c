@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The life of the private Postgres:
  *
- *   1. initdb into postgres.new, renamed when complete: a cluster is there or it is not.
- *   2. If a Postgres of an earlier start still runs on the data (its `dev` was killed; the death
- * signal makes it stop, but that takes a moment), it is stopped first. A postmaster.pid that names
- * some other process is removed: Postgres would believe it, and our lock on the directory says that
- * nobody else is starting one.
- *   3. postgres on a private unix socket and on a loopback port, with its default durability. It is
- * our child, in its own process group, and gets SIGINT (a fast shutdown) should we die.
- *   4. SIGINT, then SIGQUIT if that takes too long or somebody presses Ctrl-C again.
+ * 1. initdb into postgres.new, renamed when complete: a cluster is there or it is not.
+ * 2. If a Postgres of an earlier start still runs on the data (its `dev` was killed; the death
+ *    signal makes it stop, but that takes a moment), it is stopped first. A postmaster.pid that
+ *    names some other process is removed: Postgres would believe it, and our lock on the directory
+ *    says that nobody else is starting one.
+ * 3. postgres on a private unix socket and on a loopback port, with its default durability. It is
+ *    our child, in its own process group, and gets SIGINT (a fast shutdown) should we die.
+ * 4. SIGINT, then SIGQUIT if that takes too long or somebody presses Ctrl-C again.
  *
  * Who can open the socket's directory is a superuser without a password (trust): that is the user
  * himself and root. Over TCP a password is asked for (scram), and no role has one until somebody
@@ -122,10 +122,6 @@ static enum status open_all(struct cluster *cluster, const char *data_dir, const
         binaries_find(bindir, home->major, &cluster->binaries, err) != STATUS_OK ||
         home_claim(home, err) != STATUS_OK) {
         return STATUS_FAILED;
-    }
-    if (home->major > 0 && home->major != cluster->binaries.major) {
-        binaries_release(&cluster->binaries); /* claiming found an older cluster */
-        return binaries_find(bindir, home->major, &cluster->binaries, err);
     }
     return STATUS_OK;
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What lies in the data directory DIR:
  *
- *     pgherald-dev    the marker: the directory is ours. The process that uses it holds a lock on
- * it postgres        Postgres's data directory, or a link to it (below) postgres.new    the same
- * while initdb runs; renamed when it is complete. Found at a start, it is half-made postgres.log
- * what Postgres and initdb say port            the TCP port of the last start, to be used again if
- * it is free socket          a directory for the unix socket, or a link to one in /tmp if the path
- * would be too long for it
+ * - pgherald-dev: the marker. The directory is ours; the process that uses it holds a lock on it.
+ * - postgres: Postgres's data directory, or a link to it (below).
+ * - postgres.new: the same while initdb runs, renamed when it is complete. Found at a start, it is
+ *   half-made.
+ * - postgres.log: what Postgres and initdb say.
+ * - port: the TCP port of the last start, to be used again if it is free.
+ * - socket: a directory for the unix socket, or a link to one in /tmp if the path is too long.
  *
  * Postgres refuses to be root, so root starts it as another user, and that one must be able to
- * reach the data: below /root he cannot. Then the cluster lies in /var/lib/pgherald-dev/HASH, where
- * HASH is made from DIR's real path, and DIR/postgres is a link to it. The owner of an existing
+ * reach the data: below /root he cannot. Then the cluster lies in /var/lib/pgherald-dev, under a
+ * name made from DIR's real path, and DIR/postgres is a link to it. The owner of an existing
  * cluster is who Postgres runs as.
  *
  * Nothing is ever removed here but what this very start made, and socket directories. */
@@ -102,16 +103,6 @@ static enum status lock(struct home *home, int flags, struct err *err)
     return status;
 }
 
-/* FNV-1a: it must be the same in every start, and nobody gains by a collision. */
-static char *elsewhere(const char *dir)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *c = dir; *c; c++) {
-        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-    }
-    return mem_printf(ELSEWHERE "/%016" PRIx64, hash);
-}
-
 static void settle(struct home *home, char *place)
 {
     free(home->place);
@@ -143,17 +134,8 @@ static char *linked_place(const char *link)
 static void find_place(struct home *home)
 {
     char *link = inside(home->dir, "postgres");
-    char *making = inside(home->dir, "postgres.new");
     char *place = linked_place(link);
-    if (!place && !exists(link) && !exists(making) && geteuid() == 0) {
-        place = elsewhere(home->dir);
-        if (!exists(place)) {
-            free(place);
-            place = NULL;
-        }
-    }
     settle(home, place ? place : mem_strdup(home->dir));
-    free(making);
     free(link);
 }
 
@@ -182,12 +164,9 @@ static void add_quoted(struct buf *out, const char *path)
 
 static enum status check_cluster(struct home *home, struct err *err)
 {
-    char *link = inside(home->dir, "postgres");
     bool is_begun = exists(home->making);
-    bool is_there = exists(home->data) || exists(link);
-    free(link);
     home->major = is_begun ? 0 : read_number(home->data, "PG_VERSION");
-    if (!is_begun && is_there == (home->major > 0)) {
+    if (!is_begun && exists(home->data) == (home->major > 0)) {
         return STATUS_OK;
     }
     struct buf remedy = {0};
@@ -280,33 +259,53 @@ static enum status make_dir(const char *path, mode_t mode, struct err *err)
     return chmod(path, mode) == 0 ? STATUS_OK : fail("create", path, err);
 }
 
-static enum status link_place(const struct home *home, struct err *err)
+/* A name made from dir's, FNV-1a because it need not be secret, and a number if a directory that
+ * was removed since has left its cluster under that name: it may have been moved and be in use. */
+static char *free_elsewhere(const char *dir)
 {
-    char *link = inside(home->dir, "postgres");
-    enum status status = STATUS_OK;
-    if (is_elsewhere(home) && symlink(home->data, link) != 0 && errno != EEXIST) {
-        status = fail("create", link, err);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = dir; *c; c++) {
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
     }
-    free(link);
-    return status;
+    char *place = mem_printf(ELSEWHERE "/%016" PRIx64, hash);
+    for (int i = 2; exists(place); i++) {
+        free(place);
+        place = mem_printf(ELSEWHERE "/%016" PRIx64 "-%d", hash, i);
+    }
+    return place;
+}
+
+/* The link comes first: whatever happens later, the next start knows where to look. */
+static enum status settle_elsewhere(struct home *home, const char *link, struct err *err)
+{
+    if (!is_elsewhere(home)) {
+        settle(home, free_elsewhere(home->dir));
+        if (symlink(home->data, link) != 0) {
+            return fail("create", link, err);
+        }
+    }
+    fprintf(stderr,
+            "The user that Postgres runs as cannot reach %s: the cluster lies in %s instead.\n",
+            home->shown, home->place);
+    if (make_dir(ELSEWHERE, 0755, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return make_dir(home->place, 0755, err);
 }
 
 /* For a new cluster: the directory itself, unless the account cannot get there. */
 static enum status choose_place(struct home *home, struct err *err)
 {
-    bool is_reachable = !home->account.is_other || process_as(&home->account, can_enter, home->dir);
-    settle(home, is_reachable ? mem_strdup(home->dir) : elsewhere(home->dir));
-    if (is_reachable) {
-        return STATUS_OK;
+    char *link = inside(home->dir, "postgres");
+    enum status status = STATUS_OK;
+    if (home->account.is_other && !process_as(&home->account, can_enter, home->dir)) {
+        status = settle_elsewhere(home, link, err);
+    } else if (is_elsewhere(home)) {
+        unlink(link); /* it points to nothing, and nothing is in the way any more */
+        settle(home, mem_strdup(home->dir));
     }
-    fprintf(stderr,
-            "The user that Postgres runs as cannot reach %s: the cluster lies in %s instead.\n",
-            home->shown, home->place);
-    if (make_dir(ELSEWHERE, 0755, err) != STATUS_OK ||
-        make_dir(home->place, 0755, err) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    free(link);
+    return status;
 }
 
 static enum status write_marker(const struct home *home, struct err *err)
@@ -335,10 +334,7 @@ enum status home_claim(struct home *home, struct err *err)
         if (!home->dir) {
             return fail("look at", home->shown, err);
         }
-        find_place(home); /* an older one of the same path may lie elsewhere */
-        if (check_cluster(home, err) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        settle(home, mem_strdup(home->dir));
     }
     if ((home->lock_fd < 0 && lock(home, O_CREAT, err) != STATUS_OK) ||
         choose_account(home, err) != STATUS_OK) {
@@ -350,9 +346,6 @@ enum status home_claim(struct home *home, struct err *err)
     home->log = inside(home->dir, "postgres.log");
     if (home->major > 0 && is_elsewhere(home)) {
         fprintf(stderr, "The cluster of %s lies in %s.\n", home->shown, home->place);
-        if (link_place(home, err) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
     }
     return write_marker(home, err);
 }
@@ -380,7 +373,7 @@ enum status home_finish_cluster(struct home *home, struct err *err)
     if (rename(home->making, home->data) != 0) {
         return fail("rename", home->making, err);
     }
-    return link_place(home, err);
+    return STATUS_OK;
 }
 
 static bool remove_contents(void *arg)
@@ -400,7 +393,7 @@ void home_undo_cluster(struct home *home)
         rmdir(home->place); /* stays if anything is in it */
     }
     if (home->is_new) {
-        const char *const names[] = {MARKER, "postgres.log", "port"};
+        const char *const names[] = {MARKER, "postgres", "postgres.log", "port"};
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
             char *path = inside(home->dir, names[i]);
             unlink(path);

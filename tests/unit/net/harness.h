@@ -91,8 +91,7 @@ static inline struct command *next_command(struct harness *harness, uint64_t wai
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&harness->lock);
-    while (!harness->first &&
-           pthread_cond_timedwait(&harness->came, &harness->lock, &until) == 0) {
+    while (!harness->first && pthread_cond_timedwait(&harness->came, &harness->lock, &until) == 0) {
     }
     struct command *command = harness->first;
     if (command) {

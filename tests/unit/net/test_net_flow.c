@@ -2,6 +2,8 @@
 /* Order under load, slow readers, long frames, and floods. */
 #include "harness.h"
 
+#include <stdatomic.h>
+
 static struct harness h;
 
 static int stop(void **state)
@@ -53,7 +55,8 @@ static void publish_numbered(uint32_t n_workers, int i, const char *filler)
 struct reader {
     int fd;
     int n;
-    int wrong; /* the first number that was not the next one; -1: none */
+    int wrong;       /* the first number that was not the next one; -1: none */
+    atomic_int done; /* frames read so far */
 };
 
 static void *read_numbered(void *arg)
@@ -67,8 +70,19 @@ static void *read_numbered(void *arg)
         if (strtol(payload, NULL, 10) != i) {
             reader->wrong = i;
         }
+        atomic_store(&reader->done, i + 1);
     }
     return NULL;
+}
+
+/* Until the reader has read that many, so that he is not slow. */
+static void wait_for_reader(struct reader *reader, int n)
+{
+    uint64_t until = clock_ms() + WAIT_MS;
+    while (atomic_load(&reader->done) < n) {
+        assert_true(clock_ms() < until);
+        poll(NULL, 0, 1);
+    }
 }
 
 /* Every session gets every frame, in order, whatever the bursts and slices were. */
@@ -124,6 +138,7 @@ static void test_a_slow_reader_is_closed_alone(void **state)
         publish_numbered(1, i, filler);
         if (i % 100 == 0) {
             flush(&h);
+            wait_for_reader(&reader, i - 1000);
         }
     }
     flush(&h);

@@ -2,7 +2,7 @@
 /* Ports, time limits, running out of descriptors, stopping. */
 #include "harness.h"
 
-#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 static struct harness h;
@@ -156,13 +156,10 @@ static void test_out_of_descriptors(void **state)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_before);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(h.port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (int i = 0; i < CONNECTIONS; i++) {
-        assert_int_equal(
-            connect(fds[i], (const struct sockaddr *)&address, sizeof(address)), 0);
+    for (int i = 0; i < CONNECTIONS; i++) { /* each stays open: closing one would make room */
+        assert_int_equal(connect(fds[i], (const struct sockaddr *)&address, sizeof(address)), 0);
         assert_true(recv(fds[i], head, sizeof(head), 0) > 0);
         assert_memory_equal(head, "HTTP/1.1 503 ", 13);
-        close(fds[i]);
-        fillers[n_fillers++] = dup(0); /* so that closing it makes no room */
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_after);
     send_text(&h, session, "still here");
@@ -172,11 +169,81 @@ static void test_out_of_descriptors(void **state)
     while (n_fillers > 0) {
         close(fillers[--n_fillers]);
     }
+    for (int i = 0; i < CONNECTIONS; i++) {
+        close(fds[i]);
+    }
     setrlimit(RLIMIT_NOFILE, &before);
     int fd = client_open(&h, &session);
     close(fd);
     expect_command(&h, COMMAND_CLOSE, NULL);
     close(survivor);
+    expect_command(&h, COMMAND_CLOSE, NULL);
+    harness_stop(&h);
+}
+
+/* Connections that say nothing are bounded too: above, they are turned away unread. */
+static void test_too_many_connections(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 1100 }; /* max_sessions + 1024 would fit, were it not for descriptors */
+    struct rlimit before, wide;
+    struct session_id session;
+    struct net_options options = harness_options();
+    static int fds[CONNECTIONS];
+    char head[1024];
+    options.max_sessions = 2;
+    getrlimit(RLIMIT_NOFILE, &before);
+    harness_start(&h, options);
+    set_gate(&h, true, true);
+    int survivor = client_open(&h, &session);
+    wide = before;
+    wide.rlim_cur = before.rlim_max; /* after libwebsockets has made its tables */
+    setrlimit(RLIMIT_NOFILE, &wide);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = client_connect(&h);
+    }
+    client_read(fds[CONNECTIONS - 1], head, 13);
+    assert_memory_equal(head, "HTTP/1.1 503 ", 13);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        close(fds[i]);
+    }
+    send_text(&h, session, "still here");
+    flush(&h);
+    client_expect_text(survivor, "still here");
+    close(survivor);
+    expect_command(&h, COMMAND_CLOSE, NULL);
+    harness_stop(&h);
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
+/* What is set on the listening socket must hold for what it accepts. */
+static void test_socket_options(void **state)
+{
+    (void)state;
+    struct session_id session;
+    struct sockaddr_in own, peer;
+    int value, found = -1;
+    harness_start(&h, harness_options());
+    set_gate(&h, true, true);
+    int fd = client_open(&h, &session);
+    socklen_t len = sizeof(own);
+    getsockname(fd, (struct sockaddr *)&own, &len);
+    for (int other = 0; other < 1024 && found < 0; other++) { /* the server's end is here too */
+        len = sizeof(peer);
+        if (other != fd && getpeername(other, (struct sockaddr *)&peer, &len) == 0 &&
+            peer.sin_family == AF_INET && peer.sin_port == own.sin_port) {
+            found = other;
+        }
+    }
+    assert_true(found >= 0);
+    len = sizeof(value);
+    assert_int_equal(getsockopt(found, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
+    assert_int_equal(value, 1);
+    assert_int_equal(getsockopt(found, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &len), 0);
+    assert_int_equal(value, 20000);
+    assert_int_equal(getsockopt(found, SOL_SOCKET, SO_SNDBUF, &value, &len), 0);
+    assert_int_equal(value, 256 * 1024); /* the kernel doubles */
+    close(fd);
     expect_command(&h, COMMAND_CLOSE, NULL);
     harness_stop(&h);
 }
@@ -246,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_time_limits),
         cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_too_many_connections),
+        cmocka_unit_test(test_socket_options),
         cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_stopping_with_dead_clients),
     };

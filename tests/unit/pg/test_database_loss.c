@@ -169,7 +169,7 @@ static void *write_changes(void *arg)
 static void test_sessions_killed_at_random(void **state)
 {
     (void)state;
-    enum { N_WRITERS = 6, N_ROUNDS = 140, N_MESSAGES = 600 };
+    enum { N_WRITERS = 6, N_ROUNDS = 70, N_MESSAGES = 300 };
     struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
     bed_start(bed, &options);
     bed_wait(bed, &bed->n_up, 1);
@@ -263,6 +263,19 @@ static void test_a_silent_network_is_noticed(void **state)
     bed_wait(bed, &bed->n_done, 10);
     check_messages(10);
     bed_check_against_log(bed, 0);
+}
+
+static void test_a_server_that_accepts_and_says_nothing(void **state)
+{
+    (void)state;
+    proxy_deafen(proxy);
+    struct database_options options = proxied();
+    char url[160];
+    snprintf(url, sizeof(url), "%s?connect_timeout=1", options.url);
+    options.url = url;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_down, 1);
+    assert_non_null(strstr(bed->reason, "in time"));
 }
 
 /* ---- restarts and epochs ---- */
@@ -428,6 +441,7 @@ int main(void)
         TEST(test_sessions_killed_at_random),
         TEST(test_reads_survive_a_lost_connection),
         TEST(test_a_silent_network_is_noticed),
+        TEST(test_a_server_that_accepts_and_says_nothing),
         TEST(test_a_restart_of_postgres),
         TEST(test_a_crash_of_postgres),
         TEST(test_a_batch_that_asks_for_open_is_sent_again),

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The queue of messages: order, memory that is used again, and how many make a batch. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pg/messages.h"
+
+static void push(struct messages *messages, uint32_t sender, size_t payload_bytes)
+{
+    static const char bytes[1000];
+    struct event_fields fields = {.channel = STR("c"), .payload = {bytes, payload_bytes}};
+    struct event *event = event_new(&fields);
+    messages_push(messages, event, (struct session_id){0, sender, 1});
+    event_unref(event);
+}
+
+static uint32_t pop(struct messages *messages)
+{
+    struct message message = messages_pop(messages);
+    event_unref(message.event);
+    return message.sender.slot;
+}
+
+static void test_first_in_first_out(void **state)
+{
+    (void)state;
+    struct messages messages = {0};
+    uint32_t pushed = 0, popped = 0;
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < 1 + round % 50; i++) {
+            push(&messages, pushed++, 10);
+        }
+        for (int i = 0; i < round % 45 && popped < pushed; i++) {
+            assert_int_equal(messages_at(&messages, 0)->sender.slot, popped);
+            assert_int_equal(pop(&messages), popped++);
+        }
+        assert_int_equal(messages.n, pushed - popped);
+    }
+    while (popped < pushed) {
+        assert_int_equal(pop(&messages), popped++);
+    }
+    assert_int_equal(messages.n, 0);
+    assert_int_equal(messages.bytes, 0);
+    messages_release(&messages);
+}
+
+static void test_a_short_queue_needs_little_memory_for_ever(void **state)
+{
+    (void)state;
+    struct messages messages = {0};
+    push(&messages, 0, 1);
+    for (uint32_t i = 1; i < 10000; i++) {
+        push(&messages, i, 1);
+        (void)pop(&messages);
+    }
+    assert_true(messages.cap <= 64);
+    messages_release(&messages);
+}
+
+static void test_fit(void **state)
+{
+    (void)state;
+    struct messages messages = {0};
+    assert_int_equal(messages_fit(&messages, 10, 10), 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        push(&messages, i, 1000);
+    }
+    size_t cost = messages_cost(messages_at(&messages, 0)->event);
+    assert_int_equal(messages.bytes, 5 * cost);
+    assert_int_equal(messages_fit(&messages, 10, 100 * cost), 5);
+    assert_int_equal(messages_fit(&messages, 3, 100 * cost), 3);
+    assert_int_equal(messages_fit(&messages, 10, 2 * cost), 2);
+    assert_int_equal(messages_fit(&messages, 10, 3 * cost - 1), 2);
+    assert_int_equal(messages_fit(&messages, 10, 1), 1); /* one always fits */
+    messages_release(&messages);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_in_first_out),
+        cmocka_unit_test(test_a_short_queue_needs_little_memory_for_ever),
+        cmocka_unit_test(test_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
