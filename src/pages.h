@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Which built-in files are served, and where: `web/x` at `/x`, and where the examples are on, `examples/…` at
+/* Which built-in files are served, and where: `web/x` at `/x`, and where the examples are on,
+ * `examples/…` at
  * `/examples/…`. Without them only what a page of somebody else needs: /pgherald.js. */
 #ifndef HERALD_PAGES_H
 #define HERALD_PAGES_H
@@ -11,7 +12,8 @@
 struct pages;
 
 struct pages *pages_new(bool has_examples);
-const struct net_page *pages_list(const struct pages *pages, size_t *n);  /* sorted by path; lives with the pages */
+const struct net_page *pages_list(const struct pages *pages,
+                                  size_t *n); /* sorted by path; lives with the pages */
 void pages_free(struct pages *pages);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include "config.h"
 
-struct server_extras {                                     /* what `dev` adds; all may be absent */
-    const char *canonical;                                 /* printed on the ready line; NULL: asked from the database */
-    bool has_examples;                                     /* serve the example pages */
+struct server_extras {     /* what `dev` adds; all may be absent */
+    const char *canonical; /* printed on the ready line; NULL: asked from the database */
+    bool has_examples;     /* serve the example pages */
     /* Called on the main loop once, right after the ready line was printed. */
     void (*on_ready)(void *arg, const char *url, const char *canonical);
     void *arg;
@@ -15,7 +15,9 @@ struct server_extras {                                     /* what `dev` adds; a
     bool (*is_alive)(void *arg);
 };
 
-/* Runs until SIGTERM or SIGINT (exit code 0) or a failure (err says which). Prints the one `ready` line on stdout. */
-enum exit_code server_run(const struct config *config, const struct server_extras *extras, struct err *err);
+/* Runs until SIGTERM or SIGINT (exit code 0) or a failure (err says which). Prints the one `ready`
+ * line on stdout. */
+enum exit_code server_run(const struct config *config, const struct server_extras *extras,
+                          struct err *err);
 
 #endif

@@ -16,6 +16,7 @@ struct channel {
     uint32_t n_pins;         /* reads under way that refer to it */
     const struct rule *rule; /* of the current site; NULL: none covers it any more */
     uint64_t head;           /* newest offset known, if has_head */
+    uint64_t fanned;         /* newest offset that was fanned out; the head may be ahead of it */
     bool has_head;
     bool was_durable; /* some message of it may be on its way through the log */
     size_t name_len;

@@ -90,8 +90,8 @@ static void invalid(struct hub *hub, struct session *session, const struct comma
 static void close_session(struct hub *hub, struct session *session)
 {
     /* The worker has dropped the subscriptions of a closed socket itself: nothing to detach. */
-    for (uint32_t i = 0; i < session->n_channels; i++) {
-        hub_forget_member(hub, session, session->channels[i]);
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        hub_forget_member(hub, session, session->subscriptions[i].channel);
     }
     session_table_close(&hub->sessions, session);
 }
@@ -165,6 +165,7 @@ static void on_event(void *ctx, struct event *event)
     if (!channel) {
         return;
     }
+    channel->fanned = event->f.offset;
     if (channel->has_head && event->f.offset > channel->head) {
         channel->head = event->f.offset;
     }
@@ -244,7 +245,7 @@ static void on_up(void *ctx, struct str epoch)
         HASH_ITER(hh, hub->channels.by_name, channel, next)
         {
             channel->has_head = false;
-            channel->head = 0;
+            channel->head = channel->fanned = 0;
         }
     }
     update_gate(hub);

@@ -20,16 +20,25 @@ struct pending_read {
     struct channel *channel;
     enum command_type type; /* JOIN or HISTORY */
     enum store_read_kind kind;
+    bool was_member; /* JOIN: not its first */
 };
 
 /* ---- membership ---- */
 
+/* Everything up to this offset was sent to the member, or was before it joined. */
+static uint64_t position_of(const struct subscription *member, const struct channel *channel)
+{
+    return member->offset > channel->fanned ? member->offset : channel->fanned;
+}
+
 static void attach(struct hub *hub, struct session *session, struct channel *channel)
 {
     const struct transport *transport = hub->transport;
-    if (session_is_in(session, channel)) {
+    struct subscription *member = session_in(session, channel);
+    if (member) {
         /* A second join reads again: what arrives meanwhile must come after its answer, so the hold
          * starts anew. */
+        member->offset = position_of(member, channel);
         transport->detach(transport->ctx, session->id, channel->number);
     } else {
         session_add(session, channel);
@@ -52,10 +61,12 @@ static void detach(struct hub *hub, struct session *session, struct channel *cha
 static void on_answer(void *arg, const struct store_answer *found);
 
 static void start_read(struct hub *hub, struct session *session, struct channel *channel,
-                       const struct command *command, const struct store_query *query)
+                       const struct command *command, const struct store_query *query,
+                       bool was_member)
 {
     struct pending_read *read = mem_alloc(sizeof(*read));
-    *read = (struct pending_read){hub, session->id, channel, command->type, query->kind};
+    *read =
+        (struct pending_read){hub, session->id, channel, command->type, query->kind, was_member};
     channel->n_pins++;
     session->wait = SESSION_WAIT_READ;
     hub->store->read(hub->store->ctx, query, on_answer, read);
@@ -89,6 +100,7 @@ static void acknowledge_join(struct hub *hub, struct session *session,
 static void release(struct hub *hub, const struct session *session, const struct channel *channel,
                     uint64_t skip_to)
 {
+    session_in(session, channel)->offset = skip_to;
     hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to);
 }
 
@@ -108,6 +120,20 @@ static struct store_query join_query(const struct command *command, const struct
     return query;
 }
 
+/* A member that joins again goes on where it is: naming the head, which may be ahead of what it was
+ * sent, would make it believe that it has the events between. */
+static void join_without_reading(struct hub *hub, struct session *session, struct channel *channel)
+{
+    const struct subscription *member = session_in(session, channel);
+    if (member) {
+        acknowledge_join(hub, session, channel, position_of(member, channel), false, false);
+        return;
+    }
+    attach(hub, session, channel);
+    acknowledge_join(hub, session, channel, channel->head, false, false);
+    release(hub, session, channel, channel->head);
+}
+
 bool hub_join(struct hub *hub, struct session *session, const struct command *command)
 {
     const struct rule *rule = site_rule(hub->site, command->channel);
@@ -120,8 +146,8 @@ bool hub_join(struct hub *hub, struct session *session, const struct command *co
         return true;
     }
     struct channel *channel = channel_find(&hub->channels, command->channel);
-    bool is_member = channel && session_is_in(session, channel);
-    if (!is_member && session->n_channels >= hub->options.max_channels) {
+    bool is_member = channel && session_in(session, channel);
+    if (!is_member && session->n_subscriptions >= hub->options.max_channels) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_TOO_MANY_CHANNELS);
         return true;
     }
@@ -131,12 +157,11 @@ bool hub_join(struct hub *hub, struct session *session, const struct command *co
     }
     channel = channel_open(&hub->channels, command->channel);
     channel->rule = rule;
-    attach(hub, session, channel);
     if (query.kind == STORE_READ_HEAD && channel->has_head) {
-        acknowledge_join(hub, session, channel, channel->head, false, false);
-        release(hub, session, channel, channel->head);
+        join_without_reading(hub, session, channel);
     } else {
-        start_read(hub, session, channel, command, &query);
+        attach(hub, session, channel);
+        start_read(hub, session, channel, command, &query, is_member);
     }
     return true;
 }
@@ -145,11 +170,13 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
                         const struct store_answer *found)
 {
     struct channel *channel = read->channel;
-    if (!channel->has_head || found->head > channel->head) {
-        channel->head = found->head;
+    /* The read may be older than what has been fanned out since it was asked. */
+    uint64_t newest = found->head > channel->fanned ? found->head : channel->fanned;
+    if (!channel->has_head || newest > channel->head) {
+        channel->head = newest;
         channel->has_head = true;
     }
-    if (!session_is_in(session, channel)) {
+    if (!session_in(session, channel)) {
         return; /* removed while it waited */
     }
     bool is_since = read->kind == STORE_READ_SINCE;
@@ -173,7 +200,7 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
 bool hub_history(struct hub *hub, struct session *session, const struct command *command)
 {
     struct channel *channel = channel_find(&hub->channels, command->channel);
-    if (!channel || !session_is_in(session, channel)) {
+    if (!channel || !session_in(session, channel)) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return true;
     }
@@ -187,8 +214,19 @@ bool hub_history(struct hub *hub, struct session *session, const struct command 
     struct store_query query = {.kind = STORE_READ_LAST,
                                 .channel = command->channel,
                                 .limit = channel->rule->message_history};
-    start_read(hub, session, channel, command, &query);
+    start_read(hub, session, channel, command, &query, true);
     return true;
+}
+
+/* A first join that could not be answered has not happened; a member stays one. */
+static void undo_join(struct hub *hub, struct session *session, const struct pending_read *read)
+{
+    const struct subscription *member = session_in(session, read->channel);
+    if (member && read->was_member) {
+        release(hub, session, read->channel, member->offset);
+    } else {
+        detach(hub, session, read->channel);
+    }
 }
 
 static void on_answer(void *arg, const struct store_answer *found)
@@ -203,7 +241,7 @@ static void on_answer(void *arg, const struct store_answer *found)
         if (found->is_failed || !hub->epoch || !str_equals(found->epoch, str_of(hub->epoch))) {
             hub_answer_error(hub, session, channel_name(channel), ERROR_CODE_UNAVAILABLE);
             if (read->type == COMMAND_JOIN) {
-                detach(hub, session, channel);
+                undo_join(hub, session, read);
             }
         } else if (read->type == COMMAND_JOIN) {
             finish_join(hub, session, read, found);
@@ -224,7 +262,7 @@ static void on_answer(void *arg, const struct store_answer *found)
 void hub_leave(struct hub *hub, struct session *session, const struct command *command)
 {
     struct channel *channel = channel_find(&hub->channels, command->channel);
-    if (!channel || !session_is_in(session, channel)) {
+    if (!channel || !session_in(session, channel)) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return;
     }

@@ -20,7 +20,7 @@ static bool is_message_refused(const struct session *session, const struct chann
                                const struct command *command, enum error_code *code)
 {
     const struct rule *rule = channel ? channel->rule : NULL;
-    if (!channel || !session_is_in(session, channel)) {
+    if (!channel || !session_in(session, channel)) {
         *code = ERROR_CODE_NOT_JOINED;
     } else if (!rule) {
         *code = ERROR_CODE_NO_CHANNEL;

@@ -22,7 +22,7 @@ static void free_session(struct session *session)
     while ((command = session_next_held(session))) {
         free(command);
     }
-    free(session->channels);
+    free(session->subscriptions);
     free(session);
 }
 
@@ -79,41 +79,40 @@ void session_table_close(struct session_table *table, struct session *session)
     free_session(session);
 }
 
-bool session_is_in(const struct session *session, const struct channel *channel)
+struct subscription *session_in(const struct session *session, const struct channel *channel)
 {
-    for (uint32_t i = 0; i < session->n_channels; i++) {
-        if (session->channels[i] == channel) {
-            return true;
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        if (session->subscriptions[i].channel == channel) {
+            return &session->subscriptions[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 void session_add(struct session *session, struct channel *channel)
 {
-    uint32_t n = session->n_channels;
+    uint32_t n = session->n_subscriptions;
     if ((n & (n - 1)) == 0) { /* full at every power of two */
-        session->channels = mem_array(session->channels, n ? n * 2 : 1, sizeof(channel));
+        session->subscriptions =
+            mem_array(session->subscriptions, n ? n * 2 : 1, sizeof(*session->subscriptions));
     }
-    session->channels[session->n_channels++] = channel;
+    session->subscriptions[session->n_subscriptions++] = (struct subscription){.channel = channel};
 }
 
 bool session_remove(struct session *session, const struct channel *channel)
 {
-    for (uint32_t i = 0; i < session->n_channels; i++) {
-        if (session->channels[i] == channel) {
-            session->channels[i] = session->channels[--session->n_channels];
-            /* The next add must find the array as large as its rule says. */
-            uint32_t n = session->n_channels;
-            uint32_t cap = 1;
-            while (cap < n) {
-                cap *= 2;
-            }
-            session->channels = mem_array(session->channels, cap, sizeof(*session->channels));
-            return true;
-        }
+    struct subscription *subscription = session_in(session, channel);
+    if (!subscription) {
+        return false;
     }
-    return false;
+    *subscription = session->subscriptions[--session->n_subscriptions];
+    uint32_t cap = 1; /* as large as the next add expects */
+    while (cap < session->n_subscriptions) {
+        cap *= 2;
+    }
+    session->subscriptions =
+        mem_array(session->subscriptions, cap, sizeof(*session->subscriptions));
+    return true;
 }
 
 void session_hold(struct session *session, struct command *command)

@@ -16,11 +16,16 @@ enum session_wait {
     SESSION_WAIT_APPENDS, /* until its own messages are in the log */
 };
 
+struct subscription {
+    struct channel *channel;
+    uint64_t offset; /* the head that its last answer named: what came up to it was before */
+};
+
 struct session {
     struct session_id id;
     enum session_wait wait;
-    struct channel **channels; /* the ones it is in, in no order */
-    uint32_t n_channels;
+    struct subscription *subscriptions; /* in no order */
+    uint32_t n_subscriptions;
     uint32_t n_appending; /* messages handed to the store, not answered yet */
     uint32_t n_invalid;
     uint32_t n_held;
@@ -43,7 +48,8 @@ struct session *session_table_find(const struct session_table *table,
                                    struct session_id id);                       /* NULL: gone */
 void session_table_close(struct session_table *table, struct session *session); /* frees it */
 
-bool session_is_in(const struct session *session, const struct channel *channel);
+/* NULL: it is not in the channel. Valid until the next add or remove. */
+struct subscription *session_in(const struct session *session, const struct channel *channel);
 void session_add(struct session *session, struct channel *channel);
 bool session_remove(struct session *session,
                     const struct channel *channel); /* false: was not in it */

@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define MAX_NOTES 8192
 #define MAX_SUBS 8
 
 struct sub {
@@ -30,10 +29,11 @@ struct peer { /* one session, with its worker's part and its oracle */
     unsigned close_code;
     struct sub subs[MAX_SUBS];
     size_t n_subs;
-    struct note notes[MAX_NOTES];
-    size_t n_notes;
+    struct note *notes;
+    size_t n_notes, cap_notes;
     bool is_member[WORLD_CHANNELS];
     uint64_t position[WORLD_CHANNELS];   /* newest offset the session knows */
+    bool owes_history[WORLD_CHANNELS];   /* an answer skipped events: a history must follow */
     uint64_t replay_end[WORLD_CHANNELS]; /* head of a resumed join */
     uint64_t replay_at[WORLD_CHANNELS];  /* newest replayed offset, 0: none yet */
 };
@@ -183,10 +183,21 @@ static void receive(struct peer *peer, const struct frame *frame)
 {
     struct note note;
     memcpy(&note, frame->bytes, sizeof(note));
-    assert(peer->n_notes < MAX_NOTES);
+    if (peer->n_notes == peer->cap_notes) {
+        peer->cap_notes = peer->cap_notes ? peer->cap_notes * 2 : 64;
+        peer->notes = mem_array(peer->notes, peer->cap_notes, sizeof(note));
+    }
     peer->notes[peer->n_notes++] = note;
     unsigned c = note.channel[0] ? channel_index(note.channel) : 0;
+    if (peer->owes_history[c] && note.kind != NOTE_ERROR) {
+        assert(note.kind == NOTE_HISTORY && note.last == peer->position[c]);
+        peer->owes_history[c] = false;
+    }
     if (note.kind == NOTE_JOINED) {
+        assert(!peer->is_member[c] || note.is_resumed || note.is_gap ||
+               note.offset >= peer->position[c]);
+        peer->owes_history[c] = peer->is_member[c] && !note.is_resumed && !note.is_gap &&
+                                note.offset > peer->position[c];
         peer->is_member[c] = true;
         peer->position[c] = note.offset;
         peer->replay_end[c] = note.is_resumed ? note.offset : 0;
@@ -469,6 +480,7 @@ struct session_id world_open(struct world *world, unsigned worker, unsigned slot
 {
     struct peer *peer = &world->peers[worker][slot];
     assert(!peer->is_open);
+    free(peer->notes);
     *peer = (struct peer){.is_open = true, .id = {worker, slot, ++world->generation}};
     hub_command(world->hub, command_of(world, worker, slot, COMMAND_OPEN));
     return peer->id;
@@ -555,6 +567,7 @@ void world_check_complete(struct world *world)
         const struct peer *peer = &world->peers[i / WORLD_SLOTS][i % WORLD_SLOTS];
         for (unsigned c = 0; peer->is_open && !peer->close_code && c < WORLD_CHANNELS; c++) {
             assert(!peer->is_member[c] || peer->position[c] == world->heads[c]);
+            assert(!peer->owes_history[c]);
         }
     }
 }
@@ -631,6 +644,9 @@ void world_free(struct world *world)
     }
     for (size_t i = 0; i < world->n_appends; i++) {
         event_unref(world->appends[i].event);
+    }
+    for (unsigned i = 0; i < WORLD_WORKERS * WORLD_SLOTS; i++) {
+        free(world->peers[i / WORLD_SLOTS][i % WORLD_SLOTS].notes);
     }
     hub_free(world->hub);
     for (size_t i = 0; i < world->n_log; i++) {

@@ -140,6 +140,38 @@ static void test_a_known_head_may_be_ahead_of_the_fan_out(void **state)
     assert_string_equal(kinds(1, 1), "JE");
 }
 
+static void test_a_member_that_joins_again_misses_nothing(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    world_commit(world, 0);
+    world_open(world, 1, 0);
+    world_join(world, 1, 0, 0, HISTORY); /* its read makes the head known before the fan-out */
+    world_answer(world, false, false);
+    world_join(world, 0, 0, 0, PLAIN);
+    assert_int_equal(last_note(0, 0).kind, NOTE_JOINED);
+    assert_int_equal(last_note(0, 0).offset, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JJE");
+    assert_string_equal(kinds(1, 0), "JH");
+}
+
+static void test_an_answer_may_be_older_than_the_fan_out(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_commit(world, 0);
+    world_deliver(world);
+    world_answer(world, true, false);
+    assert_string_equal(kinds(0, 0), "JE");
+    world_open(world, 1, 0);
+    world_join(world, 1, 0, 0, PLAIN);
+    assert_int_equal(last_note(1, 0).offset, 1);
+}
+
 static void test_resume_replays_exactly_what_was_missed(void **state)
 {
     (void)state;
@@ -324,6 +356,21 @@ static void test_a_failed_read_undoes_the_join(void **state)
     assert_int_equal(notes[1].code, ERROR_CODE_NOT_JOINED);
 }
 
+static void test_a_failed_read_leaves_a_member_in(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_commit(world, 0);
+    world_settle(world);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_commit(world, 0);
+    world_deliver(world);
+    world_answer(world, false, true);
+    assert_string_equal(kinds(0, 0), "JOE");
+    world_check_complete(world);
+}
+
 static void test_a_refused_message_is_told_and_goes_on(void **state)
 {
     (void)state;
@@ -403,6 +450,8 @@ int main(void)
         T(test_live_events_wait_for_the_history),
         T(test_history_that_holds_an_undelivered_event),
         T(test_a_known_head_may_be_ahead_of_the_fan_out),
+        T(test_a_member_that_joins_again_misses_nothing),
+        T(test_an_answer_may_be_older_than_the_fan_out),
         T(test_resume_replays_exactly_what_was_missed),
         T(test_resume_with_a_void_position_is_a_gap),
         T(test_a_second_join_is_answered_and_one_leave_ends_it),
@@ -414,6 +463,7 @@ int main(void)
         T(test_refusals_have_their_codes),
         T(test_channels_per_session_are_limited),
         T(test_a_failed_read_undoes_the_join),
+        T(test_a_failed_read_leaves_a_member_in),
         T(test_a_refused_message_is_told_and_goes_on),
         T(test_invalid_frames_end_the_session),
         T(test_a_closed_session_leaves_nothing),
