@@ -86,7 +86,7 @@ static const struct option options[] = {
      FIELD(outqueue_bytes),
      .value_name = "BYTES",
      .commands = SERVER,
-     .fallback = "1MiB",
+     .fallback = "8MiB",
      .min = 4 * KIB,
      .max = 1024 * MIB,
      .help = "Most unsent bytes of one session; a slower reader is closed with 1013."},

@@ -199,9 +199,13 @@ static void on_stop_signal(void *arg)
     stop(server);
 }
 
+/* Without a terminal nothing is reloaded by it, and it must not kill us. */
 static void on_hangup(void *arg)
 {
-    (void)arg; /* nothing is reloaded by it, and it must not kill us */
+    struct server *server = arg;
+    if (server->extras->stops_on_hangup) {
+        on_stop_signal(server);
+    }
 }
 
 static void on_fatal(void *arg, const struct err *err)

@@ -150,6 +150,7 @@ static enum exit_code serve(struct dev *dev, struct err *err)
         .on_ready = on_ready,
         .arg = dev,
         .is_alive = is_alive,
+        .stops_on_hangup = true,
     };
     dev->psql =
         cluster_psql(dev->cluster, DATABASE); /* starts a process: before there are threads */
