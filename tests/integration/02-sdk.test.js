@@ -31,7 +31,13 @@ after(async () => {
 });
 
 function clear() {
-    channels.forEach((channel) => channel.destroy());
+    for (const channel of channels) {
+        try {
+            channel.destroy();
+        } catch {
+            // It sends its leave whatever the socket's state: on one that is still connecting, that throws.
+        }
+    }
     channels = [];
     sockets.forEach((socket) => socket.terminate());
     sockets = [];
@@ -44,9 +50,10 @@ function sdk(token) {
             delete require.cache[path];
         }
     }
-    const { XanoClient } = require('@xano/js-sdk');
+    const { XanoClient, XanoObjectStorage } = require('@xano/js-sdk');
     return new XanoClient({
         instanceBaseUrl: 'https://localhost/', realtimeConnectionCanonical: world.canonical, realtimeAuthToken: token,
+        storage: new XanoObjectStorage(), // its default is the browser's
     });
 }
 
@@ -131,8 +138,8 @@ test('two channels on one socket; one made late joins twice', async () => {
 test('destroy leaves the channel, and the last one closes the socket', async () => {
     const xano = sdk();
     const gone = open(xano, 'fleeting/gone');
+    await gone.some('join'); // a channel made while the socket is connecting throws in the SDK
     const stays = open(xano, 'fleeting/stays');
-    await gone.some('join');
     await stays.some('join');
     const [socket] = sockets;
     destroy(gone.channel);

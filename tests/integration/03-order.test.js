@@ -11,7 +11,7 @@
 // Order is checked where somebody could tell: each writer's own sequence, each sender's, a row that all update (its
 // counter must count), and "committed before the other began" through a shared clock that commits carry.
 //
-// ORDER_SECONDS (20) sets the length, ORDER_SEED repeats the random choices (not the timing).
+// ORDER_SECONDS (30) sets the length, ORDER_SEED repeats the random choices (not the timing).
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World } from './lib/world.js';
@@ -19,7 +19,7 @@ import { Client } from './lib/client.js';
 import { freePort } from './lib/process.js';
 import { until, within, SECOND } from './lib/wait.js';
 
-const RUN_MS = Number(process.env.ORDER_SECONDS ?? 20) * SECOND;
+const RUN_MS = Number(process.env.ORDER_SECONDS ?? 30) * SECOND;
 const WRITERS = 16;
 const SENDERS = 4;
 const FOLLOWERS = 4;
@@ -186,7 +186,9 @@ class Resuming {
     }
 }
 
+let beginAll;
 let endAll;
+const begin = new Promise((resolve) => (beginAll = resolve)); // everybody has joined
 const over = new Promise((resolve) => (endAll = resolve));
 
 // A sender: numbers its messages, a few at a time, and goes on when each of them came back or cannot any more because its
@@ -226,7 +228,7 @@ class Sender extends Resuming {
 
     async connect() {
         const client = await super.connect();
-        this.sending = this.send(client);
+        this.sending = begin.then(() => this.send(client));
         this.sending.catch(() => {});
         return client;
     }
@@ -266,6 +268,7 @@ test(`${WRITERS} writers, ${SENDERS} senders, kills: nothing lost, doubled or re
         // The first join of all of them is at offset 0, before anything is written.
         await each.connect();
     }
+    beginAll();
     const staying = [...followers, ...senders].map(async (each) => {
         await Promise.race([each.client.ended, over]);
         await each.stay();

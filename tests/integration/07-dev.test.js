@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // `pgherald dev`: a private Postgres, the examples, and a clean end, whatever happens on the way.
-import { test, after } from 'node:test';
+import { test, after, afterEach } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync, mkdirSync, readdirSync, rmSync, copyFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,18 +17,39 @@ chmodSync(base, 0o755); // Postgres, as another user, must be able to get to its
 after(() => rmSync(base, { recursive: true, force: true }));
 let n = 0;
 const fresh = () => join(base, `data-${n++}`);
-const dev = (directory, options = {}) => Server.start({ command: 'dev', flags: ['--data-dir', directory], ...options });
+const started = [];
+async function dev(directory, options = {}) {
+    const server = await Server.start({ command: 'dev', flags: ['--data-dir', directory], ...options, ready: false });
+    started.push(server);
+    return options.ready === false ? server : server.ready();
+}
+afterEach(async () => {
+    for (const server of started.splice(0)) {
+        server.process.signal('SIGTERM');
+        await server.process.end();
+    }
+});
 
-// The postmasters whose data directory lies under ours.
-function postmasters() {
+// The postmasters whose data directory lies under this one.
+function postmasters(directory) {
     return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
         try {
-            const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-            return command.includes(base) && /postgres/.test(command.split('\0')[0]);
+            const [program, ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+            return /postgres$/.test(program) && words[words.indexOf('-D') + 1].startsWith(directory);
         } catch {
             return false;
         }
     });
+}
+
+// As the psql line that dev prints.
+async function psql(server) {
+    const url = new URL(server.database.replace('@/', '@localhost/'));
+    const client = new pg.Client({
+        host: url.searchParams.get('host'), port: Number(url.searchParams.get('port')), user: 'postgres', database: url.pathname.slice(1),
+    });
+    await client.connect();
+    return client;
 }
 
 function assertOneSentence(stderr) {
@@ -43,8 +64,7 @@ test('a first start, a second start with the same data, and nothing left running
     assert.match(server.process.stderr, /http:\/\//, 'says what to open');
     assert.equal((await server.get('/')).status, 200);
     assert.equal((await server.get('/ready')).status, 200);
-    const database = new pg.Client({ connectionString: server.database });
-    await database.connect();
+    const database = await psql(server);
     await database.query('CREATE TABLE kept (n int)');
     await database.query('INSERT INTO kept VALUES (42)');
     const { rows: rules } = await database.query('SELECT * FROM herald.rules');
@@ -52,22 +72,20 @@ test('a first start, a second start with the same data, and nothing left running
     await database.end();
     const { canonical } = server;
     await server.stop('SIGINT');
-    assert.deepEqual(postmasters(), []);
+    assert.deepEqual(postmasters(directory), []);
 
     server = await dev(directory);
     assert.equal(server.canonical, canonical, 'pages that are open find their way back');
-    const again = new pg.Client({ connectionString: server.database });
-    await again.connect();
+    const again = await psql(server);
     assert.equal((await again.query('SELECT n FROM kept')).rows[0].n, 42);
     await again.end();
     await server.stop('SIGTERM');
-    assert.deepEqual(postmasters(), []);
+    assert.deepEqual(postmasters(directory), []);
 });
 
 test('the chat of the examples works from the first start', async () => {
     const server = await dev(fresh());
-    const database = new pg.Client({ connectionString: server.database });
-    await database.connect();
+    const database = await psql(server);
     const { rows } = await database.query(`SELECT channel FROM herald.rules WHERE public_messaging AND message_history > 0 ORDER BY 1`);
     assert.ok(rows.length > 0, 'there is a rule for a chat with history');
     await database.end();
@@ -86,11 +104,12 @@ test('a signal at any moment of the start ends both, cleanly', async () => {
     const lines = probe.process.stderr.split('\n').length;
     await probe.stop();
     assert.ok(lines > 2, 'the start says what it does');
-    for (const [i, signal] of [[0, 'SIGTERM'], [1, 'SIGINT'], [2, 'SIGTERM'], [3, 'SIGINT']]) {
-        const server = await dev(fresh(), { ready: false });
+    for (const [i, signal] of [[1, 'SIGTERM'], [2, 'SIGINT'], [4, 'SIGTERM'], [lines - 3, 'SIGINT']]) {
+        const directory = fresh();
+        const server = await dev(directory, { ready: false });
         await until(`line ${i} of the start`, () => server.process.stderr.split('\n').length > i || server.process.exit);
         await server.stop(signal);
-        assert.deepEqual(postmasters(), [], `after ${signal} at line ${i}`);
+        assert.deepEqual(postmasters(directory), [], `after ${signal} at line ${i}`);
     }
 });
 
@@ -101,7 +120,7 @@ test('a start that was ended half-way can be repeated', async () => {
     await first.stop();
     const second = await dev(directory);
     await second.stop();
-    assert.deepEqual(postmasters(), []);
+    assert.deepEqual(postmasters(directory), []);
 });
 
 test('killed, it leaves nothing that a second start could not deal with', async () => {
@@ -111,7 +130,7 @@ test('killed, it leaves nothing that a second start could not deal with', async 
     const second = await dev(directory);
     assert.equal((await second.get('/ready')).status, 200);
     await second.stop();
-    await until('no Postgres to be left', () => postmasters().length === 0);
+    await until('no Postgres to be left', () => postmasters(directory).length === 0);
 });
 
 test('a second dev on the same data says so', async () => {
@@ -125,8 +144,9 @@ test('a second dev on the same data says so', async () => {
 });
 
 test('its Postgres dies: dev says so and ends with 1', async () => {
-    const server = await dev(fresh());
-    const [postmaster] = postmasters().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('-D'));
+    const directory = fresh();
+    const server = await dev(directory);
+    const [postmaster] = postmasters(directory);
     process.kill(Number(postmaster), 'SIGQUIT');
     const exit = await server.process.end(20 * SECOND);
     assert.deepEqual(exit, { code: 1, signal: null });
@@ -164,7 +184,7 @@ test('a port in use: exit code 75, before anything is made', async () => {
     blocker.close();
     assert.equal(result.code, 75);
     assert.match(result.stderr, new RegExp(String(port)));
-    assert.deepEqual(postmasters(), []);
+    assert.deepEqual(postmasters(directory), []);
 });
 
 test('started by an ordinary user it runs Postgres as that user', async () => {
@@ -175,9 +195,8 @@ test('started by an ordinary user it runs Postgres as that user', async () => {
     const server = await Server.start({
         command: 'dev', flags: ['--data-dir', join(home, 'data')], owner: unprivileged, cwd: home,
         env: { HOME: home },
-    }).catch((error) => error);
-    if (server instanceof Error) {
-        throw server;
-    }
+    });
+    started.push(server);
     await server.stop();
+    assert.deepEqual(postmasters(home), []);
 });

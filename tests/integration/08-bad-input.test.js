@@ -176,7 +176,7 @@ test('HTTP requests that are not ours', async () => {
         ['GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n', 404],
         ['GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n', 404, 400],
         ['POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n', 405],
-        ['POST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 411],
+        ['GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 411],
         ['GET /health HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n', 417],
         ['nonsense\r\n\r\n', 400],
         ['GET /health HTTP/3.0\r\nHost: x\r\n\r\n', 400, 505],
@@ -192,7 +192,8 @@ test('HTTP requests that are not ours', async () => {
         ['GET /rt/ HTTP/1.1\r\nHost: x\r\n\r\n', 400, 404, 426],
         ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, null],
     ]) {
-        assert.ok(statuses.includes(await http(text)), text.slice(0, 80));
+        const status = await http(text);
+        assert.ok(statuses.includes(status), `${status} for ${text.slice(0, 80)}`);
     }
 });
 
@@ -321,9 +322,10 @@ test('a missing schema: 78, and what to do', async () => {
 test('installing twice is fine, and uninstall leaves nothing in the database', async () => {
     await world.postgres.query('CREATE DATABASE twice');
     const env = { PGHERALD_DATABASE_URL: world.postgres.url({ database: 'twice' }) };
-    for (const command of ['install', 'install', 'upgrade', 'uninstall']) {
-        const result = await pgherald([command], { env });
-        assert.equal(result.code, 0, `${command}: ${result.stderr}`);
+    assert.equal((await pgherald(['uninstall'], { env })).code, 64, 'not without --yes');
+    for (const args of [['install'], ['install'], ['upgrade'], ['uninstall', '--yes']]) {
+        const result = await pgherald(args, { env });
+        assert.equal(result.code, 0, `${args.join(' ')}: ${result.stderr}`);
     }
     const session = await world.postgres.connect({ database: 'twice' });
     const { rows } = await session.query(`SELECT nspname FROM pg_namespace WHERE nspname ~ 'herald'`);

@@ -33,7 +33,9 @@ export class Proxy {
             }
         });
         server.on('data', (chunk) => {
-            if (!link.isMuted) {
+            if (link.isHalf) {
+                server.destroy();
+            } else if (!link.isMuted) {
                 client.write(chunk);
             }
         });
@@ -57,7 +59,7 @@ export class Proxy {
         }
     }
 
-    // The client's side only: Postgres goes on with what it was asked, and learns of the loss when it answers.
+    // The client's side only: Postgres goes on with what it was asked, and learns of the loss by answering.
     cutClient(link) {
         link.isHalf = true;
         link.client.destroy();

@@ -54,7 +54,8 @@ export class Server {
         const args = [command, '--listen', listen, ...flags];
         const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
         server.process = new Process(binary, args, {
-            env: { ...server.sanitizers.env, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', ...variables, ...env },
+            // Several workers even on a machine with two cores: sessions of one channel on different threads.
+            env: { ...server.sanitizers.env, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...variables, ...env },
             owner,
             cwd,
             lastSignal: command === 'dev' ? 'SIGTERM' : 'SIGKILL',
