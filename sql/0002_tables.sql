@@ -40,6 +40,7 @@ GRANT INSERT (bytes, action, channel, payload) ON herald.outbox TO herald_captur
 
 COMMENT ON TABLE herald.outbox IS
 'Changes and publishes that are committed but not yet in the log. Written by triggers and publish(), emptied by sweep().
+A pending change takes the bytes of its payload and about 115 more, index included (tests/bench/writers.sh: 360 for 248).
 It has no CHECK constraints: each would be compiled anew for every single-row INSERT.';
 COMMENT ON COLUMN herald.outbox.id IS 'Taken before the commit: orders rows within a batch, but must never be used to find new ones';
 COMMENT ON COLUMN herald.outbox.xid IS 'The writing transaction (top level); what pg_snapshot speaks of';
@@ -81,6 +82,9 @@ CREATE TABLE herald.cursor (
     id              bigint      NOT NULL,
     done            pg_snapshot NOT NULL,
     reading         pg_snapshot,
+    reading_fill    bigint,
+    listed_xid      xid8,
+    listed_id       bigint,
     reading_id      bigint      NOT NULL DEFAULT 0,
     reading_channel text        NOT NULL DEFAULT '',
     at              timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -91,9 +95,25 @@ COMMENT ON COLUMN herald.cursor.batch IS 'The server''s name of the batch, for f
 COMMENT ON COLUMN herald.cursor.id IS 'The newest log id after this batch';
 COMMENT ON COLUMN herald.cursor.done IS 'Every outbox row visible in this snapshot is in the log';
 COMMENT ON COLUMN herald.cursor.reading IS 'Set while a big difference is taken in pieces: the snapshot being worked off …';
+COMMENT ON COLUMN herald.cursor.reading_fill IS '… whose rows are listed in herald.backlog under this number (NULL: so few that they are not) …';
+COMMENT ON COLUMN herald.cursor.listed_xid IS '… up to this transaction so far (NULL: completely) …';
+COMMENT ON COLUMN herald.cursor.listed_id IS '… and this row of it';
 COMMENT ON COLUMN herald.cursor.reading_id IS '… of which the rows up to this outbox id are in the log';
 COMMENT ON COLUMN herald.cursor.reading_channel IS '… and of the TRUNCATE that follows, the channels up to this name';
 COMMENT ON COLUMN herald.cursor.at IS 'When the batch was made';
+
+CREATE TABLE herald.backlog (
+    fill bigint,
+    id   bigint,
+    xid  xid8 NOT NULL,
+    PRIMARY KEY (fill, id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
+COMMENT ON TABLE herald.backlog IS
+'The outbox rows of a difference that is larger than a batch, in id order, which no index of the outbox has. Filled before
+the first piece is taken, emptied by sweep().';
+COMMENT ON COLUMN herald.backlog.fill IS 'The cursor position at which it was listed';
+COMMENT ON COLUMN herald.backlog.id IS 'The outbox row''s id';
+COMMENT ON COLUMN herald.backlog.xid IS '… and its xid, by which it is found';
 
 CREATE TABLE herald.channel (
     name  text COLLATE "C" PRIMARY KEY,

@@ -6,11 +6,13 @@
 -- writers), and waiting for pg_snapshot_xmin stalls behind any open transaction. Instead the cursor remembers a snapshot,
 -- and new is what is visible now and was not visible then (PgQ's way): rows with xid >= xmax(then), or in progress then.
 -- The index on (xid, id) makes that cost what the new rows cost. In id order the difference is a linear extension of
--- "committed before the other one ran", so the order of a row's changes and of each writer's is kept.
+-- "committed before the other one ran", so the order of a row's changes and of each writer's is kept. (Cutting it by xid
+-- instead would not be: who got his xid first may write last.)
 --
 -- **One batch, one transaction** (sequence): lock the fence, take rows, give each its channel's next offset, append to the
 -- log, append to the cursor. Two sequencers only wait for each other. A difference larger than a batch is taken in pieces
--- of one fixed snapshot (cursor.reading), with a skip scan over the distinct xids, or each piece would sort the rest again.
+-- of one fixed snapshot (cursor.reading); its ids and xids are listed in herald.backlog first, 100 000 a call, or each
+-- piece would look for the smallest ids in all the rest (a million one-row transactions: 500 batches of four seconds).
 -- A TRUNCATE of a template ends its batch and is then taken in pieces of its own, in the order of the channels' names.
 --
 -- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables).
@@ -31,6 +33,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.server_identity() IS 'Internal: cluster, database and timeline: what an epoch is issued on.';
 
+CREATE FUNCTION herald.whole_xid(short xid) RETURNS xid8
+LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (n.now - ((n.now - short::text::bigint) % 4294967296 + 4294967296) % 4294967296)::text::xid8
+      FROM (SELECT pg_current_xact_id()::text::bigint AS now) n
+$$;
+COMMENT ON FUNCTION herald.whole_xid(xid) IS 'Internal: a row''s xmin with the epoch of the transaction counter put back.';
+
 CREATE FUNCTION herald.open(seen bigint) RETURNS TABLE (epoch text, id bigint, is_renewed boolean, doorbell boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -43,6 +52,7 @@ DECLARE
     is_canary_ours boolean;
     is_set_back    boolean;
     is_kept        boolean;
+    restored_by    xid8;
 BEGIN
     SELECT * INTO s FROM herald.state FOR UPDATE;
     SELECT * INTO newest FROM herald.cursor c ORDER BY c.position DESC LIMIT 1;
@@ -64,10 +74,14 @@ BEGIN
     IF NOT is_canary_ours AND (NOT is_canary_gone OR s.issued_on IS NULL
                                OR left(s.issued_on, -9) <> left(here, -9)) THEN
         -- Restored from a dump: the xids in outbox and cursor are those of another cluster. (The timeline is the last
-        -- eight characters; without it the identities of a promoted standby and its primary are the same.)
-        DELETE FROM herald.outbox;
+        -- eight characters; without it the identities of a promoted standby and its primary are the same.) What was
+        -- captured here since then stays: triggers come back after all data, so such a row's transaction is younger than
+        -- the one that wrote the row of herald.state, and not younger than the one that wrote the row itself.
+        restored_by := (SELECT herald.whole_xid(x.xmin) FROM herald.state x);
+        DELETE FROM herald.outbox o WHERE NOT (o.xid > restored_by AND o.xid <= herald.whole_xid(o.xmin));
         INSERT INTO herald.cursor (position, id, done)
-            VALUES (coalesce(newest.position, 0) + 1, coalesce(newest.id, 0), pg_current_snapshot());
+            VALUES (coalesce(newest.position, 0) + 1, coalesce(newest.id, 0),
+                    coalesce((restored_by::text || ':' || restored_by::text || ':')::pg_snapshot, pg_current_snapshot()));
         PERFORM set_config('herald.swept', '0', false);
         PERFORM herald.refresh();
     END IF;
@@ -84,8 +98,8 @@ $$;
 COMMENT ON FUNCTION herald.open(bigint) IS
 'For the server, after each (re)connect and before sequence(). seen: the newest log id that this process delivered, NULL at its
 start. Returns the epoch, the newest log id, whether the epoch is new, and whether writers ring (false: herald.doorbell is off
-for this database, so look every 10 ms instead of sleeping). After a restore from a dump it drops the outbox and writes the
-trigger functions anew.';
+for this database, so look every 10 ms instead of sleeping). After a restore from a dump it drops what the dump
+brought into the outbox and writes the trigger functions anew.';
 
 CREATE FUNCTION herald.lead() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -118,42 +132,60 @@ COMMENT ON FUNCTION herald.advisory_holders() IS 'Internal: who holds the two ad
 
 -- ------------------------------------------------------------------------------------------------------- a batch
 
-CREATE FUNCTION herald.pending(done pg_snapshot, now_visible pg_snapshot, after_id bigint, max_rows int, is_big boolean)
+CREATE FUNCTION herald.difference(done pg_snapshot, now_visible pg_snapshot)
+    RETURNS TABLE (id bigint, xid xid8, bytes int, action "char", channel text, payload json)
+LANGUAGE sql STABLE AS $$
+    SELECT o.id, o.xid, o.bytes, o.action, o.channel, o.payload
+      FROM (SELECT * FROM herald.outbox a
+             WHERE a.xid >= pg_catalog.pg_snapshot_xmax(done) AND a.xid < pg_catalog.pg_snapshot_xmax(now_visible)
+            UNION ALL
+            SELECT * FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_catalog.pg_snapshot_xip(done)))) o
+     WHERE pg_catalog.pg_visible_in_snapshot(o.xid, now_visible)
+$$;
+COMMENT ON FUNCTION herald.difference(pg_snapshot, pg_snapshot) IS
+'Internal: outbox rows that are visible in one snapshot and were not in another.';
+
+-- The same by (xid, id), after a position, so that a listing of millions can be made in portions. The writers of the past that
+-- were still in progress come first: their xids are all lower.
+CREATE FUNCTION herald.difference_by_xid(done pg_snapshot, now_visible pg_snapshot, after_xid xid8, after_id bigint, max_rows int)
+    RETURNS TABLE (xid xid8, id bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    (SELECT o.xid, o.id
+       FROM (SELECT x.xid FROM pg_snapshot_xip(done) x(xid)
+              WHERE x.xid >= after_xid AND pg_visible_in_snapshot(x.xid, now_visible) ORDER BY x.xid) w
+      CROSS JOIN LATERAL (SELECT a.xid, a.id FROM herald.outbox a
+                           WHERE a.xid = w.xid AND a.id > CASE WHEN w.xid = after_xid THEN after_id ELSE 0 END ORDER BY a.id LIMIT max_rows) o
+      LIMIT max_rows)
+    UNION ALL
+    (SELECT b.xid, b.id FROM herald.outbox b
+      WHERE b.xid >= pg_snapshot_xmax(done) AND b.xid < pg_snapshot_xmax(now_visible) AND (b.xid, b.id) > (after_xid, after_id)
+        AND pg_visible_in_snapshot(b.xid, now_visible) ORDER BY b.xid, b.id LIMIT max_rows)
+    LIMIT max_rows
+$$;
+COMMENT ON FUNCTION herald.difference_by_xid(pg_snapshot, pg_snapshot, xid8, bigint, int) IS
+'Internal: the next outbox rows of a difference, by transaction.';
+
+CREATE FUNCTION herald.pending(c herald.cursor, now_visible pg_snapshot, max_rows int)
     RETURNS TABLE (id bigint, bytes int, action "char", channel text, payload json)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    IF NOT is_big THEN
+    IF c.listed_xid IS NOT NULL THEN
+        RETURN;
+    ELSIF c.reading_fill IS NULL THEN
+        RETURN QUERY
+        SELECT d.id, d.bytes, d.action, d.channel, d.payload FROM herald.difference(c.done, now_visible) d
+         WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows;
+    ELSE
         RETURN QUERY
         SELECT o.id, o.bytes, o.action, o.channel, o.payload
-          FROM (SELECT * FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(done)
-                UNION ALL
-                SELECT * FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(done)))) o
-         WHERE pg_visible_in_snapshot(o.xid, now_visible) AND o.id > after_id
-         ORDER BY o.id LIMIT max_rows;
-        RETURN;
+          FROM (SELECT b.id, b.xid FROM herald.backlog b WHERE b.fill = c.reading_fill AND b.id > c.reading_id ORDER BY b.id LIMIT max_rows) b
+         CROSS JOIN LATERAL (SELECT * FROM herald.outbox x WHERE x.xid = b.xid AND x.id = b.id OFFSET 0) o
+         ORDER BY o.id;
     END IF;
-    -- Skip scan: hop from one xid to the next, and of each take no more than could be needed, straight from the index.
-    RETURN QUERY
-    WITH RECURSIVE hop(xid) AS (
-        (SELECT o.xid FROM herald.outbox o WHERE o.xid >= pg_snapshot_xmax(done) ORDER BY o.xid LIMIT 1)
-        UNION ALL
-        SELECT (SELECT o.xid FROM herald.outbox o WHERE o.xid > h.xid ORDER BY o.xid LIMIT 1)
-          FROM hop h WHERE h.xid < pg_snapshot_xmax(now_visible)
-    ), writer(xid) AS (
-        SELECT h.xid FROM hop h WHERE h.xid IS NOT NULL
-        UNION ALL
-        SELECT pg_snapshot_xip(done)
-    )
-    SELECT r.id, r.bytes, r.action, r.channel, r.payload
-      FROM writer w
-     CROSS JOIN LATERAL (SELECT * FROM herald.outbox o WHERE o.xid = w.xid AND o.id > after_id ORDER BY o.id LIMIT max_rows) r
-     WHERE pg_visible_in_snapshot(w.xid, now_visible)
-     ORDER BY r.id LIMIT max_rows;
 END
 $$;
-COMMENT ON FUNCTION herald.pending(pg_snapshot, pg_snapshot, bigint, int, boolean) IS
-'Internal: outbox rows that are visible in one snapshot and were not in another, in id order.';
+COMMENT ON FUNCTION herald.pending(herald.cursor, pg_snapshot, int) IS 'Internal: the next outbox rows in id order.';
 
 CREATE FUNCTION herald.rfc3339(at timestamptz) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
@@ -168,6 +200,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
+    max_listed CONSTANT int := 100000;
     c           herald.cursor;
     this_epoch  text;
     n_new       bigint;
@@ -200,11 +233,25 @@ BEGIN
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     now_visible := coalesce(c.reading, pg_current_snapshot());
     taken_at := date_trunc('milliseconds', clock_timestamp());
+    IF c.reading IS NULL AND n_new > max_rows THEN
+        c.reading_fill := c.position + 1;
+        c.listed_xid := '0';
+        c.listed_id := 0;
+    END IF;
+    IF c.listed_xid IS NOT NULL THEN
+        WITH portion AS (
+            INSERT INTO herald.backlog (fill, id, xid)
+            SELECT c.reading_fill, d.id, d.xid FROM herald.difference_by_xid(c.done, now_visible, c.listed_xid, c.listed_id, max_listed) d
+            RETURNING xid, id
+        )
+        SELECT p.xid, p.id INTO c.listed_xid, c.listed_id FROM portion p
+         WHERE (SELECT count(*) FROM portion) = max_listed ORDER BY p.xid DESC, p.id DESC LIMIT 1;
+    END IF;
 
     RETURN QUERY
     WITH seen AS MATERIALIZED (
         SELECT p.*, row_number() OVER w AS nth, sum(p.bytes) OVER w AS total, count(*) FILTER (WHERE p.action = 't') OVER w AS n_truncates
-          FROM herald.pending(c.done, now_visible, c.reading_id, max_rows, c.reading IS NOT NULL OR n_new > max_rows) p
+          FROM herald.pending(c, now_visible, max_rows) p
         WINDOW w AS (ORDER BY p.id)
     ), taken AS MATERIALIZED (
         -- The first row always; then up to the limit, and not past a TRUNCATE, which makes a batch alone.
@@ -255,14 +302,15 @@ BEGIN
                (SELECT max(e.name) FROM emptied e) AS last_name
           FROM taken t
     ), moved AS (
-        INSERT INTO herald.cursor (position, batch, id, done, reading, reading_id, reading_channel)
+        INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
         SELECT c.position + 1, batch, c.id + s.n_events,
                CASE WHEN d.is_done THEN now_visible ELSE c.done END,
                CASE WHEN d.is_done THEN NULL ELSE now_visible END,
+               CASE WHEN d.is_done THEN NULL ELSE c.reading_fill END, c.listed_xid, c.listed_id,
                CASE WHEN d.is_done THEN 0 WHEN s.is_half_emptied THEN c.reading_id ELSE coalesce(s.last_id, c.reading_id) END,
                CASE WHEN s.is_half_emptied THEN s.last_name ELSE '' END
           FROM sums s
-         CROSS JOIN LATERAL (SELECT s.n_taken = s.n_seen AND s.n_seen < max_rows AND NOT s.is_half_emptied AS is_done) d
+         CROSS JOIN LATERAL (SELECT s.n_taken = s.n_seen AND s.n_seen < max_rows AND NOT s.is_half_emptied AND c.listed_xid IS NULL AS is_done) d
     ), counted AS MATERIALIZED (
         SELECT count(nextval('herald.n_skipped')) AS n FROM sums s CROSS JOIN LATERAL generate_series(1, s.n_skipped)
     )
@@ -277,7 +325,7 @@ $$;
 COMMENT ON FUNCTION herald.sequence(text, int, int, text[], text[], text[], text[]) IS
 'For the server: one batch. Moves outbox rows that became visible (up to max_rows rows and max_bytes of payload, at least one) and
 the given messages to the log and returns them in id order; message is the index into the arrays. No row: nothing was pending. One
-row with id NULL: rows were consumed that made no event, look again. SQLSTATE 55000: call open(). 22P02: a message is not JSON.
+row with id NULL: rows were consumed that made no event, or a large backlog is being listed: look again. SQLSTATE 55000: call open(). 22P02: a message is not JSON.
 Fan out only after the commit.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint

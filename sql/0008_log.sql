@@ -141,34 +141,38 @@ CREATE FUNCTION herald.sweep() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    max_rows CONSTANT int := 100000;
+    max_rows CONSTANT int := 50000;
     newest   herald.cursor;
     swept    xid8;
-    upto     xid8;
+    behind   xid8;
     n_rows   bigint;
     last_xid xid8;
 BEGIN
     SELECT * INTO newest FROM herald.cursor c ORDER BY c.position DESC LIMIT 1;
-    upto := pg_snapshot_xmin(newest.done);
+    behind := pg_snapshot_xmin(newest.done);
     -- Where this session's last sweep ended: without it each one would walk again over all entries of the index that are
     -- dead but not yet vacuumed. A new session starts at the beginning.
     swept := coalesce(nullif(current_setting('herald.swept', true), ''), '0')::xid8;
-    IF swept > upto THEN
+    IF swept > behind THEN
         swept := '0';
     END IF;
     WITH doomed AS MATERIALIZED (
-        SELECT o.xid, o.id FROM herald.outbox o WHERE o.xid >= swept AND o.xid < upto ORDER BY o.xid, o.id LIMIT max_rows
+        SELECT o.xid, o.id FROM herald.outbox o WHERE o.xid >= swept AND o.xid < behind ORDER BY o.xid, o.id LIMIT max_rows
     ), gone AS (
         DELETE FROM herald.outbox o USING doomed d WHERE o.xid = d.xid AND o.id = d.id
     )
     SELECT count(*), (SELECT d.xid FROM doomed d ORDER BY d.xid DESC LIMIT 1) INTO n_rows, last_xid FROM doomed;
-    PERFORM set_config('herald.swept', CASE WHEN n_rows = max_rows THEN last_xid ELSE upto END::text, false);
+    PERFORM set_config('herald.swept', CASE WHEN n_rows = max_rows THEN last_xid ELSE behind END::text, false);
     DELETE FROM herald.cursor c WHERE c.position < newest.position - 1000;
+    DELETE FROM herald.backlog b USING (SELECT x.fill, x.id FROM herald.backlog x ORDER BY x.fill, x.id LIMIT max_rows) d
+     WHERE b.fill = d.fill AND b.id = d.id
+       AND (newest.reading_fill IS NULL OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.id <= newest.reading_id);
     RETURN n_rows;
 END
 $$;
 COMMENT ON FUNCTION herald.sweep() IS
-'For the server, every few seconds: removes outbox rows behind the cursor (at most 100 000) and old cursors. Returns how many rows.';
+'For the server, every few seconds: removes outbox rows behind the cursor (at most 50 000), old cursors and what is done of the
+backlog. Returns how many outbox rows: after 50 000 call it again soon.';
 
 CREATE FUNCTION herald.kept(channel text) RETURNS int
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -185,14 +189,15 @@ CREATE FUNCTION herald.trim_channels(names text[], max_rows int) RETURNS int
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
     WITH judged AS MATERIALIZED (
-        SELECT c.name, least(c.aged, herald.head_of(c.name) - herald.kept(c.name)) AS upto
+        SELECT c.name, c.floor, least(c.aged, herald.head_of(c.name) - herald.kept(c.name)) AS last_seq
           FROM unnest(names) n(name) JOIN herald.channel c ON c.name = n.name COLLATE "C"
          WHERE c.aged > c.floor
     ), doomed AS MATERIALIZED (
         SELECT l.id, l.channel, l.seq
           FROM judged j
          CROSS JOIN LATERAL (SELECT x.id, x.channel, x.seq FROM herald.log x
-                              WHERE x.channel = j.name AND x.seq <= j.upto ORDER BY x.seq LIMIT max_rows) l
+                              -- Above the floor: below it the index still has the entries of what was removed before.
+                              WHERE x.channel = j.name AND x.seq > j.floor AND x.seq <= j.last_seq ORDER BY x.seq LIMIT max_rows) l
          LIMIT max_rows
     ), gone AS (
         DELETE FROM herald.log l USING doomed d WHERE l.id = d.id
@@ -215,6 +220,8 @@ DECLARE
     last_id   bigint;
     last_name text;
     n_removed bigint := 0;
+    n_left    int;
+    n_window  int;
     is_idle   boolean;
 BEGIN
     IF max_rows < 1 THEN
@@ -224,15 +231,19 @@ BEGIN
         SELECT * INTO p FROM herald.trim_position t FOR UPDATE SKIP LOCKED;
         EXIT WHEN NOT FOUND OR retention IS NULL OR n_removed >= max_rows;
         is_idle := p.rejudge IS NULL;
+        -- An aged event pushes out one survivor at most, so half a limit's worth of rows fits the limit, and the position
+        -- can move. (Only after a rule began to keep less it may not: then the same rows again.)
+        n_left := max_rows - n_removed;
+        n_window := greatest(1, n_left / 2);
 
         SELECT array_agg(DISTINCT w.channel), max(w.id) INTO names, last_id
-          FROM (SELECT l.id, l.channel, l.at FROM herald.log l WHERE l.id > p.aged ORDER BY l.id LIMIT max_rows) w
+          FROM (SELECT l.id, l.channel, l.at FROM herald.log l WHERE l.id > p.aged ORDER BY l.id LIMIT n_window) w
          WHERE w.at < now() - retention;
         IF last_id IS NOT NULL THEN
             UPDATE herald.channel c SET aged = w.seq
               FROM (SELECT l.channel, max(l.seq) AS seq FROM herald.log l WHERE l.id > p.aged AND l.id <= last_id GROUP BY l.channel) w
              WHERE c.name = w.channel AND c.aged < w.seq;
-            n_removed := n_removed + herald.trim_channels(names, (max_rows - n_removed)::int);
+            n_removed := n_removed + herald.trim_channels(names, n_left);
             -- Cut off by the limit: the same channels again next time.
             EXIT WHEN n_removed >= max_rows;
             UPDATE herald.trim_position t SET aged = last_id;
@@ -240,7 +251,7 @@ BEGIN
         END IF;
 
         SELECT array_agg(DISTINCT w.channel), max(w.id) INTO names, last_id
-          FROM (SELECT l.id, l.channel FROM herald.log l WHERE l.id > greatest(p.fresh, p.aged) ORDER BY l.id LIMIT max_rows) w;
+          FROM (SELECT l.id, l.channel FROM herald.log l WHERE l.id > greatest(p.fresh, p.aged) ORDER BY l.id LIMIT n_window) w;
         IF last_id IS NOT NULL THEN
             n_removed := n_removed + herald.trim_channels(names, (max_rows - n_removed)::int);
             EXIT WHEN n_removed >= max_rows;
@@ -250,7 +261,7 @@ BEGIN
 
         IF p.rejudge IS NOT NULL THEN
             SELECT array_agg(w.name), max(w.name) INTO names, last_name
-              FROM (SELECT c.name FROM herald.channel c WHERE c.name > p.rejudge ORDER BY c.name LIMIT max_rows) w;
+              FROM (SELECT c.name FROM herald.channel c WHERE c.name > p.rejudge ORDER BY c.name LIMIT n_window) w;
             n_removed := n_removed + herald.trim_channels(names, (max_rows - n_removed)::int);
             EXIT WHEN n_removed >= max_rows;
             UPDATE herald.trim_position t SET rejudge = last_name;

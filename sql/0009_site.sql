@@ -251,7 +251,7 @@ GRANT EXECUTE ON FUNCTION herald.forget(text), herald.drop_rule(text), herald.ro
     herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,
                     regproc, regproc, regproc, regproc, regproc, regproc) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.version(), herald.site() TO herald_server;
--- disconnect() and forget() run with their caller's rights for now.
+-- disconnect() and forget() run with their caller's rights as long as they only refuse.
 GRANT EXECUTE ON FUNCTION herald.refuse(text, text) TO herald_publisher, herald_admin, herald_server;
 GRANT SELECT ON herald.rules, herald.presence TO herald_server, herald_admin;
 

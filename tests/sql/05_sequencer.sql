@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
-SELECT plan(44);
+SELECT plan(47);
 
 SELECT drain();
 CREATE TABLE q (id int PRIMARY KEY, room int, body text);
@@ -68,6 +68,16 @@ TRUNCATE q_never;
 SELECT results_eq($$SELECT id, channel FROM herald.sequence('b', 10, 10, '{}', '{}', '{}', '{}')$$, 'VALUES (NULL::bigint, NULL::text)', 'no known channel: look again');
 SELECT is(drain(), 0, '… and then nothing');
 
+-- A backlog that is listed in portions.
+CREATE TABLE q_bulk (id int);
+SELECT herald.watch('q_bulk', channel => 'bulk');
+INSERT INTO q_bulk SELECT generate_series(1, 110000);
+INSERT INTO q_bulk SELECT generate_series(110001, 110100);
+SELECT results_eq($$SELECT id, channel FROM herald.sequence('b', 2000, 1000000, '{}', '{}', '{}', '{}')$$, 'VALUES (NULL::bigint, NULL::text)', 'a large backlog is listed first: look again');
+SELECT is((SELECT max(channel) FROM herald.sequence('b', 2000, 1000000, '{bulk/said}', '{NULL}', '{NULL}', '{1}') WHERE message = 1), 'bulk/said', '… while messages go on');
+SELECT drain(20000);
+SELECT is((SELECT count(*) FILTER (WHERE (payload #>> '{data,new,id}')::bigint = seq) FROM herald.log WHERE channel = 'bulk'), 110100::bigint, '… and all arrives in order');
+
 -- Nothing in the outbox can stop it, not even what a superuser writes there.
 SELECT throws_ok($$INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', 'q/x', '{')$$, '22P02', NULL, 'the outbox takes JSON only');
 INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', repeat('x', 300), '1'), (1, 'e', '', '1'), (1, '?', 'q/x', '1'), (1, 't', '({[', '1'), (1, 'e', 'q/fine', '1');
@@ -75,7 +85,8 @@ INSERT INTO herald.outbox (xid, bytes, action, channel, payload) VALUES ('999999
 SELECT drain();
 SELECT is((SELECT count(*) FROM herald.log WHERE channel = 'q/fine'), 1::bigint, 'odd rows of the outbox are skipped');
 DELETE FROM herald.outbox WHERE xid = '999999999';
-SELECT ok(herald.sweep() > 0, 'sweep() removes what is behind the cursor');
+SELECT is(herald.sweep(), 50000::bigint, 'sweep() removes what is behind the cursor, in portions');
+DO $$ BEGIN WHILE herald.sweep() = 50000 LOOP END LOOP; END $$;
 SELECT is((SELECT count(*) FROM herald.outbox), 0::bigint, '… all of it');
 SELECT is(herald.sweep(), 0::bigint, '… once');
 

@@ -1,8 +1,14 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Reading a channel and trimming the log.
-SELECT plan(39);
+SELECT plan(40);
 
 SELECT drain();
+CREATE FUNCTION pg_temp.trim_all(keep interval, n int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE removed bigint; calls int := 0; BEGIN LOOP removed := herald.trim(keep, n); calls := calls + 1; EXIT WHEN removed < n; END LOOP; RETURN calls; END $$;
+-- What other files left in the log grows old and goes: time is made to pass by aging the rows.
+UPDATE herald.log SET at = at - interval '8 days';
+SELECT pg_temp.trim_all('7 days', 20000);
+SELECT is((SELECT count(*) FROM herald.log), 0::bigint, 'without rules everything that is old goes');
 CREATE FUNCTION pg_temp.say(channel text, n int, body text DEFAULT '"x"') RETURNS void LANGUAGE sql AS $$
     SELECT count(*) FROM herald.sequence('say', 10, 10, array_fill(channel, ARRAY[n]), array_fill(NULL::text, ARRAY[n]), array_fill(NULL::text, ARRAY[n]), array_fill(body, ARRAY[n]))
 $$;
@@ -29,14 +35,12 @@ SELECT throws_ok($$SELECT herald.read_channel('l/a', 'all', 1, 1, NULL, NULL)$$,
 SELECT results_eq($$SELECT seq, action, payload::text FROM herald.history('l/a', 2)$$, $$VALUES (9::bigint, 'message', '"x"'), (10, 'message', '"x"')$$, 'history()');
 SELECT is((SELECT count(*) FROM herald.history('l/a')), 10::bigint, '… 100 by default');
 
--- Trimming: time is made to pass by aging the rows.
+-- Trimming.
 SELECT herald.set_rule('l/*', message_history => 3);
 SELECT pg_temp.say('l/a', 10), pg_temp.say('l/b', 2), pg_temp.say('other/a', 4);
 CREATE FUNCTION pg_temp.kept() RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(concat(channel, ':', a, '-', b), ' ') FROM (SELECT channel, min(seq) a, max(seq) b FROM herald.log WHERE channel ~ '^(l|other)/' GROUP BY channel ORDER BY channel) x
 $$;
-CREATE FUNCTION pg_temp.trim_all(keep interval, n int) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE removed bigint; calls int := 0; BEGIN LOOP removed := herald.trim(keep, n); calls := calls + 1; EXIT WHEN removed < n; END LOOP; RETURN calls; END $$;
 SELECT is(herald.trim(NULL, 1000), 0::bigint, 'no retention: nothing is trimmed');
 SELECT is(herald.trim('7 days', 1000), 0::bigint, 'nothing is old');
 UPDATE herald.log SET at = at - interval '8 days';

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Rules, canonicals, publishing, and what is refused until the next release.
-SELECT plan(51);
+SELECT plan(57);
 
 SELECT herald.version() AS version \gset
 SELECT herald.set_rule('chat/*', anonymous_clients => true, public_messaging => true, message_history => 25);
@@ -11,7 +11,7 @@ SELECT results_eq($$SELECT * FROM herald.rules WHERE channel = 'chat/*'$$, $$VAL
 SELECT is((SELECT concat(kind, ' ', args ->> 'channel', ' ', args ->> 'message_history') FROM herald.command ORDER BY version DESC LIMIT 1), 'set_rule chat/* 50', 'the command says what');
 SELECT lives_ok(format('SELECT herald.set_rule(%L)', x), 'a pattern: ' || x) FROM unnest(ARRAY['*', 'room', 'public.*', 'a/b/*', 'ä/*', 'chat/1']) x;
 SELECT throws_ok(format('SELECT herald.set_rule(%L)', x), '22023', NULL, 'no pattern: ' || left(x, 9))
-  FROM unnest(ARRAY['', '**', 'a*', 'a*b', '/*', '.*', 'a//*', E'a\nb', repeat('x', 256), 'chat/**']) x;
+  FROM unnest(ARRAY['', '**', 'a*', 'a*b', '/*', '.*', 'a//*', E'a\tb', repeat('x', 256), 'chat/**']) x;
 SELECT throws_ok('SELECT herald.set_rule(NULL)', '22023', NULL, 'no channel');
 SELECT throws_ok($$SELECT herald.set_rule('a', message_history => -1)$$, '22023', NULL, 'message_history');
 SELECT throws_ok(format('SELECT herald.set_rule(%L, %I => %s)', 'a', x, CASE WHEN x IN ('presence', 'private_messaging') THEN 'true' ELSE '''now''' END), '0A000', NULL, 'refused until the next release: ' || x)
@@ -28,9 +28,9 @@ SELECT is((herald.site()::json -> 'rules' -> 2)::text, '{"channel" : "chat/*", "
 SELECT is((herald.site()::json ->> 'version')::bigint, herald.version(), '… and its version');
 
 SELECT herald.site()::json -> 'canonicals' ->> 0 AS canonical \gset
-SELECT matches(:'canonical', '^[A-Za-z0-9_-]{27}$', 'a canonical of 20 bytes as base64url');
+SELECT matches(:'canonical'::text, '^[A-Za-z0-9_-]{27}$', 'a canonical of 20 bytes as base64url');
 SELECT herald.rotate_canonical() AS rotated \gset
-SELECT isnt(:'rotated', :'canonical', 'rotate_canonical() returns another');
+SELECT ok(:'rotated' <> :'canonical', 'rotate_canonical() returns another');
 SELECT is((herald.site()::json -> 'canonicals')::text, format('["%s"]', :'rotated'), '… the only one from now on');
 SELECT herald.set_enabled(false);
 SELECT is(herald.site()::json ->> 'enabled', 'false', 'set_enabled(false)');

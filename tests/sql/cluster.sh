@@ -40,11 +40,14 @@ cluster_stop() {
 cluster_start() {
     work=$(mktemp -d /tmp/herald-sql.XXXXXX)
     trap cluster_stop EXIT
-    trap 'exit 130' INT TERM
+    trap 'exit 130' INT TERM HUP
+    # Whoever reads our output may be killed together with us, and the cleaning must not die of that.
+    trap '' PIPE
     [ "$(id -u)" != 0 ] || chown postgres: "$work"
     as_postgres "$bin/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
     as_postgres tee -a "$work/data/postgresql.conf" >/dev/null <<CONF
 listen_addresses = ''
+port = 5432
 unix_socket_directories = '$work'
 fsync = off
 max_connections = 60

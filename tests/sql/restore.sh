@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: PostgreSQL
+#
+# A database with watches is dumped and restored: the watches work at once, the log and its offsets are there, the epoch
+# is another, and what is captured before the first server comes is not lost.
+
+# shellcheck source=tests/sql/cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
+
+look() { run_sql "$1" "SELECT count(*) FROM herald.sequence('b', 1000, 1000000, '{}', '{}', '{}', '{}')"; }
+# Other transactions, so that the xids of the two differ.
+burn() { for _ in $(seq "$2"); do echo 'SELECT pg_current_xact_id();'; done | "$bin/psql" -Xq -d "$1" >/dev/null; }
+
+cluster_start
+cluster_install old
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d old >/dev/null <<'SQL'
+CREATE ROLE app;
+GRANT CREATE ON SCHEMA public TO app;
+CREATE TABLE filler (id int);
+CREATE TABLE thing (id int PRIMARY KEY, secret text, room int, body text);
+SELECT herald.watch('thing', channel => 'things/{room}', exclude => '{secret}');
+ALTER TABLE thing DROP COLUMN body;
+ALTER TABLE thing RENAME COLUMN secret TO hidden;
+ALTER TABLE thing RENAME COLUMN room TO place;
+ALTER TABLE thing OWNER TO app;
+CREATE TABLE part (id int, PRIMARY KEY (id)) PARTITION BY HASH (id);
+CREATE TABLE part_0 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+SELECT herald.watch('part');
+CREATE TABLE bulk (id int PRIMARY KEY);
+SELECT herald.watch('bulk', mode => 'statement');
+SELECT herald.set_rule('things/*', message_history => 10);
+INSERT INTO thing VALUES (1, 'hush', 5), (2, 'hush', 5);
+SQL
+look old >/dev/null
+run_sql old "INSERT INTO thing VALUES (3, 'hush', 5)" # stays in the outbox
+epoch=$(run_sql old 'SELECT epoch FROM herald.state')
+as_postgres "$bin/pg_dump" -h "$PGHOST" -U postgres -Fc -f "$work/dump" old
+burn postgres 500
+run_sql postgres 'CREATE DATABASE new'
+run_sql new 'CREATE TABLE shifts_oids (id int)'
+as_postgres "$bin/pg_restore" -h "$PGHOST" -U postgres -d new --exit-on-error "$work/dump"
+
+check 'the schema is there' 9 "$(run_sql new 'SELECT herald.schema_version()')"
+check 'the watches are there' 'bulk,part,thing' "$(run_sql new "SELECT string_agg(\"table\"::text, ',' ORDER BY \"table\"::text) FROM herald.watches WHERE enabled")"
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d new >/dev/null <<'SQL'
+INSERT INTO thing VALUES (4, 'hush', 5);
+INSERT INTO part VALUES (1), (2);
+BEGIN; SAVEPOINT a; INSERT INTO bulk VALUES (1); RELEASE a; COMMIT;
+SQL
+check 'open() makes a new epoch' t "$(run_sql new "SELECT is_renewed AND epoch <> '$epoch' FROM herald.open(NULL)")"
+check 'what was captured since the restore is taken, what the dump brought is not' 4 "$(look new)"
+check 'the log goes on after the old one' 'things/5:1 things/5:2 things/5:3' \
+    "$(run_sql new "SELECT string_agg(channel || ':' || seq, ' ' ORDER BY id) FROM herald.log WHERE channel = 'things/5'")"
+check 'renamed columns are still excluded and still in the template' '{"id":4,"place":5}' \
+    "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
+check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2)")"
+check 'the rules are there' 1 "$(run_sql new "SELECT count(*) FROM herald.rules WHERE message_history = 10")"
+check 'the trigger functions know the new oids' t "$(run_sql new "SELECT bool_and(strpos(p.prosrc, w.relation::oid::text) > 0) FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key")"
+check 'owners and rights are as before' '{app=X/herald_capture,herald_capture=X/herald_capture}' \
+    "$(run_sql new "SELECT ARRAY(SELECT a::text FROM unnest(p.proacl) a ORDER BY 1) FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key WHERE w.relation = 'thing'::regclass")"
+run_sql new "ALTER TABLE thing ADD COLUMN more int; INSERT INTO thing VALUES (5, 'hush', 5, 6)"
+look new >/dev/null
+check 'event triggers are there' '{"id":5,"place":5,"more":6}' \
+    "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
+check 'the second open() keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open(NULL)')"
+
+# A copy on the file level, and a crash.
+run_sql postgres 'CREATE DATABASE twin TEMPLATE new'
+check 'a database made from a template has an epoch of its own' t "$(run_sql twin 'SELECT is_renewed FROM herald.open(NULL)')"
+run_sql new "INSERT INTO thing VALUES (6, 'hush', 5)"
+cluster_restart immediate
+check 'after a crash sequence() wants open()' 1 "$(run_sql new "SELECT count(*) FROM herald.sequence('b', 10, 10000, '{}', '{}', '{}', '{}')" 2>&1 | grep -c 'crashed or was restored')"
+check 'a server that saw all keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open((SELECT max(id) FROM herald.log))')"
+check 'and the change from before the crash arrives' 1 "$(look new)"
+cluster_restart fast
+check 'a clean restart keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open(NULL)')"
+exit $((failures > 0))

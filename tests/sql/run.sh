@@ -18,13 +18,13 @@ run_sql herald_test "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; ALTER
 
 if [ $# -gt 0 ]; then
     pg_prove -d herald_test "$@"
-    exit $failures
+    exit "$failures"
 fi
 pg_prove -d herald_test "$here"/[0-9]*.sql || failures=$((failures + 1))
 
 # Uninstalling, with watched tables, while another database of the cluster still uses the roles, and then there too.
 cluster_install herald_other
-run_sql herald_other 'CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch($$a$$)' >/dev/null
+run_sql herald_other "CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch('a')" >/dev/null
 kept=$(PGOPTIONS='' "$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
 check 'roles that another database uses are kept, and named' 5 "$kept"
 left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = 'herald')
@@ -45,7 +45,8 @@ run_sql postgres "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE te
 check 'a database that is not UTF8 is refused' 1 "$("$bin/psql" -Xq -d latin -f "$sql_dir/install.sql" 2>&1 | grep -c 'needs a database in UTF8')"
 
 # Without superuser: everything but the event triggers.
-run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE; CREATE DATABASE plain OWNER plain'
+run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE'
+run_sql postgres 'CREATE DATABASE plain OWNER plain'
 "$bin/psql" -Xq1 -d herald_again -f "$sql_dir/uninstall.sql"
 PGOPTIONS='' "$bin/psql" -Xq -U plain -d plain -f "$sql_dir/install.sql" >"$work/plain" 2>&1 || cat "$work/plain"
 check 'a role with CREATEROLE can install' 9 "$(run_sql plain 'SELECT herald.schema_version()')"
@@ -67,5 +68,5 @@ for script in restore doorbell order; do
     echo "# $script.sh"
     "$here/$script.sh" || failures=$((failures + 1))
 done
-[ $failures = 0 ] || echo "$failures failed"
+[ "$failures" = 0 ] || echo "$failures failed"
 exit $((failures > 0))

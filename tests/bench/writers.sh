@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: PostgreSQL
+#
+# What capture costs the writers: pgbench with single-row INSERTs into the same table without and with a watch, at 8 and 32
+# clients, while a sequencer works beside them (a psql session that calls sequence() as the server does when it is awake);
+# once with commits as they are here, once with commits that cost 1 ms more, as on a typical cloud volume. Prints tps and the
+# ratio. Then: the bytes that a pending change takes in the outbox while no server is there, and how fast they are sequenced.
+#
+# The millisecond: Postgres is started with a preloaded fdatasync() that sleeps first. commit_delay would not do: it makes one
+# leader wait for others to join him, which is another thing than a slow disk.
+#
+#   tests/bench/writers.sh [seconds per run, default 5]
+
+# shellcheck source=tests/sql/cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../sql/cluster.sh"
+seconds=${1:-5}
+export CLUSTER_CONF="fsync = on
+wal_sync_method = fdatasync
+shared_buffers = 256MB
+max_wal_size = 4GB
+checkpoint_timeout = 1h"
+
+tps() { # CLIENTS TABLE
+    "$bin/pgbench" -n -M prepared -c "$1" -j 2 -T "$seconds" -f "$work/$2.sql" bench 2>/dev/null | sed -n 's/^tps = \([0-9]*\).*/\1/p'
+}
+
+sequencer() {
+    PGUSER=herald_server "$bin/psql" -Xq -d bench >/dev/null 2>&1 <<'SQL'
+SELECT FROM herald.open(NULL);
+DO $$
+DECLARE
+    n_looks int := 0;
+BEGIN
+    LOOP
+        PERFORM FROM herald.sequence('bench', 2000, 1048576, '{}', '{}', '{}', '{}');
+        IF NOT FOUND THEN
+            PERFORM pg_sleep(0.002);
+        END IF;
+        n_looks := n_looks + 1;
+        IF n_looks % 500 = 0 THEN
+            PERFORM herald.sweep();
+        END IF;
+        COMMIT;
+    END LOOP;
+END
+$$;
+SQL
+}
+
+cluster_start
+cluster_install bench
+columns="(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, room int, name text, note text, price numeric, at timestamptz DEFAULT now())"
+run_sql bench "CREATE TABLE plain $columns; CREATE TABLE watched $columns; SELECT herald.watch('watched', channel => 'rooms/{room}')" >/dev/null
+for table in plain watched; do
+    echo "INSERT INTO $table (room, name, note, price) VALUES ((random() * 1000)::int, 'some name', 'a note of medium length for this row', 12.50);" >"$work/$table.sql"
+done
+cat >"$work/slow.c" <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+int fdatasync(int fd)
+{
+    usleep(1000);
+    return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd);
+}
+C
+cc -O2 -shared -fPIC -o "$work/slow.so" "$work/slow.c" -ldl
+chmod a+rx "$work/slow.so"
+
+printf '%-18s %8s %12s %12s %7s\n' commit clients without with ratio
+for commit in 'as it is' '1 ms more'; do
+    if [ "$commit" = '1 ms more' ]; then
+        LD_PRELOAD=$work/slow.so cluster_restart fast
+    fi
+    sequencer &
+    for clients in 8 32; do
+        without=$(tps $clients plain)
+        with=$(tps $clients watched)
+        printf '%-18s %8s %12s %12s %7s\n' "$commit" $clients "$without" "$with" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')"
+    done
+    run_sql bench "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'herald_server'" >/dev/null
+    wait $! || true
+done
+
+# Nobody there: the outbox grows.
+cluster_restart fast
+run_sql bench 'SELECT FROM herald.open(NULL); TRUNCATE herald.outbox' >/dev/null
+run_sql bench 'VACUUM herald.outbox'
+echo "INSERT INTO watched (room, name, note, price) VALUES (1, 'some name', 'a note of medium length for this row', 12.50);" >"$work/watched.sql"
+"$bin/pgbench" -n -M prepared -c 8 -j 2 -t 10000 -f "$work/watched.sql" bench >/dev/null 2>&1
+run_sql bench "SELECT format('outbox: %s bytes per pending change, of which %s are the payload', pg_total_relation_size('herald.outbox') / count(*), avg(bytes)::int) FROM herald.outbox"
+start=$(date +%s%N)
+n=$(for _ in $(seq 45); do echo "SELECT count(id) FROM herald.sequence('b', 2000, 10000000, '{}', '{}', '{}', '{}');"; done | PGUSER=herald_server "$bin/psql" -XqAt -d bench | awk '{ n += $1 } END { print n }')
+echo "sequence(): $n events in batches of 2000: $((n * 1000000000 / ($(date +%s%N) - start))) a second"

@@ -1,0 +1,130 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- What an ordinary role, and one that may watch its own tables, cannot reach through us.
+SELECT plan(41);
+
+CREATE ROLE x_alice;
+CREATE ROLE x_mallory;
+CREATE ROLE x_nobody;
+CREATE ROLE x_app;
+GRANT herald_admin TO x_alice, x_mallory;
+GRANT herald_publisher TO x_app;
+GRANT USAGE ON SCHEMA tap TO x_alice, x_mallory, x_nobody, x_app;
+CREATE SCHEMA x_alice AUTHORIZATION x_alice;
+CREATE SCHEMA x_mallory AUTHORIZATION x_mallory;
+GRANT USAGE ON SCHEMA x_mallory TO x_alice;
+SELECT drain();
+
+-- Nobody.
+SET ROLE x_nobody;
+SELECT throws_ok(q, '42501', NULL, 'nobody: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox', 'SELECT * FROM herald.watches',
+    'SELECT * FROM herald.status', 'SELECT herald.publish($$a$$, $$1$$)', 'SELECT * FROM herald.history($$a$$)', 'SELECT herald.watch($$pg_class$$)',
+    'SELECT herald.sequence($$b$$, 1, 1, NULL, NULL, NULL, NULL)', 'SELECT herald.open(NULL)', 'SELECT herald.site()',
+    'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'CREATE TABLE herald.x (id int)']) q;
+NOTIFY herald, '{"action":"event"}';
+RESET ROLE;
+SELECT is(drain(), 0, 'a forged notification is no event');
+
+-- A publisher.
+SET ROLE x_app;
+SELECT lives_ok($$SELECT herald.publish('x/app', '1')$$, 'a publisher publishes');
+SELECT throws_ok(q, '42501', NULL, 'a publisher: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
+    'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
+    'SELECT herald.site()']) q;
+RESET ROLE;
+
+-- An admin and other people's tables.
+SET ROLE x_alice;
+CREATE TABLE x_alice.t (id int PRIMARY KEY, open text, secret text);
+SELECT lives_ok($$SELECT herald.watch('x_alice.t', channel => 'x/alice', exclude => '{secret}')$$, 'the owner watches her table');
+CREATE TABLE x_alice.unwatched (id int PRIMARY KEY, secret text);
+RESET ROLE;
+SELECT 'capture_' || key AS capture FROM herald.watch WHERE relation = 'x_alice.t'::regclass \gset
+SET ROLE x_mallory;
+CREATE TABLE x_mallory.t (id int PRIMARY KEY, open text, secret text);
+SELECT throws_ok(q, '42501', NULL, 'an admin: ' || q) FROM unnest(ARRAY['SELECT herald.watch(16384)', 'SELECT * FROM herald.log', 'SELECT * FROM herald.outbox']) q WHERE q NOT LIKE '%16384%';
+RESET ROLE;
+SELECT 'x_alice.t'::regclass::oid AS alice, 'x_alice.unwatched'::regclass::oid AS unwatched \gset
+SET ROLE x_mallory;
+SELECT throws_ok(format('SELECT herald.watch(%s::oid)', :alice), '42501', NULL, 'an admin cannot watch somebody else''s table');
+SELECT throws_ok(format('SELECT herald.unwatch(%s::oid)', :alice), '42501', NULL, '… nor unwatch it');
+SELECT throws_ok(format('CREATE TRIGGER x AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.%I()', :'capture'), '42501', NULL,
+    '… nor attach its trigger function to a table of his own');
+SELECT lives_ok(format('SELECT herald.prepare_watch(%s::oid), herald.generate_capture(%s::oid)', :unwatched, :unwatched), 'helpers called for a stranger''s table …');
+SELECT lives_ok(format('SELECT herald.generate_capture(%s::oid), herald.clean_watches(), herald.refresh()', :alice), '… in any way …');
+RESET ROLE;
+SET ROLE x_alice;
+INSERT INTO x_alice.t VALUES (1, 'o', 's');
+INSERT INTO x_alice.unwatched VALUES (1, 's');
+RESET ROLE;
+SELECT is(rows_of('x/alice'), '{"id":1,"open":"o"}', '… do not change what is announced');
+SELECT is((SELECT count(*) FROM herald.log WHERE payload::text LIKE '%unwatched%'), 0::bigint, '… or begin to announce');
+CREATE TRIGGER x AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.:capture();
+SELECT throws_ok($$INSERT INTO x_mallory.t VALUES (1)$$, '42501', NULL, 'the function refuses another table, even if a superuser attached it');
+DROP TRIGGER x ON x_mallory.t;
+
+-- Strangers' types in a watched table: no cast, no operator, no function of theirs may run.
+SET ROLE x_mallory;
+CREATE TABLE x_mallory.seen (what text);
+GRANT INSERT ON x_mallory.seen TO PUBLIC;
+GRANT USAGE ON SCHEMA x_mallory TO PUBLIC;
+CREATE TYPE x_mallory.evil AS ENUM ('a', 'b');
+CREATE TYPE x_mallory.pair AS (e x_mallory.evil, n int);
+CREATE DOMAIN x_mallory.dom AS x_mallory.evil;
+CREATE FUNCTION x_mallory.to_json(x_mallory.evil) RETURNS json LANGUAGE plpgsql AS $$BEGIN
+    INSERT INTO x_mallory.seen VALUES ('to_json as ' || current_user);
+    INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', 'x/forged', '1'); RETURN '1'; END$$;
+CREATE FUNCTION x_mallory.to_text(x_mallory.evil) RETURNS text LANGUAGE plpgsql AS $$BEGIN
+    INSERT INTO x_mallory.seen VALUES ('to_text as ' || current_user); RETURN 'evil'; END$$;
+CREATE FUNCTION x_mallory.to_json(x_mallory.pair) RETURNS json LANGUAGE plpgsql AS $$BEGIN
+    INSERT INTO x_mallory.seen VALUES ('pair as ' || current_user); RETURN '2'; END$$;
+CREATE FUNCTION x_mallory.same(x_mallory.evil, x_mallory.evil) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN
+    INSERT INTO x_mallory.seen VALUES ('same as ' || current_user); RETURN true; END$$;
+CREATE CAST (x_mallory.evil AS json) WITH FUNCTION x_mallory.to_json(x_mallory.evil) AS IMPLICIT;
+CREATE CAST (x_mallory.evil AS text) WITH FUNCTION x_mallory.to_text(x_mallory.evil) AS IMPLICIT;
+CREATE CAST (x_mallory.pair AS json) WITH FUNCTION x_mallory.to_json(x_mallory.pair) AS IMPLICIT;
+CREATE OPERATOR x_mallory.= (LEFTARG = x_mallory.evil, RIGHTARG = x_mallory.evil, FUNCTION = x_mallory.same);
+RESET ROLE;
+SET ROLE x_alice;
+CREATE TABLE x_alice.typed (id int PRIMARY KEY, e x_mallory.evil, es x_mallory.evil[], p x_mallory.pair, ps x_mallory.pair[], d x_mallory.dom);
+SELECT herald.watch('x_alice.typed', channel => 'x/{e}');
+CREATE TABLE x_alice.typed_2 (LIKE x_alice.typed);
+SELECT herald.watch('x_alice.typed_2', channel => 'x2/{e}', mode => 'statement');
+SET search_path = x_mallory, public, tap;
+CREATE TEMP TABLE outbox (bytes int, action "char", channel text, payload json);
+INSERT INTO x_alice.typed VALUES (1, 'a', '{a,b}', ROW('a', 1), ARRAY[ROW('b', 2)::x_mallory.pair], 'a');
+INSERT INTO x_alice.typed_2 SELECT * FROM x_alice.typed;
+UPDATE x_alice.typed SET d = 'b';
+UPDATE x_alice.typed_2 SET d = 'b';
+RESET search_path;
+RESET ROLE;
+SELECT is_empty('SELECT what FROM x_mallory.seen', 'no function of a stranger''s type was called');
+SELECT is(rows_of('x/a'), '{"id":1,"e":"a","es":["a","b"],"p":{"e":"a","n":1},"ps":["(b,2)"],"d":"a"} {"id":1,"e":"a","es":["a","b"],"p":{"e":"a","n":1},"ps":["(b,2)"],"d":"b"}',
+    'its values are announced all the same');
+SELECT is(actions('x2/a'), 'insert update', '… in statement mode too');
+SELECT is((SELECT count(*) FROM herald.log WHERE channel = 'x/forged'), 0::bigint, 'and nothing was forged');
+SET ROLE x_mallory;
+ALTER TYPE x_mallory.pair ADD ATTRIBUTE late x_mallory.evil;
+RESET ROLE;
+SET ROLE x_alice;
+UPDATE x_alice.typed SET p = ROW('a', 1, 'b');
+RESET ROLE;
+SELECT is((SELECT count(*) FROM x_mallory.seen), 0::bigint, 'nor after the type has grown');
+SELECT is(actions('x/a'), 'update', '… and that is an event');
+
+-- Code in wishes.
+SET ROLE x_mallory;
+CREATE TABLE x_mallory."odd'; $q$" (id int PRIMARY KEY, "c'||(SELECT 1)||'" text);
+SELECT herald.watch('x_mallory."odd''; $q$"', channel => $$x'||(SELECT current_user)||'/$code$;%s{c'||(SELECT 1)||'}$$);
+INSERT INTO x_mallory."odd'; $q$" VALUES (1, 'v');
+SELECT throws_ok($$CREATE TRIGGER "00_herald_row" AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.wake()$$, '42501', NULL, 'other functions are no trigger functions');
+RESET ROLE;
+SELECT is(rows_of($$x'||(SELECT current_user)||'/$code$;%sv$$), $${"id":1,"c'||(SELECT 1)||'":"v"}$$, 'quotes in names and templates stay text');
+SELECT is_empty($$SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'herald')
+    AND c.relkind IN ('r', 'p', 'v', 'm') AND has_table_privilege('herald_capture', c.oid, 'SELECT, UPDATE, DELETE') AND NOT has_table_privilege('public', c.oid, 'SELECT')$$,
+    'herald_capture reads nobody''s tables');
+
+-- Somebody else's advisory locks can slow us down, so they are shown.
+SELECT pg_advisory_lock(1751478881, 2);
+SELECT matches((SELECT foreign_lock_holders[1] FROM herald.status), '^postgres \(pid \d+\)$', 'status names foreign holders of our locks');
+SELECT pg_advisory_unlock(1751478881, 2);
+SELECT * FROM finish();
