@@ -19,8 +19,9 @@ own() {
     proto) echo base core ;;
     bus) echo base core loop ;;
     net) echo base core loop proto ;;
-    cli) echo base core loop pg auth proto bus net top ;;
-    top) echo base core loop pg auth proto bus net cli ;;
+    config) echo base ;;
+    cli) echo base core loop pg auth proto bus net config top ;;
+    top) echo base core loop pg auth proto bus net config cli ;;
     *) echo unknown ;;
     esac
 }
@@ -32,7 +33,7 @@ foreign() {
     libpq-fe.h | libpq/* | pg_config*.h | postgres_ext.h) echo pg cli ;;
     libwebsockets.h | libwebsockets/*) echo net ;;
     jansson.h) echo proto pg cli ;;
-    confuse.h) echo top ;;
+    confuse.h) echo config ;;
     jose/* | curl/*) echo auth ;;
     openssl/*) echo base net auth proto cli ;;
     *) echo any ;;

@@ -3,12 +3,12 @@
 #ifndef HERALD_SERVER_H
 #define HERALD_SERVER_H
 
-#include "config.h"
+#include "config/config.h"
 
 struct server_extras {     /* what `dev` adds; all may be absent */
     const char *canonical; /* printed on the ready line; NULL: asked from the database */
     bool has_examples;     /* serve the example pages */
-    bool stops_on_hangup; /* the terminal it was started from has gone */
+    bool stops_on_hangup;  /* the terminal it was started from has gone */
     /* Called on the main loop once, right after the ready line was printed. */
     void (*on_ready)(void *arg, const char *url, const char *canonical);
     void *arg;

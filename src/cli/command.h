@@ -3,9 +3,9 @@
 #ifndef HERALD_CLI_COMMAND_H
 #define HERALD_CLI_COMMAND_H
 
-#include "arguments.h"
 #include "base/err.h"
-#include "config.h"
+#include "config/arguments.h"
+#include "config/config.h"
 
 struct invocation {
     const struct arguments *arguments;

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "arguments.h"
+#include "config/arguments.h"
 
 enum { THIS = 1, OTHER = 2 };
 

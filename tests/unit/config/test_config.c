@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 
 static char path[] = "/tmp/pgherald-test-XXXXXX";
 

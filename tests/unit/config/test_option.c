@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "option.h"
+#include "config/option.h"
 
 struct target {
     char *text;

@@ -4,7 +4,7 @@
  *
  * Units are read case-sensitively where a slip would change the meaning by a factor (a bare "m" is
  * neither minutes nor mebibytes here) and written in the largest unit that divides the value. */
-#include "option.h"
+#include "config/option.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

@@ -8,7 +8,7 @@
  * so messages would name a wrong line: comments are replaced by blanks before it sees the text (try
  * the test of line numbers without that, when a newer version comes). And it ends the process when
  * asked to read a directory: only text that was read here is given to it. */
-#include "config.h"
+#include "config/config.h"
 
 #include <confuse.h>
 #include <errno.h>

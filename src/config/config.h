@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The process's options: one table gives parsing, defaults, environment, file, --help, `config
  * --print` and the reference page. Rules, watches and canonicals are not here: they live in SQL. */
-#ifndef HERALD_CONFIG_H
-#define HERALD_CONFIG_H
+#ifndef HERALD_CONFIG_CONFIG_H
+#define HERALD_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#include "arguments.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "option.h"
+#include "config/arguments.h"
+#include "config/option.h"
 
 struct config {
     char *listen;       /* "127.0.0.1:8080" */
@@ -74,12 +74,12 @@ void config_release(struct config *config);
 /* Logs a warning for each PGHERALD_ variable that no option has: it is most likely misspelt. */
 void config_warn_of_variables(void);
 
-/* Reads one file (config_file.c); a mistake gives "FILE:LINE: …" and exit code 78. */
+/* Reads one file (file.c); a mistake gives "FILE:LINE: …" and exit code 78. */
 enum status config_read_file(const char *path, struct config *config,
                              struct config_origins *origins, struct err *err) MUST_CHECK;
 const char *config_library_version(void); /* of libconfuse */
 
-/* Text about options (config_text.c). */
+/* Text about options (text.c). */
 void config_print(const struct config *config, const struct config_origins *origins, FILE *out);
 void config_reference(FILE *out); /* Markdown: docs/options.md */
 void config_help(struct option_table table, unsigned command, FILE *out);

@@ -2,14 +2,14 @@
 /* A command line taken apart by one or more option tables: which flags were given with which text,
  * and the rest. The texts are only looked at when they are applied, because flags are the last to
  * speak: defaults, file and environment come before them. Everything points into argv. */
-#ifndef HERALD_ARGUMENTS_H
-#define HERALD_ARGUMENTS_H
+#ifndef HERALD_CONFIG_ARGUMENTS_H
+#define HERALD_CONFIG_ARGUMENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
-#include "option.h"
+#include "config/option.h"
 
 struct option_table {
     const struct option *options;

@@ -3,7 +3,7 @@
  * gets a sentence that names the flag and what it wants, and there is no second list of flags to
  * keep in step. Abbreviated flags are not accepted: they would break whenever an option is added.
  */
-#include "arguments.h"
+#include "config/arguments.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 /* One row of an option table and what can be done with it alone: read a value from text, write it
  * as text. A table is an array of rows over one plain struct (`offset`, `size`), so the process's
  * settings (config.c) and the arguments of a single subcommand share parsing, messages and help. */
-#ifndef HERALD_OPTION_H
-#define HERALD_OPTION_H
+#ifndef HERALD_CONFIG_OPTION_H
+#define HERALD_CONFIG_OPTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /* What people read about options, all of it made from the table: the flags in --help, the values in
  * force in the syntax of the file (`config --print >pgherald.conf` is a good start of one), and the
  * reference page docs/options.md, which `make lint` compares with what the program says. */
-#include "config.h"
+#include "config/config.h"
 
 #include <stdlib.h>
 #include <string.h>

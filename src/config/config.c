@@ -4,7 +4,7 @@
  *
  * Every value is checked where it is found, even if a stronger source overrides it later: a mistake
  * in the file should not wait for the day on which the flag is dropped. */
-#include "config.h"
+#include "config/config.h"
 
 #include <assert.h>
 #include <stdlib.h>
