@@ -85,7 +85,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.max_sessions, 10000);
     assert_int_equal(config.max_frame_bytes, 65536);
     assert_int_equal(config.max_channels, 100);
-    assert_int_equal(config.outqueue_bytes, 1048576);
+    assert_int_equal(config.outqueue_bytes, 8388608);
     assert_int_equal(config.handshake_timeout_ms, 10000);
     assert_int_equal(config.ping_interval_ms, 25000);
     assert_int_equal(config.ping_misses, 2);
