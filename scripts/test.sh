@@ -5,7 +5,7 @@
 # ends with a line "stage: N passed, N failed", and the sum of these is the last line here.
 #
 # A stage that says nothing of the kind is one failed test, and so is one whose exit code contradicts its numbers: no
-# stage can fail silently. Full logs are in build/logs/. STAGES='unit sql' runs only those.
+# stage can fail silently; one that hangs is ended after STAGE_SECONDS (900). Full logs are in build/logs/. STAGES='unit sql' runs only those.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/logs
@@ -55,13 +55,13 @@ stage() {
 of() {
     variant=$1
     shift
-    make --no-print-directory -j"$(nproc)" VARIANT="$variant" "$@"
+    timeout -k 30 "${STAGE_SECONDS:-900}" make --no-print-directory -j"$(nproc)" VARIANT="$variant" "$@"
 }
 build() {
     of release build && of asan build && of tsan build
 }
 stage build build
-stage lint scripts/lint.sh
+stage lint timeout -k 30 "${STAGE_SECONDS:-900}" scripts/lint.sh
 stage unit of asan unit
 stage sql of asan sql
 stage integration of asan integration

@@ -135,7 +135,7 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
             INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (octet_length(text_1), 'e', new_channel, payload_1);
             EXIT announced;
         END IF;
-        IF octet_length(text_1) > %4$s THEN
+        IF octet_length(text_1) > %4$s%5$s THEN
             first_attempt := 2;
         END IF;
         payload_1 := NULL;$code$,
@@ -363,7 +363,8 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (%6$s, %3$L, %4$L, %5$L);
     ELSE%7$s    END IF;
-    IF CASE WHEN current_setting('herald.doorbell', true) = 'off' THEN false ELSE NOT pg_try_advisory_xact_lock_shared(1751478881, 1) END THEN
+    IF (CASE WHEN current_setting('herald.doorbell', true) = 'off' THEN false
+             ELSE NOT pg_try_advisory_xact_lock_shared(1751478881, 1) END) THEN
         IF pg_notification_queue_usage() < 0.5 THEN
             PERFORM pg_notify('herald', '');
         END IF;

@@ -48,7 +48,8 @@ writer_script() { # WRITER ROUND
 writer() { # WRITER
     local round
     for round in $(seq "$n_rounds"); do
-        writer_script "$1" "$round" | "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -d herald_order >/dev/null 2>>"$work/writers.err" ||
+        writer_script "$1" "$round" >"$work/writer-$1.sql"
+        "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -d herald_order -f "$work/writer-$1.sql" >/dev/null 2>>"$work/writers.err" ||
             sleep 0.2 # its server died: the next round goes on
     done
 }
@@ -65,7 +66,8 @@ sequencer() { # NAME
                 echo "SELECT pg_sleep($((RANDOM % 10)) * 0.001);"
                 [ $((i % 40)) != 0 ] || echo "SELECT herald.sweep(), herald.trim('7 days', 100);"
             done
-        } | PGUSER=herald_server "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -d herald_order 2>>"$work/sequencers.err" | grep -- '-' >>"$work/acked" || true
+        } >"$work/$1.sql"
+        PGUSER=herald_server "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -d herald_order -f "$work/$1.sql" 2>>"$work/sequencers.err" | grep -- '-' >>"$work/acked" || true
     done
 }
 

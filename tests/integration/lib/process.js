@@ -9,6 +9,9 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { until, within, SECOND } from './wait.js';
 
+// What the program under test would take for its own settings stays out of its environment.
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(PGHERALD_|PG[A-Z]+$)/.test(name)));
+
 const running = new Set();
 const directories = new Set();
 
@@ -72,7 +75,7 @@ export class Process {
         this.exit = null;
         this.child = spawn(command, args, {
             cwd,
-            env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...env },
+            env: { ...environment, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...env },
             stdio: ['ignore', 'pipe', 'pipe'],
             ...owner,
         });
