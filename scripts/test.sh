@@ -5,7 +5,8 @@
 # ends with a line "stage: N passed, N failed", and the sum of these is the last line here.
 #
 # A stage that says nothing of the kind is one failed test, and so is one whose exit code contradicts its numbers: no
-# stage can fail silently; one that hangs is ended after STAGE_SECONDS (900). Full logs are in build/logs/. STAGES='unit sql' runs only those.
+# stage can fail silently. One that hangs is ended after STAGE_SECONDS (900). Full logs are in build/logs/.
+# STAGES='unit sql' runs only those.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/logs
@@ -46,7 +47,7 @@ stage() {
     failed=$((failed + bad))
     printf '%-12s %4d passed, %d failed  (%d s)\n' "$name" "$good" "$bad" $(($(date +%s) - start))
     if [ "$bad" != 0 ] || [ "$code" != 0 ]; then
-        sed 's/^/    /' "$log" | tail -n 200
+        grep -v '^  CC  ' "$log" | sed 's/^/    /' | tail -n 200
     else
         grep -E '^    [^ ]' "$log" | head -20
     fi
