@@ -194,7 +194,7 @@ test('started by an ordinary user it runs Postgres as that user', async () => {
     chmodSync(copy, 0o755);
     const server = await Server.start({
         command: 'dev', flags: ['--data-dir', join(home, 'data')], owner: unprivileged, cwd: home,
-        env: { HOME: home },
+        env: { HOME: home }, program: copy,
     });
     started.push(server);
     await server.stop();

@@ -46,14 +46,16 @@ export async function pgherald(args, { env = {}, ...options } = {}) {
 }
 
 export class Server {
-    // database: URL. env: more PGHERALD_* variables. ready: false does not wait for the ready line.
-    static async start({ database, listen = '127.0.0.1:0', flags = [], env = {}, command = 'serve', ready = true, owner, cwd } = {}) {
+    // database: URL. env: more PGHERALD_* variables. ready: false does not wait for the ready line. program: a copy of the
+    // binary, for an owner who may not read the original.
+    static async start({ database, listen = '127.0.0.1:0', flags = [], env = {}, command = 'serve', ready = true, owner, cwd,
+        program = binary } = {}) {
         const server = new Server();
         server.sanitizers = new SanitizerLog();
-        server.options = { database, listen, flags, env, command, ready, owner, cwd };
+        server.options = { database, listen, flags, env, command, ready, owner, cwd, program };
         const args = [command, '--listen', listen, ...flags];
         const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
-        server.process = new Process(binary, args, {
+        server.process = new Process(program, args, {
             // Several workers even on a machine with two cores: sessions of one channel on different threads.
             env: { ...server.sanitizers.env, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...variables, ...env },
             owner,
