@@ -28,7 +28,10 @@
 #include "pg/database.h"
 #include "proto/xano.h"
 
-#define MAX_HELD 64    /* commands of one session while one waits */
+/* Of one session, while a command of it waits: a client that comes back joins all its channels at
+ * once. */
+#define MAX_HELD_PER_CHANNEL 4
+#define MAX_HELD_BYTES (1024 * 1024)
 #define MAX_INVALID 10 /* undecodable frames before close 1008 */
 #define ALIVE_CHECK_MS 250
 #define DRAIN_CHECK_MS 20
@@ -283,7 +286,8 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .transport = &server->transport,
         .store = &server->store,
         .max_channels = config->max_channels,
-        .max_held = MAX_HELD,
+        .max_held = MAX_HELD_PER_CHANNEL * config->max_channels + 64,
+        .max_held_bytes = MAX_HELD_BYTES,
         .max_invalid = MAX_INVALID,
     };
     server->hub = hub_new(&hub_options);

@@ -125,7 +125,8 @@ static bool handle(struct hub *hub, struct session *session, const struct comman
 
 static void hold(struct hub *hub, struct session *session, struct command *command)
 {
-    if (session->n_held < hub->options.max_held) {
+    if (session->n_held < hub->options.max_held &&
+        session->held_bytes + command_bytes(command) <= hub->options.max_held_bytes) {
         session_hold(session, command);
         return;
     }
@@ -212,6 +213,13 @@ static void update_gate(struct hub *hub)
     site_gate_unref(gate);
 }
 
+static void recheck(void *arg, struct session *session)
+{
+    if (!session->is_closing) {
+        hub_recheck(arg, session);
+    }
+}
+
 static void on_site(void *ctx, struct site *site)
 {
     struct hub *hub = ctx;
@@ -224,6 +232,7 @@ static void on_site(void *ctx, struct site *site)
     site_free(hub->site);
     hub->site = site;
     update_gate(hub);
+    session_table_each(&hub->sessions, recheck, hub);
     if (was_enabled && !site->is_enabled) {
         hub->transport->close_all(hub->transport->ctx, 1012, "realtime is switched off", 0);
     }

@@ -18,7 +18,8 @@ struct hub_options {
     const struct store *store;
     uint32_t max_channels; /* per session */
     uint32_t max_held;     /* commands held back per session while one waits */
-    uint32_t max_invalid;  /* invalid frames of a session before close 1008 */
+    uint32_t max_held_bytes;
+    uint32_t max_invalid; /* invalid frames of a session before close 1008 */
 };
 
 struct hub *hub_new(const struct hub_options *options);

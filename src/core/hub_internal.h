@@ -44,6 +44,9 @@ bool hub_join(struct hub *hub, struct session *session, const struct command *co
 bool hub_history(struct hub *hub, struct session *session, const struct command *command);
 void hub_leave(struct hub *hub, struct session *session, const struct command *command);
 bool hub_message(struct hub *hub, struct session *session, const struct command *command);
+/* The rules have changed: takes the session out of the channels it may no longer be in, and tells
+ * it. */
+void hub_recheck(struct hub *hub, struct session *session);
 /* One frame for all members of the channel, on all workers. */
 void hub_publish(struct hub *hub, struct channel *channel, const struct event *event);
 

@@ -245,7 +245,7 @@ static void on_answer(void *arg, const struct store_answer *found)
             }
         } else if (read->type == COMMAND_JOIN) {
             finish_join(hub, session, read, found);
-        } else {
+        } else if (session_in(session, channel)) { /* not removed while it waited */
             hub_answer(
                 hub, session,
                 hub->protocol->history(channel_name(channel), found->events, found->n_events));
@@ -268,4 +268,16 @@ void hub_leave(struct hub *hub, struct session *session, const struct command *c
     }
     detach(hub, session, channel);
     hub_answer(hub, session, hub->protocol->left(command->channel));
+}
+
+void hub_recheck(struct hub *hub, struct session *session)
+{
+    /* Backwards: taking one out moves the last one into its place. */
+    for (uint32_t i = session->n_subscriptions; i > 0; i--) {
+        struct channel *channel = session->subscriptions[i - 1].channel;
+        if (!channel->rule || !may_anonymous_join(channel->rule)) {
+            hub_answer_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED);
+            detach(hub, session, channel);
+        }
+    }
 }

@@ -51,6 +51,18 @@ struct session *session_table_find(const struct session_table *table, struct ses
     return session && session->id.generation == id.generation ? session : NULL;
 }
 
+void session_table_each(const struct session_table *table,
+                        void (*fn)(void *arg, struct session *session), void *arg)
+{
+    for (uint32_t worker = 0; worker < table->n_workers; worker++) {
+        for (uint32_t slot = 0; slot < table->n_slots[worker]; slot++) {
+            if (table->slots[worker][slot]) {
+                fn(arg, table->slots[worker][slot]);
+            }
+        }
+    }
+}
+
 struct session *session_table_open(struct session_table *table, struct session_id id)
 {
     assert(id.worker < table->n_workers);
@@ -115,12 +127,19 @@ bool session_remove(struct session *session, const struct channel *channel)
     return true;
 }
 
+uint32_t command_bytes(const struct command *command)
+{
+    return (uint32_t)(sizeof(*command) + command->channel.len + command->since_epoch.len +
+                      command->socket_id.len + command->payload.len);
+}
+
 void session_hold(struct session *session, struct command *command)
 {
     command->next = NULL;
     *session->held_end = command;
     session->held_end = &command->next;
     session->n_held++;
+    session->held_bytes += command_bytes(command);
 }
 
 struct command *session_next_held(struct session *session)
@@ -129,6 +148,7 @@ struct command *session_next_held(struct session *session)
     if (command) {
         session->held = command->next;
         session->n_held--;
+        session->held_bytes -= command_bytes(command);
         if (!session->held) {
             session->held_end = &session->held;
         }

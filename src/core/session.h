@@ -29,6 +29,7 @@ struct session {
     uint32_t n_appending; /* messages handed to the store, not answered yet */
     uint32_t n_invalid;
     uint32_t n_held;
+    uint32_t held_bytes;
     struct command *held, **held_end; /* commands that came while one waits */
     bool is_closing;                  /* told to close: what it still says is ignored */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
@@ -43,6 +44,9 @@ struct session_table {
 
 void session_table_init(struct session_table *table, uint32_t n_workers);
 void session_table_release(struct session_table *table); /* frees the sessions that are left */
+/* Calls fn for every session; it may not open or close any. */
+void session_table_each(const struct session_table *table,
+                        void (*fn)(void *arg, struct session *session), void *arg);
 struct session *session_table_open(struct session_table *table, struct session_id id);
 struct session *session_table_find(const struct session_table *table,
                                    struct session_id id);                       /* NULL: gone */
@@ -54,6 +58,7 @@ void session_add(struct session *session, struct channel *channel);
 bool session_remove(struct session *session,
                     const struct channel *channel); /* false: was not in it */
 
+uint32_t command_bytes(const struct command *command); /* what holding it costs, about */
 void session_hold(struct session *session, struct command *command); /* takes the command */
 struct command *session_next_held(struct session *session);          /* NULL: none */
 

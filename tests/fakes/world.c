@@ -193,6 +193,7 @@ static void receive(struct peer *peer, const struct frame *frame)
         assert(note.kind == NOTE_HISTORY && note.last == peer->position[c]);
         peer->owes_history[c] = false;
     }
+    assert(note.kind != NOTE_HISTORY || peer->is_member[c]);
     if (note.kind == NOTE_JOINED) {
         assert(!peer->is_member[c] || note.is_resumed || note.is_gap ||
                note.offset >= peer->position[c]);
@@ -202,6 +203,8 @@ static void receive(struct peer *peer, const struct frame *frame)
         peer->position[c] = note.offset;
         peer->replay_end[c] = note.is_resumed ? note.offset : 0;
         peer->replay_at[c] = 0;
+    } else if (note.kind == NOTE_ERROR && note.code == ERROR_CODE_REMOVED) {
+        peer->is_member[c] = peer->owes_history[c] = false;
     } else if (note.kind == NOTE_LEFT) {
         peer->is_member[c] = false;
     } else if (note.offset > 0) {
@@ -619,6 +622,7 @@ struct world *world_new(void)
         .store = &world->store,
         .max_channels = 3,
         .max_held = 8,
+        .max_held_bytes = 1 << 20,
         .max_invalid = 3,
     };
     world->hub = hub_new(&options);

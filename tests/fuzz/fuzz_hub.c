@@ -66,7 +66,7 @@ static void database_step(struct world *world, uint8_t step, uint8_t arg)
         world_answer(world, (arg & 1u) != 0, arg > 250);
         break;
     case 5:
-        world_site(world, (arg & 1u) * 20u, true, arg < 240);
+        world_site(world, (arg & 1u) * 20u, (arg & 6u) != 0, arg < 240);
         break;
     case 6:
         if (arg > 200) {

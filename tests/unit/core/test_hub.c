@@ -328,6 +328,27 @@ static void test_refusals_have_their_codes(void **state)
     assert_int_equal(last_note(0, 0).code, ERROR_CODE_SEND_REFUSED);
 }
 
+static void test_a_rule_that_shuts_members_out_removes_them(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_join(world, 0, 0, 1, PLAIN);
+    world_settle(world);
+    world_history(world, 0, 0, 0);
+    world_site(world, 100, false, true);
+    world_commit(world, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JJOO"); /* neither the event nor the history */
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_REMOVED);
+    world_history(world, 0, 0, 0);
+    assert_int_equal(last_note(0, 0).code, ERROR_CODE_NOT_JOINED);
+    world_site(world, 100, true, true);
+    world_join(world, 0, 0, 0, PLAIN);
+    world_settle(world);
+    assert_int_equal(last_note(0, 0).kind, NOTE_JOINED);
+}
+
 static void test_channels_per_session_are_limited(void **state)
 {
     (void)state;
@@ -461,6 +482,7 @@ int main(void)
         T(test_ephemeral_messages_do_not_touch_the_store),
         T(test_a_channel_made_ephemeral_keeps_a_senders_order),
         T(test_refusals_have_their_codes),
+        T(test_a_rule_that_shuts_members_out_removes_them),
         T(test_channels_per_session_are_limited),
         T(test_a_failed_read_undoes_the_join),
         T(test_a_failed_read_leaves_a_member_in),
