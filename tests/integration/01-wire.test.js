@@ -57,6 +57,15 @@ describe('handshake', () => {
 });
 
 describe('join and leave', () => {
+    test('a client that joins all its channels at once gets into all of them', async () => {
+        const client = await world.client();
+        const channels = [...Array(100).keys()].map((i) => `room/burst-${i}`);
+        channels.forEach((channel) => client.send('join', channel, { history: true }));
+        for (const channel of channels) {
+            assert.equal((await client.waitFor({ options: { channel } })).action, 'join');
+        }
+    });
+
     test('the acknowledgement names the joiner, the epoch and the head', async () => {
         const client = await world.client();
         const ack = await client.join('room/ack');
@@ -368,6 +377,21 @@ describe('rules', () => {
             other.send('join', 'later');
             return (await other.waitFor({ options: { channel: 'later' } })).action === 'error';
         }, 800);
+    });
+
+    test('who is in and may no longer be is told, and gets nothing more, history included', async () => {
+        await world.rule('closing', DURABLE);
+        const client = await world.client();
+        await until('the rule', async () => {
+            client.send('join', 'closing');
+            return (await client.waitFor({ options: { channel: 'closing' } })).action === 'join';
+        });
+        await world.rule('closing', { anonymous_clients: false, public_messaging: false });
+        assert.equal(await client.error('closing'), 'removed');
+        await world.publish('closing', 'secret');
+        client.send('history', 'closing');
+        assert.equal(await client.error('closing'), 'not_joined');
+        assert.deepEqual(client.on('closing', 'event'), []);
     });
 
     test('a message that turns durable and back stays behind its sender\'s last', async () => {
