@@ -17,11 +17,17 @@
 --     such types never reach it: composites are taken apart here, field by field; everything else is printed with
 --     format('%s'), which calls the type's output function, and that one only a superuser can have written.
 --     A cast whose function is in C or internal (only a superuser can create one: hstore, PostGIS) is called by name.
---   * value::text runs a user-defined cast to text. Only used for built-in types.
+--   * value::text runs a user-defined cast to text. Only used for built-in types. An array of domains is not built in.
 --   * operators: rows are compared by OPERATOR(pg_catalog.*<>), the byte image of whole records, which calls nothing.
 --     It also sees 1.0 become 1.00, which `=` would hide from whoever watches the text.
 --
 -- "Built in" is what to_json() itself takes for it: an oid below 16384.
+--
+-- All this is decided when the code is written, but Postgres resolves casts when it first runs it, and by then a column may
+-- have another type, if nobody could write the code anew. So wherever the code has such an expression, a guard runs first,
+-- a statement of its own (planning an expression may already run what is IMMUTABLE in it): it looks at the types with
+-- pg_typeof(), and what it does not let pass is not evaluated. Fields of composites are never named as (value).field,
+-- which Postgres also takes for a function call, field(value): they come out of (value).*, with a guard in the same query.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -76,6 +82,48 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.json_cast(oid) IS 'Internal: the C function that casts a type to json, qualified, or NULL.';
 
+-- Oids of types that are not built in mean nothing in a restored database: there is_elsewhere is true (step 4).
+CREATE FUNCTION herald.is_built_in(type oid, in_array boolean) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT t.oid < 16384 OR in_array AND t.typcategory = 'A' AND herald.base_type(t.typelem) < 16384
+                       FROM pg_type t WHERE t.oid = herald.base_type(type)), false)
+$$;
+COMMENT ON FUNCTION herald.is_built_in(oid, boolean) IS
+'Internal, for trigger functions: whether a type is a built-in one under its domains, or an array of domains of one.';
+GRANT EXECUTE ON FUNCTION herald.is_built_in(oid, boolean), herald.base_type(oid) TO herald_capture;
+
+CREATE FUNCTION herald.type_guard(type oid, value text) RETURNS text
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    first_user_oid CONSTANT oid := 16384;
+    base           oid := herald.base_type(type);
+    element        oid := (SELECT t.typelem FROM pg_type t WHERE t.oid = base AND t.typcategory = 'A' AND t.typelem <> 0);
+BEGIN
+    IF type < first_user_oid THEN
+        RETURN format('pg_typeof(%s)::oid < %s', value, first_user_oid);
+    ELSIF base < first_user_oid OR herald.base_type(element) < first_user_oid THEN
+        RETURN format('(pg_typeof(%1$s)::oid = %2$s AND is_elsewhere IS NULL OR herald.is_built_in(pg_typeof(%1$s)::oid, %3$s))',
+                      value, type, (base >= first_user_oid)::text);
+    ELSIF element IS NULL AND herald.json_cast(type) IS NOT NULL AND (SELECT t.typtype <> 'c' FROM pg_type t WHERE t.oid = type) THEN
+        -- The function's name must mean the same function, too: schemas can be renamed.
+        RETURN (SELECT format('(pg_typeof(%s)::oid = %s AND %L::regprocedure::oid = %s AND is_elsewhere IS NULL)', value, type,
+                              c.castfunc::regprocedure, c.castfunc)
+                  FROM pg_cast c WHERE c.castsource = type AND c.casttarget = 'json'::regtype);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION herald.type_guard(oid, text) IS
+'Internal: SQL that says whether a value still has a type for which its expression is safe; NULL if that needs no guard.';
+
+CREATE FUNCTION herald.row_guard(relation oid, columns text[], record text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(string_agg(g.guard, ' AND ' ORDER BY a.attnum), 'true')
+      FROM pg_attribute a CROSS JOIN LATERAL herald.type_guard(a.atttypid, format('%s.%I', record, a.attname)) g(guard)
+     WHERE a.attrelid = relation AND a.attname = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION herald.row_guard(oid, text[], text) IS 'Internal: the same for some columns of a record.';
+
 CREATE FUNCTION herald.printed(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('CASE WHEN %1$s IS DISTINCT FROM NULL THEN format(''%%s'', %1$s) END', value)
@@ -110,6 +158,8 @@ DECLARE
     is_big_number  boolean;
     t              pg_type;
     parts          text[];
+    guards         text[];
+    fields         text := 'f' || depth;
 BEGIN
     SELECT * INTO t FROM pg_type p WHERE p.oid = base;
     IF t.typcategory = 'A' AND t.typelem <> 0 THEN
@@ -119,9 +169,9 @@ BEGIN
     is_big_number := coalesce(element_base, base) IN ('int8'::regtype, 'numeric'::regtype) AND numbers = 'text';
 
     IF element IS NOT NULL THEN
-        IF is_big_number THEN
+        IF is_big_number AND type < first_user_oid THEN
             RETURN format('coalesce(to_json(%s::text[])::text, ''null'')', value);
-        ELSIF element_base < first_user_oid THEN
+        ELSIF element_base < first_user_oid AND NOT is_big_number THEN
             RETURN format('coalesce(to_json(%s)::text, ''null'')', value);
         ELSIF (SELECT p.typdelim = ',' FROM pg_type p WHERE p.oid = element) THEN
             -- Out as text and in again as an array of text: the elements as printed, and no cast of theirs.
@@ -135,14 +185,20 @@ BEGIN
         RETURN format('coalesce(to_json(%s)::text, ''null'')', value);
     ELSIF t.typtype = 'c' AND depth < 8 THEN
         SELECT array_agg(format('%L, %s', CASE WHEN f.nth = 1 THEN '' ELSE ',' END || to_json(f.attname)::text || ':',
-                                herald.json_text(f.atttypid, format('(%s).%I', value, f.attname), numbers, depth + 1))
-                         ORDER BY f.nth)
-          INTO parts
+                                herald.json_text(f.atttypid, format('%s.%I', fields, f.attname), numbers, depth + 1))
+                         ORDER BY f.nth),
+               array_agg(coalesce(herald.type_guard(f.atttypid, format('%s.%I', fields, f.attname)), 'true') ORDER BY f.nth)
+          INTO parts, guards
           FROM (SELECT a.attname, a.atttypid, row_number() OVER (ORDER BY a.attnum) AS nth FROM pg_attribute a
                  WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) f;
-        RETURN format('CASE WHEN %s IS DISTINCT FROM NULL THEN %s ELSE ''null'' END', value,
-                      herald.concat_of(ARRAY['''{'''] || coalesce(parts, '{}'::text[]) || ARRAY['''}''']));
-    ELSIF herald.json_cast(base) IS NOT NULL THEN
+        IF parts IS NULL THEN
+            RETURN format('CASE WHEN %s IS DISTINCT FROM NULL THEN ''{}'' ELSE ''null'' END', value);
+        END IF;
+        -- A guard that fails leaves a hole that is not JSON, so that the next attempt follows. OFFSET 0: planned as columns.
+        RETURN format('CASE WHEN %1$s IS DISTINCT FROM NULL THEN (SELECT CASE WHEN %4$s THEN %3$s END FROM (SELECT (%1$s).* OFFSET 0) %2$s)'
+                      ' ELSE ''null'' END', value, fields, herald.concat_of(ARRAY['''{'''] || parts || ARRAY['''}''']),
+                      array_to_string(guards, ' AND '));
+    ELSIF base = type AND herald.json_cast(base) IS NOT NULL THEN
         RETURN format('coalesce(%s(%s)::text, ''null'')', herald.json_cast(base), value);
     END IF;
     RETURN format('coalesce(to_json(%s)::text, ''null'')', herald.printed(value));
@@ -199,9 +255,21 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.template_parts(text) IS 'Internal: a template as pairs of literal text and the column after it (or NULL).';
 
+-- The sequencer makes a regular expression of it.
+CREATE FUNCTION herald.is_short_template(template text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN octet_length(template) BETWEEN 1 AND 1000
+                THEN (SELECT count(p.col) <= 16 FROM herald.template_parts(template) p) ELSE false END
+$$;
+COMMENT ON FUNCTION herald.is_short_template(text) IS 'Internal: whether a template has at most 1000 bytes and 16 columns.';
+
 CREATE FUNCTION herald.check_template(template text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF octet_length(template) > 0 AND NOT herald.is_short_template(template) THEN
+        RAISE EXCEPTION 'herald: the channel template % is too long', quote_literal(left(template, 300))
+            USING ERRCODE = '22023', HINT = 'A template has at most 1000 bytes and 16 columns.';
+    END IF;
     IF NOT herald.is_channel(regexp_replace(template, '{[^{}]+}', 'x', 'g')) OR regexp_replace(template, '{[^{}]+}', '', 'g') ~ '[{}]' THEN
         RAISE EXCEPTION 'herald: % is not a channel template', coalesce(quote_literal(template), 'NULL')
             USING ERRCODE = '22023', HINT = 'Up to 255 bytes without * and control characters; columns in braces: orders/{customer_id}';

@@ -14,7 +14,8 @@
 -- columns at all. The second and third carry "truncated_to_key": true, and they also serve rows over max_bytes. If not even
 -- the channel can be computed, a row that is only counted goes to the outbox. The INSERT itself stands outside, or each row
 -- would open a subtransaction with a number of its own. Columns are named in code that Postgres compiles on first use, so a
--- stale function degrades statement by statement.
+-- stale function degrades statement by statement. So it does where a guard (step 3) finds a type for which the code was not
+-- written: the key instead of the row, or only counted, but no expression that could run a stranger's cast.
 --
 -- The function belongs to one table and its parts; the oids are in the code, and is_part_of() decides what is not listed
 -- (a new partition, or a restored dump with other oids, until it is generated again). In a table that is not a part it
@@ -77,7 +78,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         WHEN EXISTS (SELECT FROM pg_inherits i WHERE relation IN (i.inhparent, i.inhrelid))
             THEN 'children and parents are also written directly, which statement triggers do not see'
         WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 3 = 1
-                        AND t.tgname NOT LIKE '00\_herald\_%' ESCAPE '\')
+                        AND NOT starts_with(t.tgname::text, '00_herald_'))
             THEN 'another AFTER ROW trigger may write the same table, and its changes would be announced too early'
         END
       FROM pg_class c WHERE c.oid = relation
@@ -85,15 +86,32 @@ $$;
 COMMENT ON FUNCTION herald.statement_mode_obstacle(oid) IS 'Internal: why mode statement would miss or reorder changes of a table, or NULL.';
 
 CREATE FUNCTION herald.wish_of(relation oid, watch_key text) RETURNS json
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    -- tgargs ends with a zero byte.
-    SELECT convert_from(substr(t.tgargs, 1, length(t.tgargs) - 1), 'UTF8')::json
-      FROM pg_trigger t
-     WHERE t.tgrelid = relation AND t.tgname LIKE '00\_herald\_%' ESCAPE '\' AND t.tgnargs = 1
-       AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || watch_key))
-     ORDER BY t.tgname LIMIT 1
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    argument bytea;
+    wish     json;
+BEGIN
+    FOR argument IN
+        -- tgargs ends with a zero byte.
+        SELECT substr(t.tgargs, 1, length(t.tgargs) - 1) FROM pg_trigger t
+         WHERE t.tgrelid = relation AND starts_with(t.tgname::text, '00_herald_') AND t.tgnargs = 1
+           AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || watch_key))
+         ORDER BY t.tgname
+    LOOP
+        BEGIN
+            wish := convert_from(argument, 'UTF8')::json;
+            IF json_typeof(wish) = 'object' THEN
+                RETURN wish;
+            END IF;
+        EXCEPTION WHEN data_exception THEN
+            NULL; -- No wish of ours.
+        END;
+    END LOOP;
+    RETURN NULL;
+END
 $$;
-COMMENT ON FUNCTION herald.wish_of(oid, text) IS 'Internal: the argument of a watched table''s triggers, or NULL.';
+COMMENT ON FUNCTION herald.wish_of(oid, text) IS
+'Internal: the argument of a watched table''s triggers, the first that is a JSON object, or NULL.';
 
 -- Settings that change how values print. Each costs 0.5 µs a row, so only what the columns need.
 CREATE FUNCTION herald.capture_settings(relation oid, columns text[], in_template text[]) RETURNS text
@@ -120,13 +138,17 @@ COMMENT ON FUNCTION herald.capture_settings(oid, text[], text[]) IS 'Internal: t
 -- The usual case, straight: whatever is not usual (a NULL or another channel, too many bytes, an error) goes on to the
 -- attempts below. Every plpgsql expression is set up anew in each transaction, about 1.2 µs each, so the number of them is
 -- what a single-row INSERT pays.
-CREATE FUNCTION herald.fast_code(operation text, channel text, old_channel text, text_of text, changed text, max_bytes int) RETURNS text
+CREATE FUNCTION herald.fast_code(operation text, guard text, channel text, old_channel text, text_of text, changed text, max_bytes int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
-        BEGIN%1$s
-            new_channel := %2$s;
-            text_1 := %3$s;
-            payload_1 := text_1;
+        BEGIN
+            IF %6$s THEN%1$s
+                new_channel := %2$s;
+                text_1 := %3$s;
+                payload_1 := text_1;
+            ELSE
+                first_attempt := 2;
+            END IF;
         EXCEPTION WHEN OTHERS THEN
             text_1 := NULL;
             first_attempt := 2;
@@ -140,17 +162,18 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         END IF;
         payload_1 := NULL;$code$,
         CASE operation WHEN 'UPDATE' THEN format($check$
-            IF NOT (%s) THEN
-                RETURN NULL;
-            END IF;
-            old_channel := %s;$check$, changed, old_channel) ELSE '' END,
-        channel, text_of, max_bytes, CASE operation WHEN 'UPDATE' THEN ' AND new_channel = old_channel' ELSE '' END)
+                IF NOT (%s) THEN
+                    RETURN NULL;
+                END IF;
+                old_channel := %s;$check$, changed, old_channel) ELSE '' END,
+        channel, text_of, max_bytes, CASE operation WHEN 'UPDATE' THEN ' AND new_channel = old_channel' ELSE '' END, guard)
 $$;
-COMMENT ON FUNCTION herald.fast_code(text, text, text, text, text, int) IS
+COMMENT ON FUNCTION herald.fast_code(text, text, text, text, text, text, int) IS
 'Internal: the part of a row-mode trigger function that announces a row in the usual case.';
 
 CREATE FUNCTION herald.row_mode_code(head text, new_channel text, old_channel text, new_row text, old_row text,
-                                     new_key text, old_key text, changed text, max_bytes int) RETURNS text
+                                     new_key text, old_key text, changed text, max_bytes int,
+                                     new_guards text[], old_guards text[]) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
     <<announced>>
@@ -164,6 +187,19 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         BEGIN
             tail := CASE WHEN attempt = 1 THEN '},"dbo_id":0,"row_id":0}'
                          ELSE ',"truncated_to_key":true},"dbo_id":0,"row_id":0}' END;
+            IF TG_OP <> 'DELETE' AND attempt = 1 THEN
+                CONTINUE WHEN NOT (%13$s);
+            ELSIF TG_OP <> 'DELETE' AND attempt = 2 THEN
+                CONTINUE WHEN NOT (%14$s);
+            ELSIF TG_OP <> 'DELETE' THEN
+                CONTINUE WHEN NOT (%15$s);
+            ELSIF attempt = 1 THEN
+                CONTINUE WHEN NOT (%16$s);
+            ELSIF attempt = 2 THEN
+                CONTINUE WHEN NOT (%17$s);
+            ELSE
+                CONTINUE WHEN NOT (%18$s);
+            END IF;
             IF TG_OP = 'UPDATE' AND attempt = 1 THEN
                 IF NOT (%8$s) THEN
                     RETURN NULL;
@@ -231,14 +267,15 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     END IF;
     END announced;
 $code$, head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed, max_bytes,
-        herald.fast_code('INSERT', new_channel, old_channel, format('concat(%L, %s, %L)', '{"data":{"action":"insert",' || head || ',"new":', new_row,
+        herald.fast_code('INSERT', new_guards[1], new_channel, old_channel, format('concat(%L, %s, %L)', '{"data":{"action":"insert",' || head || ',"new":', new_row,
                                                                     ',"old":null},"dbo_id":0,"row_id":0}'), changed, max_bytes),
-        herald.fast_code('UPDATE', new_channel, old_channel, format('concat(%L, %s, %L, %s, %L)', '{"data":{"action":"update",' || head || ',"new":', new_row,
+        herald.fast_code('UPDATE', new_guards[1], new_channel, old_channel, format('concat(%L, %s, %L, %s, %L)', '{"data":{"action":"update",' || head || ',"new":', new_row,
                                                                     ',"old":', old_row, '},"dbo_id":0,"row_id":0}'), changed, max_bytes),
-        herald.fast_code('DELETE', old_channel, old_channel, format('concat(%L, %s, %L)', '{"data":{"action":"delete",' || head || ',"new":null,"old":', old_row,
-                                                                    '},"dbo_id":0,"row_id":0}'), changed, max_bytes))
+        herald.fast_code('DELETE', old_guards[1], old_channel, old_channel, format('concat(%L, %s, %L)', '{"data":{"action":"delete",' || head || ',"new":null,"old":', old_row,
+                                                                    '},"dbo_id":0,"row_id":0}'), changed, max_bytes),
+        new_guards[1], new_guards[2], new_guards[3], old_guards[1], old_guards[2], old_guards[3])
 $$;
-COMMENT ON FUNCTION herald.row_mode_code(text, text, text, text, text, text, text, text, int) IS
+COMMENT ON FUNCTION herald.row_mode_code(text, text, text, text, text, text, text, text, int, text[], text[]) IS
 'Internal: the part of a row-mode trigger function that announces a row.';
 
 -- One INSERT … SELECT over the transition tables, which are called n and o. OLD and NEW are paired by position: Postgres
@@ -307,7 +344,8 @@ COMMENT ON FUNCTION herald.statement_mode_insert(text, int, text, text, text, te
 'Internal: one INSERT of a statement-mode trigger function.';
 
 CREATE FUNCTION herald.statement_mode_code(head text, new_channel text, old_channel text, new_row text, old_row text,
-                                           new_key text, old_key text, changed text, max_bytes int, position_name text) RETURNS text
+                                           new_key text, old_key text, changed text, max_bytes int, position_name text,
+                                           new_guards text[], old_guards text[]) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
     FOR attempt IN 1 .. 3 LOOP
@@ -326,13 +364,17 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
     END IF;
 $code$,
-        'IF ' || string_agg(format('TG_OP = %L AND attempt = %s THEN%s;', o.op, a.attempt,
+        'IF ' || string_agg(format('TG_OP = %L AND attempt = %s THEN
+                -- One row tells the types of all.
+                CONTINUE WHEN NOT coalesce((SELECT %s FROM %s LIMIT 1), true);%s;', o.op, a.attempt,
+                     CASE o.op WHEN 'DELETE' THEN old_guards[a.attempt] ELSE new_guards[a.attempt] END,
+                     CASE o.op WHEN 'DELETE' THEN 'o' ELSE 'n' END,
                      herald.statement_mode_insert(o.op, a.attempt, head, new_channel, old_channel, new_row, old_row,
                                                   new_key, old_key, changed, max_bytes, position_name)),
                      E'\n            ELSIF ' ORDER BY o.op, a.attempt) || E'\n            END IF;')
       FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) o(op) CROSS JOIN generate_series(1, 3) a(attempt)
 $$;
-COMMENT ON FUNCTION herald.statement_mode_code(text, text, text, text, text, text, text, text, int, text) IS
+COMMENT ON FUNCTION herald.statement_mode_code(text, text, text, text, text, text, text, text, int, text, text[], text[]) IS
 'Internal: the part of a statement-mode trigger function that announces rows.';
 
 CREATE FUNCTION herald.capture_code(parts oid[], watch_key text, truncate_action text, truncate_channel text,
@@ -343,6 +385,7 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     is_known      boolean := false;
+    is_elsewhere  boolean;
     first_attempt int := 1;
     tail          text;
     new_channel   text;
@@ -359,6 +402,7 @@ BEGIN
             RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::regclass
                 USING ERRCODE = '42501', HINT = 'Call herald.watch() for this table instead.';
         END IF;
+        is_elsewhere := true;
     END IF;
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (%6$s, %3$L, %4$L, %5$L);

@@ -127,6 +127,8 @@ DECLARE
     head       text;
     announce   text;
     position_  text := 'herald_position';
+    new_guards text[];
+    old_guards text[];
     code       text;
 BEGIN
     LOCK TABLE herald.watch IN SHARE ROW EXCLUSIVE MODE;
@@ -187,6 +189,11 @@ BEGIN
             position_ := position_ || '_';
         END LOOP;
     END IF;
+    -- What must hold before each attempt's expressions run: the types of the row's, the key's, the channel's columns.
+    new_guards := ARRAY[herald.row_guard(relation, shown || in_channel, new_), herald.row_guard(relation, keys || in_channel, new_),
+                        herald.row_guard(relation, in_channel, new_)];
+    old_guards := ARRAY[herald.row_guard(relation, shown || in_channel, old_), herald.row_guard(relation, keys || in_channel, old_),
+                        herald.row_guard(relation, in_channel, old_)];
     IF array_position(in_channel, NULL) IS NOT NULL THEN
         RAISE WARNING 'herald: a column of % that is in the channel template % is gone: nothing is announced', relation, wish ->> 'channel'
             USING HINT = 'Call herald.watch() again with another template.';
@@ -197,14 +204,14 @@ BEGIN
             herald.json_row(relation, shown, new_, numbers), herald.json_row(relation, shown, old_, numbers),
             herald.json_row(relation, keys, new_, numbers), herald.json_row(relation, keys, old_, numbers),
             format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
-            max_bytes, position_);
+            max_bytes, position_, new_guards, old_guards);
     ELSE
         announce := herald.row_mode_code(head,
             herald.channel_text(relation, template, new_), herald.channel_text(relation, template, old_),
             herald.json_row(relation, shown, new_, numbers), herald.json_row(relation, shown, old_, numbers),
             herald.json_row(relation, keys, new_, numbers), herald.json_row(relation, keys, old_, numbers),
             format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
-            max_bytes);
+            max_bytes, new_guards, old_guards);
     END IF;
     code := herald.capture_code(herald.parts_of(relation), w.key,
         CASE WHEN array_position(in_channel, NULL) IS NOT NULL OR octet_length(template) > 255 AND in_channel = '{}' THEN 's'

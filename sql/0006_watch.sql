@@ -117,7 +117,7 @@ DECLARE
 BEGIN
     FOR trigger_name IN
         SELECT t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-         WHERE t.tgrelid = relation AND n.nspname = 'herald' AND p.proname LIKE 'capture\_%' ESCAPE '\' AND NOT t.tgisinternal
+         WHERE t.tgrelid = relation AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND NOT t.tgisinternal
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, relation);
     END LOOP;
@@ -213,7 +213,7 @@ BEGIN
               FROM pg_event_trigger_ddl_commands() d
               LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
              WHERE d.classid = 'pg_class'::regclass
-                OR d.classid = 'pg_trigger'::regclass AND t.tgname NOT LIKE '00\_herald\_%' ESCAPE '\'
+                OR d.classid = 'pg_trigger'::regclass AND NOT starts_with(t.tgname::text, '00_herald_')
             UNION
             SELECT i.inhparent FROM touched t JOIN pg_inherits i ON i.inhrelid = t.oid
         )
@@ -256,7 +256,8 @@ COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to
 GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text), herald.unwatch(regclass),
     herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text),
     herald.prepare_watch(regclass), herald.generate_capture(regclass), herald.drop_triggers(regclass), herald.clean_watches(),
-    herald.check_template(text), herald.template_parts(text), herald.is_channel(text), herald.statement_mode_obstacle(oid) TO herald_admin;
+    herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
+    herald.statement_mode_obstacle(oid) TO herald_admin;
 GRANT SELECT ON herald.watches TO herald_admin, herald_server;
 
 INSERT INTO herald.schema_step (step, name) VALUES (6, 'watch');

@@ -258,14 +258,13 @@ BEGIN
         SELECT * FROM seen r WHERE r.nth = 1 OR r.total <= max_bytes AND r.n_truncates = 0
     ), emptied AS MATERIALIZED (
         SELECT t.id, t.payload, k.name
-          FROM taken t
+          FROM (SELECT * FROM taken t WHERE t.action = 't' AND herald.is_short_template(t.channel) OFFSET 0) t
          CROSS JOIN LATERAL (
              SELECT x.name FROM herald.channel x
               WHERE x.name > c.reading_channel COLLATE "C"
                 AND x.name >= herald.template_prefix(t.channel) COLLATE "C" AND x.name < (herald.template_prefix(t.channel) || chr(1114111)) COLLATE "C"
                 AND x.name ~ herald.template_pattern(t.channel)
               ORDER BY x.name LIMIT max_rows) k
-         WHERE t.action = 't'
     ), event AS (
         SELECT t.id AS outbox_id, NULL::int AS message, t.channel COLLATE "C" AS channel, 'event' AS action,
                NULL::json AS client, NULL::json AS options, t.payload
@@ -296,7 +295,8 @@ BEGIN
           FROM numbered n JOIN head h ON h.channel = n.channel ORDER BY n.in_batch
     ), sums AS MATERIALIZED (
         SELECT (SELECT count(*) FROM numbered) AS n_events, count(*) AS n_taken, max(t.id) AS last_id,
-               count(*) FILTER (WHERE t.action NOT IN ('e', 't') OR octet_length(t.channel) NOT BETWEEN 1 AND 255) AS n_skipped,
+               count(*) FILTER (WHERE CASE t.action WHEN 'e' THEN octet_length(t.channel) NOT BETWEEN 1 AND 255
+                                             WHEN 't' THEN NOT herald.is_short_template(t.channel) ELSE true END) AS n_skipped,
                (SELECT count(*) FROM seen) AS n_seen,
                (SELECT count(*) = max_rows FROM emptied) AS is_half_emptied,
                (SELECT max(e.name) FROM emptied e) AS last_name

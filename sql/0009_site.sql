@@ -36,13 +36,19 @@ BEGIN
     ELSIF dbo_id IS NOT NULL THEN
         PERFORM herald.refuse('publishing to an audience (dbo_id, row_id) is', 'Leave both out to publish to everyone in the channel.');
     END IF;
-    payload := '{"data":' || coalesce(data::text, 'null') || ',"dbo_id":0,"row_id":0}';
+    payload := coalesce(data::text, 'null');
+    IF octet_length(payload) > 16777216 THEN
+        RAISE EXCEPTION 'herald: data of % bytes is too large to publish', octet_length(payload)
+            USING ERRCODE = '22023', HINT = 'The text of data can have up to 16 MiB (16777216 bytes).';
+    END IF;
+    payload := '{"data":' || payload || ',"dbo_id":0,"row_id":0}';
     INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (octet_length(payload), 'e', channel, payload::json);
     PERFORM herald.ring();
 END
 $$;
 COMMENT ON FUNCTION herald.publish(text, jsonb, int, text) IS
-'Sends an event to everyone in a channel, if and when this transaction commits. dbo_id and row_id, the audience, are refused
+'Sends an event to everyone in a channel, if and when this transaction commits. Data of more than 16 MiB as text is refused
+(SQLSTATE 22023). dbo_id and row_id, the audience, are refused
 until there are identities.';
 
 CREATE FUNCTION herald.disconnect(dbo_id int DEFAULT NULL, row_id text DEFAULT NULL, socket_id text DEFAULT NULL,
