@@ -110,8 +110,8 @@ corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)
 	@scripts/corpus.sh $(FUZZ_TESTS:%=%.replay)
 fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
-bench: $(BIN) ## the benchmarks of tests/bench
-	@tests/bench/run.sh
+bench: ## what capture costs the writers (pgbench, with and without the trigger)
+	@tests/bench/writers.sh
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
 
 .PHONY: fuzz-run
