@@ -19,7 +19,7 @@ check_format() {
 }
 
 check_tidy() {
-    flags="-std=c17 -D_GNU_SOURCE -Isrc $(pkg-config --cflags libpq libwebsockets jansson openssl libuv libconfuse)"
+    flags="-std=c17 -D_GNU_SOURCE -Isrc $(pkg-config --cflags libpq libwebsockets jansson openssl libuv libconfuse jose libcurl)"
     echo $c_files | tr ' ' '\n' | grep '^src/' |
         xargs -P "$(nproc)" -I{} sh -c "clang-tidy --quiet {} -- $flags 2>/dev/null"
 }

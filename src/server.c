@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
-#include "core/hub.h"
+#include "core/hub/hub.h"
 #include "loop/loop.h"
 #include "net/net.h"
 #include "pages.h"

@@ -14,7 +14,9 @@
 #include "config/option.h"
 
 struct config {
-    char *listen;       /* "127.0.0.1:8080" */
+    char *listen;     /* "127.0.0.1:8080" */
+    char *tls_listen; /* NULL: no TLS */
+    char *tls_cert_file, *tls_key_file;
     char *database_url; /* "": what libpq takes by itself */
     uint32_t workers;   /* 0: cores minus one, at least one */
     uint32_t max_sessions;
@@ -31,15 +33,37 @@ struct config {
     uint32_t query_timeout_ms;
     uint32_t append_max_bytes;
     uint32_t retention_hours;
+    char *token_secret_file; /* NULL, as the next ones: no such key */
+    char *token_secret_algorithm;
+    char *token_key_file;
+    char *token_key_algorithm; /* NULL: the usual one of the key's type */
+    char *token_jwks_file;
+    char *token_jwks_url;
+    uint32_t token_jwks_refresh_ms;
+    char *token_issuer, *token_audience; /* NULL: not checked */
+    uint32_t token_leeway_ms;
+    char *token_dbo_claim, *token_row_claim, *token_extras_claim;
+    uint32_t token_max_bytes;
+    bool token_in_query;
+    char *token_function; /* NULL: opaque tokens are refused */
+    bool invalid_token_rejects;
+    uint32_t hook_timeout_ms;
+    uint32_t hook_connections;
+    uint32_t authorize_cache_ms;
+    uint32_t presence_grace_ms;
     enum log_level log_level;
     bool log_json;
 
-    char *config_file;            /* NULL: the default one, if it is there */
-    char *data_dir;               /* dev */
-    char *pg_bindir;              /* dev; NULL: searched */
-    bool no_writer;               /* dev */
-    char *server_password_file;   /* install, upgrade; NULL: the password stays */
-    bool yes;                     /* uninstall */
+    char *config_file;          /* NULL: the default one, if it is there */
+    char *data_dir;             /* dev */
+    char *pg_bindir;            /* dev; NULL: searched */
+    bool no_writer;             /* dev */
+    char *server_password_file; /* install, upgrade; NULL: the password stays */
+    bool yes;                   /* uninstall */
+    struct {                    /* token */
+        char *row_id, *extras;
+        uint32_t dbo_id, expires_ms;
+    } mint;
     bool print, check, reference; /* config */
 };
 
@@ -51,10 +75,11 @@ enum config_commands {
     CONFIG_FOR_UNINSTALL = 8,
     CONFIG_FOR_WATCH = 16, /* and unwatch, watches */
     CONFIG_FOR_CONFIG = 32,
+    CONFIG_FOR_TOKEN = 64,
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
-#define CONFIG_MAX_OPTIONS 48
+#define CONFIG_MAX_OPTIONS 64
 struct config_origins {
     enum config_origin of[CONFIG_MAX_OPTIONS]; /* by the option's place in the table */
 };

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "core/error_code.h"
+#include "core/identity.h"
 #include "core/session_id.h"
 
 enum command_type {
@@ -23,17 +24,25 @@ struct command {
     struct command *next; /* for the hub's lists */
     enum command_type type;
     struct session_id session;
-    enum error_code error; /* INVALID only */
+    enum error_code error;     /* INVALID: why; OPEN with `why`: TOKEN_INVALID or TOKEN_EXPIRED */
+    struct identity *identity; /* OPEN: a reference of the command's own; NULL: anonymous */
+    const char *why;       /* OPEN: half a sentence, a literal, why its token was not accepted */
     bool wants_history;    /* JOIN: payload.history is true */
     bool wants_presence;   /* JOIN: payload.presence is true */
     bool is_authenticated; /* MESSAGE: options.authenticated is true */
     bool has_since;        /* JOIN: payload.since is a position */
+    bool has_hook_passed;  /* JOIN, MESSAGE: the rule's function has been asked (hub) */
+    bool has_rule_passed;  /* JOIN, MESSAGE: so has its authorize function (hub) */
     uint64_t since_offset;
     struct str since_epoch;
     struct str channel;   /* decoded, valid name; INVALID: as far as known, else absent */
     struct str socket_id; /* absent unless options.socketId is a string */
-    struct str payload;   /* MESSAGE: the JSON text, verbatim; "null" if left out */
+    struct str payload; /* MESSAGE: the JSON text, verbatim; "null" if left out. OPEN: a token that
+                           the database is to check, absent without one */
+    char *replacement;  /* heap; what a hook made of the payload, which then points here (hub) */
     char data[];
 };
+
+void command_free(struct command *command);
 
 #endif

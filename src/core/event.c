@@ -22,7 +22,8 @@ static struct str copy_span(char **to, struct str from)
 
 struct event *event_new(const struct event_fields *fields)
 {
-    size_t len = fields->channel.len + fields->at.len + fields->client.len + fields->payload.len;
+    size_t len = fields->channel.len + fields->at.len + fields->client.len + fields->payload.len +
+                 fields->socket_id.len + fields->audience.row_id.len;
     struct event *event = mem_alloc(sizeof(*event) + len);
     char *to = event->data;
     event->refs = 1;
@@ -31,6 +32,8 @@ struct event *event_new(const struct event_fields *fields)
     event->f.at = copy_span(&to, fields->at);
     event->f.client = copy_span(&to, fields->client);
     event->f.payload = copy_span(&to, fields->payload);
+    event->f.socket_id = copy_span(&to, fields->socket_id);
+    event->f.audience.row_id = copy_span(&to, fields->audience.row_id);
     return event;
 }
 

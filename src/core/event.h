@@ -5,7 +5,7 @@
 #ifndef HERALD_CORE_EVENT_H
 #define HERALD_CORE_EVENT_H
 
-#include "base/str.h"
+#include "core/audience.h"
 
 enum event_action { EVENT_ACTION_MESSAGE, EVENT_ACTION_EVENT };
 
@@ -13,11 +13,12 @@ struct event_fields {
     enum event_action action;
     uint64_t id;     /* position in the whole log (dense over all channels), 0 if not stored */
     uint64_t offset; /* position in the channel, from 1; 0: ephemeral */
-    bool is_authenticated; /* options.authenticated */
+    struct audience audience; /* AUTHENTICATED on a message is options.authenticated */
     struct str channel;
-    struct str at;      /* RFC 3339 UTC ms; absent: ephemeral */
-    struct str client;  /* JSON text of the sender, or absent (printed as null) */
-    struct str payload; /* JSON text, verbatim */
+    struct str at;        /* RFC 3339 UTC ms; absent: ephemeral */
+    struct str socket_id; /* a private message's addressee; absent: public */
+    struct str client;    /* JSON text of the sender, or absent (printed as null) */
+    struct str payload;   /* JSON text, verbatim */
 };
 
 struct event {

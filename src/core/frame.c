@@ -6,16 +6,24 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
-struct frame *frame_new(size_t len)
+struct frame *frame_new(size_t len, const struct audience *audience)
 {
+    static const struct audience everybody = {.kind = AUDIENCE_ALL};
     assert(len <= UINT32_MAX);
-    struct frame *frame = mem_alloc(sizeof(*frame) + len);
+    audience = audience ? audience : &everybody;
+    struct frame *frame = mem_alloc(sizeof(*frame) + len + audience->row_id.len);
     atomic_init(&frame->refs, 1);
     frame->len = (uint32_t)len;
     frame->offset = 0;
+    frame->audience = *audience;
+    if (audience->row_id.len > 0) {
+        memcpy(frame->bytes + len, audience->row_id.ptr, audience->row_id.len);
+        frame->audience.row_id.ptr = (const char *)frame->bytes + len;
+    }
     return frame;
 }
 

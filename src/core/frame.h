@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The bytes of one event in one protocol, WebSocket header included: encoded once, immutable,
- * shared by all subscribers' queues on all threads, freed with the last reference. */
+ * shared by all subscribers' queues on all threads, freed with the last reference. It may hold
+ * several messages, each with its header (a burst of presence updates). */
 #ifndef HERALD_CORE_FRAME_H
 #define HERALD_CORE_FRAME_H
 
@@ -8,14 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/audience.h"
+
 struct frame {
     atomic_uint refs;
     uint32_t len;
-    uint64_t offset; /* the durable event's offset; 0: ephemeral or an answer */
+    uint64_t offset;          /* the durable event's offset; 0: ephemeral or an answer */
+    struct audience audience; /* who of the channel gets it; its row_id lies behind the bytes */
     uint8_t bytes[];
 };
 
-struct frame *frame_new(size_t len); /* one reference, offset 0, bytes uninitialised */
+/* One reference, offset 0, bytes uninitialised; audience NULL is everybody, else it is copied. */
+struct frame *frame_new(size_t len, const struct audience *audience);
 struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame); /* NULL is fine */
 

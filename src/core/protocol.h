@@ -17,17 +17,28 @@ struct protocol_joined {
     bool is_gap;
 };
 
+struct protocol_presence { /* one member came or went */
+    bool is_join;
+    struct str client; /* JSON text */
+};
+
 struct protocol {
     const char *name;
     /* One whole message. Never NULL: what cannot be understood becomes COMMAND_INVALID. */
     struct command *(*decode)(struct str text, struct session_id session);
-    /* The JSON text of a client, as it stands in `client`. Appended to *out (a struct buf). */
-    void (*client)(struct str socket_id, struct str extras, int64_t dbo_id, struct str row_id,
-                   void *out);
-    struct frame *(*event)(const struct event *event, bool is_replayed); /* sets frame.offset */
+    /* The JSON text of a client, as it stands in `client`. Appended to *out (a struct buf).
+     * identity NULL: anonymous. */
+    void (*client)(struct str socket_id, const struct identity *identity, void *out);
+    /* Sets the frame's offset and audience. */
+    struct frame *(*event)(const struct event *event, bool is_replayed);
     struct frame *(*joined)(const struct protocol_joined *joined);
     struct frame *(*left)(struct str channel);
     struct frame *(*history)(struct str channel, struct event *const *events, size_t n);
+    /* All members of the channel: JSON texts of clients. */
+    struct frame *(*presence_full)(struct str channel, const struct str *clients, size_t n);
+    /* n messages in one frame, for AUDIENCE_PRESENCE. */
+    struct frame *(*presence_updates)(struct str channel, const struct protocol_presence *updates,
+                                      size_t n);
     struct frame *(*error)(struct str channel, enum error_code code,
                            const char *text); /* text NULL: the default */
 };

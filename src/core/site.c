@@ -17,7 +17,14 @@ void site_free(struct site *site)
         return;
     }
     for (size_t i = 0; i < site->n_rules; i++) {
-        free(site->rules[i].pattern);
+        const struct rule *rule = &site->rules[i];
+        free(rule->pattern);
+        free(rule->authorize);
+        free(rule->on_join);
+        free(rule->on_message);
+        free(rule->on_leave);
+        free(rule->on_connect);
+        free(rule->on_disconnect);
     }
     for (size_t i = 0; i < site->n_canonicals; i++) {
         free(site->canonicals[i]);

@@ -4,14 +4,17 @@
 #ifndef HERALD_CORE_STORE_H
 #define HERALD_CORE_STORE_H
 
+#include "core/error_code.h"
 #include "core/event.h"
 #include "core/session_id.h"
 #include "core/site.h"
 
+/* ---- reads ---- */
+
 enum store_read_kind {
     STORE_READ_HEAD,  /* only epoch and head */
-    STORE_READ_LAST,  /* the newest `limit` events */
-    STORE_READ_SINCE, /* everything after (since_epoch, since_offset) */
+    STORE_READ_LAST,  /* the newest `limit` events that the viewer may see */
+    STORE_READ_SINCE, /* everything of it after (since_epoch, since_offset) */
 };
 
 struct store_query {
@@ -20,6 +23,7 @@ struct store_query {
     uint32_t limit; /* LAST: rows; the store also caps at 1 MiB of payload */
     struct str since_epoch;
     uint64_t since_offset;
+    struct identity *viewer; /* events with another audience are left out; NULL: anonymous */
 };
 
 struct store_answer { /* epoch, head and events are of one snapshot */
@@ -33,14 +37,84 @@ struct store_answer { /* epoch, head and events are of one snapshot */
 
 typedef void store_answer_fn(void *arg, const struct store_answer *answer);
 
+/* ---- the owner's functions ---- */
+
+enum store_call_kind {
+    STORE_CALL_AUTHORIZE, /* function(channel, identity, action): may it? */
+    STORE_CALL_HOOK, /* function(action, channel, client, options, payload): a realtime trigger */
+};
+
+struct store_call {
+    enum store_call_kind kind;
+    struct str function;     /* as the site names it */
+    struct session_id order; /* calls of one session run one after the other, in the order given */
+    struct str action;       /* join, send; or join, message, leave, connect, disconnect */
+    struct str channel;      /* absent for connect and disconnect */
+    struct str client;  /* HOOK: JSON text. AUTHORIZE: the identity as JSON, absent: anonymous */
+    struct str options; /* HOOK: JSON text, or absent */
+    struct str payload; /* HOOK: JSON text, or absent */
+};
+
+enum store_call_result {
+    STORE_CALL_DONE,
+    STORE_CALL_REFUSED, /* it raised an exception of its own (SQLSTATE P0001): `reason` is for the
+                           client */
+    STORE_CALL_FAILED,  /* any other error, a timeout, a missing function, no database */
+};
+
+struct store_called {
+    enum store_call_result result;
+    bool is_allowed;    /* AUTHORIZE, DONE */
+    struct str payload; /* HOOK, DONE: the JSON text that it returned; absent: NULL */
+    const char *reason; /* REFUSED: its message, valid UTF-8; else NULL */
+};
+
+typedef void store_call_fn(void *arg, const struct store_called *called);
+
+struct store_token {           /* what the database says about an opaque token */
+    struct identity *identity; /* borrowed; NULL: not accepted */
+    enum error_code error;     /* then: TOKEN_INVALID, TOKEN_EXPIRED or UNAVAILABLE */
+};
+
+typedef void store_token_fn(void *arg, const struct store_token *token);
+
+/* ---- presence in SQL ---- */
+
+struct store_member { /* one came to a channel, or went */
+    bool is_join;
+    struct str channel, socket_id;
+    const struct identity *identity; /* NULL: anonymous */
+    uint64_t since_ms;               /* wall clock, milliseconds since 1970 */
+};
+
 struct store {
     void *ctx;
-    /* Borrows the spans for the call. `done` is called exactly once, later. */
+    /* Borrows the spans for the call, takes its own reference to the viewer. `done` is called
+     * exactly once, later. */
     void (*read)(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
     /* A message for a durable channel: to be put into the log with the next batch. Takes its own
      * reference. Answered by on_event with its offset followed by on_append_done, or by
      * on_append_failed. False: the store's queue is full, nothing was taken. */
     bool (*append)(void *ctx, struct event *message, struct session_id sender);
+    /* Borrows the spans. `done` is called exactly once, later, at the latest after the time that a
+     * hook may take, twice; NULL: nobody wants to know. */
+    void (*call)(void *ctx, const struct store_call *call, store_call_fn *done, void *arg);
+    void (*check_token)(void *ctx, struct str token, store_token_fn *done, void *arg);
+    /* For the view herald.presence, best effort; is_reset: what was told before is void, these are
+     * all. While the store is down nothing is kept: after on_up it must be told all. */
+    void (*members)(void *ctx, bool is_reset, const struct store_member *members, size_t n);
+};
+
+/* ---- what the store tells ---- */
+
+enum store_order_kind { STORE_ORDER_DISCONNECT, STORE_ORDER_FORGET };
+
+struct store_order { /* a command that was given in SQL */
+    enum store_order_kind kind;
+    bool has_dbo_id;
+    int32_t dbo_id;                        /* DISCONNECT */
+    struct str row_id, socket_id, channel; /* absent: any */
+    const char *reason;                    /* DISCONNECT: for the client, or NULL */
 };
 
 struct store_sink {
@@ -52,6 +126,9 @@ struct store_sink {
     void (*on_append_done)(void *ctx, struct session_id sender);
     void (*on_append_failed)(void *ctx, struct session_id sender, struct str channel);
     void (*on_site)(void *ctx, struct site *site); /* takes the site */
+    /* After the on_site of the same version; each once, in the order given. Orders from before this
+     * process served are not told. */
+    void (*on_order)(void *ctx, const struct store_order *order);
     /* The road to the database is up, or down with one sentence why. Up comes after the first
      * on_site. */
     void (*on_up)(void *ctx,

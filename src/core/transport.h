@@ -9,7 +9,11 @@
  * A held subscription keeps live frames aside while the hub reads history for it: what the hub
  * sends meanwhile with `send` goes out at once, what arrives by `publish` waits. `release` then
  * lets go, in order, all that waited except durable frames whose offset is <= skip_to (they were in
- * the history), and from then on drops such frames too. */
+ * the history), and from then on drops such frames too.
+ *
+ * A frame with an audience goes to those members only whose identity it admits. One for
+ * AUDIENCE_PRESENCE goes to those that a release has subscribed to presence; while a subscription
+ * is held it gets none, because the list that it will be sent knows them. */
 #ifndef HERALD_CORE_TRANSPORT_H
 #define HERALD_CORE_TRANSPORT_H
 
@@ -27,8 +31,13 @@ struct transport {
     /* All attached sessions of a channel on one worker. Takes a reference of its own. */
     void (*publish)(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame);
     void (*attach)(void *ctx, struct session_id session, uint32_t channel, bool is_held);
-    void (*release)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to);
+    /* Of one that is not held: only its wish for presence changes. */
+    void (*release)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
+                    bool wants_presence);
     void (*detach)(void *ctx, struct session_id session, uint32_t channel);
+    /* The session is somebody, as the database said after the handshake: decides audiences and when
+     * it expires from now on. Takes a reference of its own. */
+    void (*identify)(void *ctx, struct session_id session, struct identity *identity);
     /* Send what is queued, then a close frame with this code and reason (a literal). COMMAND_CLOSE
      * follows. */
     void (*close)(void *ctx, struct session_id session, uint16_t code, const char *reason);

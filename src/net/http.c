@@ -41,7 +41,7 @@ const char http_refusal[] =
 /* Queues the bytes as one frame and empties the buffer. */
 static void push_bytes(struct socket *socket, struct buf *bytes)
 {
-    struct frame *frame = frame_new(bytes->len);
+    struct frame *frame = frame_new(bytes->len, NULL);
     memcpy(frame->bytes, bytes->data, bytes->len);
     output_push(socket, frame);
     frame_unref(frame);

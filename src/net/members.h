@@ -11,9 +11,10 @@ struct socket;
 
 struct member {
     struct socket *socket;
-    uint64_t skip_to; /* durable frames up to this offset are not for it */
-    uint32_t place;   /* of the subscription in the socket's list */
-    bool is_held;     /* frames are kept aside until the hub releases it */
+    uint64_t skip_to;    /* durable frames up to this offset are not for it */
+    uint32_t place;      /* of the subscription in the socket's list */
+    bool is_held;        /* frames are kept aside until the hub releases it */
+    bool wants_presence; /* gets the frames for AUDIENCE_PRESENCE */
 };
 
 struct members {

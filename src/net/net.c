@@ -83,11 +83,12 @@ static void transport_attach(void *ctx, struct session_id session, uint32_t chan
 }
 
 static void transport_release(void *ctx, struct session_id session, uint32_t channel,
-                              uint64_t skip_to)
+                              uint64_t skip_to, bool wants_presence)
 {
     struct order order = order_for(ORDER_RELEASE, session);
     order.channel = channel;
     order.skip_to = skip_to;
+    order.wants_presence = wants_presence;
     collect(ctx, session.worker, order);
 }
 
@@ -95,6 +96,13 @@ static void transport_detach(void *ctx, struct session_id session, uint32_t chan
 {
     struct order order = order_for(ORDER_DETACH, session);
     order.channel = channel;
+    collect(ctx, session.worker, order);
+}
+
+static void transport_identify(void *ctx, struct session_id session, struct identity *identity)
+{
+    struct order order = order_for(ORDER_IDENTIFY, session);
+    order.identity = identity_ref(identity);
     collect(ctx, session.worker, order);
 }
 
@@ -157,6 +165,7 @@ struct transport net_transport(struct net *net)
         .attach = transport_attach,
         .release = transport_release,
         .detach = transport_detach,
+        .identify = transport_identify,
         .close = transport_close,
         .gate = transport_gate,
         .close_all = transport_close_all,

@@ -6,6 +6,7 @@
 #define HERALD_NET_NET_H
 
 #include "base/err.h"
+#include "core/authenticator.h"
 #include "core/protocol.h"
 #include "core/transport.h"
 
@@ -19,7 +20,13 @@ struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
 };
 
 struct net_options {
-    const char *listen; /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
+    const char *listen;     /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
+    const char *tls_listen; /* the same with TLS; NULL: none */
+    const char *tls_cert_file, *tls_key_file;  /* PEM; read by net_new and net_reload_tls */
+    const struct authenticator *authenticator; /* must outlive the net */
+    uint32_t token_max_bytes;                  /* a longer token is refused unread */
+    bool takes_token_in_query;
+    bool rejects_invalid_tokens; /* HTTP 401 instead of an anonymous session */
     uint32_t n_workers;
     uint32_t max_sessions;    /* over all workers; above: HTTP 503 */
     uint32_t max_frame_bytes; /* a client's message; above: close 1009 */
@@ -39,6 +46,10 @@ enum status net_new(const struct net_options *options, struct net **out,
 void net_start(struct net *net); /* starts the threads: from here clients are answered */
 struct transport net_transport(struct net *net); /* for the hub's thread */
 const char *net_url(const struct net *net);      /* "http://HOST:PORT" with the port really bound */
+const char *net_tls_url(const struct net *net);  /* "https://HOST:PORT"; NULL: no TLS */
+/* Reads certificate and key again, for connections from now on; open ones stay. On failure the old
+ * ones stay in use. Thread of the hub. */
+enum status net_reload_tls(struct net *net, struct err *err) MUST_CHECK;
 /* No new connections (HTTP 503), existing sessions are closed with 1012 spread over drain_ms;
  * returns when all threads have ended, at the latest 5 s after that. The thread that owns the hub
  * may be the caller. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What travels from the hub to a worker, as a value in a mailbox. An order owns the reference to
- * its frame or gate until it was carried out. */
+ * its frame, gate or identity until it was carried out. */
 #ifndef HERALD_NET_ORDER_H
 #define HERALD_NET_ORDER_H
 
@@ -16,6 +16,7 @@ enum order_type {
     ORDER_ATTACH,
     ORDER_RELEASE,
     ORDER_DETACH,
+    ORDER_IDENTIFY,
     ORDER_CLOSE,
     ORDER_GATE,
     ORDER_CLOSE_ALL,
@@ -24,19 +25,21 @@ enum order_type {
 
 struct order {
     enum order_type type;
-    uint32_t slot, generation; /* the session: SEND, ATTACH, RELEASE, DETACH, CLOSE */
+    uint32_t slot, generation; /* the session: SEND, ATTACH, RELEASE, DETACH, IDENTIFY, CLOSE */
     union {
         uint32_t channel; /* PUBLISH, ATTACH, RELEASE, DETACH */
         uint32_t code;    /* CLOSE, CLOSE_ALL */
     };
     union {
-        struct frame *frame;    /* SEND, PUBLISH */
-        struct site_gate *gate; /* GATE */
-        const char *reason;     /* CLOSE, CLOSE_ALL: a literal */
-        uint64_t skip_to;       /* RELEASE */
-        bool is_held;           /* ATTACH */
+        struct frame *frame;       /* SEND, PUBLISH */
+        struct site_gate *gate;    /* GATE */
+        struct identity *identity; /* IDENTIFY */
+        const char *reason;        /* CLOSE, CLOSE_ALL: a literal */
+        uint64_t skip_to;          /* RELEASE */
+        bool is_held;              /* ATTACH */
     };
-    uint32_t spread_ms; /* CLOSE_ALL, STOP */
+    bool wants_presence; /* RELEASE */
+    uint32_t spread_ms;  /* CLOSE_ALL, STOP */
 };
 
 void order_release(struct order *order); /* lets go of what it owns */

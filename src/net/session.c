@@ -244,9 +244,19 @@ static struct held *find_held(const struct socket *socket, uint32_t channel)
     return held;
 }
 
+static bool is_for(const struct member *member, const struct frame *frame)
+{
+    return frame->audience.kind == AUDIENCE_PRESENCE
+               ? member->wants_presence
+               : audience_admits(&frame->audience, member->socket->identity);
+}
+
 void session_publish(const struct member *member, uint32_t channel, struct frame *frame)
 {
     struct socket *socket = member->socket;
+    if (!is_for(member, frame)) {
+        return;
+    }
     if (!member->is_held) {
         if (frame->offset == 0 || frame->offset > member->skip_to) {
             session_send(socket, frame);
@@ -261,17 +271,27 @@ void session_publish(const struct member *member, uint32_t channel, struct frame
     }
 }
 
-void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to)
+void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to, bool wants_presence)
 {
     struct member *member = members_find(&socket->worker->members, socket, channel);
-    if (!member || !member->is_held) {
+    if (!member) {
         return; /* it closes, or has left */
+    }
+    member->wants_presence = wants_presence;
+    if (!member->is_held) {
+        return;
     }
     member->is_held = false;
     member->skip_to = skip_to;
     outqueue_move(&find_held(socket, channel)->queue, &socket->out, skip_to);
     drop_held(socket, channel);
     output_mark(socket);
+}
+
+void session_identify(struct socket *socket, struct identity *identity)
+{
+    identity_unref(socket->identity);
+    socket->identity = identity_ref(identity);
 }
 
 void session_detach(struct socket *socket, uint32_t channel)

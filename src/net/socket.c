@@ -88,6 +88,7 @@ static void socket_free(struct socket *socket)
     rfc6455_decoder_release(&socket->decoder);
     outqueue_release(&socket->out);
     free(socket->control);
+    identity_unref(socket->identity);
     free(socket);
 }
 

@@ -67,7 +67,8 @@ struct socket {
     struct control *control;
     struct held *held;
     struct subscriptions subscriptions;
-    uint32_t slot;  /* SESSION, CLOSING and after them, if is_session */
+    struct identity *identity; /* SESSION: who it is; NULL: anonymous */
+    uint32_t slot;             /* SESSION, CLOSING and after them, if is_session */
     uint32_t dirty; /* 1 + its place in the worker's list of those to be written; 0: not in it */
     enum socket_state state : 4;
     enum socket_ending ending : 3;
@@ -92,7 +93,9 @@ void session_read(struct socket *socket, uint8_t *data, size_t len);
 void session_send(struct socket *socket, struct frame *frame);
 void session_attach(struct socket *socket, uint32_t channel, bool is_held);
 void session_publish(const struct member *member, uint32_t channel, struct frame *frame);
-void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to);
+void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to,
+                     bool wants_presence);
+void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
 void session_close(struct socket *socket, uint16_t code, const char *reason);
 void session_forget(struct socket *socket); /* leaves all channels */

@@ -45,6 +45,9 @@ void order_release(struct order *order)
     case ORDER_GATE:
         site_gate_unref(order->gate);
         break;
+    case ORDER_IDENTIFY:
+        identity_unref(order->identity);
+        break;
     case ORDER_ATTACH:
     case ORDER_RELEASE:
     case ORDER_DETACH:
@@ -76,10 +79,13 @@ static void carry_out_for(struct socket *socket, const struct order *order)
         session_attach(socket, order->channel, order->is_held);
         break;
     case ORDER_RELEASE:
-        session_release(socket, order->channel, order->skip_to);
+        session_release(socket, order->channel, order->skip_to, order->wants_presence);
         break;
     case ORDER_DETACH:
         session_detach(socket, order->channel);
+        break;
+    case ORDER_IDENTIFY:
+        session_identify(socket, order->identity);
         break;
     case ORDER_CLOSE:
         session_close(socket, (uint16_t)order->code, order->reason);
@@ -112,6 +118,7 @@ static size_t carry_out(struct worker *worker, struct order *order)
     case ORDER_ATTACH:
     case ORDER_RELEASE:
     case ORDER_DETACH:
+    case ORDER_IDENTIFY:
     case ORDER_CLOSE:
         break;
     }

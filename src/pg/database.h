@@ -23,6 +23,10 @@ struct database_options {
     uint32_t query_timeout_ms; /* deadline of every query */
     uint32_t append_max_bytes; /* pending messages; beyond it append refuses */
     uint32_t retention_hours;  /* 0: keep everything */
+    uint32_t hook_timeout_ms;  /* of the owner's functions */
+    uint32_t hook_connections;
+    const char *token_function; /* NULL: check_token accepts nothing; copied */
+    const char *node;           /* names this process in herald.presence; copied */
     /* Called once, when waiting will not help: at the start the schema is missing or older than
      * this program, or the URL is none. Later a missing schema is waited for, as in a restore. */
     void (*on_fatal)(void *arg, const struct err *err);

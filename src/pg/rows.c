@@ -27,22 +27,32 @@ bool rows_bool(const PGresult *rows, int row, int column)
     return str_equals(rows_text(rows, row, column), STR("t"));
 }
 
-/* Options exist on few events, so they may cost a parser. Only what this version knows is taken
- * over. */
-static bool is_authenticated(struct str options)
+/* Options exist on few events, so they may cost a parser. They say for whom the event is:
+ * {"authenticated":true} for those who are signed in, {"dbo_id":12} for one table's users,
+ * {"dbo_id":12,"row_id":"34"} for one user. Returns the parsed text, which holds the row_id. */
+static json_t *read_options(struct str options, struct audience *audience)
 {
+    *audience = (struct audience){.kind = AUDIENCE_ALL};
     if (!options.ptr) {
-        return false;
+        return NULL;
     }
     json_t *json = json_loadb(options.ptr, options.len, 0, NULL);
-    bool is = json_is_true(json_object_get(json, "authenticated"));
-    json_decref(json);
-    return is;
+    const json_t *dbo_id = json_object_get(json, "dbo_id");
+    const json_t *row_id = json_object_get(json, "row_id");
+    if (json_is_integer(dbo_id)) {
+        audience->dbo_id = (int32_t)json_integer_value(dbo_id);
+        audience->kind = json_is_string(row_id) ? AUDIENCE_USER : AUDIENCE_TABLE;
+        audience->row_id = (struct str){json_string_value(row_id), json_string_length(row_id)};
+    } else if (json_is_true(json_object_get(json, "authenticated"))) {
+        audience->kind = AUDIENCE_AUTHENTICATED;
+    }
+    return json;
 }
 
 struct str rows_options(const struct event *message)
 {
-    return message->f.is_authenticated ? STR("{\"authenticated\":true}") : (struct str){0};
+    return message->f.audience.kind == AUDIENCE_AUTHENTICATED ? STR("{\"authenticated\":true}")
+                                                              : (struct str){0};
 }
 
 /* seq, at, action, client, options and payload stand side by side in both shapes. */
@@ -58,10 +68,12 @@ static struct event *make_event(const PGresult *rows, int row, struct str channe
                       ? EVENT_ACTION_MESSAGE
                       : EVENT_ACTION_EVENT,
         .client = rows_text(rows, row, seq_column + 3),
-        .is_authenticated = is_authenticated(rows_text(rows, row, seq_column + 4)),
         .payload = rows_text(rows, row, seq_column + 5),
     };
-    return event_new(&fields);
+    json_t *options = read_options(rows_text(rows, row, seq_column + 4), &fields.audience);
+    struct event *event = event_new(&fields);
+    json_decref(options);
+    return event;
 }
 
 struct event *rows_log_event(const PGresult *rows, int row)

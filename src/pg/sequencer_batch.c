@@ -62,7 +62,7 @@ void sequencer_void_positions(struct sequencer *sequencer)
 
 static bool is_same_message(const struct event *a, const struct event *b)
 {
-    return a->f.action == b->f.action && a->f.is_authenticated == b->f.is_authenticated &&
+    return a->f.action == b->f.action && a->f.audience.kind == b->f.audience.kind &&
            str_equals(a->f.channel, b->f.channel) && str_equals(a->f.client, b->f.client) &&
            str_equals(a->f.payload, b->f.payload);
 }

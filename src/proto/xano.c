@@ -65,18 +65,23 @@ static void put_quoted(struct writer *w, struct str text)
     put(w, STR("\""));
 }
 
-static struct frame *frame_of(write_fn *write, const void *what)
+static struct frame *frame_for(const struct audience *audience, write_fn *write, const void *what)
 {
     struct writer counter = {0};
     uint8_t header[RFC6455_HEADER_MAX];
     write(&counter, what);
     size_t header_len = rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len);
-    struct frame *frame = frame_new(header_len + counter.len);
+    struct frame *frame = frame_new(header_len + counter.len, audience);
     memcpy(frame->bytes, header, header_len);
     struct writer writer = {.to = frame->bytes + header_len};
     write(&writer, what);
     assert(writer.len == counter.len);
     return frame;
+}
+
+static struct frame *frame_of(write_fn *write, const void *what)
+{
+    return frame_for(NULL, write, what);
 }
 
 /* A whole action, as it goes out alone or stands in a history. */
@@ -89,8 +94,13 @@ static void write_action(struct writer *w, const struct event_fields *f, bool is
     put(w, STR(",\"options\":{"));
     if (is_message) {
         put(w, STR("\"authenticated\":"));
-        put_bool(w, f->is_authenticated);
-        put(w, STR(",\"socketId\":null,"));
+        put_bool(w, f->audience.kind == AUDIENCE_AUTHENTICATED);
+        put(w, STR(",\"socketId\":"));
+        if (f->socket_id.ptr != NULL)
+            put_quoted(w, f->socket_id);
+        else
+            put(w, STR("null"));
+        put(w, STR(","));
     }
     put(w, STR("\"channel\":"));
     put_quoted(w, f->channel);
@@ -119,7 +129,8 @@ static void write_replayed(struct writer *w, const void *what)
 
 static struct frame *encode_event(const struct event *event, bool is_replayed)
 {
-    struct frame *frame = frame_of(is_replayed ? write_replayed : write_live, &event->f);
+    struct frame *frame =
+        frame_for(&event->f.audience, is_replayed ? write_replayed : write_live, &event->f);
     frame->offset = event->f.offset;
     return frame;
 }
@@ -185,6 +196,74 @@ static struct frame *encode_history(struct str channel, struct event *const *eve
     return frame_of(write_history, &(struct history){channel, events, n});
 }
 
+struct presence_full {
+    struct str channel;
+    const struct str *clients;
+    size_t n;
+};
+
+static void write_presence_full(struct writer *w, const void *what)
+{
+    const struct presence_full *full = what;
+    put(w, STR("{\"action\":\"presence_full\",\"client\":null,\"options\":{\"channel\":"));
+    put_quoted(w, full->channel);
+    put(w, STR("},\"payload\":{\"presence\":["));
+    for (size_t i = 0; i < full->n; i++) {
+        if (i > 0)
+            put(w, STR(","));
+        put(w, full->clients[i]);
+    }
+    put(w, STR("]}}"));
+}
+
+static struct frame *encode_presence_full(struct str channel, const struct str *clients, size_t n)
+{
+    return frame_of(write_presence_full, &(struct presence_full){channel, clients, n});
+}
+
+struct presence_update {
+    struct str channel;
+    const struct protocol_presence *change;
+};
+
+static void write_presence_update(struct writer *w, const void *what)
+{
+    const struct presence_update *update = what;
+    put(w, STR("{\"action\":\"presence_update\",\"client\":null,\"options\":{\"channel\":"));
+    put_quoted(w, update->channel);
+    put(w, update->change->is_join ? STR("},\"payload\":{\"action\":\"join\",\"presence\":")
+                                   : STR("},\"payload\":{\"action\":\"leave\",\"presence\":"));
+    put(w, update->change->client);
+    put(w, STR("}}"));
+}
+
+/* Several messages in one frame: a large channel's burst is one entry in each queue. */
+static struct frame *encode_presence_updates(struct str channel,
+                                             const struct protocol_presence *updates, size_t n)
+{
+    static const struct audience members = {.kind = AUDIENCE_PRESENCE};
+    uint8_t header[RFC6455_HEADER_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct writer counter = {0};
+        write_presence_update(&counter, &(struct presence_update){channel, &updates[i]});
+        len += rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len) + counter.len;
+    }
+    struct frame *frame = frame_new(len, &members);
+    uint8_t *to = frame->bytes;
+    for (size_t i = 0; i < n; i++) {
+        struct presence_update update = {channel, &updates[i]};
+        struct writer counter = {0};
+        write_presence_update(&counter, &update);
+        size_t header_len = rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len);
+        memcpy(to, header, header_len);
+        struct writer writer = {.to = to + header_len};
+        write_presence_update(&writer, &update);
+        to += header_len + writer.len;
+    }
+    return frame;
+}
+
 struct error {
     struct str channel;
     struct str code;
@@ -230,14 +309,15 @@ static bool is_number_key(struct str row_id)
     return digits.ptr[0] != '0' || row_id.len == 1;
 }
 
-static void encode_client(struct str socket_id, struct str extras, int64_t dbo_id,
-                          struct str row_id, void *out)
+static void encode_client(struct str socket_id, const struct identity *identity, void *out)
 {
     struct buf *buf = out;
+    int64_t dbo_id = identity ? identity->dbo_id : 0;
+    struct str row_id = identity ? identity->row_id : (struct str){0};
     buf_literal(buf, "{\"socketId\":");
     buf_json_string(buf, socket_id);
     buf_literal(buf, ",\"extras\":");
-    buf_str(buf, extras.ptr != NULL ? extras : STR("{}"));
+    buf_str(buf, identity ? identity->extras : STR("{}"));
     buf_literal(buf, ",\"permissions\":{\"dbo_id\":");
     if (dbo_id < 0)
         buf_char(buf, '-');
@@ -260,5 +340,7 @@ const struct protocol xano_protocol = {
     .joined = encode_joined,
     .left = encode_left,
     .history = encode_history,
+    .presence_full = encode_presence_full,
+    .presence_updates = encode_presence_updates,
     .error = encode_error,
 };

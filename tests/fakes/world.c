@@ -90,15 +90,14 @@ static void copy_text(char *to, size_t size, struct str from)
 static struct frame *frame_of(struct note note, struct str channel)
 {
     copy_text(note.channel, sizeof(note.channel), channel);
-    struct frame *frame = frame_new(sizeof(note));
+    struct frame *frame = frame_new(sizeof(note), NULL);
     memcpy(frame->bytes, &note, sizeof(note));
     return frame;
 }
 
-static void fake_client(struct str socket_id, struct str extras, int64_t dbo_id, struct str row_id,
-                        void *out)
+static void fake_client(struct str socket_id, const struct identity *identity, void *out)
 {
-    (void)extras, (void)dbo_id, (void)row_id;
+    (void)identity;
     buf_str(out, socket_id);
 }
 
@@ -269,8 +268,10 @@ static void drop_sub(struct peer *peer, struct sub *sub)
     *sub = peer->subs[--peer->n_subs];
 }
 
-static void fake_release(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to)
+static void fake_release(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
+                         bool wants_presence)
 {
+    (void)wants_presence;
     struct peer *peer = peer_of(ctx, session);
     if (!peer) {
         return;

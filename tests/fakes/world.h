@@ -6,7 +6,7 @@
 #ifndef HERALD_TESTS_FAKES_WORLD_H
 #define HERALD_TESTS_FAKES_WORLD_H
 
-#include "core/hub.h"
+#include "core/hub/hub.h"
 
 #define WORLD_WORKERS 2
 #define WORLD_SLOTS 6 /* per worker */

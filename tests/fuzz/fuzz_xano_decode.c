@@ -66,7 +66,7 @@ static void check_message(const struct command *command)
     struct event_fields fields = {
         .action = EVENT_ACTION_MESSAGE,
         .offset = 7,
-        .is_authenticated = command->is_authenticated,
+        .audience = {.kind = command->is_authenticated ? AUDIENCE_AUTHENTICATED : AUDIENCE_ALL},
         .channel = command->channel,
         .at = STR("2026-11-23T22:14:36.123Z"),
         .client = client_text,

@@ -50,7 +50,7 @@ static inline struct frame *text_frame(const char *text, size_t len, uint64_t of
 {
     uint8_t header[RFC6455_HEADER_MAX];
     size_t header_len = rfc6455_header(header, RFC6455_OPCODE_TEXT, len);
-    struct frame *frame = frame_new(header_len + len);
+    struct frame *frame = frame_new(header_len + len, NULL);
     memcpy(frame->bytes, header, header_len);
     memcpy(frame->bytes + header_len, text, len);
     frame->offset = offset;

@@ -14,7 +14,7 @@
 
 static struct frame *frame_of(const char *text, uint64_t offset)
 {
-    struct frame *frame = frame_new(strlen(text));
+    struct frame *frame = frame_new(strlen(text), NULL);
     memcpy(frame->bytes, text, strlen(text));
     frame->offset = offset;
     return frame;

@@ -108,13 +108,13 @@ static void test_options_and_odd_payloads_are_kept(void **state)
     struct event_fields fields = {
         .action = EVENT_ACTION_MESSAGE,
         .channel = STR("odd"),
-        .is_authenticated = true,
+        .audience = {.kind = AUDIENCE_AUTHENTICATED},
         .payload = STR("[{ \"a\":1e400, \"a\":18446744073709551616}, \"\\u0000\",\" #9\" ]")};
     struct event *event = event_new(&fields);
     assert_true(bed->store.append(bed->store.ctx, event, (struct session_id){0, 9, 1}));
     event_unref(event);
     bed_wait(bed, &bed->n_events, 1);
-    assert_true(bed->events[0]->f.is_authenticated);
+    assert_int_equal(bed->events[0]->f.audience.kind, AUDIENCE_AUTHENTICATED);
     assert_null(bed->events[0]->f.client.ptr);
     assert_true(str_equals(bed->events[0]->f.payload, fields.payload));
 }

@@ -44,7 +44,7 @@ static struct event *new_event(enum event_action action, uint64_t offset, struct
         .action = action,
         .id = offset * 10,
         .offset = offset,
-        .is_authenticated = false,
+        .audience = {.kind = AUDIENCE_ALL},
         .channel = STR("room/1"),
         .at = offset > 0 ? STR(AT) : (struct str){0},
         .client = client,
@@ -82,7 +82,7 @@ static void test_authenticated_message(void **state)
     (void)state;
     struct event *event = event_new(&(struct event_fields){
         .action = EVENT_ACTION_MESSAGE,
-        .is_authenticated = true,
+        .audience = {.kind = AUDIENCE_AUTHENTICATED},
         .channel = STR("a\"b\\c/é"),
         .client = STR(CLIENT),
         .payload = STR("[]"),
@@ -214,7 +214,7 @@ static void test_client(void **state)
 {
     (void)state;
     static const struct {
-        int64_t dbo_id;
+        int32_t dbo_id;
         const char *row_id;
         const char *permissions;
     } cases[] = {
@@ -234,13 +234,15 @@ static void test_client(void **state)
         {12, "3 4", "{\"dbo_id\":12,\"row_id\":\"3 4\"}"},
         {12, "a\"b", "{\"dbo_id\":12,\"row_id\":\"a\\\"b\"}"},
         {-1, "8b1d", "{\"dbo_id\":-1,\"row_id\":\"8b1d\"}"},
-        {INT64_MIN, "1", "{\"dbo_id\":-9223372036854775808,\"row_id\":1}"},
+        {INT32_MIN, "1", "{\"dbo_id\":-2147483648,\"row_id\":1}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf out = {0};
         buf_literal(&out, "before ");
-        xano_protocol.client(STR("9f3c"), STR("{\"name\":\"Ann\"}"), cases[i].dbo_id,
-                             str_of(cases[i].row_id), &out);
+        struct identity *identity =
+            identity_new(cases[i].dbo_id, str_of(cases[i].row_id), STR("{\"name\":\"Ann\"}"), 0);
+        xano_protocol.client(STR("9f3c"), identity, &out);
+        identity_unref(identity);
         char *expected = mem_printf("before {\"socketId\":\"9f3c\",\"extras\":{\"name\":\"Ann\"},"
                                     "\"permissions\":%s}",
                                     cases[i].permissions);
@@ -249,7 +251,7 @@ static void test_client(void **state)
         buf_release(&out);
     }
     struct buf out = {0};
-    xano_protocol.client(STR("9f3c"), (struct str){0}, 0, (struct str){0}, &out);
+    xano_protocol.client(STR("9f3c"), NULL, &out);
     assert_string_equal(buf_text(&out), CLIENT);
     buf_release(&out);
 }

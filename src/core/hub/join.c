@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "core/hub_internal.h"
+#include "core/hub/internal.h"
 
 /* A read under way for a session: it may be gone when the answer comes, the channel may not. */
 struct pending_read {
@@ -101,7 +101,7 @@ static void release(struct hub *hub, const struct session *session, const struct
                     uint64_t skip_to)
 {
     session_in(session, channel)->offset = skip_to;
-    hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to);
+    hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to, false);
 }
 
 /* What a join reads: since beats history, and a channel that keeps nothing has no history to send.

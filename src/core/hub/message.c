@@ -2,7 +2,7 @@
 /* Messages of clients, and the fan-out of every event. A message on a channel with history goes
  * through the log and comes back as an event with an offset; without history it goes straight to
  * the frame. The payload is never parsed. */
-#include "core/hub_internal.h"
+#include "core/hub/internal.h"
 
 void hub_publish(struct hub *hub, struct channel *channel, const struct event *event)
 {

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/hub_internal.h"
+#include "core/hub/internal.h"
 
 static bool handle(struct hub *hub, struct session *session, const struct command *command);
 
@@ -39,7 +39,7 @@ void hub_answer_error(struct hub *hub, const struct session *session, struct str
  * identities. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf)
 {
-    hub->protocol->client(str_of(session->socket_id), STR("{}"), 0, (struct str){0}, buf);
+    hub->protocol->client(str_of(session->socket_id), session->identity, buf);
     return (struct str){buf->data, buf->len};
 }
 

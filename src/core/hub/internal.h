@@ -6,9 +6,9 @@
 #define HERALD_CORE_HUB_INTERNAL_H
 
 #include "base/buf.h"
-#include "core/channel.h"
-#include "core/hub.h"
-#include "core/session.h"
+#include "core/hub/channel.h"
+#include "core/hub/hub.h"
+#include "core/hub/session.h"
 
 struct hub {
     struct hub_options options;

@@ -2,7 +2,7 @@
 /* The channels in use. A channel lives while it has members or while a read for one of its joiners
  * is under way; an idle channel costs nothing here. Names come from strangers, hence the keyed
  * hash. */
-#include "core/channel.h"
+#include "core/hub/channel.h"
 
 #include <assert.h>
 #include <stdlib.h>

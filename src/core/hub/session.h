@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the hub knows of a session, and the table that finds it by (worker, slot, generation). Hub
  * thread only; the socket itself belongs to the worker. */
-#ifndef HERALD_CORE_SESSION_H
-#define HERALD_CORE_SESSION_H
+#ifndef HERALD_CORE_HUB_SESSION_H
+#define HERALD_CORE_HUB_SESSION_H
 
 #include "base/id.h"
-#include "core/channel.h"
 #include "core/command.h"
+#include "core/hub/channel.h"
 
 /* Commands of one session are handled strictly in order: while one waits for the database, the
  * later ones are held. */
@@ -31,6 +31,7 @@ struct session {
     uint32_t n_held;
     uint32_t held_bytes;
     struct command *held, **held_end; /* commands that came while one waits */
+    struct identity *identity;        /* NULL: anonymous */
     bool is_closing;                  /* told to close: what it still says is ignored */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A channel that somebody here has joined or is about to join, and the table of them. Hub thread
  * only. */
-#ifndef HERALD_CORE_CHANNEL_H
-#define HERALD_CORE_CHANNEL_H
+#ifndef HERALD_CORE_HUB_CHANNEL_H
+#define HERALD_CORE_HUB_CHANNEL_H
 
 #include "base/hash.h"
 #include "core/site.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The hub owns sessions, channels and rules, and decides what every command does. It knows no
  * socket, no Postgres and no clock: they are the seams it is given. One thread. */
-#ifndef HERALD_CORE_HUB_H
-#define HERALD_CORE_HUB_H
+#ifndef HERALD_CORE_HUB_HUB_H
+#define HERALD_CORE_HUB_HUB_H
 
 #include "core/command.h"
 #include "core/protocol.h"
@@ -19,7 +19,9 @@ struct hub_options {
     uint32_t max_channels; /* per session */
     uint32_t max_held;     /* commands held back per session while one waits */
     uint32_t max_held_bytes;
-    uint32_t max_invalid; /* invalid frames of a session before close 1008 */
+    uint32_t max_invalid;        /* invalid frames of a session before close 1008 */
+    uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */
+    uint32_t presence_grace_ms;  /* how long a dropped member stays listed, 0: not */
 };
 
 struct hub *hub_new(const struct hub_options *options);
@@ -29,6 +31,10 @@ void hub_command(struct hub *hub, struct command *command); /* takes the command
 /* Stops taking sessions (the gate says why) and closes those there are with 1012, spread over
  * spread_ms. Events still reach a session until its close. */
 void hub_drain(struct hub *hub, uint32_t spread_ms);
+/* Time passes: to be called about every HUB_TICK_MS. The hub has no clock of its own. now_ms is
+ * monotonic, wall_ms since 1970. */
+#define HUB_TICK_MS 50
+void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms);
 uint32_t hub_n_sessions(const struct hub *hub);
 void hub_flush(struct hub *hub); /* end of a turn */
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The one place that compares an audience with an identity; herald.may_see() is the same in SQL. */
+#include "core/audience.h"
+
+bool audience_admits(const struct audience *audience, const struct identity *viewer)
+{
+    switch (audience->kind) {
+    case AUDIENCE_ALL:
+    case AUDIENCE_PRESENCE:
+        return true;
+    case AUDIENCE_AUTHENTICATED:
+        return viewer != NULL;
+    case AUDIENCE_TABLE:
+        return viewer && viewer->dbo_id == audience->dbo_id;
+    case AUDIENCE_USER:
+        return viewer && viewer->dbo_id == audience->dbo_id && viewer->row_id.ptr &&
+               str_equals(viewer->row_id, audience->row_id);
+    }
+    return false;
+}
