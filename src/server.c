@@ -32,6 +32,7 @@
  * once. */
 #define MAX_HELD_PER_CHANNEL 4
 #define MAX_HELD_BYTES (1024 * 1024)
+#define NODE_SIZE 80
 #define MAX_INVALID 10 /* undecodable frames before close 1008 */
 #define ALIVE_CHECK_MS 250
 #define DRAIN_CHECK_MS 20
@@ -45,6 +46,7 @@ struct server {
     struct loop_waker *waker;
     struct loop_signal *on_int, *on_term, *on_hup;
     struct loop_timer *alive_timer;
+    struct loop_timer *tick_timer;
     struct loop_timer *drain_timer;
     uint64_t drain_until;
     struct pages *pages;
@@ -54,8 +56,9 @@ struct server {
     struct store store;
     struct hub *hub;
     struct store_sink hub_sink;
-    char *canonical;   /* the first one of the site */
-    bool is_announced; /* the ready line was printed */
+    char node[NODE_SIZE]; /* names this process in herald.presence */
+    char *canonical;      /* the first one of the site */
+    bool is_announced;    /* the ready line was printed */
     bool is_stopping;
     bool is_net_stopped;
     struct err err;
@@ -111,6 +114,12 @@ static void on_site(void *ctx, struct site *site)
     server->hub_sink.on_site(server->hub_sink.ctx, site);
 }
 
+static void on_order(void *ctx, const struct store_order *order)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_order(server->hub_sink.ctx, order);
+}
+
 /* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
 static void print_ready(struct server *server)
 {
@@ -153,6 +162,12 @@ static void on_turn(void *arg)
     if (!server->is_net_stopped) {
         hub_flush(server->hub);
     }
+}
+
+static void on_tick(void *arg)
+{
+    struct server *server = arg;
+    hub_tick(server->hub, clock_ms(), clock_wall_ms());
 }
 
 /* ---- stopping ---- */
@@ -274,6 +289,10 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .query_timeout_ms = config->query_timeout_ms,
         .append_max_bytes = config->append_max_bytes,
         .retention_hours = config->retention_hours,
+        .hook_timeout_ms = config->hook_timeout_ms,
+        .hook_connections = config->hook_connections,
+        .token_function = config->token_function,
+        .node = server->node,
         .on_fatal = on_fatal,
         .arg = server,
     };
@@ -289,6 +308,9 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .max_held = MAX_HELD_PER_CHANNEL * config->max_channels + 64,
         .max_held_bytes = MAX_HELD_BYTES,
         .max_invalid = MAX_INVALID,
+        .rejects_invalid_tokens = config->invalid_token_rejects,
+        .authorize_cache_ms = config->authorize_cache_ms,
+        .presence_grace_ms = config->presence_grace_ms,
     };
     server->hub = hub_new(&hub_options);
     server->hub_sink = hub_sink(server->hub);
@@ -300,6 +322,7 @@ static void start(struct server *server)
     server->on_term = loop_signal_new(server->loop, SIGTERM, on_stop_signal, server);
     server->on_hup = loop_signal_new(server->loop, SIGHUP, on_hangup, server);
     server->drain_timer = loop_timer_new(server->loop, on_drain_check, server);
+    server->tick_timer = loop_timer_new(server->loop, on_tick, server);
     if (server->extras->is_alive) {
         server->alive_timer = loop_timer_new(server->loop, on_alive_check, server);
         loop_timer_start(server->alive_timer, ALIVE_CHECK_MS, ALIVE_CHECK_MS);
@@ -310,9 +333,11 @@ static void start(struct server *server)
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
         .on_site = on_site,
+        .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
     };
+    loop_timer_start(server->tick_timer, HUB_TICK_MS, HUB_TICK_MS);
     loop_on_turn(server->loop, on_turn, server);
     net_start(server->net);
     database_start(server->database, sink);
@@ -323,6 +348,7 @@ static void release(struct server *server)
 {
     loop_timer_free(server->alive_timer);
     loop_timer_free(server->drain_timer);
+    loop_timer_free(server->tick_timer);
     loop_signal_free(server->on_hup);
     loop_signal_free(server->on_term);
     loop_signal_free(server->on_int);
@@ -336,11 +362,22 @@ static void release(struct server *server)
     free(server->canonical);
 }
 
+static void name_node(struct server *server)
+{
+    char host[NODE_SIZE / 2] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0) {
+        host[0] = '\0';
+    }
+    snprintf(server->node, sizeof(server->node), "%s/%ld", host[0] ? host : "localhost",
+             (long)getpid());
+}
+
 enum exit_code server_run(const struct config *config, const struct server_extras *extras,
                           struct err *err)
 {
     static const struct server_extras no_extras;
     struct server server = {.config = config, .extras = extras ? extras : &no_extras};
+    name_node(&server);
     server.loop = loop_new();
     server.commands = mailbox_new(sizeof(struct command *));
     server.waker = loop_waker_new(server.loop, on_commands, &server);

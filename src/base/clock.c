@@ -23,6 +23,13 @@ static char *put_digits(char *out, int number, int n_digits)
     return out + n_digits;
 }
 
+uint64_t clock_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void clock_wall_text(char out[CLOCK_TEXT_SIZE])
 {
     struct timespec now;

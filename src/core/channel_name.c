@@ -29,3 +29,13 @@ struct str channel_pattern_prefix(struct str pattern, bool *is_exact)
     *is_exact = pattern.len == 0 || pattern.ptr[pattern.len - 1] != '*';
     return *is_exact ? pattern : (struct str){pattern.ptr, pattern.len - 1};
 }
+
+bool channel_pattern_matches(struct str pattern, struct str name)
+{
+    bool is_exact;
+    struct str prefix = channel_pattern_prefix(pattern, &is_exact);
+    if (is_exact) {
+        return str_equals(prefix, name);
+    }
+    return str_starts(name, prefix) && (name.len > prefix.len || prefix.len == 0);
+}

@@ -15,4 +15,7 @@ bool channel_name_is_valid(struct str name);
  * "*" gives "". */
 struct str channel_pattern_prefix(struct str pattern, bool *is_exact);
 
+/* Does a rule with this pattern cover the channel? */
+bool channel_pattern_matches(struct str pattern, struct str name);
+
 #endif

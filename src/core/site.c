@@ -41,12 +41,15 @@ const struct rule *site_rule(const struct site *site, struct str channel)
     size_t best_len = 0;
     for (size_t i = 0; i < site->n_rules; i++) {
         bool is_exact;
-        struct str prefix = channel_pattern_prefix(str_of(site->rules[i].pattern), &is_exact);
-        if (is_exact && str_equals(prefix, channel)) {
+        struct str pattern = str_of(site->rules[i].pattern);
+        struct str prefix = channel_pattern_prefix(pattern, &is_exact);
+        if (!channel_pattern_matches(pattern, channel)) {
+            continue;
+        }
+        if (is_exact) {
             return &site->rules[i];
         }
-        if (!is_exact && str_starts(channel, prefix) && (!best || prefix.len > best_len) &&
-            (channel.len > prefix.len || prefix.len == 0)) {
+        if (!best || prefix.len > best_len) {
             best = &site->rules[i];
             best_len = prefix.len;
         }

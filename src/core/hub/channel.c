@@ -50,7 +50,7 @@ struct channel *channel_open(struct channel_table *table, struct str name)
 
 void channel_drop_if_unused(struct channel_table *table, struct channel *channel)
 {
-    if (channel->n_members > 0 || channel->n_pins > 0) {
+    if (channel->n_members > 0 || channel->n_pins > 0 || channel->presence) {
         return;
     }
     if (table->n_free == table->free_cap) {

@@ -9,6 +9,8 @@
 
 #include <uthash.h>
 
+struct presence;
+
 struct channel {
     UT_hash_handle hh;
     uint32_t number;         /* how workers name it; dense, used again after a free */
@@ -18,7 +20,10 @@ struct channel {
     uint64_t head;           /* newest offset known, if has_head */
     uint64_t fanned;         /* newest offset that was fanned out; the head may be ahead of it */
     bool has_head;
-    bool was_durable; /* some message of it may be on its way through the log */
+    bool is_new_judge;         /* the rule has another authorize function than a moment ago */
+    bool has_new_list;         /* the rule lists members now and did not a moment ago */
+    struct presence *presence; /* NULL: nobody is listed */
+    bool was_durable;          /* some message of it may be on its way through the log */
     size_t name_len;
     uint32_t *n_on_worker; /* members per worker, n_workers entries, behind the name */
     char name[];

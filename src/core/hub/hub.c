@@ -13,12 +13,15 @@
  * given. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/hub/internal.h"
 
-static bool handle(struct hub *hub, struct session *session, const struct command *command);
+enum { CODE_UNAUTHORIZED = 4401 }; /* the client does not come back by itself after it */
+
+static bool handle(struct hub *hub, struct session *session, struct command *command);
 
 /* ---- answers ---- */
 
@@ -35,17 +38,20 @@ void hub_answer_error(struct hub *hub, const struct session *session, struct str
     hub_answer(hub, session, hub->protocol->error(channel, code, NULL));
 }
 
-/* The session's JSON as other clients see it. Everybody is anonymous as long as there are no
- * identities. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf)
 {
     hub->protocol->client(str_of(session->socket_id), session->identity, buf);
     return (struct str){buf->data, buf->len};
 }
 
+void hub_close(struct hub *hub, struct session *session, uint16_t code, const char *reason)
+{
+    session->is_closing = true;
+    hub->transport->close(hub->transport->ctx, session->id, code, reason);
+}
+
 /* ---- order ---- */
 
-/* Goes on with what was held back, until one waits again. */
 void hub_go_on(struct hub *hub, struct session *session)
 {
     session->wait = SESSION_WAIT_NONE;
@@ -54,12 +60,10 @@ void hub_go_on(struct hub *hub, struct session *session)
         if (!handle(hub, session, command)) {
             return; /* stays the first one held */
         }
-        free(session_next_held(session));
+        command_free(session_next_held(session));
     }
 }
 
-/* True if the session's own messages are still on their way to the log: a read now would miss them.
- */
 bool hub_waits_for_appends(struct session *session)
 {
     if (session->n_appending > 0) {
@@ -82,22 +86,130 @@ static void invalid(struct hub *hub, struct session *session, const struct comma
 {
     hub_answer_error(hub, session, command->channel, command->error);
     if (++session->n_invalid > hub->options.max_invalid) {
-        session->is_closing = true;
-        hub->transport->close(hub->transport->ctx, session->id, 1008, "too many invalid frames");
+        hub_close(hub, session, 1008, "too many invalid frames");
     }
+}
+
+/* ---- open and close ---- */
+
+enum { ON_CONNECT, ON_DISCONNECT };
+
+static const char *function_of(const struct rule *rule, int which)
+{
+    return which == ON_CONNECT ? rule->on_connect : rule->on_disconnect;
+}
+
+/* Sessions belong to no rule, so each function that any rule names is told once. */
+static void tell_rules(struct hub *hub, const struct session *session, int which)
+{
+    const struct site *site = hub->site;
+    for (size_t i = 0; i < site->n_rules; i++) {
+        const char *function = function_of(&site->rules[i], which);
+        bool is_told = false;
+        for (size_t k = 0; function && k < i && !is_told; k++) {
+            const char *other = function_of(&site->rules[k], which);
+            is_told = other && strcmp(other, function) == 0;
+        }
+        if (function && !is_told) {
+            hub_tell_hook(hub, session, function, which == ON_CONNECT ? "connect" : "disconnect",
+                          (struct str){0});
+        }
+    }
+}
+
+/* Who it is has become clear. */
+static void welcome(struct hub *hub, struct session *session)
+{
+    grace_adopt(hub, session);
+    tell_rules(hub, session, ON_CONNECT);
+}
+
+struct token_check {
+    struct hub *hub;
+    struct session_id session;
+};
+
+static void take_token(struct hub *hub, struct session *session, const struct store_token *token)
+{
+    if (token->identity) {
+        session->identity = identity_ref(token->identity);
+        hub->transport->identify(hub->transport->ctx, session->id, session->identity);
+    } else if (hub->options.rejects_invalid_tokens) {
+        hub_answer_error(hub, session, (struct str){0}, token->error);
+        hub_close(hub, session, CODE_UNAUTHORIZED, "the token was not accepted");
+    } else {
+        session->token_error = token->error;
+        session->token_why = token->error == ERROR_CODE_UNAVAILABLE ? "it could not be checked"
+                                                                    : "the database refused it";
+    }
+    welcome(hub, session);
+}
+
+static void on_token(void *arg, const struct store_token *token)
+{
+    struct token_check *check = arg;
+    struct hub *hub = check->hub;
+    struct session *session = session_table_find(&hub->sessions, check->session);
+    free(check);
+    if (session) {
+        take_token(hub, session, token);
+        hub_go_on(hub, session);
+    }
+}
+
+static void open_session(struct hub *hub, const struct command *command)
+{
+    struct session *session = session_table_open(&hub->sessions, command->session);
+    session->identity = identity_ref(command->identity);
+    session->token_why = command->why;
+    session->token_error = command->error;
+    if (!command->payload.ptr) {
+        welcome(hub, session);
+        return;
+    }
+    struct token_check *check = mem_alloc(sizeof(*check));
+    *check = (struct token_check){hub, session->id};
+    session->wait = SESSION_WAIT_TOKEN;
+    hub->store->check_token(hub->store->ctx, command->payload, on_token, check);
+}
+
+static void leave_lists(struct hub *hub, struct session *session)
+{
+    struct member *arriving = session->arriving;
+    session->arriving = NULL;
+    presence_leave(hub, arriving);
+    if (!session->is_closing) {
+        grace_keep(hub, session);
+        return;
+    }
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        struct member *member = session->subscriptions[i].member;
+        session->subscriptions[i].member = NULL;
+        presence_leave(hub, member);
+    }
+    grace_end(hub, session);
 }
 
 static void close_session(struct hub *hub, struct session *session)
 {
-    /* The worker has dropped the subscriptions of a closed socket itself: nothing to detach. */
+    leave_lists(hub, session);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
-        hub_forget_member(hub, session, session->subscriptions[i].channel);
+        const struct subscription *in = &session->subscriptions[i];
+        const struct rule *rule = in->channel->rule;
+        if (in->is_joined && rule && rule->on_leave) {
+            hub_tell_hook(hub, session, rule->on_leave, "leave", channel_name(in->channel));
+        }
+        /* The worker has dropped a closed socket's subscriptions itself: nothing to detach. */
+        hub_forget_member(hub, session, in->channel);
     }
+    tell_rules(hub, session, ON_DISCONNECT);
     session_table_close(&hub->sessions, session);
 }
 
+/* ---- commands ---- */
+
 /* False: it must wait, and be handled again later. */
-static bool handle(struct hub *hub, struct session *session, const struct command *command)
+static bool handle(struct hub *hub, struct session *session, struct command *command)
 {
     if (session->is_closing) {
         return true;
@@ -125,22 +237,24 @@ static bool handle(struct hub *hub, struct session *session, const struct comman
 
 static void hold(struct hub *hub, struct session *session, struct command *command)
 {
-    if (session->n_held < hub->options.max_held &&
-        session->held_bytes + command_bytes(command) <= hub->options.max_held_bytes) {
+    /* The one that waits itself is always kept. */
+    if (!session->held ||
+        (session->n_held < hub->options.max_held &&
+         session->held_bytes + command_bytes(command) <= hub->options.max_held_bytes)) {
         session_hold(session, command);
         return;
     }
     if (!session->is_closing) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
     }
-    free(command);
+    command_free(command);
 }
 
 void hub_command(struct hub *hub, struct command *command)
 {
     if (command->type == COMMAND_OPEN) {
-        session_table_open(&hub->sessions, command->session);
-        free(command);
+        open_session(hub, command);
+        command_free(command);
         return;
     }
     struct session *session = session_table_find(&hub->sessions, command->session);
@@ -154,7 +268,7 @@ void hub_command(struct hub *hub, struct command *command)
         hold(hub, session, command);
         return;
     }
-    free(command);
+    command_free(command);
 }
 
 /* ---- what the store tells ---- */
@@ -213,11 +327,10 @@ static void update_gate(struct hub *hub)
     site_gate_unref(gate);
 }
 
-static void recheck(void *arg, struct session *session)
+static bool is_new_judge(const struct rule *old, const struct rule *rule)
 {
-    if (!session->is_closing) {
-        hub_recheck(arg, session);
-    }
+    bool had = old && old->authorize;
+    return rule && rule->authorize && !(had && strcmp(old->authorize, rule->authorize) == 0);
 }
 
 static void on_site(void *ctx, struct site *site)
@@ -227,15 +340,22 @@ static void on_site(void *ctx, struct site *site)
     struct channel *channel, *next;
     HASH_ITER(hh, hub->channels.by_name, channel, next)
     {
-        channel->rule = site_rule(site, channel_name(channel));
+        const struct rule *rule = site_rule(site, channel_name(channel));
+        channel->is_new_judge = is_new_judge(channel->rule, rule);
+        channel->rule = rule;
     }
     site_free(hub->site);
     hub->site = site;
     update_gate(hub);
-    session_table_each(&hub->sessions, recheck, hub);
+    hub_recheck_all(hub);
     if (was_enabled && !site->is_enabled) {
         hub->transport->close_all(hub->transport->ctx, 1012, "realtime is switched off", 0);
     }
+}
+
+static void on_order(void *ctx, const struct store_order *order)
+{
+    hub_take_order(ctx, order);
 }
 
 static void on_up(void *ctx, struct str epoch)
@@ -257,6 +377,7 @@ static void on_up(void *ctx, struct str epoch)
             channel->head = channel->fanned = 0;
         }
     }
+    presence_tell_all(hub);
     update_gate(hub);
 }
 
@@ -289,6 +410,8 @@ void hub_free(struct hub *hub)
     if (!hub) {
         return;
     }
+    presence_release(hub);
+    hub_release_answers(hub);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);
@@ -305,6 +428,7 @@ struct store_sink hub_sink(struct hub *hub)
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
         .on_site = on_site,
+        .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
     };
@@ -315,6 +439,14 @@ void hub_drain(struct hub *hub, uint32_t spread_ms)
     hub->is_draining = true;
     update_gate(hub);
     hub->transport->close_all(hub->transport->ctx, 1012, "the server is stopping", spread_ms);
+}
+
+void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
+{
+    hub->now_ms = now_ms;
+    hub->wall_ms = wall_ms;
+    grace_tick(hub);
+    presence_tick(hub);
 }
 
 uint32_t hub_n_sessions(const struct hub *hub)

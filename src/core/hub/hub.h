@@ -20,6 +20,7 @@ struct hub_options {
     uint32_t max_held;     /* commands held back per session while one waits */
     uint32_t max_held_bytes;
     uint32_t max_invalid;        /* invalid frames of a session before close 1008 */
+    bool rejects_invalid_tokens; /* a token that the database refuses ends the session */
     uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */
     uint32_t presence_grace_ms;  /* how long a dropped member stays listed, 0: not */
 };

@@ -1,14 +1,36 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the hub's own files share: hub.c (life, order of commands, what the store tells), hub_join.c
- * (join, history and their reads) and hub_message.c (messages and fan-out). Nobody else includes
- * this. */
+/* What the hub's own files share: hub.c (life, order of commands, what the store tells), join.c
+ * (join, leave, history and their reads), message.c (messages and fan-out), call.c (the owner's
+ * functions), revoke.c (rights that end) and presence.c with grace.c. Nobody else includes this. */
 #ifndef HERALD_CORE_HUB_INTERNAL_H
 #define HERALD_CORE_HUB_INTERNAL_H
 
 #include "base/buf.h"
+#include "core/channel_name.h"
 #include "core/hub/channel.h"
+#include "core/hub/grace.h"
 #include "core/hub/hub.h"
+#include "core/hub/presence.h"
 #include "core/hub/session.h"
+
+struct judgement;
+
+struct told_change {
+    struct member *member; /* a reference */
+    bool is_join;
+};
+
+struct told { /* changes of presence that SQL has yet to be told */
+    struct told_change *list;
+    size_t n, cap;
+    bool is_reset;
+    uint64_t at_ms; /* of the last time */
+};
+
+struct due { /* channels whose presence has changed and waits to be announced */
+    struct channel **channels;
+    size_t n, cap;
+};
 
 struct hub {
     struct hub_options options;
@@ -18,18 +40,26 @@ struct hub {
     struct session_table sessions;
     struct channel_table channels;
     struct site *site;
+    struct judgement *judgements; /* what authorize functions have said */
+    struct grace grace;
+    struct due due;
+    struct told told;
     char *epoch; /* NULL until the store was up once */
     bool is_up;
     bool is_draining;
     char *down_reason;
+    uint64_t now_ms, wall_ms; /* of the last tick */
 };
 
-/* hub.c. Sends the frame and lets go of it. */
+/* ---- hub.c ---- */
+
+/* Sends the frame and lets go of it. */
 void hub_answer(struct hub *hub, const struct session *session, struct frame *frame);
 void hub_answer_error(struct hub *hub, const struct session *session, struct str channel,
                       enum error_code code);
 /* The session's JSON as other clients see it; the span lives in *buf. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf);
+void hub_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);
 /* Ends the wait and handles what was held back, until one waits again. */
 void hub_go_on(struct hub *hub, struct session *session);
 /* True if the session's own messages are still on their way to the log: then it waits, a read now
@@ -38,16 +68,48 @@ bool hub_waits_for_appends(struct session *session);
 /* Takes the session's subscription off the channel's count; the channel may be gone afterwards. */
 void hub_forget_member(struct hub *hub, struct session *session, struct channel *channel);
 
-/* hub_join.c and hub_message.c: one per command. False: it must wait, and be handled again later.
+/* ---- join.c and message.c: one per command. False: it must wait, and be handled again later ----
  */
-bool hub_join(struct hub *hub, struct session *session, const struct command *command);
+
+bool hub_join(struct hub *hub, struct session *session, struct command *command);
 bool hub_history(struct hub *hub, struct session *session, const struct command *command);
 void hub_leave(struct hub *hub, struct session *session, const struct command *command);
-bool hub_message(struct hub *hub, struct session *session, const struct command *command);
-/* The rules have changed: takes the session out of the channels it may no longer be in, and tells
- * it. */
-void hub_recheck(struct hub *hub, struct session *session);
+bool hub_message(struct hub *hub, struct session *session, struct command *command);
+/* The session leaves the channel, is told to others and to the rule's function; the channel may be
+ * gone afterwards. */
+void hub_detach(struct hub *hub, struct session *session, struct channel *channel);
+/* Lets the worker go on with the channel's live frames, and with news of presence if wanted. */
+void hub_release(struct hub *hub, struct session *session, const struct channel *channel,
+                 uint64_t skip_to);
 /* One frame for all members of the channel, on all workers. */
 void hub_publish(struct hub *hub, struct channel *channel, const struct event *event);
+void hub_fan_out(struct hub *hub, struct channel *channel, struct frame *frame); /* takes it */
+
+/* ---- call.c ---- */
+
+/* Starts the rule's function; the command waits and comes again with has_hook_passed, or is
+ * answered. */
+void hub_ask_hook(struct hub *hub, struct session *session, const struct command *command,
+                  const char *function);
+/* Tells the function what has happened; nobody waits for it. channel absent: none. */
+void hub_tell_hook(struct hub *hub, const struct session *session, const char *function,
+                   const char *action, struct str channel);
+
+enum judged { JUDGED_ALLOWED, JUDGED_ANSWERED, JUDGED_WAITS };
+/* What the rule's authorize function says. ANSWERED: it refuses, and the client has been told.
+ * WAITS: the command comes again with has_rule_passed, or is answered. */
+enum judged hub_authorize(struct hub *hub, struct session *session, const struct command *command,
+                          const struct rule *rule);
+/* A member whose right to be there is in doubt: it is removed if the function says so. */
+void hub_judge_again(struct hub *hub, struct session *session, struct channel *channel);
+/* Cached answers are void: for all channels, one, or those of a pattern. */
+void hub_forget_answers(struct hub *hub, struct str channel);
+void hub_release_answers(struct hub *hub);
+
+/* ---- revoke.c ---- */
+
+/* The site has changed, and channels have their new rules: who lost a right is told and removed. */
+void hub_recheck_all(struct hub *hub);
+void hub_take_order(struct hub *hub, const struct store_order *order);
 
 #endif

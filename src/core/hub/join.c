@@ -7,10 +7,17 @@
  * hold is released with `skip_to` = that head. What is older was in the history, what is newer
  * waited, and what the hub has yet to be told of will be dropped or passed by the same comparison.
  * A join that needs no rows, on a channel whose head is known, takes the same road without the
- * read: the head may be ahead of what was fanned out. */
+ * read: the head may be ahead of what was fanned out.
+ *
+ * Before that it asks for permission, in this order: the rule's on_join function (not for one that
+ * is in already), the rule's flags, its authorize function. A join that had to wait is handled
+ * again from the top, so each of these is looked at as it is then. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "core/hub/access.h"
 #include "core/hub/internal.h"
 
 /* A read under way for a session: it may be gone when the answer comes, the channel may not. */
@@ -21,6 +28,7 @@ struct pending_read {
     enum command_type type; /* JOIN or HISTORY */
     enum store_read_kind kind;
     bool was_member; /* JOIN: not its first */
+    bool wants_presence;
 };
 
 /* ---- membership ---- */
@@ -41,19 +49,42 @@ static void attach(struct hub *hub, struct session *session, struct channel *cha
         member->offset = position_of(member, channel);
         transport->detach(transport->ctx, session->id, channel->number);
     } else {
-        session_add(session, channel);
+        member = session_add(session, channel);
+        member->member = session->arriving;
+        session->arriving = NULL;
         channel->n_members++;
         channel->n_on_worker[session->id.worker]++;
     }
+    member->is_held = true;
     transport->attach(transport->ctx, session->id, channel->number, true);
 }
 
-static void detach(struct hub *hub, struct session *session, struct channel *channel)
+void hub_detach(struct hub *hub, struct session *session, struct channel *channel)
 {
-    if (session_remove(session, channel)) {
-        hub->transport->detach(hub->transport->ctx, session->id, channel->number);
-        hub_forget_member(hub, session, channel);
+    const struct subscription *in = session_in(session, channel);
+    if (!in) {
+        return;
     }
+    struct member *member = in->member;
+    if (in->is_joined && channel->rule && channel->rule->on_leave) {
+        hub_tell_hook(hub, session, channel->rule->on_leave, "leave", channel_name(channel));
+    }
+    session_remove(session, channel);
+    hub->transport->detach(hub->transport->ctx, session->id, channel->number);
+    channel->n_pins++; /* the news of its leaving may let others go on, who leave the channel */
+    presence_leave(hub, member);
+    channel->n_pins--;
+    hub_forget_member(hub, session, channel);
+}
+
+void hub_release(struct hub *hub, struct session *session, const struct channel *channel,
+                 uint64_t skip_to)
+{
+    struct subscription *member = session_in(session, channel);
+    member->offset = skip_to;
+    member->is_held = false;
+    hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to,
+                            member->wants_presence);
 }
 
 /* ---- reads ---- */
@@ -61,24 +92,25 @@ static void detach(struct hub *hub, struct session *session, struct channel *cha
 static void on_answer(void *arg, const struct store_answer *found);
 
 static void start_read(struct hub *hub, struct session *session, struct channel *channel,
-                       const struct command *command, const struct store_query *query,
-                       bool was_member)
+                       const struct command *command, struct store_query *query, bool was_member)
 {
     struct pending_read *read = mem_alloc(sizeof(*read));
-    *read =
-        (struct pending_read){hub, session->id, channel, command->type, query->kind, was_member};
+    *read = (struct pending_read){
+        .hub = hub,
+        .session = session->id,
+        .channel = channel,
+        .type = command->type,
+        .kind = query->kind,
+        .was_member = was_member,
+        .wants_presence = command->wants_presence,
+    };
     channel->n_pins++;
     session->wait = SESSION_WAIT_READ;
+    query->viewer = session->identity;
     hub->store->read(hub->store->ctx, query, on_answer, read);
 }
 
 /* ---- join ---- */
-
-static bool may_anonymous_join(const struct rule *rule)
-{
-    /* Messaging that is open to all implies that anonymous clients may join. */
-    return rule->anonymous_clients || (rule->public_messaging && !rule->public_auth);
-}
 
 static void acknowledge_join(struct hub *hub, struct session *session,
                              const struct channel *channel, uint64_t head, bool is_resumed,
@@ -93,15 +125,22 @@ static void acknowledge_join(struct hub *hub, struct session *session,
         .is_resumed = is_resumed,
         .is_gap = is_gap,
     };
+    session_in(session, channel)->is_joined = true;
     hub_answer(hub, session, hub->protocol->joined(&joined));
     buf_release(&client);
 }
 
-static void release(struct hub *hub, const struct session *session, const struct channel *channel,
-                    uint64_t skip_to)
+/* After the acknowledgement: who is here, if it is wanted and the rule lists members. */
+static void send_presence(struct hub *hub, struct session *session, struct channel *channel,
+                          bool wants_presence)
 {
-    session_in(session, channel)->offset = skip_to;
-    hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to, false);
+    if (!wants_presence) {
+        return;
+    }
+    session_in(session, channel)->wants_presence = true;
+    if (channel->presence) {
+        hub_answer(hub, session, presence_full(hub, channel));
+    }
 }
 
 /* What a join reads: since beats history, and a channel that keeps nothing has no history to send.
@@ -122,48 +161,98 @@ static struct store_query join_query(const struct command *command, const struct
 
 /* A member that joins again goes on where it is: naming the head, which may be ahead of what it was
  * sent, would make it believe that it has the events between. */
-static void join_without_reading(struct hub *hub, struct session *session, struct channel *channel)
+static void join_without_reading(struct hub *hub, struct session *session, struct channel *channel,
+                                 bool wants_presence)
 {
     const struct subscription *member = session_in(session, channel);
-    if (member) {
-        acknowledge_join(hub, session, channel, position_of(member, channel), false, false);
-        return;
+    uint64_t offset = member ? position_of(member, channel) : channel->head;
+    if (!member) {
+        attach(hub, session, channel);
     }
-    attach(hub, session, channel);
-    acknowledge_join(hub, session, channel, channel->head, false, false);
-    release(hub, session, channel, channel->head);
+    acknowledge_join(hub, session, channel, offset, false, false);
+    send_presence(hub, session, channel, wants_presence);
+    hub_release(hub, session, channel, offset);
 }
 
-bool hub_join(struct hub *hub, struct session *session, const struct command *command)
+/* Why its token was not accepted is told once, where its owner will look. */
+static void tell_token_error(struct hub *hub, struct session *session, struct str channel)
 {
-    const struct rule *rule = site_rule(hub->site, command->channel);
-    if (!rule) {
-        hub_answer_error(hub, session, command->channel, ERROR_CODE_NO_CHANNEL);
-        return true;
+    char text[200];
+    if (!session->token_why) {
+        return;
     }
-    if (!may_anonymous_join(rule)) {
-        hub_answer_error(hub, session, command->channel, ERROR_CODE_ANONYMOUS_REFUSED);
-        return true;
+    snprintf(text, sizeof(text), "%.*s: %s.",
+             (int)(strlen(error_code_text(session->token_error)) - 1),
+             error_code_text(session->token_error), session->token_why);
+    hub_answer(hub, session, hub->protocol->error(channel, session->token_error, text));
+    session->token_why = NULL;
+}
+
+/* False: it is refused, and told so. */
+static bool is_join_allowed(struct hub *hub, struct session *session, const struct command *command,
+                            const struct rule *rule, bool is_member)
+{
+    enum error_code code;
+    if (!access_may_join(rule, session->identity, &code)) {
+        hub_answer_error(hub, session, command->channel, code);
+        return false;
     }
-    struct channel *channel = channel_find(&hub->channels, command->channel);
-    bool is_member = channel && session_in(session, channel);
     if (!is_member && session->n_subscriptions >= hub->options.max_channels) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_TOO_MANY_CHANNELS);
-        return true;
+        return false;
     }
+    return true;
+}
+
+/* The permissions are there: into the list, then into the channel. */
+static bool enter(struct hub *hub, struct session *session, const struct command *command,
+                  const struct rule *rule, bool is_member)
+{
     struct store_query query = join_query(command, rule);
     if (query.kind != STORE_READ_HEAD && hub_waits_for_appends(session)) {
         return false;
     }
-    channel = channel_open(&hub->channels, command->channel);
+    struct channel *channel = channel_open(&hub->channels, command->channel);
     channel->rule = rule;
+    if (rule->presence && !is_member && !session->arriving) {
+        session->arriving = presence_arrive(hub, session, channel);
+    }
+    if (session->arriving && session->arriving->state == MEMBER_STATE_ARRIVING &&
+        command->wants_presence) {
+        session->wait = SESSION_WAIT_PRESENCE;
+        return false;
+    }
     if (query.kind == STORE_READ_HEAD && channel->has_head) {
-        join_without_reading(hub, session, channel);
+        join_without_reading(hub, session, channel, command->wants_presence);
     } else {
         attach(hub, session, channel);
         start_read(hub, session, channel, command, &query, is_member);
     }
     return true;
+}
+
+bool hub_join(struct hub *hub, struct session *session, struct command *command)
+{
+    const struct rule *rule = site_rule(hub->site, command->channel);
+    const struct channel *channel = channel_find(&hub->channels, command->channel);
+    bool is_member = channel && session_in(session, channel);
+    tell_token_error(hub, session, command->channel);
+    if (!rule) {
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_NO_CHANNEL);
+        return true;
+    }
+    if (rule->on_join && !is_member && !command->has_hook_passed) {
+        hub_ask_hook(hub, session, command, rule->on_join);
+        return false;
+    }
+    if (!is_join_allowed(hub, session, command, rule, is_member)) {
+        return true;
+    }
+    enum judged judged = hub_authorize(hub, session, command, rule);
+    if (judged != JUDGED_ALLOWED) {
+        return judged == JUDGED_ANSWERED;
+    }
+    return enter(hub, session, command, rule, is_member);
 }
 
 static void finish_join(struct hub *hub, struct session *session, const struct pending_read *read,
@@ -184,6 +273,7 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
      * still wait. */
     acknowledge_join(hub, session, channel, found->head, is_since && !found->is_gap,
                      is_since && found->is_gap);
+    send_presence(hub, session, channel, read->wants_presence);
     if (is_since) {
         for (size_t i = 0; i < found->n_events; i++) {
             hub_answer(hub, session, hub->protocol->event(found->events[i], true));
@@ -192,7 +282,7 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
         hub_answer(hub, session,
                    hub->protocol->history(channel_name(channel), found->events, found->n_events));
     }
-    release(hub, session, channel, found->head);
+    hub_release(hub, session, channel, found->head);
 }
 
 /* ---- history ---- */
@@ -204,7 +294,8 @@ bool hub_history(struct hub *hub, struct session *session, const struct command 
         hub_answer_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return true;
     }
-    if (!channel->rule || channel->rule->message_history == 0) {
+    /* Private messages are never kept, so a client's own history (socketId) is always empty. */
+    if (!channel->rule || channel->rule->message_history == 0 || command->socket_id.ptr) {
         hub_answer(hub, session, hub->protocol->history(command->channel, NULL, 0));
         return true;
     }
@@ -223,9 +314,28 @@ static void undo_join(struct hub *hub, struct session *session, const struct pen
 {
     const struct subscription *member = session_in(session, read->channel);
     if (member && read->was_member) {
-        release(hub, session, read->channel, member->offset);
+        hub_release(hub, session, read->channel, member->offset);
     } else {
-        detach(hub, session, read->channel);
+        hub_detach(hub, session, read->channel);
+    }
+}
+
+static void take_answer(struct hub *hub, struct session *session, const struct pending_read *read,
+                        const struct store_answer *found)
+{
+    struct channel *channel = read->channel;
+    /* An answer of another epoch than ours was read across a restore or failover: its offsets
+     * mean nothing here, and the sessions are being closed. */
+    if (found->is_failed || !hub->epoch || !str_equals(found->epoch, str_of(hub->epoch))) {
+        hub_answer_error(hub, session, channel_name(channel), ERROR_CODE_UNAVAILABLE);
+        if (read->type == COMMAND_JOIN) {
+            undo_join(hub, session, read);
+        }
+    } else if (read->type == COMMAND_JOIN) {
+        finish_join(hub, session, read, found);
+    } else if (session_in(session, channel)) { /* not removed while it waited */
+        hub_answer(hub, session,
+                   hub->protocol->history(channel_name(channel), found->events, found->n_events));
     }
 }
 
@@ -236,20 +346,7 @@ static void on_answer(void *arg, const struct store_answer *found)
     struct channel *channel = read->channel;
     struct session *session = session_table_find(&hub->sessions, read->session);
     if (session && !session->is_closing) {
-        /* An answer of another epoch than ours was read across a restore or failover: its offsets
-         * mean nothing here, and the sessions are being closed. */
-        if (found->is_failed || !hub->epoch || !str_equals(found->epoch, str_of(hub->epoch))) {
-            hub_answer_error(hub, session, channel_name(channel), ERROR_CODE_UNAVAILABLE);
-            if (read->type == COMMAND_JOIN) {
-                undo_join(hub, session, read);
-            }
-        } else if (read->type == COMMAND_JOIN) {
-            finish_join(hub, session, read, found);
-        } else if (session_in(session, channel)) { /* not removed while it waited */
-            hub_answer(
-                hub, session,
-                hub->protocol->history(channel_name(channel), found->events, found->n_events));
-        }
+        take_answer(hub, session, read, found);
     }
     channel->n_pins--;
     channel_drop_if_unused(&hub->channels, channel);
@@ -266,18 +363,6 @@ void hub_leave(struct hub *hub, struct session *session, const struct command *c
         hub_answer_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return;
     }
-    detach(hub, session, channel);
+    hub_detach(hub, session, channel);
     hub_answer(hub, session, hub->protocol->left(command->channel));
-}
-
-void hub_recheck(struct hub *hub, struct session *session)
-{
-    /* Backwards: taking one out moves the last one into its place. */
-    for (uint32_t i = session->n_subscriptions; i > 0; i--) {
-        struct channel *channel = session->subscriptions[i - 1].channel;
-        if (!channel->rule || !may_anonymous_join(channel->rule)) {
-            hub_answer_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED);
-            detach(hub, session, channel);
-        }
-    }
 }

@@ -20,14 +20,16 @@ static void free_session(struct session *session)
 {
     struct command *command;
     while ((command = session_next_held(session))) {
-        free(command);
+        command_free(command);
     }
+    identity_unref(session->identity);
     free(session->subscriptions);
     free(session);
 }
 
 void session_table_release(struct session_table *table)
 {
+    HASH_CLEAR(hh, table->by_socket_id);
     for (uint32_t worker = 0; worker < table->n_workers; worker++) {
         for (uint32_t slot = 0; slot < table->n_slots[worker]; slot++) {
             if (table->slots[worker][slot]) {
@@ -49,6 +51,13 @@ struct session *session_table_find(const struct session_table *table, struct ses
     }
     struct session *session = table->slots[id.worker][id.slot];
     return session && session->id.generation == id.generation ? session : NULL;
+}
+
+struct session *session_table_find_socket(const struct session_table *table, struct str socket_id)
+{
+    struct session *session;
+    HASH_FIND(hh, table->by_socket_id, socket_id.ptr, socket_id.len, session);
+    return session;
 }
 
 void session_table_each(const struct session_table *table,
@@ -79,14 +88,24 @@ struct session *session_table_open(struct session_table *table, struct session_i
     session->id = id;
     session->held_end = &session->held;
     id_text(session->socket_id);
+    HASH_ADD_STR(table->by_socket_id, socket_id, session);
     table->slots[id.worker][id.slot] = session;
     table->n_open++;
     return session;
 }
 
+void session_table_rename(struct session_table *table, struct session *session,
+                          const char socket_id[ID_TEXT_SIZE])
+{
+    HASH_DEL(table->by_socket_id, session);
+    memcpy(session->socket_id, socket_id, ID_TEXT_SIZE);
+    HASH_ADD_STR(table->by_socket_id, socket_id, session);
+}
+
 void session_table_close(struct session_table *table, struct session *session)
 {
     table->slots[session->id.worker][session->id.slot] = NULL;
+    HASH_DEL(table->by_socket_id, session);
     table->n_open--;
     free_session(session);
 }
@@ -101,14 +120,16 @@ struct subscription *session_in(const struct session *session, const struct chan
     return NULL;
 }
 
-void session_add(struct session *session, struct channel *channel)
+struct subscription *session_add(struct session *session, struct channel *channel)
 {
     uint32_t n = session->n_subscriptions;
     if ((n & (n - 1)) == 0) { /* full at every power of two */
         session->subscriptions =
             mem_array(session->subscriptions, n ? n * 2 : 1, sizeof(*session->subscriptions));
     }
-    session->subscriptions[session->n_subscriptions++] = (struct subscription){.channel = channel};
+    session->subscriptions[n] = (struct subscription){.channel = channel};
+    session->n_subscriptions++;
+    return &session->subscriptions[n];
 }
 
 bool session_remove(struct session *session, const struct channel *channel)
@@ -139,6 +160,16 @@ void session_hold(struct session *session, struct command *command)
     *session->held_end = command;
     session->held_end = &command->next;
     session->n_held++;
+    session->held_bytes += command_bytes(command);
+}
+
+void session_replace_payload(struct session *session, struct str payload)
+{
+    struct command *command = session->held;
+    session->held_bytes -= command_bytes(command);
+    free(command->replacement);
+    command->replacement = str_dup(payload);
+    command->payload = (struct str){command->replacement, payload.len};
     session->held_bytes += command_bytes(command);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the hub knows of a session, and the table that finds it by (worker, slot, generation). Hub
- * thread only; the socket itself belongs to the worker. */
+/* What the hub knows of a session, and the table that finds it by (worker, slot, generation) or by
+ * socketId. Hub thread only; the socket itself belongs to the worker. */
 #ifndef HERALD_CORE_HUB_SESSION_H
 #define HERALD_CORE_HUB_SESSION_H
 
@@ -8,36 +8,52 @@
 #include "core/command.h"
 #include "core/hub/channel.h"
 
-/* Commands of one session are handled strictly in order: while one waits for the database, the
- * later ones are held. */
+struct member;
+struct dropped;
+
+/* Commands of one session are handled strictly in order: while one waits, the later ones are held.
+ */
 enum session_wait {
     SESSION_WAIT_NONE,
-    SESSION_WAIT_READ,    /* until the store has answered */
-    SESSION_WAIT_APPENDS, /* until its own messages are in the log */
+    SESSION_WAIT_TOKEN,    /* until the database has said who it is */
+    SESSION_WAIT_CALL,     /* until a function of the rule has answered */
+    SESSION_WAIT_PRESENCE, /* until it is in the list of a large channel */
+    SESSION_WAIT_READ,     /* until the store has answered */
+    SESSION_WAIT_APPENDS,  /* until its own messages are in the log */
 };
 
 struct subscription {
     struct channel *channel;
-    uint64_t offset; /* the head that its last answer named: what came up to it was before */
+    struct member *member; /* its entry in the channel's presence; NULL: the rule lists nobody */
+    uint64_t offset;       /* the head that its last answer named: what came up to it was before */
+    bool wants_presence;
+    bool is_joined; /* was acknowledged */
+    bool is_held;   /* its worker keeps live frames aside */
 };
 
 struct session {
+    UT_hash_handle hh; /* by socket_id */
     struct session_id id;
     enum session_wait wait;
+    struct identity *identity; /* NULL: anonymous */
+    const char *token_why;     /* to be told at the first join: why the token was not accepted */
+    enum error_code token_error;
     struct subscription *subscriptions; /* in no order */
     uint32_t n_subscriptions;
-    uint32_t n_appending; /* messages handed to the store, not answered yet */
+    struct member *arriving;     /* in a presence list, while the join is under way */
+    struct dropped *left_behind; /* entries of a session whose place it has taken (grace.c) */
+    uint32_t n_appending;        /* messages handed to the store, not answered yet */
     uint32_t n_invalid;
     uint32_t n_held;
     uint32_t held_bytes;
-    struct command *held, **held_end; /* commands that came while one waits */
-    struct identity *identity;        /* NULL: anonymous */
+    struct command *held, **held_end; /* commands that came while one waits; the first one waits */
     bool is_closing;                  /* told to close: what it still says is ignored */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
 };
 
 struct session_table {
     struct session ***slots; /* [worker][slot] */
+    struct session *by_socket_id;
     uint32_t *n_slots;
     uint32_t n_workers;
     uint32_t n_open;
@@ -49,18 +65,23 @@ void session_table_release(struct session_table *table); /* frees the sessions t
 void session_table_each(const struct session_table *table,
                         void (*fn)(void *arg, struct session *session), void *arg);
 struct session *session_table_open(struct session_table *table, struct session_id id);
+/* Another socketId, which nobody has. */
+void session_table_rename(struct session_table *table, struct session *session,
+                          const char socket_id[ID_TEXT_SIZE]);
 struct session *session_table_find(const struct session_table *table,
-                                   struct session_id id);                       /* NULL: gone */
+                                   struct session_id id); /* NULL: gone */
+struct session *session_table_find_socket(const struct session_table *table, struct str socket_id);
 void session_table_close(struct session_table *table, struct session *session); /* frees it */
 
 /* NULL: it is not in the channel. Valid until the next add or remove. */
 struct subscription *session_in(const struct session *session, const struct channel *channel);
-void session_add(struct session *session, struct channel *channel);
+struct subscription *session_add(struct session *session, struct channel *channel);
 bool session_remove(struct session *session,
                     const struct channel *channel); /* false: was not in it */
 
 uint32_t command_bytes(const struct command *command); /* what holding it costs, about */
-void session_hold(struct session *session, struct command *command); /* takes the command */
-struct command *session_next_held(struct session *session);          /* NULL: none */
+void session_hold(struct session *session, struct command *command);       /* takes the command */
+void session_replace_payload(struct session *session, struct str payload); /* of the first held */
+struct command *session_next_held(struct session *session);                /* NULL: none */
 
 #endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Rights that end while somebody uses them: a rule has changed, an answer was forgotten, somebody
+ * is to be disconnected. Who loses something is told first. */
+#include <assert.h>
+#include <string.h>
+
+#include "core/hub/access.h"
+#include "core/hub/internal.h"
+
+enum { CODE_POLICY = 1008 };
+
+/* ---- the site has changed ---- */
+
+static void remove_from(struct hub *hub, struct session *session, struct channel *channel,
+                        const char *reason)
+{
+    hub_answer(hub, session,
+               hub->protocol->error(channel_name(channel), ERROR_CODE_REMOVED, reason));
+    hub_detach(hub, session, channel);
+}
+
+static bool is_listing(const struct channel *channel)
+{
+    return channel->rule && channel->rule->presence;
+}
+
+/* Entries in lists that end do so with the list, in a moment. */
+static void let_go_of_lists(struct hub *hub, struct session *session)
+{
+    struct member *arriving = session->arriving;
+    if (arriving && !is_listing(arriving->channel)) {
+        session->arriving = NULL; /* go_on follows, when all have been looked at */
+        presence_leave(hub, arriving);
+    }
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        if (!is_listing(session->subscriptions[i].channel)) {
+            session->subscriptions[i].member = NULL;
+        }
+    }
+}
+
+static void recheck(void *arg, struct session *session)
+{
+    struct hub *hub = arg;
+    enum error_code why;
+    let_go_of_lists(hub, session);
+    if (session->is_closing) {
+        return;
+    }
+    /* Backwards: taking one out moves the last one into its place. */
+    for (uint32_t i = session->n_subscriptions; i > 0; i--) {
+        struct subscription *in = &session->subscriptions[i - 1];
+        struct channel *channel = in->channel;
+        if (!channel->rule || !access_may_join(channel->rule, session->identity, &why)) {
+            remove_from(hub, session, channel, NULL);
+            continue;
+        }
+        if (is_listing(channel) && !in->member) {
+            in->member = presence_arrive_quietly(hub, session, channel);
+        }
+        if (channel->is_new_judge) {
+            hub_judge_again(hub, session, channel);
+        }
+    }
+}
+
+/* Who wants presence and is in a channel that has just begun to list its members gets the list. */
+static void send_new_lists(void *arg, struct session *session)
+{
+    struct hub *hub = arg;
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        const struct subscription *in = &session->subscriptions[i];
+        if (in->channel->has_new_list && in->wants_presence && in->is_joined) {
+            hub_answer(hub, session, presence_full(hub, in->channel));
+            hub_release(hub, session, in->channel, in->offset);
+        }
+    }
+}
+
+static void go_on(void *arg, struct session *session)
+{
+    if (session->wait == SESSION_WAIT_PRESENCE && !session->arriving) {
+        hub_go_on(arg, session);
+    }
+}
+
+void hub_recheck_all(struct hub *hub)
+{
+    struct channel *channel, *next;
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        channel->has_new_list = is_listing(channel) && !channel->presence;
+    }
+    session_table_each(&hub->sessions, recheck, hub);
+    session_table_each(&hub->sessions, send_new_lists, hub);
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        channel->has_new_list = channel->is_new_judge = false;
+        if (channel->presence && !is_listing(channel)) {
+            presence_end(hub, channel);
+            channel_drop_if_unused(&hub->channels, channel);
+        }
+    }
+    session_table_each(&hub->sessions, go_on, hub);
+}
+
+/* ---- orders from SQL ---- */
+
+struct search {
+    struct hub *hub;
+    const struct store_order *order;
+};
+
+static bool is_meant(const struct store_order *order, const struct session *session)
+{
+    const struct identity *who = session->identity;
+    if (order->has_dbo_id && (!who || who->dbo_id != order->dbo_id)) {
+        return false;
+    }
+    if (order->row_id.ptr &&
+        (!who || !who->row_id.ptr || !str_equals(who->row_id, order->row_id))) {
+        return false;
+    }
+    return !order->socket_id.ptr || str_equals(order->socket_id, str_of(session->socket_id));
+}
+
+static void disconnect(void *arg, struct session *session)
+{
+    const struct search *search = arg;
+    struct hub *hub = search->hub;
+    const struct store_order *order = search->order;
+    if (session->is_closing || !is_meant(order, session)) {
+        return;
+    }
+    if (!order->channel.ptr) {
+        hub_answer(hub, session,
+                   hub->protocol->error((struct str){0}, ERROR_CODE_REMOVED,
+                                        order->reason ? order->reason : "You were disconnected."));
+        hub_close(hub, session, CODE_POLICY, "disconnected by the server");
+        return;
+    }
+    struct channel *channel = channel_find(&hub->channels, order->channel);
+    if (channel && session_in(session, channel)) {
+        remove_from(hub, session, channel, order->reason);
+    }
+}
+
+static void judge_members(void *arg, struct session *session)
+{
+    const struct search *search = arg;
+    struct str pattern = search->order->channel;
+    for (uint32_t i = session->n_subscriptions; i > 0 && !session->is_closing; i--) {
+        struct channel *channel = session->subscriptions[i - 1].channel;
+        if (channel->rule && channel->rule->authorize &&
+            (!pattern.ptr || channel_pattern_matches(pattern, channel_name(channel)))) {
+            hub_judge_again(search->hub, session, channel);
+        }
+    }
+}
+
+void hub_take_order(struct hub *hub, const struct store_order *order)
+{
+    struct search search = {hub, order};
+    switch (order->kind) {
+    case STORE_ORDER_DISCONNECT:
+        session_table_each(&hub->sessions, disconnect, &search);
+        break;
+    case STORE_ORDER_FORGET:
+        hub_forget_answers(hub, order->channel);
+        session_table_each(&hub->sessions, judge_members, &search);
+        break;
+    }
+}
