@@ -295,8 +295,8 @@ static void set_bytes(json_t *jwk, const char *name, const unsigned char *bytes,
 {
     struct buf text = {0};
     base64url_encode((struct str){(const char *)bytes, len}, &text);
-    json_object_set_new(jwk, name, json_stringn(text.data, text.len));
-    explicit_bzero(text.data, text.len);
+    json_object_set_new(jwk, name, json_string(buf_text(&text)));
+    explicit_bzero(text.data, text.cap);
     buf_release(&text);
 }
 
