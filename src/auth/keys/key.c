@@ -58,7 +58,7 @@ static enum status find_algorithm(const json_t *jwk, const struct algorithm *pin
     const char *name = text_of(jwk, "alg"), *curve = text_of(jwk, "crv"),
                *use = text_of(jwk, "use");
     const struct algorithm *algorithm = pinned;
-    enum key_type type;
+    enum key_type type = KEY_TYPE_OCT;
     if (find_type(jwk, &type, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
