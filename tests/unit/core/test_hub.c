@@ -1,45 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The hub's behaviour, one test each, against the fake world: joins, holds, order, limits, and what
  * happens when the database answers late, early or not at all. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/world.h"
-
-static struct world *world;
-
-static int setup(void **state)
-{
-    (void)state;
-    world = world_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(world);
-    return 0;
-}
-
-static const struct world_join PLAIN = {0};
-static const struct world_join HISTORY = {.history = true};
-
-static const char *kinds(unsigned worker, unsigned slot)
-{
-    return world_kinds(world, worker, slot);
-}
-
-static struct note last_note(unsigned worker, unsigned slot)
-{
-    return world_last(world, worker, slot);
-}
+#include "hub_harness.h"
 
 static void test_join_is_acknowledged_with_the_head(void **state)
 {
@@ -451,7 +413,6 @@ static void test_an_answer_of_another_epoch_is_not_believed(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_join_is_acknowledged_with_the_head),
         T(test_second_member_needs_no_read),
