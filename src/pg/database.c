@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "pg/maintenance.h"
 #include "pg/reader.h"
-#include "pg/sequencer.h"
+#include "pg/sequencer/sequencer.h"
 
 struct database {
     struct database_options options; /* url is not ours and not used after database_new */

@@ -24,7 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/database.h"
-#include "pg/sequencer_internal.h"
+#include "pg/sequencer/internal.h"
 #include "pg/site_loader.h"
 
 enum { LEAD_MS = 1000 };
