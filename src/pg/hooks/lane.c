@@ -31,7 +31,7 @@
 
 enum {
     GRACE_MS = 500,  /* that the server has to answer after it has cancelled a call */
-    MAX_CALLS = 16,  /* on a lane; with their cleaning still fewer than query.c sends at once */
+    MAX_CALLS = 4,   /* on a lane: so many keep it busy, and a slow one harms three at most */
     YOUNG_MS = 20,   /* behind a call that runs longer nobody is put */
     QUICK_MS = 20,   /* a function that took longer … */
     SLOW_MS = 10000, /* … is not trusted so long */

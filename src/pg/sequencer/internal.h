@@ -38,7 +38,8 @@ struct sequencer {
     char *epoch;        /* NULL: never opened */
     uint64_t delivered; /* the newest id of the log that is behind us; means nothing while epoch is
                            NULL */
-    uint64_t site_version;
+    uint64_t site_version; /* means something if is_site_known */
+    bool is_site_known;
 
     /* Looking and sleeping. */
     bool is_pooled;  /* our session is not our own */
