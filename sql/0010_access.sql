@@ -34,10 +34,13 @@ $$;
 
 -- ---------------------------------------------------------------------------------------- functions: may it be one?
 
+-- What runs at each call is plpgsql, which keeps its plans: functions in SQL are planned each time, 100 µs and more.
 CREATE FUNCTION herald.function_name(function oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('%I.%I(%s)', n.nspname, p.proname, replace(oidvectortypes(p.proargtypes), ', ', ','))
-      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT format('%I.%I(%s)', n.nspname, p.proname, replace(oidvectortypes(p.proargtypes), ', ', ','))
+              FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function);
+END
 $$;
 COMMENT ON FUNCTION herald.function_name(oid) IS 'Internal: a function as rules name it: schema.name(types).';
 
@@ -233,8 +236,10 @@ ALTER FUNCTION herald.call_function(text, text, text[]) OWNER TO herald_hook;
 REVOKE CREATE ON SCHEMA herald FROM herald_hook;
 
 CREATE FUNCTION herald.call_hook(function text, action text, channel text, client text, options text, payload text) RETURNS text
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT herald.call_function(function, 'on_' || action, ARRAY[action, channel, client, options, coalesce(payload, 'null')])
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN herald.call_function(function, pg_catalog.concat('on_', action), ARRAY[action, channel, client, options, coalesce(payload, 'null')]);
+END
 $$;
 COMMENT ON FUNCTION herald.call_hook(text, text, text, text, text, text) IS
 'For the server: calls the function of a rule for an action (join, message, leave, connect, disconnect) and returns its result as
@@ -242,16 +247,20 @@ JSON text, or NULL. SQLSTATE P0001: the function refuses, and its message is for
 which the server does nothing else: it comes back like a new one.';
 
 CREATE FUNCTION herald.call_authorize(function text, channel text, identity text, action text) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT herald.call_function(function, 'authorize', ARRAY[channel, identity, action])::boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN herald.call_function(function, 'authorize', ARRAY[channel, identity, action]);
+END
 $$;
 COMMENT ON FUNCTION herald.call_authorize(text, text, text, text) IS
 'For the server: asks the function of a rule whether an identity (NULL: an anonymous client) may join a channel or send to it
 (action join or send). NULL is no. Errors and session as with call_hook().';
 
 CREATE FUNCTION herald.check_token(function text, token text) RETURNS text
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT herald.call_function(CASE WHEN strpos(function, '(') = 0 THEN function || '(text)' ELSE function END, 'token', ARRAY[token])
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN herald.call_function(CASE WHEN strpos(function, '(') = 0 THEN function || '(text)' ELSE function END, 'token', ARRAY[token]);
+END
 $$;
 COMMENT ON FUNCTION herald.check_token(text, text) IS
 'For the server: asks the function of the option token-function (a SECURITY DEFINER function (text) returning json, named with its
