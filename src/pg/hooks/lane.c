@@ -2,25 +2,18 @@
 /* A lane: one connection, and the calls on it.
  *
  * How a call is kept from taking too long. statement_timeout is set in the call's own transaction,
- * in a statement before it, because the server starts that clock when it parses the statement;
- * being local, it holds whatever a function did to the session's settings, and behind a pooler,
- * too. A function can catch the cancel, and a deferred trigger of it runs in the commit, which has
- * no timeout: against those the connection's deadline stands (GRACE_MS later), which costs this
- * connection and what is on it, nothing else.
+ * in a statement before it, because the server starts that clock when it parses the statement; and
+ * local, so that it does not depend on what the session has been through, and holds behind a
+ * pooler, too. A function can catch the cancel: against that the connection's deadline stands
+ * (GRACE_MS later), which costs this connection and what is on it, nothing else.
  *
- * How a session is kept clean. A function that runs with its owner's rights can still leave things
- * behind in our session for the functions of others: settings (set_config('app.user', …, false), a
- * search_path, a client_encoding), temporary tables that hide somebody's real ones, advisory locks
- * that nobody lets go of, LISTEN, PREPARE, cursors WITH HOLD. An error does not undo all of that:
- * locks and prepared statements stay. So behind each call, whatever came of it, and before the next
- * one, goes a transaction that does all that DISCARD ALL does by its manual page, but for DISCARD
- * PLANS: plans hold no state of anybody's, and to make them anew each time costs more than the call
- * (an echo: 100 µs; with these 200, with DISCARD ALL 350). As statements, not as a function,
- * because then no name is looked up in a search_path that somebody has set. If cleaning fails, the
- * connection goes.
- *
- * What stays is what DISCARD ALL leaves, too: memory that a procedural language shares within a
- * session (%_SHARED in PL/Perl, GD in PL/Python) and the seed of random(). */
+ * What a function leaves behind in the session (settings, temporary tables, locks, LISTEN, …) would
+ * be there for the functions of others. herald.call_function cleans up in the call's own
+ * transaction, also after an error, and refuses what it could not clean (sql/0010_access.sql says
+ * how). Tried instead: a transaction behind each call, of all that DISCARD ALL is made of but for
+ * DISCARD PLANS. Equally sound, 100 µs more a call; DISCARD ALL itself 250, as it makes the next
+ * call plan everything anew. What stays either way is memory that a procedural language shares
+ * within a session (%_SHARED in PL/Perl, GD in PL/Python) and the seed of random(). */
 #include <assert.h>
 #include <string.h>
 
@@ -36,12 +29,6 @@ enum {
     QUICK_MS = 20,   /* a function that took longer … */
     SLOW_MS = 10000, /* … is not trusted so long */
 };
-
-static const char *const cleaning[] = {
-    "CLOSE ALL",  "SET SESSION AUTHORIZATION DEFAULT",          "RESET ALL",    "DEALLOCATE ALL",
-    "UNLISTEN *", "SELECT pg_catalog.pg_advisory_unlock_all()", "DISCARD TEMP", NULL,
-};
-static const char last_cleaning[] = "DISCARD SEQUENCES";
 
 static const char *sql_of(enum hook_kind kind)
 {
@@ -131,14 +118,6 @@ static void on_called(void *arg, const struct query_result *result)
     hooks_answered(lane->hooks, call, result);
 }
 
-static void on_cleaned(void *arg, const struct query_result *result)
-{
-    struct lane *lane = arg;
-    if (!result->is_lost && !result->rows) {
-        connection_drop(lane->connection, result->message);
-    }
-}
-
 void lane_send(struct lane *lane, struct hook_call *call)
 {
     struct hooks *hooks = lane->hooks;
@@ -154,5 +133,4 @@ void lane_send(struct lane *lane, struct hook_call *call)
     lane->n_calls++;
     connection_query_after(lane->connection, hooks->before, sql_of(call->kind), &call->params,
                            on_called, call);
-    connection_query_after(lane->connection, cleaning, last_cleaning, NULL, on_cleaned, lane);
 }
