@@ -66,11 +66,11 @@ CREATE FUNCTION herald.may_see(options json, is_authenticated boolean, dbo_id in
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN options IS NULL THEN true
-        WHEN pg_catalog.json_extract_path_text(options, 'dbo_id') IS NOT NULL THEN
-            coalesce(is_authenticated AND pg_catalog.json_extract_path_text(options, 'dbo_id') OPERATOR(pg_catalog.=) dbo_id::pg_catalog.text
-                     AND (pg_catalog.json_extract_path_text(options, 'row_id') IS NULL
-                          OR pg_catalog.json_extract_path_text(options, 'row_id') OPERATOR(pg_catalog.=) row_id), false)
-        WHEN pg_catalog.json_extract_path_text(options, 'authenticated') OPERATOR(pg_catalog.=) 'true' THEN coalesce(is_authenticated, false)
+        WHEN pg_catalog.json_object_field_text(options, 'dbo_id') IS NOT NULL THEN
+            coalesce(is_authenticated AND pg_catalog.json_object_field_text(options, 'dbo_id') OPERATOR(pg_catalog.=) dbo_id::pg_catalog.text
+                     AND (pg_catalog.json_object_field_text(options, 'row_id') IS NULL
+                          OR pg_catalog.json_object_field_text(options, 'row_id') OPERATOR(pg_catalog.=) row_id), false)
+        WHEN pg_catalog.json_object_field_text(options, 'authenticated') OPERATOR(pg_catalog.=) 'true' THEN coalesce(is_authenticated, false)
         ELSE true END
 $$;
 COMMENT ON FUNCTION herald.may_see(json, boolean, int, text) IS

@@ -41,6 +41,9 @@ check 'a watched table survives the uninstall' 1 "$(run_sql herald_other 'INSERT
 "$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
 cluster_install herald_again
 check 'it can be installed again' 10 "$(run_sql herald_again 'SELECT herald.schema_version()')"
+# Steps 1 to 9 as they were before the release had no column for audiences.
+run_sql herald_again 'ALTER TABLE herald.outbox DROP COLUMN options; DELETE FROM herald.schema_step WHERE step = 10'
+check 'an unreleased schema is not upgraded' 1 "$("$bin/psql" -Xq -d herald_again -f "$sql_dir/install.sql" 2>&1 | grep -c 'Uninstall and install again')"
 run_sql postgres "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
 check 'a database that is not UTF8 is refused' 1 "$("$bin/psql" -Xq -d latin -f "$sql_dir/install.sql" 2>&1 | grep -c 'needs a database in UTF8')"
 
@@ -64,7 +67,7 @@ SQL
 check 'without event triggers a stale trigger announces keys only, and a refresh mends it' \
     '{"id":1} true {"id":2} ' "$(run_sql plain "SELECT string_agg(concat(payload #>> '{data,new}', ' ', payload #>> '{data,truncated_to_key}'), ' ' ORDER BY id) FROM herald.outbox")"
 
-for script in restore doorbell order; do
+for script in restore doorbell hooks order; do
     echo "# $script.sh"
     "$here/$script.sh" || failures=$((failures + 1))
 done
