@@ -39,10 +39,19 @@ static void let_go_of_lists(struct hub *hub, struct session *session)
     }
 }
 
+/* A command that waits for something else must not go on by what was true before. */
+static void judge_waiting(struct session *session)
+{
+    if (session->held) {
+        session->held->has_rule_passed = false;
+    }
+}
+
 static void recheck(void *arg, struct session *session)
 {
     struct hub *hub = arg;
     enum error_code why;
+    judge_waiting(session);
     let_go_of_lists(hub, session);
     if (session->is_closing) {
         return;
@@ -149,6 +158,7 @@ static void judge_members(void *arg, struct session *session)
 {
     const struct search *search = arg;
     struct str pattern = search->order->channel;
+    judge_waiting(session);
     for (uint32_t i = session->n_subscriptions; i > 0 && !session->is_closing; i--) {
         struct channel *channel = session->subscriptions[i - 1].channel;
         if (channel->rule && channel->rule->authorize &&
