@@ -32,6 +32,11 @@ struct due { /* channels whose presence has changed and waits to be announced */
     size_t n, cap;
 };
 
+struct ready { /* sessions that waited for a list and may go on, at the end of the turn */
+    struct session_id *list;
+    size_t n, cap;
+};
+
 struct hub {
     struct hub_options options;
     const struct protocol *protocol;
@@ -44,6 +49,7 @@ struct hub {
     struct grace grace;
     struct due due;
     struct told told;
+    struct ready ready;
     char *epoch; /* NULL until the store was up once */
     bool is_up;
     bool is_draining;

@@ -71,9 +71,7 @@ void hub_detach(struct hub *hub, struct session *session, struct channel *channe
     }
     session_remove(session, channel);
     hub->transport->detach(hub->transport->ctx, session->id, channel->number);
-    channel->n_pins++; /* the news of its leaving may let others go on, who leave the channel */
     presence_leave(hub, member);
-    channel->n_pins--;
     hub_forget_member(hub, session, channel);
 }
 

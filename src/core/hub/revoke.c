@@ -25,12 +25,10 @@ static bool is_listing(const struct channel *channel)
 }
 
 /* Entries in lists that end do so with the list, in a moment. */
-static void let_go_of_lists(struct hub *hub, struct session *session)
+static void let_go_of_lists(struct session *session)
 {
-    struct member *arriving = session->arriving;
-    if (arriving && !is_listing(arriving->channel)) {
-        session->arriving = NULL; /* go_on follows, when all have been looked at */
-        presence_leave(hub, arriving);
+    if (session->arriving && !is_listing(session->arriving->channel)) {
+        session->arriving = NULL;
     }
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         if (!is_listing(session->subscriptions[i].channel)) {
@@ -52,7 +50,7 @@ static void recheck(void *arg, struct session *session)
     struct hub *hub = arg;
     enum error_code why;
     judge_waiting(session);
-    let_go_of_lists(hub, session);
+    let_go_of_lists(session);
     if (session->is_closing) {
         return;
     }
@@ -86,13 +84,6 @@ static void send_new_lists(void *arg, struct session *session)
     }
 }
 
-static void go_on(void *arg, struct session *session)
-{
-    if (session->wait == SESSION_WAIT_PRESENCE && !session->arriving) {
-        hub_go_on(arg, session);
-    }
-}
-
 void hub_recheck_all(struct hub *hub)
 {
     struct channel *channel, *next;
@@ -110,7 +101,6 @@ void hub_recheck_all(struct hub *hub)
             channel_drop_if_unused(&hub->channels, channel);
         }
     }
-    session_table_each(&hub->sessions, go_on, hub);
 }
 
 /* ---- orders from SQL ---- */
