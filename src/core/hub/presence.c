@@ -257,7 +257,9 @@ struct member *presence_arrive(struct hub *hub, const struct session *session,
         member->session = session->id;
         return member;
     }
+    channel->n_pins++;           /* its old entry may be all that keeps it */
     presence_leave(hub, member); /* it has come back with other extras */
+    channel->n_pins--;
     member = add(hub, session, channel);
     note_change(hub, member);
     return member;
