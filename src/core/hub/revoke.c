@@ -110,9 +110,9 @@ struct search {
     const struct store_order *order;
 };
 
-static bool is_meant(const struct store_order *order, const struct session *session)
+bool hub_is_meant(const struct store_order *order, const struct identity *who,
+                  const char *socket_id)
 {
-    const struct identity *who = session->identity;
     if (order->has_dbo_id && (!who || who->dbo_id != order->dbo_id)) {
         return false;
     }
@@ -120,7 +120,7 @@ static bool is_meant(const struct store_order *order, const struct session *sess
         (!who || !who->row_id.ptr || !str_equals(who->row_id, order->row_id))) {
         return false;
     }
-    return !order->socket_id.ptr || str_equals(order->socket_id, str_of(session->socket_id));
+    return !order->socket_id.ptr || str_equals(order->socket_id, str_of(socket_id));
 }
 
 static void disconnect(void *arg, struct session *session)
@@ -128,7 +128,7 @@ static void disconnect(void *arg, struct session *session)
     const struct search *search = arg;
     struct hub *hub = search->hub;
     const struct store_order *order = search->order;
-    if (session->is_closing || !is_meant(order, session)) {
+    if (session->is_closing || !hub_is_meant(order, session->identity, session->socket_id)) {
         return;
     }
     if (!order->channel.ptr) {
@@ -164,6 +164,7 @@ void hub_take_order(struct hub *hub, const struct store_order *order)
     switch (order->kind) {
     case STORE_ORDER_DISCONNECT:
         session_table_each(&hub->sessions, disconnect, &search);
+        grace_disconnect(hub, order);
         break;
     case STORE_ORDER_FORGET:
         hub_forget_answers(hub, order->channel);
