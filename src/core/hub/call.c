@@ -63,8 +63,9 @@ static struct str span(const struct buf *buf)
 }
 
 /* The waiting command has its answer and is done with. */
-static void finish_waiting(struct session *session)
+static void finish_waiting(struct hub *hub, struct session *session)
 {
+    hub_end_arrival(hub, session);
     command_free(session_next_held(session));
 }
 
@@ -72,7 +73,7 @@ static void refuse_waiting(struct hub *hub, struct session *session, enum error_
                            const char *reason)
 {
     hub_answer(hub, session, hub->protocol->error(session->held->channel, code, reason));
-    finish_waiting(session);
+    finish_waiting(hub, session);
 }
 
 static void take_hook_answer(struct hub *hub, struct session *session,
@@ -96,7 +97,7 @@ static void take_hook_answer(struct hub *hub, struct session *session,
     if (called->payload.ptr) {
         session_replace_payload(session, called->payload);
     } else {
-        finish_waiting(session); /* the function has dropped it */
+        finish_waiting(hub, session); /* the function has dropped it */
     }
 }
 

@@ -183,9 +183,7 @@ static void open_session(struct hub *hub, const struct command *command)
 
 static void leave_lists(struct hub *hub, struct session *session)
 {
-    struct member *arriving = session->arriving;
-    session->arriving = NULL;
-    presence_leave(hub, arriving);
+    hub_end_arrival(hub, session);
     if (!session->is_closing) {
         grace_keep(hub, session);
         return;

@@ -80,6 +80,8 @@ void hub_forget_member(struct hub *hub, struct session *session, struct channel 
 bool hub_join(struct hub *hub, struct session *session, struct command *command);
 bool hub_history(struct hub *hub, struct session *session, const struct command *command);
 void hub_leave(struct hub *hub, struct session *session, const struct command *command);
+/* A join that did not come to its end: its entry in the list, if there is one, leaves. */
+void hub_end_arrival(struct hub *hub, struct session *session);
 bool hub_message(struct hub *hub, struct session *session, struct command *command);
 /* The session leaves the channel, is told to others and to the rule's function; the channel may be
  * gone afterwards. */

@@ -202,6 +202,13 @@ static bool is_join_allowed(struct hub *hub, struct session *session, const stru
     return true;
 }
 
+void hub_end_arrival(struct hub *hub, struct session *session)
+{
+    struct member *arriving = session->arriving;
+    session->arriving = NULL;
+    presence_leave(hub, arriving);
+}
+
 /* The permissions are there: into the list, then into the channel. */
 static bool enter(struct hub *hub, struct session *session, const struct command *command,
                   const struct rule *rule, bool is_member)
@@ -229,7 +236,7 @@ static bool enter(struct hub *hub, struct session *session, const struct command
     return true;
 }
 
-bool hub_join(struct hub *hub, struct session *session, struct command *command)
+static bool try_join(struct hub *hub, struct session *session, const struct command *command)
 {
     const struct rule *rule = site_rule(hub->site, command->channel);
     const struct channel *channel = channel_find(&hub->channels, command->channel);
@@ -251,6 +258,15 @@ bool hub_join(struct hub *hub, struct session *session, struct command *command)
         return judged == JUDGED_ANSWERED;
     }
     return enter(hub, session, command, rule, is_member);
+}
+
+bool hub_join(struct hub *hub, struct session *session, struct command *command)
+{
+    if (!try_join(hub, session, command)) {
+        return false;
+    }
+    hub_end_arrival(hub, session); /* it was refused after it had waited in the list */
+    return true;
 }
 
 static void finish_join(struct hub *hub, struct session *session, const struct pending_read *read,
