@@ -222,8 +222,9 @@ static bool enter(struct hub *hub, struct session *session, const struct command
     if (rule->presence && !is_member && !session->arriving) {
         session->arriving = presence_arrive(hub, session, channel);
     }
-    if (session->arriving && session->arriving->state == MEMBER_STATE_ARRIVING &&
-        command->wants_presence) {
+    const struct member *entry =
+        is_member ? session_in(session, channel)->member : session->arriving;
+    if (entry && entry->state == MEMBER_STATE_ARRIVING && command->wants_presence) {
         session->wait = SESSION_WAIT_PRESENCE;
         return false;
     }
