@@ -128,15 +128,11 @@ static void acknowledge_join(struct hub *hub, struct session *session,
     buf_release(&client);
 }
 
-/* After the acknowledgement: who is here, if it is wanted and the rule lists members. */
-static void send_presence(struct hub *hub, struct session *session, struct channel *channel,
-                          bool wants_presence)
+/* After the acknowledgement: who is here, if it is wanted and the rule lists members. Also to one
+ * that has asked before: the news that came while it was held were not for it. */
+static void send_presence(struct hub *hub, const struct session *session, struct channel *channel)
 {
-    if (!wants_presence) {
-        return;
-    }
-    session_in(session, channel)->wants_presence = true;
-    if (channel->presence) {
+    if (session_in(session, channel)->wants_presence && channel->presence) {
         hub_answer(hub, session, presence_full(hub, channel));
     }
 }
@@ -168,7 +164,10 @@ static void join_without_reading(struct hub *hub, struct session *session, struc
         attach(hub, session, channel);
     }
     acknowledge_join(hub, session, channel, offset, false, false);
-    send_presence(hub, session, channel, wants_presence);
+    if (wants_presence) {
+        session_in(session, channel)->wants_presence = true;
+        send_presence(hub, session, channel);
+    }
     hub_release(hub, session, channel, offset);
 }
 
@@ -280,15 +279,17 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
         channel->head = newest;
         channel->has_head = true;
     }
-    if (!session_in(session, channel)) {
+    struct subscription *in = session_in(session, channel);
+    if (!in) {
         return; /* removed while it waited */
     }
+    in->wants_presence = in->wants_presence || read->wants_presence;
     bool is_since = read->kind == STORE_READ_SINCE;
     /* The head of the read, not the newer one that live events may have reached meanwhile: those
      * still wait. */
     acknowledge_join(hub, session, channel, found->head, is_since && !found->is_gap,
                      is_since && found->is_gap);
-    send_presence(hub, session, channel, read->wants_presence);
+    send_presence(hub, session, channel);
     if (is_since) {
         for (size_t i = 0; i < found->n_events; i++) {
             hub_answer(hub, session, hub->protocol->event(found->events[i], true));
@@ -329,6 +330,7 @@ static void undo_join(struct hub *hub, struct session *session, const struct pen
 {
     const struct subscription *member = session_in(session, read->channel);
     if (member && read->was_member) {
+        send_presence(hub, session, read->channel);
         hub_release(hub, session, read->channel, member->offset);
     } else {
         hub_detach(hub, session, read->channel);
