@@ -86,9 +86,6 @@ bool hub_message(struct hub *hub, struct session *session, struct command *comma
 /* The session leaves the channel, is told to others and to the rule's function; the channel may be
  * gone afterwards. */
 void hub_detach(struct hub *hub, struct session *session, struct channel *channel);
-/* Lets the worker go on with the channel's live frames, and with news of presence if wanted. */
-void hub_release(struct hub *hub, struct session *session, const struct channel *channel,
-                 uint64_t skip_to);
 /* One frame for all members of the channel, on all workers. */
 void hub_publish(struct hub *hub, struct channel *channel, const struct event *event);
 void hub_fan_out(struct hub *hub, struct channel *channel, struct frame *frame); /* takes it */

@@ -75,8 +75,9 @@ void hub_detach(struct hub *hub, struct session *session, struct channel *channe
     hub_forget_member(hub, session, channel);
 }
 
-void hub_release(struct hub *hub, struct session *session, const struct channel *channel,
-                 uint64_t skip_to)
+/* Lets the worker go on with the channel's live frames, and with news of presence if wanted. */
+static void release(struct hub *hub, const struct session *session, const struct channel *channel,
+                    uint64_t skip_to)
 {
     struct subscription *member = session_in(session, channel);
     member->offset = skip_to;
@@ -168,7 +169,7 @@ static void join_without_reading(struct hub *hub, struct session *session, struc
         session_in(session, channel)->wants_presence = true;
         send_presence(hub, session, channel);
     }
-    hub_release(hub, session, channel, offset);
+    release(hub, session, channel, offset);
 }
 
 /* Why its token was not accepted is told once, where its owner will look. */
@@ -298,7 +299,7 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
         hub_answer(hub, session,
                    hub->protocol->history(channel_name(channel), found->events, found->n_events));
     }
-    hub_release(hub, session, channel, found->head);
+    release(hub, session, channel, found->head);
 }
 
 /* ---- history ---- */
@@ -331,7 +332,7 @@ static void undo_join(struct hub *hub, struct session *session, const struct pen
     const struct subscription *member = session_in(session, read->channel);
     if (member && read->was_member) {
         send_presence(hub, session, read->channel);
-        hub_release(hub, session, read->channel, member->offset);
+        release(hub, session, read->channel, member->offset);
     } else {
         hub_detach(hub, session, read->channel);
     }

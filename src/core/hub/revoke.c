@@ -62,24 +62,31 @@ static void recheck(void *arg, struct session *session)
             remove_from(hub, session, channel, NULL);
             continue;
         }
-        if (is_listing(channel) && !in->member) {
-            in->member = presence_arrive_quietly(hub, session, channel);
-        }
         if (channel->is_new_judge) {
             hub_judge_again(hub, session, channel);
         }
     }
 }
 
-/* Who wants presence and is in a channel that has just begun to list its members gets the list. */
+/* Who is left in a channel that has just begun to list its members. */
+static void enter_new_lists(void *arg, struct session *session)
+{
+    for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
+        struct subscription *in = &session->subscriptions[i];
+        if (is_listing(in->channel) && !in->member) {
+            in->member = presence_arrive_quietly(arg, session, in->channel);
+        }
+    }
+}
+
+/* Who wants presence gets such a list; one whose join is under way gets it with the answer. */
 static void send_new_lists(void *arg, struct session *session)
 {
     struct hub *hub = arg;
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
-        if (in->channel->has_new_list && in->wants_presence && in->is_joined) {
+        if (in->channel->has_new_list && in->wants_presence && !in->is_held) {
             hub_answer(hub, session, presence_full(hub, in->channel));
-            hub_release(hub, session, in->channel, in->offset);
         }
     }
 }
@@ -92,6 +99,7 @@ void hub_recheck_all(struct hub *hub)
         channel->has_new_list = is_listing(channel) && !channel->presence;
     }
     session_table_each(&hub->sessions, recheck, hub);
+    session_table_each(&hub->sessions, enter_new_lists, hub);
     session_table_each(&hub->sessions, send_new_lists, hub);
     HASH_ITER(hh, hub->channels.by_name, channel, next)
     {
