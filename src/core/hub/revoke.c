@@ -83,7 +83,7 @@ static void enter_new_lists(void *arg, struct session *session)
 static void send_new_lists(void *arg, struct session *session)
 {
     struct hub *hub = arg;
-    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+    for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
         const struct subscription *in = &session->subscriptions[i];
         if (in->channel->has_new_list && in->wants_presence && !in->is_held) {
             hub_answer(hub, session, presence_full(hub, in->channel));
