@@ -19,7 +19,10 @@
 #include "base/mem.h"
 #include "core/hub/internal.h"
 
-enum { CODE_UNAUTHORIZED = 4401 }; /* the client does not come back by itself after it */
+enum {
+    CODE_UNAUTHORIZED = 4401, /* the client does not come back by itself after it */
+    CODE_TRY_AGAIN = 1013,    /* it does after this */
+};
 
 static bool handle(struct hub *hub, struct session *session, struct command *command);
 
@@ -120,6 +123,7 @@ static void tell_rules(struct hub *hub, const struct session *session, int which
 /* Who it is has become clear. */
 static void welcome(struct hub *hub, struct session *session)
 {
+    session->is_welcome = true;
     grace_adopt(hub, session);
     tell_rules(hub, session, ON_CONNECT);
 }
@@ -131,16 +135,18 @@ struct token_check {
 
 static void take_token(struct hub *hub, struct session *session, const struct store_token *token)
 {
+    bool is_unavailable = token->error == ERROR_CODE_UNAVAILABLE;
     if (token->identity) {
         session->identity = identity_ref(token->identity);
         hub->transport->identify(hub->transport->ctx, session->id, session->identity);
     } else if (hub->options.rejects_invalid_tokens) {
         hub_answer_error(hub, session, (struct str){0}, token->error);
-        hub_close(hub, session, CODE_UNAUTHORIZED, "the token was not accepted");
+        hub_close(hub, session, is_unavailable ? CODE_TRY_AGAIN : CODE_UNAUTHORIZED,
+                  is_unavailable ? "the token could not be checked" : "the token was not accepted");
+        return;
     } else {
         session->token_error = token->error;
-        session->token_why = token->error == ERROR_CODE_UNAVAILABLE ? "it could not be checked"
-                                                                    : "the database refused it";
+        session->token_why = is_unavailable ? "it could not be checked" : "the database refused it";
     }
     welcome(hub, session);
 }
@@ -152,7 +158,9 @@ static void on_token(void *arg, const struct store_token *token)
     struct session *session = session_table_find(&hub->sessions, check->session);
     free(check);
     if (session) {
-        take_token(hub, session, token);
+        if (!session->is_closing) {
+            take_token(hub, session, token);
+        }
         hub_go_on(hub, session);
     }
 }
@@ -175,9 +183,7 @@ static void open_session(struct hub *hub, const struct command *command)
 
 static void leave_lists(struct hub *hub, struct session *session)
 {
-    struct member *arriving = session->arriving;
-    session->arriving = NULL;
-    presence_leave(hub, arriving);
+    hub_end_arrival(hub, session);
     if (!session->is_closing) {
         grace_keep(hub, session);
         return;
@@ -202,7 +208,9 @@ static void close_session(struct hub *hub, struct session *session)
         /* The worker has dropped a closed socket's subscriptions itself: nothing to detach. */
         hub_forget_member(hub, session, in->channel);
     }
-    tell_rules(hub, session, ON_DISCONNECT);
+    if (session->is_welcome) {
+        tell_rules(hub, session, ON_DISCONNECT);
+    }
     session_table_close(&hub->sessions, session);
 }
 
@@ -415,6 +423,7 @@ void hub_free(struct hub *hub)
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);
+    free(hub->ready.list);
     free(hub->epoch);
     free(hub->down_reason);
     free(hub);
@@ -454,7 +463,21 @@ uint32_t hub_n_sessions(const struct hub *hub)
     return hub->sessions.n_open;
 }
 
+/* Not at once when their wait ends, which is in the middle of somebody else's joining, leaving or
+ * being removed: what they have to say next could be about the very channel. */
+static void go_on_with_ready(struct hub *hub)
+{
+    for (size_t i = 0; i < hub->ready.n; i++) { /* which may grow */
+        struct session *session = session_table_find(&hub->sessions, hub->ready.list[i]);
+        if (session && session->wait == SESSION_WAIT_PRESENCE) {
+            hub_go_on(hub, session);
+        }
+    }
+    hub->ready.n = 0;
+}
+
 void hub_flush(struct hub *hub)
 {
+    go_on_with_ready(hub);
     hub->transport->flush(hub->transport->ctx);
 }
