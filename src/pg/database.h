@@ -11,7 +11,7 @@
 
 /* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
  * warned about. */
-enum { DATABASE_SCHEMA_STEP = 9 };
+enum { DATABASE_SCHEMA_STEP = 10 };
 
 struct database;
 
