@@ -151,7 +151,7 @@ void world_rest(struct world *world)
     world_settle(world);
     close_what_is_told_to(world);
     /* Leaving lets others go on, who may come to a large channel, whose next news take a while. */
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 12; i++) {
         world_tick(world, 1000 + world->options.presence_grace_ms);
         world_settle(world);
         close_what_is_told_to(world);
@@ -345,6 +345,12 @@ const char *world_socket_id(struct world *world, unsigned worker, unsigned slot)
     return peer->self->socket;
 }
 
+const char *world_known_socket_id(struct world *world, unsigned worker, unsigned slot)
+{
+    const struct peer *peer = world_peer(world, worker, slot);
+    return peer->is_open && peer->self ? peer->self->socket : NULL;
+}
+
 unsigned world_close_code(struct world *world, unsigned worker, unsigned slot)
 {
     return world_peer(world, worker, slot)->close_code;
@@ -441,6 +447,8 @@ static void set_defaults(struct world_options *options)
     options->slots = options->slots ? options->slots : WORLD_SLOTS;
     options->max_channels = options->max_channels ? options->max_channels : 3;
     options->max_held = options->max_held ? options->max_held : 8;
+    options->presence_at_once =
+        options->presence_at_once ? options->presence_at_once : HUB_PRESENCE_AT_ONCE;
 }
 
 static struct hub *make_hub(struct world *world)
@@ -464,6 +472,7 @@ static struct hub *make_hub(struct world *world)
         .rejects_invalid_tokens = world->options.rejects_invalid_tokens,
         .authorize_cache_ms = world->options.authorize_cache_ms,
         .presence_grace_ms = world->options.presence_grace_ms,
+        .presence_at_once = world->options.presence_at_once,
     };
     return hub_new(&options);
 }

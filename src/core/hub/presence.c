@@ -27,8 +27,7 @@
 #include "core/hub/internal.h"
 
 enum {
-    AT_ONCE_MAX = 100,   /* members up to which every change is announced at once */
-    MEMBERS_PER_MS = 20, /* above: 10 000 members, half a second between flushes */
+    MEMBERS_PER_MS = 20, /* in large channels: 10 000, half a second between flushes */
     TELL_MS = 500,       /* between two writes to SQL */
     TELL_MAX = 5000,     /* changes in one of them */
 };
@@ -223,7 +222,7 @@ static void note_change(struct hub *hub, struct member *member)
     struct presence *presence = channel->presence;
     member->change = presence->n_changed;
     push(&presence->changed, &presence->n_changed, &presence->changed_cap, member);
-    if (presence->n <= AT_ONCE_MAX) {
+    if (presence->n <= hub->options.presence_at_once) {
         presence_flush(hub, channel);
     } else {
         set_due(hub, channel);
