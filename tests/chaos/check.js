@@ -12,7 +12,7 @@
 import { clock } from './writer.js';
 import { facts, maySee } from './ledger.js';
 
-// What a line of history holds above `base`: { rows, keys (of the ledger), pending (in the outbox), epoch }.
+// What a line of history holds above `base`: { rows, keys (of the ledger), pending (committed, not taken yet), epoch }.
 export async function readLine(database, base, where) {
     const client = await database.connect(where);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
@@ -22,7 +22,10 @@ export async function readLine(database, base, where) {
         keys: new Set((await ask(`SELECT channel || ' ' || key AS key FROM ledger`)).map((row) => row.key)),
         rows: await ask(`SELECT id::float8, channel, seq::float8, epoch, action, options, payload::text FROM herald.log
                           WHERE id > $1 ORDER BY id`, [base]),
-        pending: await ask('SELECT channel, payload FROM herald.outbox'),
+        // Not every row of the outbox: those that were taken lie there until they are swept.
+        pending: await ask(`SELECT o.channel, o.payload FROM herald.outbox o
+            CROSS JOIN (SELECT * FROM herald.cursor ORDER BY position DESC LIMIT 1) c
+            WHERE NOT pg_visible_in_snapshot(o.xid, c.done) AND o.id > c.reading_id`),
     };
     await client.end();
     for (const row of line.rows) {

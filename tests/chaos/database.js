@@ -8,11 +8,11 @@
 //
 // When a line of history is abandoned (the old primary, the database that the dump replaces), what it held at its end is
 // read from it: sessions were told of that, and are judged by it.
-import { chownSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Postgres, binaries } from '../integration/lib/postgres.js';
-import { Process, freePort, run, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
+import { run, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
 import { Proxy } from '../integration/lib/proxy.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
@@ -167,36 +167,6 @@ export class Database {
         const admin = await this.connect({ database: 'postgres' });
         await admin.query(`DROP DATABASE ${database} WITH (FORCE)`);
         await admin.end();
-    }
-
-    // ---- PgBouncer ----
-
-    async startPooler() {
-        const directory = temporaryDirectory('pooler', unprivileged);
-        const port = this.pooler?.port ?? await freePort();
-        const files = {
-            'pgbouncer.ini': [
-                '[databases]', `* = host=127.0.0.1 port=${this.address.port} user=herald_server`,
-                '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =', 'auth_type = any',
-                'pool_mode = transaction', 'server_login_retry = 1', 'ignore_startup_parameters = extra_float_digits',
-            ].join('\n'),
-        };
-        for (const [name, text] of Object.entries(files)) {
-            writeFileSync(join(directory, name), `${text}\n`);
-            if (unprivileged.uid !== undefined) {
-                chownSync(join(directory, name), unprivileged.uid, unprivileged.gid);
-            }
-        }
-        const child = new Process('pgbouncer', [join(directory, 'pgbouncer.ini')], {
-            owner: unprivileged, cwd: directory, env: { PATH: `${process.env.PATH}:/usr/sbin` },
-        });
-        this.pooler = { port, child };
-        await child.says(/process up/);
-    }
-
-    async stopPooler(signal = 'SIGINT') {
-        this.pooler.child.signal(signal);
-        await this.pooler.child.end();
     }
 
     async stop() {

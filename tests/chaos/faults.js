@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // The faults, one function each. A fault leaves everything as it has to be for the next one: the database answers, a
 // server runs. It does not wait until the server serves again: the next fault may come while it is still busy with this one.
+import { Pooler } from './pooler.js';
 import { between, pause, pick, random } from './chance.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
@@ -138,19 +139,19 @@ export const FAULTS = {
     // What the other faults do is done once more behind the pooler.
     async 'PgBouncer between (transaction mode)'(run) {
         const { database } = run;
-        await database.startPooler();
+        database.pooler = await Pooler.start(database.address.port);
         await run.stopServer();
         await run.startServer('pooled');
         await busy(run);
         await [
             () => run.killServer().then(() => run.startServer('pooled')),
             () => terminate(run, 'random() < 0.7'),
-            () => database.stopPooler('SIGKILL').then(() => database.startPooler()),
+            () => database.pooler.down('SIGKILL').then(() => database.pooler.up()),
             () => FAULTS['Postgres crashed (immediate)'](run),
         ][pick(4)]();
         await busy(run);
         await run.stopServer();
-        await database.stopPooler();
+        await database.pooler.down();
         await run.startServer();
     },
 };

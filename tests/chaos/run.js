@@ -49,7 +49,6 @@ class Run {
 
     // A failure that the fault explains; shown only to who looks for the reason of something else.
     note(error) {
-        if (process.env.CHAOS_NOTES) { this.say(`note ${error.message}`); }
         this.notes.set(error.message, (this.notes.get(error.message) ?? 0) + 1);
     }
 
@@ -231,17 +230,12 @@ class Run {
 
     // Writers stop, the outbox empties, everybody is in all channels and has what there is.
     async settle() {
-        const tick = (w) => process.env.CHAOS_NOTES && this.say(w);
         await this.database.up();
         await this.server.waitReady(200, 60 * SECOND);
-        tick('ready');
         await until('the writers to pause', async () =>
             (await this.database.query(`SELECT FROM pg_stat_activity WHERE application_name = 'writer' AND state <> 'idle'`)).length === 0, 60 * SECOND);
-        tick('paused');
         await this.everybodyIsHere();
-        tick('here');
         await until('messages to be answered', () => this.chatters.every((chatter) => chatter.pending.size === 0), 60 * SECOND);
-        tick('answered');
         await until('the outbox to be empty', async () =>
             Number(await this.database.value('SELECT pending_rows FROM herald.lag()')) === 0, 60 * SECOND);
     }
