@@ -153,8 +153,8 @@ static void on_lead(void *arg, const struct query_result *result)
 void sequencer_lead(struct sequencer *sequencer)
 {
     sequencer_ask(sequencer,
-                  sequencer->is_pooled ? "SELECT herald.lead(false)" : "SELECT herald.lead()",
-                  NULL, on_lead);
+                  sequencer->is_pooled ? "SELECT herald.lead(false)" : "SELECT herald.lead()", NULL,
+                  on_lead);
 }
 
 /* ---- site ---- */
