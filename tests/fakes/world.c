@@ -76,6 +76,13 @@ void bits_set(struct bits *bits, uint32_t i, bool is_in)
     bits->words[i / 64] = is_in ? bits->words[i / 64] | bit : bits->words[i / 64] & ~bit;
 }
 
+void bits_copy(struct bits *to, const struct bits *from)
+{
+    to->words = mem_array(to->words, from->n, sizeof(*to->words));
+    memcpy(to->words, from->words, from->n * sizeof(*to->words));
+    to->n = from->n;
+}
+
 bool bits_equal(const struct bits *a, const struct bits *b)
 {
     for (size_t i = 0; i < a->n || i < b->n; i++) {
@@ -541,6 +548,8 @@ void world_free(struct world *world)
         identity_unref(world->identities[who]);
     }
     free_entries(world);
+    frame_unref(world->newest_full);
+    bits_release(&world->newest_list);
     world_release_sql(world);
     site_free(world->site);
     free(world->reads);
