@@ -304,6 +304,14 @@ void world_history(struct world *world, unsigned worker, unsigned slot, unsigned
     give(world, command_in(world, worker, slot, COMMAND_HISTORY, channel));
 }
 
+void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      const char *socket_id)
+{
+    struct command *command = command_in(world, worker, slot, COMMAND_HISTORY, channel);
+    command->socket_id = str_of(socket_id);
+    give(world, command);
+}
+
 void world_invalid(struct world *world, unsigned worker, unsigned slot)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_INVALID, 0);
@@ -407,6 +415,14 @@ void world_rules(struct world *world, const struct rule *rules, size_t n)
     world->site = copy_site(rules, n);
     world->sink.on_site(world->sink.ctx, copy_site(rules, n));
     void_lists(world);
+    world_end_step(world);
+}
+
+void world_switch_off(struct world *world)
+{
+    struct site *site = copy_site(world->site->rules, world->site->n_rules);
+    site->is_enabled = false;
+    world->sink.on_site(world->sink.ctx, site);
     world_end_step(world);
 }
 
