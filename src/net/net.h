@@ -5,6 +5,7 @@
 #ifndef HERALD_NET_NET_H
 #define HERALD_NET_NET_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "core/authenticator.h"
 #include "core/protocol.h"
@@ -15,14 +16,19 @@ struct net;
 struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
     const char *path;
     const char *content_type;
-    const char *body; /* NULL: {"canonical":"…"}, the gate's first one */
+    const char *body; /* NULL: {"canonical":"…"}, the gate's first one; or see `make` */
     size_t len;
+    /* Writes the body anew for each request, JSON that nobody may keep. Any worker's thread. False:
+     * the query is not what it takes (400). NULL: none. */
+    bool (*make)(void *ctx, struct str query, struct buf *json);
+    void *ctx;
 };
 
 struct net_options {
     const char *listen;     /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
     const char *tls_listen; /* the same with TLS; NULL: none */
-    const char *tls_cert_file, *tls_key_file;  /* PEM; read by net_new and net_reload_tls */
+    /* PEM; read by net_new and net_reload_tls, so the names must outlive the net */
+    const char *tls_cert_file, *tls_key_file;
     const struct authenticator *authenticator; /* must outlive the net */
     uint32_t token_max_bytes;                  /* a longer token is refused unread */
     bool takes_token_in_query;
