@@ -47,7 +47,7 @@ FAKES := $(B)/libfakes.a
 FAKE_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 30
-BENCH := $(addprefix $(B)/bench/,load relay notified writer)
+BENCH := $(addprefix $(B)/bench/,load load-tls relay notified writer)
 NODE_MODULES := tests/node_modules/.package-lock.json
 INTEGRATION_TESTS ?= $(sort $(wildcard tests/integration/[0-9]*.test.js))
 TSAN_TESTS := $(sort $(wildcard $(foreach n,01 02 03 05,tests/integration/$(n)-*.test.js)))
@@ -168,6 +168,9 @@ LOAD_OBJECTS := $(call bench_objects,$(addprefix load/,load fanout connect liste
 $(B)/bench/load: $(LOAD_OBJECTS) $(call bench_objects,load/stream_plain)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^
+$(B)/bench/load-tls: $(LOAD_OBJECTS) $(call bench_objects,load/tls/stream_tls)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^ -lssl -lcrypto
 $(B)/bench/relay: $(call bench_objects,bare/relay bare/broadcast)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // What is compared: pgherald, the bare loops, and with PEERS=1 what people use. Each is started for one scenario and ended
 // after it: { name, dialect, port, pid, stop() }.
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -57,6 +58,19 @@ export async function pgherald(bench, env = {}) {
         server,
         stop: () => server.stop(),
     };
+}
+
+// The same through TLS, with a certificate of its own (P-256, as most have today).
+export async function pgheraldTls(bench) {
+    const directory = temporaryDirectory('tls');
+    const [key, certificate] = ['key.pem', 'cert.pem'].map((name) => join(directory, name));
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+        '-subj', '/CN=localhost', '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    const server = await pgherald(bench, {
+        PGHERALD_TLS_LISTEN: '127.0.0.1:0', PGHERALD_TLS_CERT_FILE: certificate, PGHERALD_TLS_KEY_FILE: key,
+    });
+    const [, port] = await server.server.process.says(/listening on https:\S+:(\d+)/);
+    return { ...server, name: 'pgherald, TLS', port: Number(port), load: 'load-tls' };
 }
 
 export async function relay() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // Scenarios in which sessions come, sit there, and come back.
 import { load } from './load.js';
-import { pgherald, relay, chatPeers } from './servers.js';
+import { pgherald, pgheraldTls, relay, chatPeers } from './servers.js';
 
 export const sessions = [
     {
@@ -10,13 +10,16 @@ export const sessions = [
         text: 'All joined, nothing happens. Bytes: what the process has grown by, per session.',
         columns: { sessions: 'sessions', bytes_per_session: 'bytes/session', idle_cpu_percent: 'CPU % while idle', errors: 'errors' },
         async run(bench) {
-            const one = await bench.each([relay, pgherald, ...chatPeers], (server) =>
+            const one = await bench.each([relay, pgherald, pgheraldTls, ...chatPeers], (server) =>
                 load('connect', server, { prefix: 'chat', members: 10000, seconds: 5 }));
             const [own] = await bench.each([pgherald], (server) =>
                 load('connect', server, { prefix: 'chat', channels: 10000, seconds: 5 }));
             return [...one, { ...own, server: 'pgherald, a channel each' }];
         },
-        targets: [{ text: 'bytes of an idle, joined session', most: 2048, value: (m) => m('pgherald').bytes_per_session }],
+        targets: [
+            { text: 'bytes of an idle, joined session', most: 2048, value: (m) => m('pgherald').bytes_per_session },
+            { text: 'the same with TLS', most: 24576, value: (m) => m('pgherald, TLS').bytes_per_session },
+        ],
     },
     {
         name: 'storm',
@@ -25,7 +28,8 @@ export const sessions = [
         columns: { connects_per_s: 'connects/s', cpu_us: 'CPU µs/connect', db_cpu_us: 'Postgres µs/connect', errors: 'errors' },
         async run(bench) {
             const options = { prefix: 'chat', members: 8000, concurrency: 256, seconds: 1 };
-            const bare = await bench.each([relay, pgherald, ...chatPeers], (server) => load('connect', server, { ...options, 'no-join': 1 }));
+            const bare = await bench.each([relay, pgherald, pgheraldTls, ...chatPeers], (server) =>
+                load('connect', server, { ...options, 'no-join': 1 }));
             const [joined] = await bench.each([pgherald], (server) => load('connect', server, options));
             return [...bare, { ...joined, server: 'pgherald, with a join' }];
         },
