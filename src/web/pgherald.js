@@ -21,6 +21,16 @@
  * arrived is for the application to decide, which sees its own messages come back (the echo). `message()` says
  * whether the message could be handed to an open connection.
  *
+ * Who we are is proved by a token, which goes out with each connection. It may be a function, which is asked for one at
+ * every connect:
+ *
+ *     connect({ canonical: '…', token: async () => (await fetch('/my/token')).text() });
+ *
+ * A token that the server does not accept is never used to go on as somebody else. The server tells it (`token_expired`,
+ * also in the midst of a connection, or `token_invalid`), the client emits `error`, drops the connection and asks the
+ * function for another token. Where there is none it stays `closed`, until the application calls `setToken` and
+ * `reconnect`. To go on as anonymous is its decision too: a token of null.
+ *
  * Besides browsers it runs on any runtime with a WebSocket class; pass one as `WebSocket` where none is global.
  */
 
@@ -28,9 +38,17 @@
  * What travels, in both directions; `client` only from the server.
  * @typedef {object} Frame
  * @property {string} action            join, leave, message, event, history, presence_full, presence_update, error
- * @property {object|null} [client]     the sender: socketId, extras, permissions
+ * @property {Member|null} [client]     the sender
  * @property {FrameOptions} options
- * @property {*} payload
+ * @property {*} payload                of an error: `{code, message}`
+ */
+
+/**
+ * Somebody in a channel, as the server vouches for him. An anonymous client has no extras, and zeros.
+ * @typedef {object} Member
+ * @property {string} socketId          of this connection: the address for private messages
+ * @property {object} extras            what the token says besides
+ * @property {{dbo_id: number, row_id: number|string}} permissions  who he is: a row of a table
  */
 
 /**
@@ -39,6 +57,8 @@
  * @property {number} [id]              the offset of a durable frame
  * @property {string} [at]              when it became durable, RFC 3339
  * @property {boolean} [replayed]       it was missed and is delivered late
+ * @property {boolean} [authenticated]  a message that only authenticated clients get
+ * @property {string} [socketId]        a private message: to whom
  */
 
 /**
@@ -53,6 +73,15 @@
  * @property {number} [code]            waiting, closed: the WebSocket close code
  * @property {string} [reason]          waiting, closed: what the server said
  */
+
+/**
+ * What proves who we are; null or nothing: anonymous. A function gets the token that the server has just refused, if it
+ * did, so that one which keeps its token knows that it needs a new one. If it fails, that is a failed attempt to connect.
+ * @typedef {string|null|function((string|null)): (string|null|Promise<string|null>)} Token
+ */
+
+/** The server's words for a token that it does not accept. */
+const TOKEN_CODES = new Set(['token_expired', 'token_invalid']);
 
 /** Codes after which coming back makes sense: the line broke, the server restarts, is full, or asks for it. */
 const RECONNECT_CODES = new Set([1006, 1011, 1012, 1013, 1014, 4000]);
@@ -96,7 +125,12 @@ class Emitter {
 
 /**
  * One channel of a client. Events: `join`, `message`, `event`, `history`, `gap`, `leave`, `presence_full`,
- * `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the join).
+ * `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the join). And `presence`,
+ * after every change of the list, with the list itself.
+ *
+ * An error of code `removed` ends the membership: the server has taken us out of the channel, or a rule shuts us out.
+ * A channel that was removed does not join again by itself, only when it is told to (`join()`). One whose join was
+ * refused tries again with each new connection, perhaps as somebody else.
  */
 export class Channel extends Emitter {
     #client;
@@ -104,6 +138,7 @@ export class Channel extends Emitter {
     #wantsHistory = false;
     /** Durable frames that arrived while a history is on its way: it may contain them or not. @type {Frame[]|null} */
     #held = null;
+    #isRemoved = false;
 
     /** @param {Client} client @param {string} name @param {object} options see {@link Client#channel} */
     constructor(client, name, options) {
@@ -113,14 +148,20 @@ export class Channel extends Emitter {
         this.options = options;
         /** @type {boolean} the server has acknowledged the join on the present connection */
         this.joined = false;
-        /** @type {object|null} how others see us; its socketId changes with every connection */
+        /** @type {Member|null} how others see us; the socketId changes with every connection */
         this.self = null;
+        /** @type {Member[]} who is here, ourselves included, if joined with `presence` and where the rule lists members;
+         * empty without a connection. Each change makes a new array. */
+        this.presence = [];
         /** @type {Position|null} */
         this.position = options.since ?? null;
     }
 
-    /** Sends to everybody in the channel, ourselves included.
-     * @param {*} payload any JSON value @param {object} [options] e.g. `{authenticated: true}`
+    /** Sends to everybody in the channel, ourselves included: our own message comes back, which is how we know.
+     * @param {*} payload any JSON value
+     * @param {object} [options]
+     * @param {boolean} [options.authenticated]  true: only authenticated clients get it
+     * @param {string} [options.socketId]        a private message: only this member gets it, and we; it is never kept
      * @returns {boolean} false: there is no connection, nothing was sent */
     message(payload = null, options = {}) {
         return this._send('message', payload, options);
@@ -134,10 +175,16 @@ export class Channel extends Emitter {
         return true;
     }
 
+    /** Asks to be let in once more, after `removed` or a join that was refused; now, or as soon as there is a connection. */
+    join() {
+        this.#isRemoved = false;
+        if (!this.joined) this._join();
+    }
+
     /** Leaves for good; `client.channel(name)` joins anew. */
     leave() {
         if (this.#client._remove(this)) this._send('leave', null);
-        this.joined = false;
+        this._lost();
     }
 
     _send(action, payload, options = {}) {
@@ -145,6 +192,7 @@ export class Channel extends Emitter {
     }
 
     _join() {
+        if (this.#isRemoved) return;
         const { history = false, presence = false, resume = true } = this.options;
         const payload = { history, presence };
         if (resume && this.position) payload.since = { ...this.position };
@@ -154,6 +202,7 @@ export class Channel extends Emitter {
     _lost() {
         this.joined = false;
         this.#held = null;          // not handed over, so not behind our position either: they will be replayed
+        if (this.presence.length > 0) this.#setPresence([]);
     }
 
     /** @param {Frame} frame */
@@ -162,6 +211,7 @@ export class Channel extends Emitter {
         else if (frame.action === 'error') this.#failed(frame);
         else if (!this.joined) return;        // still meant for a membership that we left
         else if (frame.action === 'history') this.#replaced(frame);
+        else if (frame.action === 'presence_full' || frame.action === 'presence_update') this.#presenceChanged(frame);
         else if (this.#held && frame.options.id !== undefined) this.#held.push(frame);
         else this.#deliver(frame);
     }
@@ -170,6 +220,7 @@ export class Channel extends Emitter {
         const { epoch, offset, resumed = false, gap = false } = frame.payload ?? {};
         const { history = false, resume = true } = this.options;
         const asked = resume && this.position !== null;
+        const wasSomebodyElse = this.self !== null && !isSamePerson(this.self, frame.client);
         this.joined = true;
         this.self = frame.client ?? null;
         // Resumed: the position moves by the frames that are replayed now, one by one, so that a cut among them is safe.
@@ -177,6 +228,8 @@ export class Channel extends Emitter {
             this.position = epoch === undefined ? null : { epoch, offset };
             this.#wantsHistory = history;
         }
+        // Somebody else may see more of what was, or less: what the application has of it is not right any more.
+        if (wasSomebodyElse) this.#wantsHistory = history;
         this._emit('join', frame);
         if (gap) this._emit('gap', frame);
         // A join with `since` brings no history: we ask when there was a gap, or when the cut came before the first one.
@@ -203,7 +256,25 @@ export class Channel extends Emitter {
         this.#letGo();
     }
 
+    #presenceChanged(frame) {
+        const { action, presence } = frame.payload;
+        const others = () => this.presence.filter(({ socketId }) => socketId !== presence.socketId);
+        if (frame.action === 'presence_full') this.presence = presence;
+        else this.presence = action === 'join' ? [...others(), presence] : others();
+        this._emit(frame.action, frame);
+        this._emit('presence', this.presence);
+    }
+
+    #setPresence(members) {
+        this.presence = members;
+        this._emit('presence', members);
+    }
+
     #failed(frame) {
+        if (frame.payload?.code === 'removed') {
+            this.#isRemoved = true;
+            this._lost();
+        }
         if (!this._emit('error', frame)) this.#client._emit('error', frame);
         this.#letGo();                        // perhaps the history was refused: nothing may wait for ever
     }
