@@ -51,6 +51,8 @@ export class Bench {
             const server = await start(this);
             try {
                 rows.push({ server: server.name, ...await work(server) });
+            } catch (error) {
+                throw new Error(`${server.name}: ${error.message}`, { cause: error });
             } finally {
                 await server.stop();
             }

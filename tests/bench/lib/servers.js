@@ -99,11 +99,12 @@ async function nchan() {
     const file = join(directory, 'nginx.conf');
     writeFileSync(file, `
 load_module ${nginxRoot}/usr/lib/nginx/modules/ngx_nchan_module.so;
-daemon off; worker_processes 1; pid ${directory}/pid; error_log ${directory}/error.log error;
+${process.getuid() === 0 ? 'user root;' : ''} daemon off; worker_processes 1; pid ${directory}/pid; error_log ${directory}/error.log error;
 worker_rlimit_nofile 16384;
 events { worker_connections 12000; }
 http {
     access_log off;
+    ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/${name};`).join(' ')}
     nchan_shared_memory_size 256m;
     server {
         listen 127.0.0.1:${port};
@@ -117,13 +118,14 @@ http {
 }
 
 const isWanted = process.env.PEERS === '1';
-if (isWanted && !existsSync(join(nginxRoot, 'usr/sbin/nginx'))) {
+if (isWanted && !existsSync(join(peersDirectory, 'node_modules'))) {
     throw new Error('the peers are not here: run tests/bench/peers/fetch.sh');
 }
+const hasNchan = existsSync(join(nginxRoot, 'usr/sbin/nginx')) && existsSync('/var/lib/nginx');
 
 // Chat: what a client sends goes to its channel.
 export const chatPeers = isWanted ? [
-    nchan,
+    ...(hasNchan ? [nchan] : []),
     () => node('node, ws', 'raw', 'ws.js'),
     () => node('node, socket.io', 'socketio', 'socketio.js'),
 ] : [];

@@ -3,17 +3,20 @@
 import { load } from './load.js';
 import { pgherald, pgheraldTls, relay, chatPeers } from './servers.js';
 
+// Fewer only to try the scenarios out.
+const SESSIONS = Number(process.env.BENCH_SESSIONS ?? 10000);
+
 export const sessions = [
     {
         name: 'idle',
-        title: 'Idle: 10 000 sessions',
+        title: `Idle: ${SESSIONS} sessions`,
         text: 'All joined, nothing happens. Bytes: what the process has grown by, per session.',
         columns: { sessions: 'sessions', bytes_per_session: 'bytes/session', idle_cpu_percent: 'CPU % while idle', errors: 'errors' },
         async run(bench) {
             const one = await bench.each([relay, pgherald, pgheraldTls, ...chatPeers], (server) =>
-                load('connect', server, { prefix: 'chat', members: 10000, seconds: 5 }));
+                load('connect', server, { prefix: 'chat', members: SESSIONS, seconds: 5 }));
             const [own] = await bench.each([pgherald], (server) =>
-                load('connect', server, { prefix: 'chat', channels: 10000, seconds: 5 }));
+                load('connect', server, { prefix: 'chat', channels: SESSIONS, seconds: 5 }));
             return [...one, { ...own, server: 'pgherald, a channel each' }];
         },
         targets: [
@@ -29,7 +32,7 @@ export const sessions = [
         async run(bench) {
             const options = { prefix: 'chat', members: 8000, concurrency: 256, seconds: 1 };
             const bare = await bench.each([relay, pgherald, pgheraldTls, ...chatPeers], (server) =>
-                load('connect', server, { ...options, 'no-join': 1 }));
+                load('connect', server, { ...options, members: server.load ? 2000 : 8000, 'no-join': 1 }));
             const [joined] = await bench.each([pgherald], (server) => load('connect', server, options));
             return [...bare, { ...joined, server: 'pgherald, with a join' }];
         },

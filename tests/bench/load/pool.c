@@ -11,7 +11,7 @@
 
 enum { EVENTS = 1024 };
 
-static const uint64_t CONNECT_LIMIT_NS = 60ULL * 1000000000ULL;
+static const uint64_t CONNECT_LIMIT_NS = 120ULL * 1000000000ULL;
 
 static void *zeroed(size_t n, size_t size)
 {
