@@ -12,7 +12,7 @@
 // run can last for hours.
 import { Database } from './database.js';
 import { Disk } from './disk.js';
-import { between, pause, random, seed, shuffle } from './chance.js';
+import { between, pause, pick, random, seed, shuffle } from './chance.js';
 import { Archive, checkLine, checkStretch, missing, readLine } from './check.js';
 import { DBO_ID, DURABLE, FLEETING, ROOMS, RULES, SCHEMA } from './ledger.js';
 import { FAULTS, obstacle } from './faults.js';
@@ -82,7 +82,8 @@ class Run {
         this.way = way;
         this.server = await Server.start({
             database: this.database.serverUrl(way), listen: `127.0.0.1:${this.port}`, ready: false, flags: this.flags,
-            env: { PGHERALD_QUERY_TIMEOUT: '3s', PGHERALD_LOG_LEVEL: 'info' },
+            // With small batches what one transaction wrote is taken in pieces, and a fault finds it half done.
+            env: { PGHERALD_QUERY_TIMEOUT: '3s', PGHERALD_LOG_LEVEL: 'info', PGHERALD_BATCH_ROWS: ['20', '200', '2000'][pick(3)] },
         });
         const { server } = this;
         server.port = this.port;

@@ -90,10 +90,11 @@ export class Writer {
         await this.session.query('INSERT INTO ledger VALUES ($1, $2)', [channel, `publish ${this.number}/${n}`]);
     }
 
-    // One statement, one or several rows.
+    // One statement: one row, several, or more than a batch.
     async insert() {
         const channel = pick(ROWS.length);
-        const numbers = [...Array(1 + (random() < 0.3 ? pick(5) : 0))].map(() => this.next('row'));
+        const dice = random();
+        const numbers = [...Array(dice < 0.02 ? 300 : dice < 0.3 ? 1 + pick(5) : 1)].map(() => this.next('row'));
         const { rows } = await this.session.query(`
             WITH made AS (INSERT INTO item (channel, writer, n, began) SELECT $1, $2, k, $4 FROM unnest($3::int[]) k RETURNING *),
                  noted AS (INSERT INTO ledger SELECT 'row/' || channel, format('row %s/%s', writer, n) FROM made)
