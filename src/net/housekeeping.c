@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/http.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 enum {

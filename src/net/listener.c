@@ -35,7 +35,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/http.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 enum {

@@ -21,7 +21,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/http.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 enum {

@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/http.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 static void submit_close(struct socket *socket)

@@ -7,14 +7,14 @@
  *
  * Pages carry an ETag and no-cache: a browser asks each time and mostly gets 304, so a new build is
  * seen at once. The client module may be imported by pages of other origins. */
-#include "net/http.h"
+#include "net/http/http.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "net/handshake.h"
+#include "net/http/handshake.h"
 #include "net/worker.h"
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
