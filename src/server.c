@@ -24,6 +24,7 @@
 #include "base/mailbox.h"
 #include "base/mem.h"
 #include "core/hub/hub.h"
+#include "core/metrics.h"
 #include "loop/loop.h"
 #include "net/net.h"
 #include "pages.h"
@@ -51,6 +52,8 @@ struct server {
     struct loop_timer *tick_timer;
     struct loop_timer *drain_timer;
     uint64_t drain_until;
+    struct metrics *metrics; /* block 0 is this thread's */
+    struct metrics_block *counts;
     struct pages *pages;
     struct tokens *tokens;
     struct authenticator authenticator;
@@ -86,7 +89,9 @@ static void on_commands(void *arg)
     size_t n = mailbox_take(server->commands, &items);
     struct command **commands = items;
     for (size_t i = 0; i < n; i++) {
+        size_t bytes = command_bytes(commands[i]);
         hub_command(server->hub, commands[i]);
+        net_note_taken(server->net, 1, bytes);
     }
 }
 
@@ -168,10 +173,28 @@ static void on_turn(void *arg)
     }
 }
 
+static void measure_tokens(struct server *server)
+{
+    struct metrics_block *counts = server->counts;
+    struct tokens_counts tokens = {0};
+    tokens_counts(server->tokens, &tokens);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_ACCEPTED, tokens.n_accepted);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_REFUSED, tokens.n_refused);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_EXPIRED, tokens.n_expired);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_OPAQUE, tokens.n_opaque);
+    metrics_set(counts, METRIC_TOKEN_OPERATIONS, tokens.n_operations);
+    metrics_set(counts, METRIC_TOKEN_KEYS, tokens.n_keys);
+    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_FETCH_DONE,
+                tokens.n_fetches - tokens.n_failed_fetches);
+    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_FETCH_FAILED, tokens.n_failed_fetches);
+}
+
 static void on_tick(void *arg)
 {
     struct server *server = arg;
     hub_tick(server->hub, clock_ms(), clock_wall_ms());
+    database_measure(server->database);
+    measure_tokens(server);
 }
 
 /* ---- stopping ---- */
@@ -331,6 +354,8 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
         .ping_interval_ms = config->ping_interval_ms,
         .ping_misses = config->ping_misses,
         .protocol = &xano_protocol,
+        .metrics = server->metrics,
+        .shows_metrics = (enum net_metrics)config->metrics,
         .pages = pages,
         .n_pages = n_pages,
         .submit = submit,
@@ -354,6 +379,7 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .hook_connections = config->hook_connections,
         .token_function = config->token_function,
         .node = server->node,
+        .counts = server->counts,
         .on_fatal = on_fatal,
         .arg = server,
     };
@@ -365,6 +391,7 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .protocol = &xano_protocol,
         .transport = &server->transport,
         .store = &server->store,
+        .counts = server->counts,
         .max_channels = config->max_channels,
         .max_held = MAX_HELD_PER_CHANNEL * config->max_channels + 64,
         .max_held_bytes = MAX_HELD_BYTES,
@@ -422,6 +449,7 @@ static void release(struct server *server)
     net_free(server->net);
     tokens_free(server->tokens);
     pages_free(server->pages);
+    metrics_free(server->metrics);
     loop_waker_free(server->waker);
     mailbox_free(server->commands);
     loop_free(server->loop);
@@ -438,6 +466,14 @@ static void name_node(struct server *server)
              (long)getpid());
 }
 
+static void make_metrics(struct server *server, uint32_t n_workers)
+{
+    server->metrics = metrics_new(1 + n_workers);
+    server->counts = metrics_block(server->metrics, 0);
+    metrics_set(server->counts, METRIC_WORKERS, n_workers);
+    metrics_set(server->counts, METRIC_START_TIME, (uint64_t)clock_wall_s());
+}
+
 enum exit_code server_run(const struct config *config, const struct server_extras *extras,
                           struct err *err)
 {
@@ -450,6 +486,7 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     struct tokens_options token_options = tokens_options(config);
     server.pages = pages_new(server.extras->has_examples, &token_options);
     uint32_t n_workers = worker_count(config);
+    make_metrics(&server, n_workers);
     if (make_tokens(&server, err) != STATUS_OK || make_net(&server, n_workers, err) != STATUS_OK) {
         server.exit_code = err->code;
         release(&server);

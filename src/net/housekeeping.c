@@ -39,6 +39,20 @@ static bool check(struct socket *socket, uint64_t now_ms)
     return false;
 }
 
+struct queues { /* what is unsent */
+    uint64_t bytes, most;
+};
+
+static void measure(const struct socket *socket, struct queues *queues)
+{
+    uint64_t bytes = socket->out.bytes;
+    for (const struct held *held = socket->held; held; held = held->next) {
+        bytes += held->queue.bytes;
+    }
+    queues->bytes += bytes;
+    queues->most = bytes > queues->most ? bytes : queues->most;
+}
+
 static void on_sweep(void *arg)
 {
     struct worker *worker = arg;
@@ -53,8 +67,10 @@ static void on_sweep(void *arg)
     if (worker->tls) {
         tls_rotate(worker->tls, now_ms);
     }
+    struct queues queues = {0};
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
+        measure(socket, &queues);
         if (has_expired) {
             session_check_expiry(socket, now_s);
         }
@@ -63,6 +79,8 @@ static void on_sweep(void *arg)
             socket_end(socket);
         }
     }
+    metrics_set(worker->counts, METRIC_OUTQUEUE_BYTES, queues.bytes);
+    metrics_set(worker->counts, METRIC_OUTQUEUE_MAX, queues.most);
 }
 
 void housekeeping_start(struct worker *worker)

@@ -207,9 +207,11 @@ static void adopt(struct listener *listener, int fd)
 {
     const struct worker *worker = listener->worker;
     struct net_shared *shared = worker->shared;
+    metrics_count(worker->counts, METRIC_ACCEPTS);
     /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
+        metrics_count(worker->counts, METRIC_REFUSALS + METRIC_REFUSAL_SOCKETS);
         refuse(listener, fd);
         return;
     }
@@ -255,6 +257,8 @@ static bool shed(struct listener *listener)
         fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     }
     int error = errno;
+    metrics_count(listener->worker->counts,
+                  METRIC_ACCEPT_FAILURES + METRIC_ACCEPT_FAILURE_DESCRIPTORS);
     if (fd >= 0) {
         warn(listener, "too many open files; raise the limit (ulimit -n)");
         refuse(listener, fd);
@@ -283,6 +287,8 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
                 return;
             }
         } else if (errno == ENOBUFS || errno == ENOMEM) {
+            metrics_count(listener->worker->counts,
+                          METRIC_ACCEPT_FAILURES + METRIC_ACCEPT_FAILURE_OTHER);
             warn(listener, strerror(errno));
             pause_listening(listener);
             return;

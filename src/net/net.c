@@ -41,6 +41,7 @@ struct net {
     struct worker **workers;
     struct outgoing *outgoing;
     uint32_t n_workers;
+    struct metrics_block *counts; /* of the hub's thread */
 };
 
 /* ---- the transport: hub thread ---- */
@@ -133,8 +134,10 @@ static void transport_close_all(void *ctx, uint16_t code, const char *reason, ui
     }
 }
 
-static void hand_over(struct worker *worker, struct outgoing *outgoing)
+static void hand_over(struct worker *worker, struct outgoing *outgoing,
+                      struct metrics_block *counts)
 {
+    metrics_add(counts, METRIC_ORDERS, outgoing->n);
     /* After its thread has ended a worker has no waker; what comes then is only to be freed. */
     if (mailbox_put(worker->inbox, outgoing->list, outgoing->n) && worker->waker) {
         loop_waker_wake(worker->waker);
@@ -151,7 +154,7 @@ static void transport_flush(void *ctx)
     struct net *net = ctx;
     for (uint32_t i = 0; i < net->n_workers; i++) {
         if (net->outgoing[i].n > 0) {
-            hand_over(net->workers[i], &net->outgoing[i]);
+            hand_over(net->workers[i], &net->outgoing[i], net->counts);
         }
     }
 }
@@ -225,6 +228,8 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     }
     atomic_init(&shared->n_sessions, 0);
     atomic_init(&shared->n_sockets, 0);
+    atomic_init(&shared->intake_bytes, 0);
+    net->counts = metrics_block(options->metrics, 0);
 }
 
 /* All workers' sockets: n plain ones, then n for TLS or -1. A failure leaves none open. */
@@ -321,6 +326,13 @@ void net_start(struct net *net)
     for (uint32_t i = 0; i < net->n_workers; i++) {
         worker_start(net->workers[i]);
     }
+}
+
+void net_note_taken(struct net *net, size_t n, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&net->shared.intake_bytes, bytes, memory_order_relaxed);
+    metrics_add(net->counts, METRIC_INTAKE, 0 - (uint64_t)n);
+    metrics_add(net->counts, METRIC_INTAKE_BYTES, 0 - (uint64_t)bytes);
 }
 
 const char *net_url(const struct net *net)

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "core/authenticator.h"
+#include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/transport.h"
 
@@ -22,6 +23,12 @@ struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
      * the query is not what it takes (400). NULL: none. */
     bool (*make)(void *ctx, struct str query, struct buf *json);
     void *ctx;
+};
+
+enum net_metrics { /* whom /metrics is answered */
+                   NET_METRICS_OFF,
+                   NET_METRICS_LOOPBACK, /* who asks on this machine, and not through a proxy */
+                   NET_METRICS_ON,
 };
 
 struct net_options {
@@ -41,6 +48,8 @@ struct net_options {
     uint32_t ping_interval_ms;
     uint32_t ping_misses; /* unanswered pings before the session is dropped */
     const struct protocol *protocol;
+    struct metrics *metrics; /* block 1 + i is worker i's; NULL: nothing is counted */
+    enum net_metrics shows_metrics;
     const struct net_page *pages; /* sorted by path; must outlive the net */
     size_t n_pages;
     void (*submit)(void *ctx, struct command *command); /* any thread; takes the command */
@@ -49,6 +58,9 @@ struct net_options {
 
 enum status net_new(const struct net_options *options, struct net **out,
                     struct err *err) MUST_CHECK; /* binds */
+/* The hub has taken n commands of so many bytes from its mailbox: they no longer count as waiting.
+ * Thread of the hub. */
+void net_note_taken(struct net *net, size_t n, size_t bytes);
 void net_start(struct net *net); /* starts the threads: from here clients are answered */
 struct transport net_transport(struct net *net); /* for the hub's thread */
 const char *net_url(const struct net *net);      /* "http://HOST:PORT" with the port really bound */

@@ -205,6 +205,8 @@ bool output_write(struct socket *socket)
         if (lws_write(socket->wsi, piece.data, piece.len, LWS_WRITE_RAW) < 0) {
             return false;
         }
+        metrics_count(socket->worker->counts, METRIC_WRITES);
+        metrics_add(socket->worker->counts, METRIC_BYTES_SENT, piece.len);
         consume(socket, &piece);
         if (lws_partial_buffered(socket->wsi)) {
             socket->flow = SOCKET_FLOW_BLOCKED;

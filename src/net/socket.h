@@ -77,7 +77,8 @@ struct socket {
     bool is_counted : 1; /* against the sessions' limit */
     bool is_broken : 1;  /* a write failed: ends with the turn */
     bool is_tls : 1;
-    uint8_t misses; /* pings without an answer */
+    bool has_spoken : 1; /* its first byte has come */
+    uint8_t misses;      /* pings without an answer */
 };
 
 /* socket.c: life, and what libwebsockets calls. */

@@ -38,6 +38,18 @@ enum {
     SLICE_FRAMES = 16, /* deliveries per session, if that is more */
 };
 
+/* ---- commands ---- */
+
+void worker_submit(struct worker *worker, struct command *command)
+{
+    struct net_shared *shared = worker->shared;
+    size_t bytes = command_bytes(command);
+    atomic_fetch_add_explicit(&shared->intake_bytes, bytes, memory_order_relaxed);
+    metrics_count(worker->counts, METRIC_INTAKE);
+    metrics_add(worker->counts, METRIC_INTAKE_BYTES, bytes);
+    shared->options.submit(shared->options.submit_ctx, command);
+}
+
 /* ---- orders ---- */
 
 void order_release(struct order *order)
@@ -162,6 +174,7 @@ static void on_inbox(void *arg)
         struct order *order = &worker->orders[worker->next_order++];
         done += carry_out(worker, order);
         order_release(order);
+        metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
     }
     if (done >= limit) {
         loop_waker_wake(worker->waker);
@@ -235,6 +248,7 @@ enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tl
     worker->shared = shared;
     worker->index = index;
     worker->tls = tls;
+    worker->counts = metrics_block(shared->options.metrics, 1 + index);
     worker->loop = loop_new();
     worker->inbox = mailbox_new(sizeof(struct order));
     worker->waker = loop_waker_new(worker->loop, on_inbox, worker);

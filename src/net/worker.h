@@ -23,9 +23,10 @@
 
 struct net_shared { /* by all workers; nothing else is */
     struct net_options options;
-    uint64_t *page_tags;    /* a hash of each page, for its ETag */
-    atomic_uint n_sessions; /* against max_sessions */
-    atomic_uint n_sockets;  /* against max_sockets */
+    uint64_t *page_tags;        /* a hash of each page, for its ETag */
+    atomic_uint n_sessions;     /* against max_sessions */
+    atomic_uint n_sockets;      /* against max_sockets */
+    atomic_size_t intake_bytes; /* of commands that wait for the hub */
     uint32_t max_sockets;
     int max_fds; /* the limit that libwebsockets has seen: its tables end there */
 };
@@ -48,6 +49,7 @@ struct closing { /* close_all under way */
 struct worker {
     struct net_shared *shared;
     uint32_t index;
+    struct metrics_block *counts;
     pthread_t thread;
     bool is_started;
     struct loop *loop;
@@ -72,6 +74,9 @@ struct worker {
     bool is_stopping;
     struct loop_timer *stop_timer;
 };
+
+/* Hands the command to the hub. */
+void worker_submit(struct worker *worker, struct command *command);
 
 /* Takes `tls` in any case; NULL: no TLS. */
 enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tls,

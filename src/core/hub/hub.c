@@ -35,10 +35,22 @@ void hub_answer(struct hub *hub, const struct session *session, struct frame *fr
     frame_unref(frame);
 }
 
+void hub_count(struct hub *hub, unsigned cell)
+{
+    metrics_count(hub->options.counts, cell);
+}
+
+void hub_answer_error_text(struct hub *hub, const struct session *session, struct str channel,
+                           enum error_code code, const char *text)
+{
+    hub_count(hub, METRIC_ERRORS + code);
+    hub_answer(hub, session, hub->protocol->error(channel, code, text));
+}
+
 void hub_answer_error(struct hub *hub, const struct session *session, struct str channel,
                       enum error_code code)
 {
-    hub_answer(hub, session, hub->protocol->error(channel, code, NULL));
+    hub_answer_error_text(hub, session, channel, code, NULL);
 }
 
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf)
@@ -81,6 +93,7 @@ bool hub_waits_for_appends(struct session *session)
 void hub_forget_member(struct hub *hub, struct session *session, struct channel *channel)
 {
     channel->n_members--;
+    metrics_add(hub->options.counts, METRIC_SUBSCRIPTIONS, UINT64_MAX);
     channel->n_on_worker[session->id.worker]--;
     channel_drop_if_unused(&hub->channels, channel);
 }
@@ -89,6 +102,7 @@ static void invalid(struct hub *hub, struct session *session, const struct comma
 {
     hub_answer_error(hub, session, command->channel, command->error);
     if (++session->n_invalid > hub->options.max_invalid) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_INVALID);
         hub_close(hub, session, 1008, "too many invalid frames");
     }
 }
@@ -252,6 +266,7 @@ static void hold(struct hub *hub, struct session *session, struct command *comma
         session_hold(session, command);
         return;
     }
+    hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_HELD);
     if (!session->is_closing) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
     }
@@ -285,6 +300,8 @@ static void on_event(void *ctx, struct event *event)
 {
     struct hub *hub = ctx;
     struct channel *channel = channel_find(&hub->channels, event->f.channel);
+    hub_count(hub, METRIC_EVENTS);
+    metrics_set(hub->options.counts, METRIC_LOG_ID, event->f.id);
     if (!channel) {
         return;
     }
@@ -371,8 +388,10 @@ static void on_up(void *ctx, struct str epoch)
     struct hub *hub = ctx;
     assert(hub->site);
     hub->is_up = true;
+    metrics_set(hub->options.counts, METRIC_DATABASE_UP, 1);
     if (!hub->epoch || !str_equals(str_of(hub->epoch), epoch)) {
         if (hub->epoch) {
+            hub_count(hub, METRIC_EPOCH_CHANGES);
             log_warn("the epoch has changed: closing all sessions, their positions are void");
             hub->transport->close_all(hub->transport->ctx, 1012, "the epoch has changed", 0);
         }
@@ -392,7 +411,11 @@ static void on_up(void *ctx, struct str epoch)
 static void on_down(void *ctx, const char *reason)
 {
     struct hub *hub = ctx;
+    if (hub->is_up) {
+        hub_count(hub, METRIC_DATABASE_DOWNS);
+    }
     hub->is_up = false;
+    metrics_set(hub->options.counts, METRIC_DATABASE_UP, 0);
     free(hub->down_reason);
     hub->down_reason = mem_strdup(reason);
     update_gate(hub);
@@ -450,12 +473,23 @@ void hub_drain(struct hub *hub, uint32_t spread_ms)
     hub->transport->close_all(hub->transport->ctx, 1012, "the server is stopping", spread_ms);
 }
 
+static void measure(struct hub *hub)
+{
+    struct metrics_block *counts = hub->options.counts;
+    metrics_set(counts, METRIC_CHANNELS, HASH_COUNT(hub->channels.by_name));
+    metrics_set(counts, METRIC_PRESENCE_MEMBERS, hub->n_listed);
+    metrics_set(counts, METRIC_FRAME_BYTES, frame_bytes_alive());
+    metrics_set(counts, METRIC_HELD, hub->sessions.held_total.n);
+    metrics_set(counts, METRIC_HELD_BYTES, hub->sessions.held_total.bytes);
+}
+
 void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
 {
     hub->now_ms = now_ms;
     hub->wall_ms = wall_ms;
     grace_tick(hub);
     presence_tick(hub);
+    measure(hub);
 }
 
 uint32_t hub_n_sessions(const struct hub *hub)

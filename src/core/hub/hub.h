@@ -5,6 +5,7 @@
 #define HERALD_CORE_HUB_HUB_H
 
 #include "core/command.h"
+#include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/store.h"
 #include "core/transport.h"
@@ -18,8 +19,9 @@ struct hub_options {
     const struct protocol *protocol;
     const struct transport *transport;
     const struct store *store;
-    uint32_t max_channels; /* per session */
-    uint32_t max_held;     /* commands held back per session while one waits */
+    struct metrics_block *counts; /* of the hub's thread; NULL: nothing is counted */
+    uint32_t max_channels;        /* per session */
+    uint32_t max_held;            /* commands held back per session while one waits */
     uint32_t max_held_bytes;
     uint32_t max_invalid;        /* invalid frames of a session before close 1008 */
     bool rejects_invalid_tokens; /* a token that the database refuses ends the session */

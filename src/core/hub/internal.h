@@ -54,6 +54,7 @@ struct hub {
     bool is_up;
     bool is_draining;
     char *down_reason;
+    uint64_t n_listed;        /* members in lists of presence */
     uint64_t now_ms, wall_ms; /* of the last tick */
 };
 
@@ -63,6 +64,10 @@ struct hub {
 void hub_answer(struct hub *hub, const struct session *session, struct frame *frame);
 void hub_answer_error(struct hub *hub, const struct session *session, struct str channel,
                       enum error_code code);
+/* An error with a text of its own; NULL: the code's. */
+void hub_answer_error_text(struct hub *hub, const struct session *session, struct str channel,
+                           enum error_code code, const char *text);
+void hub_count(struct hub *hub, unsigned cell);
 /* The session's JSON as other clients see it; the span lives in *buf. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf);
 void hub_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);

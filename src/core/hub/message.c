@@ -78,8 +78,16 @@ static void send_durable(struct hub *hub, struct session *session, struct channe
         channel->was_durable = true;
         session->n_appending++;
     } else {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_APPEND_BYTES);
         hub_answer_error(hub, session, event->f.channel, ERROR_CODE_UNAVAILABLE);
     }
+}
+
+static void count(struct hub *hub, bool is_private, bool is_durable)
+{
+    hub_count(hub, METRIC_MESSAGES + (is_private   ? METRIC_MESSAGE_PRIVATE
+                                      : is_durable ? METRIC_MESSAGE_DURABLE
+                                                   : METRIC_MESSAGE_EPHEMERAL));
 }
 
 /* False: it must wait for the sender's earlier messages. */
@@ -104,6 +112,7 @@ static bool deliver(struct hub *hub, struct session *session, struct channel *ch
     };
     struct event *event = event_new(&fields);
     buf_release(&client);
+    count(hub, is_private, is_durable);
     if (is_private) {
         send_private(hub, session, channel, event);
     } else if (is_durable) {

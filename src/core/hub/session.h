@@ -22,6 +22,10 @@ enum session_wait {
     SESSION_WAIT_APPENDS,  /* until its own messages are in the log */
 };
 
+struct held_total { /* over all sessions */
+    uint64_t n, bytes;
+};
+
 struct subscription {
     struct channel *channel;
     struct member *member; /* its entry in the channel's presence; NULL: the rule lists nobody */
@@ -46,6 +50,7 @@ struct session {
     uint32_t n_invalid;
     uint32_t n_held;
     uint32_t held_bytes;
+    struct held_total *held_total;
     struct command *held, **held_end; /* commands that came while one waits; the first one waits */
     bool is_closing;                  /* told to close: what it still says is ignored */
     bool is_welcome;                  /* who it is has become clear; on_connect was told */
@@ -58,6 +63,7 @@ struct session_table {
     uint32_t *n_slots;
     uint32_t n_workers;
     uint32_t n_open;
+    struct held_total held_total;
 };
 
 void session_table_init(struct session_table *table, uint32_t n_workers);
@@ -80,7 +86,6 @@ struct subscription *session_add(struct session *session, struct channel *channe
 bool session_remove(struct session *session,
                     const struct channel *channel); /* false: was not in it */
 
-uint32_t command_bytes(const struct command *command); /* what holding it costs, about */
 void session_hold(struct session *session, struct command *command);       /* takes the command */
 void session_replace_payload(struct session *session, struct str payload); /* of the first held */
 struct command *session_next_held(struct session *session);                /* NULL: none */

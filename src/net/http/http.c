@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libwebsockets.h>
+
+#include "base/address.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "net/http/handshake.h"
@@ -75,10 +78,17 @@ static void answer_text(struct socket *socket, const struct http_head *head, uin
 
 /* ---- the upgrade ---- */
 
-/* Why new sessions are not taken now, or NULL. */
-static const char *refusal(const struct worker *worker)
+static void count_refusal(const struct socket *socket, unsigned reason)
 {
+    metrics_count(socket->worker->counts, METRIC_REFUSALS + reason);
+}
+
+/* Why new sessions are not taken now, or NULL. *cell is what to count then. */
+static const char *refusal(const struct worker *worker, unsigned *cell)
+{
+    *cell = METRIC_REFUSAL_NOT_READY;
     if (worker->is_stopping) {
+        *cell = METRIC_REFUSAL_STOPPING;
         return "the server is stopping";
     }
     if (!worker->gate) {
@@ -87,6 +97,7 @@ static const char *refusal(const struct worker *worker)
     if (!worker->gate->is_ready) {
         return worker->gate->reason;
     }
+    *cell = METRIC_REFUSAL_SWITCHED_OFF;
     return worker->gate->is_enabled ? NULL : "realtime is switched off";
 }
 
@@ -133,22 +144,28 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
 {
     const struct worker *worker = socket->worker;
     const struct net_options *options = &worker->shared->options;
-    const char *reason = refusal(worker);
+    unsigned cell;
+    const char *reason = refusal(worker, &cell);
     if (reason) {
+        count_refusal(socket, cell);
         answer_unavailable(socket, head, reason);
         return NULL;
     }
     if (!site_gate_has(worker->gate, canonical)) {
+        count_refusal(socket, METRIC_REFUSAL_CANONICAL);
         answer_text(socket, head, 404, NULL, "no such canonical\n");
         return NULL;
     }
     if (!take_place(socket)) {
+        count_refusal(socket, METRIC_REFUSAL_SESSIONS);
+        metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_SESSIONS);
         answer_unavailable(socket, head, "too many sessions");
         return NULL;
     }
     struct command *open = handshake_command(options, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
+        count_refusal(socket, METRIC_REFUSAL_TOKEN);
         answer_refused(socket, head, open->why);
         command_free(open);
         return NULL;
@@ -181,7 +198,8 @@ static void answer_health(struct socket *socket, const struct http_head *head)
 
 static void answer_ready(struct socket *socket, const struct http_head *head)
 {
-    const char *reason = refusal(socket->worker);
+    unsigned ignored;
+    const char *reason = refusal(socket->worker, &ignored);
     struct buf json = {0};
     if (reason) {
         buf_literal(&json, "{\"status\":\"unavailable\",\"reason\":");
@@ -255,6 +273,40 @@ static void answer_page(struct socket *socket, const struct http_head *head,
     free(tag);
 }
 
+/* Behind a proxy on this machine everybody seems to be local; but a proxy says for whom it asks. */
+static bool may_see_metrics(const struct socket *socket, const struct http_head *head)
+{
+    struct address peer;
+    switch (socket->worker->shared->options.shows_metrics) {
+    case NET_METRICS_OFF:
+        return false;
+    case NET_METRICS_ON:
+        return true;
+    case NET_METRICS_LOOPBACK:
+        break;
+    }
+    return address_of_peer(lws_get_socket_fd(socket->wsi), &peer) && address_is_loopback(&peer) &&
+           !http_head_field(head, "x-forwarded-for").ptr &&
+           !http_head_field(head, "forwarded").ptr && !http_head_field(head, "via").ptr;
+}
+
+static void answer_metrics(struct socket *socket, const struct http_head *head)
+{
+    struct metrics *metrics = socket->worker->shared->options.metrics;
+    struct buf text = {0};
+    if (!metrics || !may_see_metrics(socket, head)) {
+        answer_text(socket, head, 404, NULL, "not found\n");
+        return;
+    }
+    metrics_write(metrics, &text);
+    answer(socket, head,
+           &(struct http_answer){.status = 200,
+                                 .content_type = METRICS_CONTENT_TYPE,
+                                 .extra_headers = NO_STORE,
+                                 .body = {text.data, text.len}});
+    buf_release(&text);
+}
+
 static int compare_path(const void *key, const void *element)
 {
     const struct net_page *page = element;
@@ -309,6 +361,9 @@ static void answer_path(struct socket *socket, const struct http_head *head)
 struct command *http_respond(struct socket *socket, const struct http_head *head)
 {
     if (head->status != 0) {
+        count_refusal(socket, head->status == 414 || head->status == 431
+                                  ? METRIC_REFUSAL_HEAD_SIZE
+                                  : METRIC_REFUSAL_BAD_REQUEST);
         struct buf bytes = {0};
         http_answer_bad(&bytes, head);
         push_answer(socket, &bytes);
@@ -318,6 +373,7 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     if (is_realtime && head->is_upgrade) {
         return upgrade(socket, head, (struct str){head->path.ptr + 4, head->path.len - 4});
     }
+    metrics_count(socket->worker->counts, METRIC_HTTP_REQUESTS);
     if (is_realtime) {
         answer_text(socket, head, 426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
                     "this is for WebSockets\n");
@@ -325,6 +381,8 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
         answer_health(socket, head);
     } else if (str_equals(head->path, STR("/ready"))) {
         answer_ready(socket, head);
+    } else if (str_equals(head->path, STR("/metrics"))) {
+        answer_metrics(socket, head);
     } else if (head->is_upgrade) {
         answer_text(socket, head, 404, NULL, "WebSockets are at /rt/\n");
     } else {
@@ -335,6 +393,7 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
 
 void http_respond_timeout(struct socket *socket)
 {
+    count_refusal(socket, METRIC_REFUSAL_TIMEOUT);
     struct buf bytes = {0};
     http_answer(&bytes, &(struct http_answer){.status = 408, .body = STR("too slow\n")});
     push_answer(socket, &bytes);
