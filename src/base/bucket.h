@@ -9,7 +9,7 @@
 struct bucket_rate {
     uint32_t n;         /* refilled in each period; 0: there is no limit */
     uint32_t period_ms; /* not 0 */
-    uint32_t burst;     /* what it holds; not 0 */
+    uint32_t burst;     /* what it holds; 0 counts as 1 */
 };
 
 struct bucket {

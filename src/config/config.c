@@ -361,15 +361,17 @@ static const struct option options[] = {
      .max = 600 * SECOND,
      .help = "How long a member whose connection dropped stays listed; who comes back with the "
              "same identity in that time goes on under his socketId. 0: not at all."},
-    {.name = "metrics",
-     .type = OPTION_CHOICE,
-     FIELD(metrics),
-     .value_name = "WHOM",
-     .commands = SERVER,
-     .fallback = "loopback",
-     .choices = "off|loopback|on",
-     .help = "Who may read /metrics: nobody, who asks on this machine without a proxy in between, "
-             "or everybody who can connect. The others get 404."},
+    LIMIT_OPTIONS{
+        .name = "metrics",
+        .type = OPTION_CHOICE,
+        FIELD(metrics),
+        .value_name = "WHOM",
+        .commands = SERVER,
+        .fallback = "loopback",
+        .choices = "off|loopback|on",
+        .help =
+            "Who may read /metrics: nobody, who asks on this machine without a proxy in between, "
+            "or everybody who can connect. The others get 404."},
     {.name = "log-level",
      .type = OPTION_CHOICE,
      FIELD(log_level),

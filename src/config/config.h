@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/arguments.h"
+#include "config/limits.h"
 #include "config/option.h"
 
 struct config {
@@ -49,6 +50,7 @@ struct config {
     uint32_t hook_connections;
     uint32_t authorize_cache_ms;
     uint32_t presence_grace_ms;
+    struct config_limits limits;
     uint32_t metrics; /* enum net_metrics */
     enum log_level log_level;
     bool log_json;

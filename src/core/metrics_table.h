@@ -53,7 +53,7 @@
     X(OUTQUEUE_SOFT, "outqueue_soft")                                                              \
     X(OUTQUEUE_TOTAL, "outqueue_total")                                                            \
     X(ACCEPT_RATE, "accept_rate")                                                                  \
-    X(INTAKE_BYTES, "intake_bytes")
+    X(TRANSIT_BYTES, "transit_bytes")
 
 #define METRIC_CALL_VALUES(X) X(DONE, "done") X(REFUSED, "refused") X(FAILED, "failed")
 #define METRIC_VERDICT_VALUES(X)                                                                   \

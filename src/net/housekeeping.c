@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/http/addresses.h"
 #include "net/http/http.h"
 #include "net/worker.h"
 
@@ -43,13 +44,14 @@ struct queues { /* what is unsent */
     uint64_t bytes, most;
 };
 
-static void measure(const struct socket *socket, struct queues *queues)
+static void look_at_queues(struct socket *socket, struct queues *queues, uint64_t now_ms)
 {
     uint64_t bytes = socket->out.bytes;
     for (const struct held *held = socket->held; held; held = held->next) {
         bytes += held->queue.bytes;
     }
     queues->bytes += bytes;
+    limits_sweep(socket, bytes, now_ms);
     queues->most = bytes > queues->most ? bytes : queues->most;
 }
 
@@ -68,9 +70,11 @@ static void on_sweep(void *arg)
         tls_rotate(worker->tls, now_ms);
     }
     struct queues queues = {0};
+    worker->outqueue_bytes = limits_outqueue(worker);
+    addresses_sweep(worker->shared->addresses, now_ms);
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
-        measure(socket, &queues);
+        look_at_queues(socket, &queues, now_ms);
         if (has_expired) {
             session_check_expiry(socket, now_s);
         }

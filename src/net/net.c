@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/http/addresses.h"
 #include "net/http/http.h"
 #include "net/worker.h"
 
@@ -137,6 +138,11 @@ static void transport_close_all(void *ctx, uint16_t code, const char *reason, ui
 static void hand_over(struct worker *worker, struct outgoing *outgoing,
                       struct metrics_block *counts)
 {
+    size_t bytes = 0;
+    for (size_t i = 0; i < outgoing->n; i++) {
+        bytes += order_bytes(&outgoing->list[i]);
+    }
+    atomic_fetch_add_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
     metrics_add(counts, METRIC_ORDERS, outgoing->n);
     /* After its thread has ended a worker has no waker; what comes then is only to be freed. */
     if (mailbox_put(worker->inbox, outgoing->list, outgoing->n) && worker->waker) {
@@ -229,6 +235,9 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     atomic_init(&shared->n_sessions, 0);
     atomic_init(&shared->n_sockets, 0);
     atomic_init(&shared->intake_bytes, 0);
+    atomic_init(&shared->orders_bytes, 0);
+    shared->addresses =
+        addresses_new(options->limits.address_sessions, &options->limits.address_handshakes);
     net->counts = metrics_block(options->metrics, 0);
 }
 
@@ -388,6 +397,7 @@ void net_free(struct net *net)
     free(net->outgoing);
     free(net->workers);
     free(net->shared.page_tags);
+    addresses_free(net->shared.addresses);
     free(net->url);
     free(net->tls_url);
     free(net);

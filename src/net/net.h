@@ -5,6 +5,8 @@
 #ifndef HERALD_NET_NET_H
 #define HERALD_NET_NET_H
 
+#include "base/address.h"
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "core/authenticator.h"
@@ -31,6 +33,18 @@ enum net_metrics { /* whom /metrics is answered */
                    NET_METRICS_ON,
 };
 
+struct net_limits { /* 0 and NULL: no limit; as the options of the same names say */
+    const char *origins;
+    const struct address_range *proxies;
+    size_t n_proxies;
+    struct bucket_rate messages, joins, bytes; /* per session */
+    uint32_t address_sessions;
+    struct bucket_rate address_handshakes;
+    struct bucket_rate accepts; /* per worker */
+    uint32_t outqueue_soft_bytes, outqueue_soft_ms;
+    uint64_t outqueue_total_bytes, transit_bytes, partial_bytes;
+};
+
 struct net_options {
     const char *listen;     /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
     const char *tls_listen; /* the same with TLS; NULL: none */
@@ -50,6 +64,7 @@ struct net_options {
     const struct protocol *protocol;
     struct metrics *metrics; /* block 1 + i is worker i's; NULL: nothing is counted */
     enum net_metrics shows_metrics;
+    struct net_limits limits;     /* what it points to must outlive the net */
     const struct net_page *pages; /* sorted by path; must outlive the net */
     size_t n_pages;
     void (*submit)(void *ctx, struct command *command); /* any thread; takes the command */

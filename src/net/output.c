@@ -210,10 +210,16 @@ bool output_write(struct socket *socket)
         consume(socket, &piece);
         if (lws_partial_buffered(socket->wsi)) {
             socket->flow = SOCKET_FLOW_BLOCKED;
-            lws_rx_flow_control(socket->wsi, 0);
+            output_set_reading(socket);
         }
     }
     return true;
+}
+
+void output_set_reading(struct socket *socket)
+{
+    bool is_read = socket->flow != SOCKET_FLOW_BLOCKED && !socket->is_paused;
+    lws_rx_flow_control(socket->wsi, is_read);
 }
 
 void output_write_now(struct socket *socket)
@@ -228,7 +234,7 @@ bool output_on_writable(struct socket *socket)
 {
     if (socket->flow == SOCKET_FLOW_BLOCKED) {
         socket->flow = SOCKET_FLOW_RESUMING;
-        lws_rx_flow_control(socket->wsi, 1);
+        output_set_reading(socket);
         lws_callback_on_writable(socket->wsi);
         return true;
     }

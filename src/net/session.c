@@ -104,7 +104,7 @@ void session_close(struct socket *socket, uint16_t code, const char *reason)
     }
 }
 
-static void close_slow_reader(struct socket *socket, unsigned limit)
+void session_close_slow(struct socket *socket, unsigned limit)
 {
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
     outqueue_drop(&socket->out);
@@ -133,6 +133,17 @@ static unsigned frame_cell(enum rfc6455_item_type type)
     return METRIC_FRAMES_RECEIVED + kinds[type];
 }
 
+static void take_message(struct socket *socket, struct str text)
+{
+    const struct protocol *protocol = socket->worker->shared->options.protocol;
+    struct command *command = protocol->decode(text, session_id_of(socket));
+    if (limits_admit(socket, command, text.len)) {
+        worker_submit(socket->worker, command);
+    } else {
+        command_free(command);
+    }
+}
+
 static void on_item(struct socket *socket, const struct rfc6455_item *item)
 {
     bool is_open = socket->state == SOCKET_SESSION;
@@ -140,8 +151,7 @@ static void on_item(struct socket *socket, const struct rfc6455_item *item)
     switch (item->type) {
     case RFC6455_ITEM_TEXT:
         if (is_open) {
-            const struct protocol *protocol = socket->worker->shared->options.protocol;
-            worker_submit(socket->worker, protocol->decode(item->payload, session_id_of(socket)));
+            take_message(socket, item->payload);
         }
         break;
     case RFC6455_ITEM_PING:
@@ -177,6 +187,7 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
 {
     struct rfc6455_input input = {data, len};
     struct rfc6455_item item;
+    uint32_t before = socket->decoder.cap;
     metrics_add(socket->worker->counts, METRIC_BYTES_RECEIVED, len);
     if (socket->state == SOCKET_SESSION) {
         socket->at_ms = clock_ms();
@@ -186,6 +197,10 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
                           &item)) {
         on_item(socket, &item);
     }
+    limits_note_partial(socket, before);
+    if (limits_is_behind(socket->worker)) {
+        limits_pause(socket);
+    }
 }
 
 /* ---- time: pings, expiry ---- */
@@ -194,7 +209,7 @@ bool session_check_silence(struct socket *socket, uint64_t now_ms)
 {
     const struct net_options *options = &socket->worker->shared->options;
     uint64_t due_ms = socket->at_ms + (socket->misses + 1ULL) * options->ping_interval_ms;
-    if (now_ms < due_ms) {
+    if (now_ms < due_ms || socket->is_paused) { /* what it says we do not hear */
         return true;
     }
     if (socket->misses > 0) {
@@ -247,7 +262,7 @@ static bool is_over_limit(const struct socket *socket, const struct outqueue *qu
         bytes += held->queue.bytes;
     }
     /* A lone frame is always taken: the limit is about readers, not about sizes. */
-    return queue->n > 0 && bytes + frame->len > socket->worker->shared->options.outqueue_bytes;
+    return queue->n > 0 && bytes + frame->len > socket->worker->outqueue_bytes;
 }
 
 void session_send(struct socket *socket, struct frame *frame)
@@ -259,7 +274,7 @@ void session_send(struct socket *socket, struct frame *frame)
         /* Perhaps all of it came in this very turn, and the socket would take it. */
         output_write_now(socket);
         if (is_over_limit(socket, &socket->out, frame)) {
-            close_slow_reader(socket, METRIC_LIMIT_OUTQUEUE);
+            session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
             return;
         }
     }
@@ -313,7 +328,7 @@ void session_publish(const struct member *member, uint32_t channel, struct frame
     }
     struct held *held = find_held(socket, channel);
     if (is_over_limit(socket, &held->queue, frame)) {
-        close_slow_reader(socket, METRIC_LIMIT_OUTQUEUE);
+        session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
     } else {
         metrics_count(socket->worker->counts, METRIC_DELIVERIES);
         outqueue_push(&held->queue, frame);

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/http/admission.h"
 #include "net/http/http.h"
 #include "net/worker.h"
 
@@ -115,6 +116,9 @@ static void socket_free(struct socket *socket)
     }
     atomic_fetch_sub(&worker->shared->n_sockets, 1);
     metrics_add(worker->counts, METRIC_SOCKETS, MINUS_ONE);
+    worker->partial_bytes -= socket->decoder.cap;
+    metrics_set(worker->counts, METRIC_PARTIAL_BYTES, worker->partial_bytes);
+    admission_leave(socket);
     output_unmark(socket);
     unlink_socket(socket);
     reader_free(socket);

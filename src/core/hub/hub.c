@@ -20,6 +20,7 @@
 #include "core/hub/internal.h"
 
 enum {
+    CODE_POLICY = 1008,
     CODE_UNAUTHORIZED = 4401, /* the client does not come back by itself after it */
     CODE_TRY_AGAIN = 1013,    /* it does after this */
 };
@@ -103,7 +104,7 @@ static void invalid(struct hub *hub, struct session *session, const struct comma
     hub_answer_error(hub, session, command->channel, command->error);
     if (++session->n_invalid > hub->options.max_invalid) {
         hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_INVALID);
-        hub_close(hub, session, 1008, "too many invalid frames");
+        hub_close(hub, session, CODE_POLICY, "too many invalid frames");
     }
 }
 
@@ -137,6 +138,13 @@ static void tell_rules(struct hub *hub, const struct session *session, int which
 /* Who it is has become clear. */
 static void welcome(struct hub *hub, struct session *session)
 {
+    if (!hub_take_user(hub, session)) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_USER_SESSIONS);
+        hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_RATE_LIMITED,
+                              "You have too many sessions.");
+        hub_close(hub, session, CODE_POLICY, "too many sessions of this user");
+        return;
+    }
     session->is_welcome = true;
     grace_adopt(hub, session);
     tell_rules(hub, session, ON_CONNECT);
@@ -225,6 +233,7 @@ static void close_session(struct hub *hub, struct session *session)
     if (session->is_welcome) {
         tell_rules(hub, session, ON_DISCONNECT);
     }
+    hub_give_user(hub, session);
     session_table_close(&hub->sessions, session);
 }
 
@@ -259,14 +268,17 @@ static bool handle(struct hub *hub, struct session *session, struct command *com
 
 static void hold(struct hub *hub, struct session *session, struct command *command)
 {
+    uint32_t bytes = command_bytes(command);
+    uint64_t most = hub->options.max_held_total_bytes;
+    bool is_crowded = most > 0 && hub->sessions.held_total.bytes + bytes > most;
     /* The one that waits itself is always kept. */
-    if (!session->held ||
-        (session->n_held < hub->options.max_held &&
-         session->held_bytes + command_bytes(command) <= hub->options.max_held_bytes)) {
+    if (!session->held || (session->n_held < hub->options.max_held && !is_crowded &&
+                           session->held_bytes + bytes <= hub->options.max_held_bytes)) {
         session_hold(session, command);
         return;
     }
-    hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_HELD);
+    hub_count(hub,
+              METRIC_LIMITS + (is_crowded ? METRIC_LIMIT_HELD_BYTES : METRIC_LIMIT_SESSION_HELD));
     if (!session->is_closing) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
     }
@@ -443,6 +455,7 @@ void hub_free(struct hub *hub)
     }
     presence_release(hub);
     hub_release_answers(hub);
+    hub_release_users(hub);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);

@@ -195,6 +195,7 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
 static bool is_join_allowed(struct hub *hub, struct session *session, const struct command *command,
                             const struct rule *rule, bool is_member)
 {
+    const struct hub_options *options = &hub->options;
     enum error_code code;
     if (!access_may_join(rule, session->identity, &code)) {
         hub_answer_error(hub, session, command->channel, code);
@@ -203,6 +204,19 @@ static bool is_join_allowed(struct hub *hub, struct session *session, const stru
     if (!is_member && session->n_subscriptions >= hub->options.max_channels) {
         hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_CHANNELS);
         hub_answer_error(hub, session, command->channel, ERROR_CODE_TOO_MANY_CHANNELS);
+        return false;
+    }
+    const struct channel *channel = channel_find(&hub->channels, command->channel);
+    if (!channel && options->max_open_channels > 0 &&
+        HASH_COUNT(hub->channels.by_name) >= options->max_open_channels) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNELS);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_UNAVAILABLE);
+        return false;
+    }
+    if (channel && !is_member && options->max_channel_members > 0 &&
+        channel->n_members >= options->max_channel_members) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MEMBERS);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_CHANNEL_FULL);
         return false;
     }
     return true;

@@ -133,6 +133,13 @@ bool hub_message(struct hub *hub, struct session *session, struct command *comma
         hub_answer_error(hub, session, command->channel, code);
         return true;
     }
+    bool is_new = !command->has_rule_passed && !command->has_hook_passed;
+    if (is_new &&
+        !bucket_take(&channel->messages, &hub->options.channel_messages, 1, hub->now_ms)) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MESSAGES);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
+        return true;
+    }
     enum judged judged = hub_authorize(hub, session, command, channel->rule);
     if (judged != JUDGED_ALLOWED) {
         return judged == JUDGED_ANSWERED;

@@ -10,6 +10,7 @@
 
 struct member;
 struct dropped;
+struct user;
 
 /* Commands of one session are handled strictly in order: while one waits, the later ones are held.
  */
@@ -40,6 +41,7 @@ struct session {
     struct session_id id;
     enum session_wait wait;
     struct identity *identity; /* NULL: anonymous */
+    struct user *user;         /* whose sessions are counted; NULL: nobody's */
     const char *token_why;     /* to be told at the first join: why the token was not accepted */
     enum error_code token_error;
     struct subscription *subscriptions; /* in no order */

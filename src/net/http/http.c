@@ -12,11 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libwebsockets.h>
-
-#include "base/address.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/http/addresses.h"
+#include "net/http/admission.h"
 #include "net/http/handshake.h"
 #include "net/worker.h"
 
@@ -138,6 +137,27 @@ static void answer_refused(struct socket *socket, const struct http_head *head, 
     free(text);
 }
 
+/* False: there are too many from its address, and it was told so (RFC 6585, 4). */
+static bool is_admitted(struct socket *socket, const struct http_head *head)
+{
+    struct metrics_block *counts = socket->worker->counts;
+    switch (admission_enter(socket, head)) {
+    case ADMISSION_GRANTED:
+        return true;
+    case ADMISSION_RATE:
+        count_refusal(socket, METRIC_REFUSAL_ADDRESS_RATE);
+        metrics_count(counts, METRIC_LIMITS + METRIC_LIMIT_ADDRESS_HANDSHAKES);
+        answer_text(socket, head, 429, RETRY_AFTER, "too many handshakes from your address\n");
+        return false;
+    case ADMISSION_SESSIONS:
+        count_refusal(socket, METRIC_REFUSAL_ADDRESS_SESSIONS);
+        metrics_count(counts, METRIC_LIMITS + METRIC_LIMIT_ADDRESS_SESSIONS);
+        answer_text(socket, head, 429, RETRY_AFTER, "too many sessions from your address\n");
+        return false;
+    }
+    return false;
+}
+
 /* The token is looked at last: who is turned away anyway costs no signature. */
 static struct command *upgrade(struct socket *socket, const struct http_head *head,
                                struct str canonical)
@@ -156,7 +176,16 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
         answer_text(socket, head, 404, NULL, "no such canonical\n");
         return NULL;
     }
+    if (!admission_has_origin(options->limits.origins, head)) {
+        count_refusal(socket, METRIC_REFUSAL_ORIGIN);
+        answer_text(socket, head, 403, NULL, "this origin may not connect\n");
+        return NULL;
+    }
+    if (!is_admitted(socket, head)) {
+        return NULL;
+    }
     if (!take_place(socket)) {
+        admission_leave(socket);
         count_refusal(socket, METRIC_REFUSAL_SESSIONS);
         metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_SESSIONS);
         answer_unavailable(socket, head, "too many sessions");
@@ -165,6 +194,7 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
     struct command *open = handshake_command(options, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
+        admission_leave(socket);
         count_refusal(socket, METRIC_REFUSAL_TOKEN);
         answer_refused(socket, head, open->why);
         command_free(open);
@@ -273,21 +303,12 @@ static void answer_page(struct socket *socket, const struct http_head *head,
     free(tag);
 }
 
-/* Behind a proxy on this machine everybody seems to be local; but a proxy says for whom it asks. */
+/* Behind a proxy on this machine everybody seems to be local; but a proxy says that it is one. */
 static bool may_see_metrics(const struct socket *socket, const struct http_head *head)
 {
-    struct address peer;
-    switch (socket->worker->shared->options.shows_metrics) {
-    case NET_METRICS_OFF:
-        return false;
-    case NET_METRICS_ON:
-        return true;
-    case NET_METRICS_LOOPBACK:
-        break;
-    }
-    return address_of_peer(lws_get_socket_fd(socket->wsi), &peer) && address_is_loopback(&peer) &&
-           !http_head_field(head, "x-forwarded-for").ptr &&
-           !http_head_field(head, "forwarded").ptr && !http_head_field(head, "via").ptr;
+    enum net_metrics shown = socket->worker->shared->options.shows_metrics;
+    return shown == NET_METRICS_ON ||
+           (shown == NET_METRICS_LOOPBACK && admission_is_local(socket, head));
 }
 
 static void answer_metrics(struct socket *socket, const struct http_head *head)

@@ -73,7 +73,7 @@ static void test_labels(void **state)
     expect_line(metrics, "pgherald_errors_total{code=\"unavailable\"} 1");
     expect_line(metrics, "pgherald_closes_total{code=\"1013\"} 1");
     expect_line(metrics, "pgherald_closes_total{code=\"other\"} 1");
-    expect_line(metrics, "pgherald_limits_total{limit=\"intake_bytes\"} 1");
+    expect_line(metrics, "pgherald_limits_total{limit=\"transit_bytes\"} 1");
     metrics_free(metrics);
 }
 
