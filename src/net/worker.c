@@ -26,6 +26,7 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
+#include "net/limits.h"
 
 enum {
     /* Of one socket at a time. A TLS record must fit whole: what is left of one would lie in
@@ -37,6 +38,18 @@ enum {
     SLICE_DELIVERIES = 8192,
     SLICE_FRAMES = 16, /* deliveries per session, if that is more */
 };
+
+/* ---- commands ---- */
+
+void worker_submit(struct worker *worker, struct command *command)
+{
+    struct net_shared *shared = worker->shared;
+    size_t bytes = command_bytes(command);
+    atomic_fetch_add_explicit(&shared->intake_bytes, bytes, memory_order_relaxed);
+    metrics_count(worker->counts, METRIC_INTAKE);
+    metrics_add(worker->counts, METRIC_INTAKE_BYTES, bytes);
+    shared->options.submit(shared->options.submit_ctx, command);
+}
 
 /* ---- orders ---- */
 
@@ -64,6 +77,12 @@ void order_release(struct order *order)
     case ORDER_STOP:
         break;
     }
+}
+
+size_t order_bytes(const struct order *order)
+{
+    bool has_frame = order->type == ORDER_SEND || order->type == ORDER_PUBLISH;
+    return sizeof(*order) + (has_frame ? order->frame->len : 0);
 }
 
 /* Backwards, because a slow reader leaves the list on the way. Returns the deliveries. */
@@ -157,12 +176,16 @@ static void on_inbox(void *arg)
     struct worker *worker = arg;
     size_t limit = (size_t)worker->slots.n_used * SLICE_FRAMES;
     limit = limit > SLICE_DELIVERIES ? limit : SLICE_DELIVERIES;
-    size_t done = 0;
+    size_t done = 0, bytes = 0;
+    worker->outqueue_bytes = limits_outqueue(worker);
     while (done < limit && (worker->next_order < worker->n_orders || take_orders(worker))) {
         struct order *order = &worker->orders[worker->next_order++];
+        bytes += order_bytes(order);
         done += carry_out(worker, order);
         order_release(order);
+        metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
     }
+    atomic_fetch_sub_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
     if (done >= limit) {
         loop_waker_wake(worker->waker);
     }
@@ -235,6 +258,8 @@ enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tl
     worker->shared = shared;
     worker->index = index;
     worker->tls = tls;
+    worker->outqueue_bytes = shared->options.outqueue_bytes;
+    worker->counts = metrics_block(shared->options.metrics, 1 + index);
     worker->loop = loop_new();
     worker->inbox = mailbox_new(sizeof(struct order));
     worker->waker = loop_waker_new(worker->loop, on_inbox, worker);
@@ -272,6 +297,7 @@ void worker_close_down(struct worker *worker)
         socket_end(worker->sockets);
     }
     housekeeping_free(worker);
+    limits_free(worker);
     lws_context_destroy(worker->lws);
     loop_waker_free(worker->waker);
     worker->waker = NULL;
