@@ -165,7 +165,7 @@ $(FUZZ_TESTS:%=%.replay): %.replay: %.o $(B)/tests/fuzz/replay.o $(FAKES) $(LIB)
 
 # The load generator needs libc and nothing else; what talks to Postgres beside it shares a few of its files.
 bench_objects = $(addprefix $(B)/tests/bench/,$(addsuffix .o,$(1)))
-LOAD_OBJECTS := $(call bench_objects,$(addprefix load/,load fanout connect listen resume pool client dialect stamp histogram usage))
+LOAD_OBJECTS := $(call bench_objects,$(addprefix load/,load fanout connect listen presence resume pool client dialect stamp histogram usage))
 $(B)/bench/load: $(LOAD_OBJECTS) $(call bench_objects,load/stream_plain)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^

@@ -29,6 +29,7 @@ export class Bench {
         bench.canonical = await bench.postgres.value('SELECT herald.rotate_canonical()');
         await bench.sql("SELECT herald.set_rule('chat/*', public_messaging => true)");
         await bench.sql("SELECT herald.set_rule('kept/*', public_messaging => true, message_history => 1000)");
+        await bench.sql("SELECT herald.set_rule('crowd/*', public_messaging => true, presence => true)");
         for (const channel of ['rows', 'big']) {
             await bench.sql(`SELECT herald.set_rule('${channel}', anonymous_clients => true)`);
         }

@@ -39,6 +39,17 @@ export const sessions = [
         targets: [{ text: 'CPU per connect ÷ bare loop', most: 1.5, value: (m) => m('pgherald').cpu_us / m('bare loop').cpu_us }],
     },
     {
+        name: 'presence',
+        title: `Presence: ${SESSIONS} members of one channel`,
+        text: 'All come, each with the list and its news; then half drop and a quarter leave. After both every list must be right.',
+        columns: {
+            seconds_to_come: 's to come', seconds_to_leave: 's to leave', cpu_s: 'CPU s', lists: 'lists', news: 'news', gigabytes: 'GB sent',
+            peak_bytes: 'peak memory, bytes', errors: 'errors',
+        },
+        run: (bench) => bench.each([pgherald], (server) => load('presence', server, { prefix: 'crowd', members: SESSIONS, concurrency: 512 })),
+        targets: [],
+    },
+    {
         name: 'resume',
         title: 'Resume storm: 10 000 sessions',
         text: 'All come back at once, 100 in each of 100 channels, each with a position that is 20 messages old.',

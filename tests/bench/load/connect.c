@@ -35,8 +35,8 @@ int connect_run(const struct options *options)
     result_number("cpu_us", (double)(connected.cpu_ns - before.cpu_ns) / 1000 / n);
     result_number("db_cpu_us", (double)(database.cpu_ns - database_before.cpu_ns) / 1000 / n);
     result_number("bytes_per_session", ((double)idle.rss_bytes - (double)before.rss_bytes) / n);
-    result_number("idle_cpu_percent", (double)(idle.cpu_ns - connected.cpu_ns) / 1e7 /
-                                          (double)options->seconds);
+    result_number("idle_cpu_percent",
+                  (double)(idle.cpu_ns - connected.cpu_ns) / 1e7 / (double)options->seconds);
     result_count("failed", pool.n_failed);
     result_close();
     pool_release(&pool);

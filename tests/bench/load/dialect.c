@@ -35,8 +35,8 @@ static void write_join(const struct place *place, char reply[DIALECT_TEXT_MAX])
     }
     snprintf(reply, DIALECT_TEXT_MAX,
              "{\"action\":\"join\",\"options\":{\"channel\":\"%s\"},"
-             "\"payload\":{\"history\":false,\"presence\":false%s}}",
-             channel, since);
+             "\"payload\":{\"history\":false,\"presence\":%s%s}}",
+             channel, place->wants_presence ? "true" : "false", since);
 }
 
 static enum greeting herald_greet(const struct place *place, const char *said,
@@ -100,11 +100,12 @@ static void raw_message(const struct place *place, const char stamp[STAMP_LEN + 
 {
     char channel[256];
     channel_of(place, channel, sizeof(channel));
-    snprintf(to, DIALECT_TEXT_MAX,
-             "{\"action\":\"message\",\"client\":{\"socketId\":\"0123456789abcdef0123456789abcdef\","
-             "\"extras\":{},\"permissions\":{\"dbo_id\":0,\"row_id\":0}},\"options\":{"
-             "\"authenticated\":false,\"socketId\":null,\"channel\":\"%s\"},\"payload\":\"%s\"}",
-             channel, stamp);
+    snprintf(
+        to, DIALECT_TEXT_MAX,
+        "{\"action\":\"message\",\"client\":{\"socketId\":\"0123456789abcdef0123456789abcdef\","
+        "\"extras\":{},\"permissions\":{\"dbo_id\":0,\"row_id\":0}},\"options\":{"
+        "\"authenticated\":false,\"socketId\":null,\"channel\":\"%s\"},\"payload\":\"%s\"}",
+        channel, stamp);
 }
 
 /* ---- socketio ---- */

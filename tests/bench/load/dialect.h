@@ -17,11 +17,12 @@ struct position { /* where a session of before was: what a resuming join says */
     uint64_t offset;
 };
 
-struct place { /* what one client joins */
+struct place {             /* what one client joins */
     const char *canonical; /* herald: the name in its path */
     const char *prefix;    /* channels are PREFIX/NUMBER, or PREFIX itself if has_number is false */
     bool has_number;
     uint32_t number;
+    bool wants_presence;          /* herald */
     const struct position *since; /* herald; NULL: a fresh join */
 };
 

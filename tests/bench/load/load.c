@@ -7,6 +7,7 @@
  *            under way, or paced
  *   connect  n sessions come at once, then stay idle for a while
  *   listen   others write (rows, publishes); all clients receive all of it
+ *   presence members of one channel come and go, and each must have the right list
  *   resume   sessions come back with a position and must get exactly what they missed
  *
  * The figures are one JSON object on stdout; tests/bench/run.js makes tables of them. */
@@ -141,6 +142,7 @@ int main(int argc, char **argv)
     } scenarios[] = {{"fanout", fanout_run},
                      {"connect", connect_run},
                      {"listen", listen_run},
+                     {"presence", presence_run},
                      {"resume", resume_run}};
     struct options options = {
         .dialect = "herald",
@@ -160,7 +162,9 @@ int main(int argc, char **argv)
             return scenarios[i].run(&options);
         }
     }
-    fprintf(stderr, "usage: load fanout|connect|listen|resume --port N [--OPTION VALUE]...\noptions:");
+    fprintf(
+        stderr,
+        "usage: load fanout|connect|listen|presence|resume --port N [--OPTION VALUE]...\noptions:");
     for (int i = 0; i < N_FLAGS; i++) {
         fprintf(stderr, " --%s", flags[i].name);
     }

@@ -17,14 +17,14 @@ struct options { /* one run of the program */
     const char *dialect;
     const char *canonical;
     const char *prefix;
-    const char *commits;  /* a file of the writer: when each of its rows was committed */
+    const char *commits; /* a file of the writer: when each of its rows was committed */
     uint32_t port;
     uint32_t pid, db_pid; /* whose CPU and memory are measured; 0: nobody's */
     uint32_t channels;
-    uint32_t members;     /* per channel */
-    uint32_t producers;   /* of a stream that others write */
-    uint32_t rate;        /* messages a second, 0: as many as the window allows */
-    uint32_t window;      /* messages sent and not yet delivered to all */
+    uint32_t members;   /* per channel */
+    uint32_t producers; /* of a stream that others write */
+    uint32_t rate;      /* messages a second, 0: as many as the window allows */
+    uint32_t window;    /* messages sent and not yet delivered to all */
     uint32_t seconds;
     uint32_t expect;      /* messages per producer of others */
     uint32_t concurrency; /* connections being set up at a time */
@@ -74,5 +74,6 @@ int fanout_run(const struct options *options);
 int connect_run(const struct options *options);
 int listen_run(const struct options *options);
 int resume_run(const struct options *options);
+int presence_run(const struct options *options);
 
 #endif

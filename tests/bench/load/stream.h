@@ -16,12 +16,14 @@ struct stream {
 
 enum stream_status { STREAM_DONE, STREAM_AGAIN, STREAM_BROKEN };
 
-bool stream_open(struct stream *stream, const struct sockaddr_in *to); /* connecting when it returns */
+bool stream_open(struct stream *stream,
+                 const struct sockaddr_in *to); /* connecting when it returns */
 /* Goes on with the set-up. AGAIN: when the socket is readable, or (*wants_write) writable. */
 enum stream_status stream_set_up(struct stream *stream, bool *wants_write);
 /* *n bytes were read or written; DONE: at least one. The end of the stream is BROKEN. */
 enum stream_status stream_read(struct stream *stream, uint8_t *to, size_t size, size_t *n);
 enum stream_status stream_write(struct stream *stream, const uint8_t *from, size_t len, size_t *n);
-void stream_close(struct stream *stream); /* by a reset: thousands of TIME_WAITs would use up ports */
+void stream_close(
+    struct stream *stream); /* by a reset: thousands of TIME_WAITs would use up ports */
 
 #endif
