@@ -21,6 +21,16 @@
  * arrived is for the application to decide, which sees its own messages come back (the echo). `message()` says
  * whether the message could be handed to an open connection.
  *
+ * Who we are is proved by a token, which goes out with each connection. It may be a function, which is asked for one at
+ * every connect:
+ *
+ *     connect({ canonical: '…', token: async () => (await fetch('/my/token')).text() });
+ *
+ * A token that the server does not accept is never used to go on as somebody else. The server tells it (`token_expired`,
+ * also in the midst of a connection, or `token_invalid`), the client emits `error`, drops the connection and asks the
+ * function for another token. Where there is none it stays `closed`, until the application calls `setToken` and
+ * `reconnect`. To go on as anonymous is its decision too: a token of null.
+ *
  * Besides browsers it runs on any runtime with a WebSocket class; pass one as `WebSocket` where none is global.
  */
 
@@ -28,9 +38,17 @@
  * What travels, in both directions; `client` only from the server.
  * @typedef {object} Frame
  * @property {string} action            join, leave, message, event, history, presence_full, presence_update, error
- * @property {object|null} [client]     the sender: socketId, extras, permissions
+ * @property {Member|null} [client]     the sender
  * @property {FrameOptions} options
- * @property {*} payload
+ * @property {*} payload                of an error: `{code, message}`
+ */
+
+/**
+ * Somebody in a channel, as the server vouches for him. An anonymous client has no extras, and zeros.
+ * @typedef {object} Member
+ * @property {string} socketId          of this connection: the address for private messages
+ * @property {object} extras            what the token says besides
+ * @property {{dbo_id: number, row_id: number|string}} permissions  who he is: a row of a table
  */
 
 /**
@@ -39,6 +57,8 @@
  * @property {number} [id]              the offset of a durable frame
  * @property {string} [at]              when it became durable, RFC 3339
  * @property {boolean} [replayed]       it was missed and is delivered late
+ * @property {boolean} [authenticated]  a message that only authenticated clients get
+ * @property {string} [socketId]        a private message: to whom
  */
 
 /**
@@ -54,6 +74,15 @@
  * @property {string} [reason]          waiting, closed: what the server said
  */
 
+/**
+ * What proves who we are; null or nothing: anonymous. A function gets the token that the server has just refused, if it
+ * did, so that one which keeps its token knows that it needs a new one. If it fails, that is a failed attempt to connect.
+ * @typedef {string|null|function((string|null)): (string|null|Promise<string|null>)} Token
+ */
+
+/** The server's words for a token that it does not accept. */
+const TOKEN_CODES = new Set(['token_expired', 'token_invalid']);
+
 /** Codes after which coming back makes sense: the line broke, the server restarts, is full, or asks for it. */
 const RECONNECT_CODES = new Set([1006, 1011, 1012, 1013, 1014, 4000]);
 
@@ -63,6 +92,10 @@ const MAX_DELAY_MS = 30_000;
 /** A connection that lived this long was a real one: the next back-off starts small again. A shorter one was not, so
  * that a server which accepts and then refuses is not hammered. */
 const STABLE_MS = 10_000;
+
+function isSamePerson(a, b) {
+    return JSON.stringify(a?.permissions) === JSON.stringify(b?.permissions);
+}
 
 /** The smallest thing with `on`. A handler that throws must not take the frame away from the others. */
 class Emitter {
@@ -96,7 +129,12 @@ class Emitter {
 
 /**
  * One channel of a client. Events: `join`, `message`, `event`, `history`, `gap`, `leave`, `presence_full`,
- * `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the join).
+ * `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the join). And `presence`,
+ * after every change of the list, with the list itself.
+ *
+ * An error of code `removed` ends the membership: the server has taken us out of the channel, or a rule shuts us out.
+ * A channel that was removed does not join again by itself, only when it is told to (`join()`). One whose join was
+ * refused tries again with each new connection, perhaps as somebody else.
  */
 export class Channel extends Emitter {
     #client;
@@ -104,6 +142,7 @@ export class Channel extends Emitter {
     #wantsHistory = false;
     /** Durable frames that arrived while a history is on its way: it may contain them or not. @type {Frame[]|null} */
     #held = null;
+    #isRemoved = false;
 
     /** @param {Client} client @param {string} name @param {object} options see {@link Client#channel} */
     constructor(client, name, options) {
@@ -113,14 +152,20 @@ export class Channel extends Emitter {
         this.options = options;
         /** @type {boolean} the server has acknowledged the join on the present connection */
         this.joined = false;
-        /** @type {object|null} how others see us; its socketId changes with every connection */
+        /** @type {Member|null} how others see us; the socketId changes with every connection */
         this.self = null;
+        /** @type {Member[]} who is here, ourselves included, if joined with `presence` and where the rule lists members;
+         * empty without a connection. Each change makes a new array. */
+        this.presence = [];
         /** @type {Position|null} */
         this.position = options.since ?? null;
     }
 
-    /** Sends to everybody in the channel, ourselves included.
-     * @param {*} payload any JSON value @param {object} [options] e.g. `{authenticated: true}`
+    /** Sends to everybody in the channel, ourselves included: our own message comes back, which is how we know.
+     * @param {*} payload any JSON value
+     * @param {object} [options]
+     * @param {boolean} [options.authenticated]  true: only authenticated clients get it
+     * @param {string} [options.socketId]        a private message: only this member gets it, and we; it is never kept
      * @returns {boolean} false: there is no connection, nothing was sent */
     message(payload = null, options = {}) {
         return this._send('message', payload, options);
@@ -134,10 +179,16 @@ export class Channel extends Emitter {
         return true;
     }
 
+    /** Asks to be let in once more, after `removed` or a join that was refused; now, or as soon as there is a connection. */
+    join() {
+        this.#isRemoved = false;
+        if (!this.joined) this._join();
+    }
+
     /** Leaves for good; `client.channel(name)` joins anew. */
     leave() {
         if (this.#client._remove(this)) this._send('leave', null);
-        this.joined = false;
+        this._lost();
     }
 
     _send(action, payload, options = {}) {
@@ -145,6 +196,7 @@ export class Channel extends Emitter {
     }
 
     _join() {
+        if (this.#isRemoved) return;
         const { history = false, presence = false, resume = true } = this.options;
         const payload = { history, presence };
         if (resume && this.position) payload.since = { ...this.position };
@@ -154,6 +206,7 @@ export class Channel extends Emitter {
     _lost() {
         this.joined = false;
         this.#held = null;          // not handed over, so not behind our position either: they will be replayed
+        if (this.presence.length > 0) this.#listed([]);
     }
 
     /** @param {Frame} frame */
@@ -162,6 +215,7 @@ export class Channel extends Emitter {
         else if (frame.action === 'error') this.#failed(frame);
         else if (!this.joined) return;        // still meant for a membership that we left
         else if (frame.action === 'history') this.#replaced(frame);
+        else if (frame.action === 'presence_full' || frame.action === 'presence_update') this.#presenceChanged(frame);
         else if (this.#held && frame.options.id !== undefined) this.#held.push(frame);
         else this.#deliver(frame);
     }
@@ -170,6 +224,7 @@ export class Channel extends Emitter {
         const { epoch, offset, resumed = false, gap = false } = frame.payload ?? {};
         const { history = false, resume = true } = this.options;
         const asked = resume && this.position !== null;
+        const wasSomebodyElse = this.self !== null && !isSamePerson(this.self, frame.client);
         this.joined = true;
         this.self = frame.client ?? null;
         // Resumed: the position moves by the frames that are replayed now, one by one, so that a cut among them is safe.
@@ -177,6 +232,8 @@ export class Channel extends Emitter {
             this.position = epoch === undefined ? null : { epoch, offset };
             this.#wantsHistory = history;
         }
+        // Somebody else may see more of what was, or less: what the application has of it is not right any more.
+        if (wasSomebodyElse) this.#wantsHistory = history;
         this._emit('join', frame);
         if (gap) this._emit('gap', frame);
         // A join with `since` brings no history: we ask when there was a gap, or when the cut came before the first one.
@@ -203,7 +260,24 @@ export class Channel extends Emitter {
         this.#letGo();
     }
 
+    #presenceChanged(frame) {
+        const { action, presence } = frame.payload;
+        const others = () => this.presence.filter(({ socketId }) => socketId !== presence.socketId);
+        this._emit(frame.action, frame);
+        if (frame.action === 'presence_full') this.#listed(presence);
+        else this.#listed(action === 'join' ? [...others(), presence] : others());
+    }
+
+    #listed(members) {
+        this.presence = members;
+        this._emit('presence', members);
+    }
+
     #failed(frame) {
+        if (frame.payload?.code === 'removed') {
+            this.#isRemoved = true;
+            this._lost();
+        }
         if (!this._emit('error', frame)) this.#client._emit('error', frame);
         this.#letGo();                        // perhaps the history was refused: nothing may wait for ever
     }
@@ -215,25 +289,34 @@ export class Channel extends Emitter {
     }
 }
 
-/** The connection. Events: `status` ({@link Status}), `error` (a {@link Frame} that no channel took). */
+/**
+ * The connection. Events: `status` ({@link Status}), `error`: a {@link Frame} that is about the token or the connection,
+ * or that no channel took.
+ */
 export class Client extends Emitter {
     #url;
-    #protocols;
+    /** @type {Token} */
+    #token;
+    /** What went out with the present connection. @type {string|null} */
+    #shown = null;
+    /** What the server did not accept. @type {string|null} */
+    #refused = null;
     #WebSocket;
     #socket = null;
+    #attempt = 0;
     #timer = null;
     #failures = 0;
     #openedAt = null;
     #channels = new Map();
-    #onOnline = () => this.reconnect();
+    #onOnline = () => { if (this.status.status !== 'closed') this.#reopen(); };
 
     /** @param {object} options see {@link connect} */
-    constructor({ url = globalThis.location?.origin, canonical, token, WebSocket = globalThis.WebSocket }) {
+    constructor({ url = globalThis.location?.origin, canonical, token = null, WebSocket = globalThis.WebSocket }) {
         super();
         if (!url || !canonical || !WebSocket) throw new TypeError('connect needs url, canonical and a WebSocket class');
         this.#url = new URL(`/rt/${encodeURIComponent(canonical)}`, url);
         this.#url.protocol = this.#url.protocol.replace(/^http/, 'ws');
-        this.#protocols = token ? [token] : [];
+        this.#token = token;
         this.#WebSocket = WebSocket;
         /** @type {Status} */
         this.status = { status: 'closed' };
@@ -245,7 +328,7 @@ export class Client extends Emitter {
      * @param {string} name
      * @param {object} [options]
      * @param {boolean} [options.history]    send the newest messages and events first, as one `history` event
-     * @param {boolean} [options.presence]   tell who else is there
+     * @param {boolean} [options.presence]   tell who is there: `channel.presence`, where the rule lists members
      * @param {boolean} [options.resume]     after a cut go on where we were; true unless said otherwise
      * @param {Position} [options.since]     begin where an earlier page stopped
      * @returns {Channel}
@@ -260,10 +343,18 @@ export class Client extends Emitter {
         return channel;
     }
 
-    /** Drops the connection, if any, and opens a new one now. Nothing is missed: the channels resume. */
+    /** Who we are from the next connection on: after signing in, or with a fresh token before the old one expires.
+     * @param {Token} token @returns {this} for `setToken(token).reconnect()`, which is to be somebody else now */
+    setToken(token) {
+        this.#token = token;
+        return this;
+    }
+
+    /** Drops the connection, if any, and opens a new one now. Nothing is missed: the channels resume. After a change of
+     * identity a channel with history asks for it anew, because somebody else may see more of it, or less. */
     reconnect() {
-        this.#drop(4000);
-        this.#open();
+        this.#refused = null;
+        this.#reopen();
     }
 
     /** Ends it: no more events, no way back but {@link Client#reconnect}. */
@@ -283,11 +374,35 @@ export class Client extends Emitter {
         return this.#channels.get(channel.name) === channel && this.#channels.delete(channel.name);
     }
 
+    #reopen() {
+        this.#drop(4000);
+        this.#open();
+    }
+
     #open() {
         // After a sleep or a change of network the old socket is often dead without knowing it yet.
         globalThis.addEventListener?.('online', this.#onOnline);
         this.#setStatus({ status: 'connecting' });
-        const socket = new this.#WebSocket(this.#url.href, this.#protocols);
+        if (typeof this.#token === 'function') this.#askAndDial(++this.#attempt);
+        else this.#dial(this.#token || null);
+    }
+
+    async #askAndDial(attempt) {
+        try {
+            const token = await this.#token(this.#refused);
+            if (attempt === this.#attempt) this.#dial(token || null);
+        } catch (error) {
+            if (attempt === this.#attempt) this.#closed({ code: 1006, reason: error?.message ?? String(error) });
+        }
+    }
+
+    #dial(token) {
+        if (token !== null && token === this.#refused) {
+            this.#setStatus({ status: 'closed', code: 4000, reason: 'there is no other token than the one that was refused' });
+            return;
+        }
+        this.#shown = token;
+        const socket = new this.#WebSocket(this.#url.href, token === null ? [] : [token]);
         const ifOurs = (handler) => (event) => { if (socket === this.#socket) handler(event); };
         this.#socket = socket;
         socket.addEventListener('open', ifOurs(() => this.#opened()));
@@ -299,6 +414,7 @@ export class Client extends Emitter {
     /** Forgets the socket first: what it still says is not ours any more. */
     #drop(code) {
         clearTimeout(this.#timer);
+        this.#attempt++;            // a token that is still being fetched was for this connection
         const socket = this.#socket;
         this.#socket = null;
         this.#openedAt = null;
@@ -321,15 +437,25 @@ export class Client extends Emitter {
         }
         frame.options ??= {};
         const channel = this.#channels.get(frame.options.channel);
-        if (channel) channel._receive(frame);
+        if (frame.action === 'error' && TOKEN_CODES.has(frame.payload?.code)) this.#tokenRefused(frame, channel);
+        else if (channel) channel._receive(frame);
         else if (frame.action === 'error') this._emit('error', frame);
+    }
+
+    /** The server would go on with us as anonymous, or close in a moment. Neither is for us to wait for. */
+    #tokenRefused(frame, channel) {
+        const socket = this.#socket;
+        this.#refused = this.#shown;
+        if (!this._emit('error', frame)) channel?._emit('error', frame);
+        if (socket === this.#socket) this.#closed({ code: 4000, reason: frame.payload.message });
     }
 
     #closed({ code, reason }) {
         const wasStable = this.#openedAt !== null && Date.now() - this.#openedAt >= STABLE_MS;
         this.#failures = wasStable ? 0 : this.#failures;
         this.#drop(1000);
-        if (!RECONNECT_CODES.has(code)) {
+        const hasNoOther = this.#refused !== null && this.#token === this.#refused;
+        if (!RECONNECT_CODES.has(code) || hasNoOther) {
             this.#setStatus({ status: 'closed', code, reason });
             return;
         }
@@ -351,7 +477,8 @@ export class Client extends Emitter {
  * @param {object} options
  * @param {string} options.canonical      which workspace: the name in `/rt/<canonical>`
  * @param {string} [options.url]          `http(s)://` or `ws(s)://` and host; the page's own origin unless said otherwise
- * @param {string} [options.token]        proves who we are; sent as the WebSocket's subprotocol
+ * @param {Token} [options.token]         proves who we are; sent as the WebSocket's subprotocol, which has no room for
+ *                                        blanks, quotes and `( ) , / : ; < = > ? @ [ \ ] { }`
  * @param {typeof WebSocket} [options.WebSocket]  where none is global
  * @returns {Client}
  */
