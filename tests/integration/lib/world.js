@@ -3,6 +3,7 @@
 import { Postgres } from './postgres.js';
 import { Server, install } from './server.js';
 import { Client } from './client.js';
+import { until } from './wait.js';
 
 export class World {
     // rules: { pattern: { setting: value } }. sql: statements run before the server starts.
@@ -47,6 +48,17 @@ export class World {
         await this.postgres.query(`SELECT herald.set_rule($1${list})`, [pattern, ...Object.values(settings)]);
     }
 
+    // All rules set so far are in force on the server: the newest one is, and it has them all or none.
+    async settled() {
+        const channel = `settled/${(World.probes = (World.probes ?? 0) + 1)}`;
+        await this.rule(channel, READ_ONLY);
+        this.probe ??= await this.client();
+        await until('the server to know the newest rule', async () => {
+            this.probe.send('join', channel);
+            return (await this.probe.waitFor({ options: { channel } })).action === 'join';
+        });
+    }
+
     // An open client, by default of the world's server.
     async client(options = {}) {
         const client = await Client.open(options.server ?? this.server, { canonical: this.canonical, ...options });
@@ -54,8 +66,8 @@ export class World {
         return client;
     }
 
-    async member(channel, payload) {
-        const client = await this.client();
+    async member(channel, payload, options) {
+        const client = await this.client(options);
         client.joined = await client.join(channel, payload);
         return client;
     }
