@@ -32,7 +32,7 @@ foreign() {
     uv.h | uv/*) echo loop ;;
     libpq-fe.h | libpq/* | pg_config*.h | postgres_ext.h) echo pg cli ;;
     libwebsockets.h | libwebsockets/*) echo net ;;
-    jansson.h) echo proto pg cli ;;
+    jansson.h) echo auth proto pg cli ;;
     confuse.h) echo config ;;
     jose/* | curl/*) echo auth ;;
     openssl/*) echo base net auth proto cli ;;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Two clocks: one that only goes forward, for deadlines, and the wall clock as text, for people.
+/* Two clocks: one that only goes forward, for deadlines, and the wall clock, as seconds for claims
+ * and as text for people.
  *
  * The text is written digit by digit: it is needed for each ephemeral event and each log line, and
  * strftime with a separate millisecond part would need three buffers to say the same. */
@@ -12,6 +13,13 @@ uint64_t clock_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
 }
 
 static char *put_digits(char *out, int number, int n_digits)

@@ -27,10 +27,9 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      FIELD(config_file),
      .value_name = "FILE",
-     .commands = SERVER | ADMIN | CONFIG_FOR_CONFIG,
-     .help =
-         "Read options from FILE (also -c FILE). Default of serve and config: " CONFIG_DEFAULT_FILE
-         ", if it exists; of the others: none."},
+     .commands = SERVER | ADMIN | CONFIG_FOR_CONFIG | CONFIG_FOR_TOKEN,
+     .help = "Read options from FILE (also -c FILE). Default of serve, config and "
+             "token: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."},
     {.name = "listen",
      .type = OPTION_LISTEN,
      FIELD(listen),
@@ -528,8 +527,10 @@ static enum status load_file(const struct arguments *arguments, unsigned command
     if (!path) {
         path = getenv("PGHERALD_CONFIG");
     }
-    bool has_default = command == CONFIG_FOR_SERVE || command == CONFIG_FOR_CONFIG;
-    if (!path && has_default && access(CONFIG_DEFAULT_FILE, F_OK) == 0) {
+    bool has_default = command & (CONFIG_FOR_SERVE | CONFIG_FOR_CONFIG | CONFIG_FOR_TOKEN);
+    /* It may well be closed to who makes a token with a key of his own. */
+    int wanted = command == CONFIG_FOR_TOKEN ? R_OK : F_OK;
+    if (!path && has_default && access(CONFIG_DEFAULT_FILE, wanted) == 0) {
         path = CONFIG_DEFAULT_FILE;
     }
     return path ? config_read_file(path, config, origins, err) : STATUS_OK;

@@ -89,8 +89,9 @@ struct config_origins {
 struct option_table config_table(void);
 
 /* Flags over environment over file over defaults; each value is checked, even one that is
- * overridden. The default file is read for serve and config only: it holds the server's login, the
- * other subcommands need an administrator's. Release *out whatever comes back. origins may be NULL.
+ * overridden. The default file is read for serve, config and token only: it holds the server's keys
+ * and login, the other subcommands need an administrator's. Release *out whatever comes back.
+ * origins may be NULL.
  */
 enum status config_load(const struct arguments *arguments, unsigned command, struct config *out,
                         struct config_origins *origins, struct err *err) MUST_CHECK;

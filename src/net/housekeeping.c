@@ -2,6 +2,8 @@
 /* What a worker does by the clock: time limits and pings once a second (or oftener, if a limit is
  * shorter than that), the closing of all sessions spread over a time, and its own end.
  *
+ * Identities expire by the wall clock, since that is what their claims are about.
+ *
  * A walk over all sockets costs a cache line or two each; a timer per socket would cost more memory
  * and more work, since nearly all of them are moved before they fire. */
 #include <libwebsockets.h>
@@ -41,9 +43,17 @@ static void on_sweep(void *arg)
 {
     struct worker *worker = arg;
     uint64_t now_ms = clock_ms();
+    int64_t now_s = clock_wall_s();
+    bool has_expired = worker->next_expiry_s != 0 && worker->next_expiry_s <= now_s;
+    if (has_expired) {
+        worker->next_expiry_s = 0; /* the walk finds the next one */
+    }
     listener_resume(worker->listener);
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
+        if (has_expired) {
+            session_check_expiry(socket, now_s);
+        }
         if (!check(socket, now_ms)) {
             log_debug("a connection of worker %u is cut: silent for too long", worker->index);
             socket_end(socket);

@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/token.h"
 #include "net/worker.h"
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
@@ -110,26 +111,52 @@ static bool take_place(struct socket *socket)
     return true;
 }
 
-static bool upgrade(struct socket *socket, const struct http_head *head, struct str canonical)
+static void give_place(struct socket *socket)
+{
+    atomic_fetch_sub(&socket->worker->shared->n_sessions, 1);
+    socket->is_counted = false;
+}
+
+/* A browser shows its page nothing of this (RFC 6750, section 3.1): it is for tools and logs of
+ * proxies. */
+static void answer_refused(struct socket *socket, const struct http_head *head, const char *why)
+{
+    char *text = mem_printf("the token was not accepted: %s\n", why);
+    answer_text(socket, head, 401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n" NO_STORE,
+                text);
+    free(text);
+}
+
+/* The token is looked at last: who is turned away anyway costs no signature. */
+static struct command *upgrade(struct socket *socket, const struct http_head *head,
+                               struct str canonical)
 {
     const struct worker *worker = socket->worker;
+    const struct net_options *options = &worker->shared->options;
     const char *reason = refusal(worker);
     if (reason) {
         answer_unavailable(socket, head, reason);
-        return false;
+        return NULL;
     }
     if (!site_gate_has(worker->gate, canonical)) {
         answer_text(socket, head, 404, NULL, "no such canonical\n");
-        return false;
+        return NULL;
     }
     if (!take_place(socket)) {
         answer_unavailable(socket, head, "too many sessions");
-        return false;
+        return NULL;
+    }
+    struct command *open = token_check(options, head);
+    if (open->why && options->rejects_invalid_tokens) {
+        give_place(socket);
+        answer_refused(socket, head, open->why);
+        command_free(open);
+        return NULL;
     }
     struct buf bytes = {0};
     http_accept(&bytes, head);
     push_bytes(socket, &bytes);
-    return true;
+    return open;
 }
 
 /* ---- plain requests ---- */
@@ -263,13 +290,13 @@ static void answer_path(struct socket *socket, const struct http_head *head)
     }
 }
 
-bool http_respond(struct socket *socket, const struct http_head *head)
+struct command *http_respond(struct socket *socket, const struct http_head *head)
 {
     if (head->status != 0) {
         struct buf bytes = {0};
         http_answer_bad(&bytes, head);
         push_answer(socket, &bytes);
-        return false;
+        return NULL;
     }
     bool is_realtime = str_starts(head->path, STR("/rt/"));
     if (is_realtime && head->is_upgrade) {
@@ -287,7 +314,7 @@ bool http_respond(struct socket *socket, const struct http_head *head)
     } else {
         answer_path(socket, head);
     }
-    return false;
+    return NULL;
 }
 
 void http_respond_timeout(struct socket *socket)

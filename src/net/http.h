@@ -3,13 +3,12 @@
 #ifndef HERALD_NET_HTTP_H
 #define HERALD_NET_HTTP_H
 
-#include <stdbool.h>
-
 #include "net/net.h"
 #include "net/socket.h"
 
-/* Queues the answer to a COMPLETE or BAD head. True: the connection is a session now. */
-bool http_respond(struct socket *socket, const struct http_head *head);
+/* Queues the answer to a COMPLETE or BAD head. If the connection is a session now: its
+ * COMMAND_OPEN, for session_open; else NULL. */
+struct command *http_respond(struct socket *socket, const struct http_head *head);
 void http_respond_timeout(struct socket *socket);
 /* A whole answer for a connection that is refused unread. */
 extern const char http_refusal[];

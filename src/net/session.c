@@ -11,6 +11,8 @@
  * input is thrown away, because after a broken frame nobody can tell where the next one starts. A
  * session that closes is no member of anything any more, so nothing is added to what it still gets.
  *
+ * An identity that expires ends its session: a new token needs a new handshake.
+ *
  * A slow reader is one whose unsent bytes would pass the limit: what waits for him is dropped and
  * he is told 1013. He never slows others, because his blocked socket is not written to and costs a
  * push per frame until then. */
@@ -29,6 +31,7 @@ enum {
     CLOSE_WAIT_MS = 5000,
     CODE_NONE = 1005, /* RFC 6455, 7.4.1: the close frame had no code; never on the wire */
     CODE_TRY_AGAIN = 1013,
+    CODE_TOKEN_EXPIRED = 4000, /* the client comes back by itself, with a new token if it has one */
 };
 
 struct session_id session_id_of(const struct socket *socket)
@@ -47,15 +50,14 @@ static void submit(struct socket *socket, struct command *command)
     options->submit(options->submit_ctx, command);
 }
 
-void session_open(struct socket *socket)
+void session_open(struct socket *socket, struct command *open)
 {
     socket->is_session = true;
     socket->slot = slots_take(&socket->worker->slots, socket);
     socket_set_state(socket, SOCKET_SESSION, 0);
-    struct command *command = mem_zalloc(sizeof(*command));
-    command->type = COMMAND_OPEN;
-    command->session = session_id_of(socket);
-    submit(socket, command);
+    open->session = session_id_of(socket);
+    session_identify(socket, open->identity);
+    submit(socket, open);
 }
 
 /* ---- closing ---- */
@@ -172,7 +174,7 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
     }
 }
 
-/* ---- pings ---- */
+/* ---- time: pings, expiry ---- */
 
 bool session_check_silence(struct socket *socket, uint64_t now_ms)
 {
@@ -189,6 +191,31 @@ bool session_check_silence(struct socket *socket, uint64_t now_ms)
     control->ping_len = (uint8_t)rfc6455_header(control->ping, RFC6455_OPCODE_PING, 0);
     output_mark(socket);
     return true;
+}
+
+/* The worker looks at identities only when its earliest one is due. */
+static void note_expiry(struct worker *worker, int64_t expires_at)
+{
+    if (expires_at != 0 && (worker->next_expiry_s == 0 || expires_at < worker->next_expiry_s)) {
+        worker->next_expiry_s = expires_at;
+    }
+}
+
+void session_check_expiry(struct socket *socket, int64_t now_s)
+{
+    const struct identity *identity = socket->identity;
+    if (socket->state != SOCKET_SESSION || !identity || identity->expires_at == 0) {
+        return;
+    }
+    if (now_s < identity->expires_at) {
+        note_expiry(socket->worker, identity->expires_at);
+        return;
+    }
+    const struct protocol *protocol = socket->worker->shared->options.protocol;
+    struct frame *frame = protocol->error((struct str){0}, ERROR_CODE_TOKEN_EXPIRED, NULL);
+    session_send(socket, frame);
+    frame_unref(frame);
+    session_close(socket, CODE_TOKEN_EXPIRED, "the token has expired");
 }
 
 /* ---- what the hub orders ---- */
@@ -244,6 +271,7 @@ static struct held *find_held(const struct socket *socket, uint32_t channel)
     return held;
 }
 
+/* Of a frame with an audience. */
 static bool is_for(const struct member *member, const struct frame *frame)
 {
     return frame->audience.kind == AUDIENCE_PRESENCE
@@ -254,7 +282,7 @@ static bool is_for(const struct member *member, const struct frame *frame)
 void session_publish(const struct member *member, uint32_t channel, struct frame *frame)
 {
     struct socket *socket = member->socket;
-    if (!is_for(member, frame)) {
+    if (frame->audience.kind != AUDIENCE_ALL && !is_for(member, frame)) {
         return;
     }
     if (!member->is_held) {
@@ -290,8 +318,12 @@ void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to, 
 
 void session_identify(struct socket *socket, struct identity *identity)
 {
-    identity_unref(socket->identity);
+    struct identity *before = socket->identity;
     socket->identity = identity_ref(identity);
+    identity_unref(before); /* last: it may be the same one */
+    if (identity) {
+        note_expiry(socket->worker, identity->expires_at);
+    }
 }
 
 void session_detach(struct socket *socket, uint32_t channel)

@@ -117,9 +117,10 @@ static void read_head(struct socket *socket, const uint8_t *data, size_t len)
         HTTP_HEAD_INCOMPLETE) {
         return;
     }
-    if (http_respond(socket, &reader->head)) {
+    struct command *open = http_respond(socket, &reader->head);
+    if (open) {
         size_t used = reader->head.line;
-        session_open(socket);
+        session_open(socket, open);
         session_read(socket, (uint8_t *)reader->bytes.data + used, reader->bytes.len - used);
     }
     reader_free(socket);

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/command.h"
 #include "core/outqueue.h"
-#include "core/session_id.h"
 #include "net/members.h"
 #include "proto/http_head.h"
 #include "proto/rfc6455.h"
@@ -76,7 +76,8 @@ struct socket {
     bool is_session : 1; /* has a slot, and the hub was told of it */
     bool is_counted : 1; /* against the sessions' limit */
     bool is_broken : 1;  /* a write failed: ends with the turn */
-    uint8_t misses;      /* pings without an answer */
+    bool is_tls : 1;
+    uint8_t misses; /* pings without an answer */
 };
 
 /* socket.c: life, and what libwebsockets calls. */
@@ -88,7 +89,7 @@ void socket_end(struct socket *socket);
 void socket_set_state(struct socket *socket, enum socket_state state, uint64_t cut_after_ms);
 
 /* session.c: frames in, the closing handshake, pings; what the hub orders. */
-void session_open(struct socket *socket);
+void session_open(struct socket *socket, struct command *open); /* takes the command */
 void session_read(struct socket *socket, uint8_t *data, size_t len);
 void session_send(struct socket *socket, struct frame *frame);
 void session_attach(struct socket *socket, uint32_t channel, bool is_held);
@@ -99,6 +100,7 @@ void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
 void session_close(struct socket *socket, uint16_t code, const char *reason);
 void session_forget(struct socket *socket); /* leaves all channels */
+void session_check_expiry(struct socket *socket, int64_t now_s);
 /* False: it has not answered for too long. */
 bool session_check_silence(struct socket *socket, uint64_t now_ms);
 struct session_id session_id_of(const struct socket *socket);

@@ -64,6 +64,7 @@ struct worker {
     struct socket **dirty; /* may hold NULL: it closed meanwhile */
     size_t n_dirty, dirty_cap;
     struct burst burst;
+    int64_t next_expiry_s; /* no identity expires before; 0: none does */
     struct loop_timer *sweep_timer;
     struct closing closing;
     bool is_stopping;

@@ -16,6 +16,7 @@
 #include "cli/admin.h"
 #include "cli/command.h"
 #include "cli/dev/cluster.h"
+#include "cli/dev/secret.h"
 #include "cli/dev/stop.h"
 #include "cli/dev/writer.h"
 #include "cli/install.h"
@@ -30,7 +31,8 @@ struct dev {
     const struct config *config;
     struct cluster *cluster;
     struct writer *writer;
-    char *psql; /* the line to type */
+    char *psql;   /* the line to type */
+    char *secret; /* the file of our own token secret; NULL: one is configured */
 };
 
 /* ---- the port of the server ---- */
@@ -144,6 +146,10 @@ static enum exit_code serve(struct dev *dev, struct err *err)
 {
     struct config config = *dev->config;
     config.database_url = cluster_url(dev->cluster, "herald_server", DATABASE);
+    if (dev->secret) {
+        config.token_secret_file = dev->secret;
+        config.token_secret_algorithm = (char[]){SECRET_ALGORITHM};
+    }
     char *writer_url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
     struct server_extras extras = {
         .has_examples = true,
@@ -187,13 +193,19 @@ static void forget_pg_variables(void)
     }
 }
 
+static enum status open_secret(struct dev *dev, struct err *err)
+{
+    const struct config *config = dev->config;
+    return config->token_secret_file ? STATUS_OK : secret_open(config->data_dir, &dev->secret, err);
+}
+
 static enum exit_code run_cluster(struct dev *dev, struct err *err)
 {
     if (cluster_start(dev->cluster, err) != STATUS_OK) {
         return err->code;
     }
     enum exit_code code = EXIT_CODE_OK;
-    if (prepare_database(dev, err) != STATUS_OK) {
+    if (open_secret(dev, err) != STATUS_OK || prepare_database(dev, err) != STATUS_OK) {
         code = err->code;
     } else if (!stop_is_asked()) {
         code = serve(dev, err);
@@ -203,6 +215,7 @@ static enum exit_code run_cluster(struct dev *dev, struct err *err)
     code = stop_is_asked() ? EXIT_CODE_OK : code;
     fprintf(stderr, "Stopping the private Postgres ...\n");
     cluster_stop(dev->cluster);
+    free(dev->secret);
     return code;
 }
 
@@ -232,7 +245,9 @@ const struct subcommand dev_command = {
              ", and serves them. Prints what to open and the psql line to type. The data survives\n"
              "until the next start; Ctrl-C or SIGTERM stops everything. Started by root, Postgres "
              "runs as the user\n"
-             "postgres (else nobody).\n\n"
+             "postgres (else nobody). Tokens are checked with DIR/token-secret, unless a "
+             "--token-secret-file is named;\n"
+             "pgherald token makes some.\n\n"
              "Exit codes: as those of serve; 78 also for a directory that is not ours, half-made "
              "or in use, and for a\n"
              "missing PostgreSQL.",

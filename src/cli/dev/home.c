@@ -7,6 +7,7 @@
  *   half-made.
  * - postgres.log: what Postgres and initdb say.
  * - port: the TCP port of the last start, to be used again if it is free.
+ * - token-secret: what dev checks tokens with (secret.c).
  * - socket: a directory for the unix socket, or a link to one in /tmp if the path is too long.
  *
  * Postgres refuses to be root, so root starts it as another user, and that one must be able to

@@ -23,6 +23,16 @@ static void test_monotonic(void **state)
     assert_true(now <= (uint64_t)after.tv_sec * 1000 + (uint64_t)after.tv_nsec / 1000000);
 }
 
+static void test_wall_seconds(void **state)
+{
+    (void)state;
+    time_t before = time(NULL);
+    int64_t now = clock_wall_s();
+    time_t after = time(NULL);
+    /* time() may lag a tick behind clock_gettime(). */
+    assert_true(now >= before && now <= after + 1);
+}
+
 static void test_wall_text(void **state)
 {
     (void)state;
@@ -48,6 +58,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_monotonic),
+        cmocka_unit_test(test_wall_seconds),
         cmocka_unit_test(test_wall_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,7 @@ static inline struct session_id expect_command(struct harness *harness, enum com
         assert_memory_equal(command->payload.ptr, payload, strlen(payload));
     }
     struct session_id session = command->session;
-    free(command);
+    command_free(command);
     return session;
 }
 
@@ -188,7 +188,7 @@ static inline void harness_drop_commands(struct harness *harness)
 {
     struct command *command;
     while ((command = next_command(harness, 0))) {
-        free(command);
+        command_free(command);
     }
 }
 

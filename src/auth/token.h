@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* One token against one set of keys: a pure function of its arguments. */
+#ifndef HERALD_AUTH_TOKEN_H
+#define HERALD_AUTH_TOKEN_H
+
+#include "auth/claims.h"
+#include "auth/keys/keyset.h"
+
+/* What the dearest refusal may cost. A nested token costs a decryption and a signature. */
+#define TOKEN_MAX_OPERATIONS (2 * KEYSET_MAX_TRIES)
+
+struct token_check {
+    const struct keyset *keyset;
+    const struct claims_rules *rules;
+    size_t max_bytes;
+    int64_t now_s;
+    /* set by token_check */
+    unsigned n_operations; /* signatures verified and keys used to decrypt, whatever came out */
+    bool misses_key;       /* it names a key that is not in the set: it may be a newer one */
+};
+
+enum verdict token_check(struct token_check *check, struct str token, struct identity **out,
+                         const char **why);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Where the keys come together: those of the files, read at the start and on SIGHUP, and those of
+ * the URL, which its own thread brings. Either makes a new set of all keys and puts it in force; a
+ * check takes a reference to the one in force and holds no lock while it computes. */
+#include "auth/tokens.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/keys/jwks_source.h"
+#include "auth/keys/key_files.h"
+#include "auth/token.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define DEFAULT_MAX_BYTES (8 << 10)
+#define DEFAULT_PAUSE_MS 10000
+
+struct tokens {
+    struct tokens_options options; /* with texts of our own */
+    struct claims_rules rules;     /* its texts are those of the options */
+    struct jwks_source *source;    /* NULL: no URL */
+    pthread_mutex_t mutex;         /* for the sets */
+    struct keyset *of_files, *of_url;
+    struct keyset *in_force; /* both */
+    atomic_uint_least64_t n_verdicts[VERDICT_OPAQUE + 1];
+    atomic_uint_least64_t n_operations;
+};
+
+/* ---- sets of keys ---- */
+
+/* Takes the reference. */
+static void put_in_force(struct tokens *tokens, struct keyset **part, struct keyset *keys)
+{
+    pthread_mutex_lock(&tokens->mutex);
+    struct keyset *old_part = *part, *old = tokens->in_force;
+    *part = keys;
+    tokens->in_force = keyset_join(tokens->of_files, tokens->of_url);
+    pthread_mutex_unlock(&tokens->mutex);
+    keyset_unref(old_part);
+    keyset_unref(old);
+}
+
+static void on_keys(void *ctx, struct keyset *keys)
+{
+    struct tokens *tokens = ctx;
+    put_in_force(tokens, &tokens->of_url, keys);
+}
+
+static struct keyset *take_keys(struct tokens *tokens)
+{
+    pthread_mutex_lock(&tokens->mutex);
+    struct keyset *keys = keyset_ref(tokens->in_force);
+    pthread_mutex_unlock(&tokens->mutex);
+    return keys;
+}
+
+enum status tokens_reload(struct tokens *tokens, struct err *err)
+{
+    struct keyset *keys = NULL;
+    if (key_files_read(&tokens->options, KEY_FOR_CHECKS, &keys, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    put_in_force(tokens, &tokens->of_files, keys);
+    if (tokens->source) {
+        jwks_source_want(tokens->source);
+    }
+    return STATUS_OK;
+}
+
+/* ---- checks ---- */
+
+static enum verdict check(void *ctx, struct str token, int64_t now_s, struct identity **out,
+                          const char **why)
+{
+    struct tokens *tokens = ctx;
+    struct keyset *keys = take_keys(tokens);
+    struct token_check check = {
+        .keyset = keys,
+        .rules = &tokens->rules,
+        .max_bytes = tokens->options.max_bytes,
+        .now_s = now_s,
+    };
+    enum verdict verdict = token_check(&check, token, out, why);
+    keyset_unref(keys);
+    if (check.misses_key && tokens->source) {
+        jwks_source_want(tokens->source);
+    }
+    atomic_fetch_add_explicit(&tokens->n_verdicts[verdict], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tokens->n_operations, check.n_operations, memory_order_relaxed);
+    return verdict;
+}
+
+struct authenticator tokens_authenticator(struct tokens *tokens)
+{
+    return (struct authenticator){.ctx = tokens, .check = check};
+}
+
+void tokens_counts(struct tokens *tokens, struct tokens_counts *out)
+{
+    struct keyset *keys = take_keys(tokens);
+    *out = (struct tokens_counts){
+        .n_accepted = atomic_load(&tokens->n_verdicts[VERDICT_ACCEPTED]),
+        .n_refused = atomic_load(&tokens->n_verdicts[VERDICT_REFUSED]),
+        .n_expired = atomic_load(&tokens->n_verdicts[VERDICT_EXPIRED]),
+        .n_opaque = atomic_load(&tokens->n_verdicts[VERDICT_OPAQUE]),
+        .n_operations = atomic_load(&tokens->n_operations),
+        .n_keys = keys->n,
+    };
+    keyset_unref(keys);
+    if (tokens->source) {
+        jwks_source_counts(tokens->source, &out->n_fetches, &out->n_failed_fetches);
+    }
+}
+
+/* ---- life ---- */
+
+static const char *own(const char *text, const char *fallback)
+{
+    return mem_strdup(text ? text : fallback);
+}
+
+static void own_options(struct tokens *tokens, const struct tokens_options *options)
+{
+    struct tokens_options *o = &tokens->options;
+    *o = *options;
+    o->secret_file = own(o->secret_file, NULL);
+    o->secret_algorithm = own(o->secret_algorithm, NULL);
+    o->key_file = own(o->key_file, NULL);
+    o->key_algorithm = own(o->key_algorithm, NULL);
+    o->jwks_file = own(o->jwks_file, NULL);
+    o->jwks_url = own(o->jwks_url, NULL);
+    o->issuer = own(o->issuer, NULL);
+    o->audience = own(o->audience, NULL);
+    o->dbo_claim = own(o->dbo_claim, "dbo_id");
+    o->row_claim = own(o->row_claim, "row_id");
+    o->extras_claim = own(o->extras_claim, "extras");
+    o->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
+    o->jwks_pause_ms = o->jwks_pause_ms ? o->jwks_pause_ms : DEFAULT_PAUSE_MS;
+    tokens->rules = (struct claims_rules){
+        .issuer = o->issuer,
+        .audience = o->audience,
+        .leeway_s = o->leeway_ms / 1000,
+        .dbo = o->dbo_claim,
+        .row = o->row_claim,
+        .extras = o->extras_claim,
+    };
+}
+
+static void disown(const char *text)
+{
+    free((char *)(uintptr_t)text);
+}
+
+static enum status start_source(struct tokens *tokens, struct err *err)
+{
+    struct jwks_source_options options = {
+        .url = tokens->options.jwks_url,
+        .refresh_ms = tokens->options.jwks_refresh_ms,
+        .pause_ms = tokens->options.jwks_pause_ms,
+        .ctx = tokens,
+        .on_keys = on_keys,
+    };
+    return tokens->options.jwks_url ? jwks_source_start(&options, &tokens->source, err) : STATUS_OK;
+}
+
+enum status tokens_new(const struct tokens_options *options, struct tokens **out, struct err *err)
+{
+    struct tokens *tokens = mem_zalloc(sizeof(*tokens));
+    pthread_mutex_init(&tokens->mutex, NULL);
+    own_options(tokens, options);
+    tokens->of_files = keyset_new(NULL, 0);
+    tokens->of_url = keyset_new(NULL, 0);
+    tokens->in_force = keyset_new(NULL, 0);
+    if (tokens_reload(tokens, err) != STATUS_OK || start_source(tokens, err) != STATUS_OK) {
+        tokens_free(tokens);
+        return STATUS_FAILED;
+    }
+    *out = tokens;
+    return STATUS_OK;
+}
+
+void tokens_free(struct tokens *tokens)
+{
+    if (!tokens) {
+        return;
+    }
+    jwks_source_stop(tokens->source);
+    keyset_unref(tokens->in_force);
+    keyset_unref(tokens->of_url);
+    keyset_unref(tokens->of_files);
+    const struct tokens_options *o = &tokens->options;
+    const char *const texts[] = {o->secret_file,   o->secret_algorithm, o->key_file,
+                                 o->key_algorithm, o->jwks_file,        o->jwks_url,
+                                 o->issuer,        o->audience,         o->dbo_claim,
+                                 o->row_claim,     o->extras_claim};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        disown(texts[i]);
+    }
+    pthread_mutex_destroy(&tokens->mutex);
+    free(tokens);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Where the token of a handshake stands, and what the verifier says about it.
+ *
+ * Browsers can set one header of a WebSocket handshake, the subprotocol, so that is where the
+ * client puts it; servers and tools prefer Authorization; the query is for those who can do neither
+ * and is off by default, because addresses end up in logs. The first road that has a token decides:
+ * one that was refused is not made good by another. An empty token is none, and a scheme other than
+ * Bearer belongs to somebody else (a proxy that asks for a password).
+ *
+ * Lengths and characters are checked here, before anybody parses: a token is visible ASCII on every
+ * road, so it can also be handed to the database as text. */
+#include "net/token.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+static const char query_name[] = "access_token=";
+static const char bearer_scheme[] = "Bearer ";
+
+/* ---- where it stands ---- */
+
+static struct str from_authorization(const struct http_head *head)
+{
+    size_t scheme_len = strlen(bearer_scheme);
+    struct str value = http_head_field(head, "authorization");
+    if (value.len < scheme_len || strncasecmp(value.ptr, bearer_scheme, scheme_len) != 0) {
+        return (struct str){0};
+    }
+    value = (struct str){value.ptr + scheme_len, value.len - scheme_len};
+    while (value.len > 0 && value.ptr[0] == ' ') {
+        value = (struct str){value.ptr + 1, value.len - 1};
+    }
+    return value;
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *at = c != '\0' ? strchr(digits, c) : NULL;
+    int value = at ? (int)(at - digits) : -1;
+    return value < 16 ? value : value - 6;
+}
+
+/* A percent sign that begins no escape stands for itself, and so does a plus: no token has a space
+ * in it. */
+static struct str percent_decode(struct str text, struct buf *decoded)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        int high = -1, low = -1;
+        if (text.ptr[i] == '%' && i + 2 < text.len) {
+            high = hex_digit(text.ptr[i + 1]);
+            low = hex_digit(text.ptr[i + 2]);
+        }
+        if (high >= 0 && low >= 0) {
+            buf_char(decoded, (char)(high * 16 + low));
+            i += 2;
+        } else {
+            buf_char(decoded, text.ptr[i]);
+        }
+    }
+    return (struct str){decoded->data, decoded->len};
+}
+
+/* The value of the first such parameter, as it stands; absent without one. */
+static struct str from_query(struct str query)
+{
+    while (query.len > 0) {
+        const char *end = memchr(query.ptr, '&', query.len);
+        size_t len = end ? (size_t)(end - query.ptr) : query.len;
+        if (str_starts((struct str){query.ptr, len}, STR(query_name))) {
+            size_t name_len = strlen(query_name);
+            return (struct str){query.ptr + name_len, len - name_len};
+        }
+        size_t step = end ? len + 1 : len;
+        query = (struct str){query.ptr + step, query.len - step};
+    }
+    return (struct str){0};
+}
+
+static struct str find(const struct net_options *options, const struct http_head *head,
+                       struct buf *decoded)
+{
+    struct str token = head->protocol;
+    if (token.len == 0) {
+        token = from_authorization(head);
+    }
+    if (token.len == 0 && options->takes_token_in_query) {
+        token = percent_decode(from_query(head->query), decoded);
+    }
+    return token;
+}
+
+/* ---- what is said about it ---- */
+
+/* `opaque` is the token if the database is to be asked, else absent. */
+static struct command *open_new(struct str opaque)
+{
+    struct command *command = mem_zalloc(sizeof(*command) + opaque.len);
+    command->type = COMMAND_OPEN;
+    if (opaque.ptr) {
+        memcpy(command->data, opaque.ptr, opaque.len);
+        command->payload = (struct str){command->data, opaque.len};
+    }
+    return command;
+}
+
+static struct command *open_refused(enum error_code error, const char *why)
+{
+    struct command *command = open_new((struct str){0});
+    assert(why);
+    command->error = error;
+    command->why = why;
+    return command;
+}
+
+static bool is_visible(struct str token)
+{
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.ptr[i] < '!' || token.ptr[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct command *ask(const struct authenticator *authenticator, struct str token)
+{
+    struct identity *identity = NULL;
+    const char *why = NULL;
+    struct command *command;
+    switch (authenticator->check(authenticator->ctx, token, clock_wall_s(), &identity, &why)) {
+    case VERDICT_ACCEPTED:
+        command = open_new((struct str){0});
+        command->identity = identity;
+        return command;
+    case VERDICT_REFUSED:
+        return open_refused(ERROR_CODE_TOKEN_INVALID, why);
+    case VERDICT_EXPIRED:
+        return open_refused(ERROR_CODE_TOKEN_EXPIRED, why);
+    case VERDICT_OPAQUE:
+        break;
+    }
+    return open_new(token);
+}
+
+struct command *token_check(const struct net_options *options, const struct http_head *head)
+{
+    struct buf decoded = {0};
+    struct str token = find(options, head, &decoded);
+    struct command *command;
+    if (token.len == 0 || !options->authenticator) {
+        command = open_new((struct str){0});
+    } else if (token.len > options->token_max_bytes) {
+        command = open_refused(ERROR_CODE_TOKEN_INVALID, "it is too long");
+    } else if (!is_visible(token)) {
+        command = open_refused(ERROR_CODE_TOKEN_INVALID, "it holds characters that no token has");
+    } else {
+        command = ask(options->authenticator, token);
+    }
+    buf_release(&decoded);
+    return command;
+}
