@@ -11,7 +11,7 @@ import { MAX_TEXT, Room } from '/examples/chat/room.js';
 export const ROOMS = [
     { id: 'room/avengers', name: 'Avengers', about: 'Assemble here.' },
     { id: 'room/guardians', name: 'Guardians', about: 'Somewhere in the galaxy.' },
-    { id: 'room/shield', name: 'S.H.I.E.L.D.', about: 'Members only.' },
+    { id: 'room/shield', name: 'Shield', about: 'Members only.' },
 ];
 
 /** The dialog in which one signs in and out. */
@@ -95,7 +95,7 @@ export function createChat(root, { send, become }) {
         if (!isConnected) return 'Waiting for the connection…';
         if (!me.hero) return 'Sign in to write here';
         if (current.isShut) return 'You are not in this room';
-        return isForMembers() ? `Message members in ${current.name}` : `Message the ${current.name}`;
+        return isForMembers() ? 'To members only' : `Message the ${current.name}`;
     }
 
     function showComposer() {

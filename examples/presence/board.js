@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
  * The board: where our pointer or finger is, and the others' cursors. Places go from 0 to 1, so a phone and a desktop
- * mean the same spot. A cursor glides from place to place by a CSS transition, which hides that there are only thirty
+ * mean the same spot. A pointer that leaves the board is shown where it was last. A cursor glides from place to place by a CSS transition, which hides that there are only thirty
  * a second.
  */
 import { h } from '/page.js';
@@ -25,7 +25,7 @@ function put(element, [x, y]) {
 
 /**
  * @param {HTMLElement} element
- * @param {{onMove: (place: [number, number]|null) => void, onClick: (socketId: string) => void}} options
+ * @param {{onMove: (place: [number, number]) => void, onClick: (socketId: string) => void}} options
  */
 export function createBoard(element, { onMove, onClick }) {
     /** @type {Map<string, HTMLElement>} */
@@ -46,14 +46,8 @@ export function createBoard(element, { onMove, onClick }) {
         onMove(place);
     }
 
-    /** A finger that is lifted stays where it was: that is what it pointed at. */
-    function left({ pointerType }) {
-        if (pointerType === 'mouse') onMove(null);
-    }
-
     element.addEventListener('pointerdown', moved);
     element.addEventListener('pointermove', moved);
-    element.addEventListener('pointerleave', left);
     element.addEventListener('click', ({ target }) => {
         const cursor = target.closest('[data-socket]');
         if (cursor) onClick(cursor.dataset.socket);
@@ -70,12 +64,9 @@ export function createBoard(element, { onMove, onClick }) {
     }
 
     return {
-        /** @param {import('/pgherald.js').Member} member @param {[number, number]|null} place  null: not on the board */
+        /** @param {import('/pgherald.js').Member} member @param {[number, number]} place */
         move(member, place) {
-            const cursor = cursors.get(member.socketId) ?? (place && create(member));
-            if (!cursor) return;
-            cursor.classList.toggle('away', !place);
-            if (place) put(cursor, place);
+            put(cursors.get(member.socketId) ?? create(member), place);
         },
 
         /** What somebody says beside his cursor, for a moment. */

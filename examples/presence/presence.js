@@ -20,6 +20,9 @@ const board = createBoard(document.querySelector('#board'), { onMove: move, onCl
 const people = createPeople({ onClick: (member) => (isMe(member) ? becomeSomebodyElse() : wave(member.socketId)) });
 
 showStatus(document.querySelector('#status'), herald);
+herald.on('error', ({ payload: { code, message } }) => {
+    if (code !== 'token_expired') people.say(message);      // for an expired token the client fetches another
+});
 
 channel
     .on('presence', (members) => {
@@ -59,7 +62,7 @@ function isMe(member) {
 
 /* ---- what we say ---- */
 
-/** Where our pointer is: x and y from 0 to 1, or null. @type {[number, number]|null} */
+/** Where our pointer was last: x and y from 0 to 1; null: not yet on the board. @type {[number, number]|null} */
 let place = null;
 let isPlanned = false;
 let sentAt = 0;
@@ -88,8 +91,8 @@ function wave(socketId) {
 function received({ client, options: { socketId }, payload }) {
     if (socketId && payload?.wave === true) {
         waved(client, channel.presence.find((member) => member.socketId === socketId));
-    } else if (!isMe(client)) {
-        board.move(client, isPlace(payload?.place) ? payload.place : null);
+    } else if (!isMe(client) && isPlace(payload?.place)) {
+        board.move(client, payload.place);
     }
 }
 
