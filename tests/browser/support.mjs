@@ -102,8 +102,9 @@ export class Site {
     }
 }
 
-export function launchBrowser() {
-    return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+/** @param {string[]} [flags] more of Chromium's own */
+export function launchBrowser(flags = []) {
+    return chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_FLAGS, ...flags] });
 }
 
 /** A browser of its own: nothing is shared with the other pages but the server. A phone's has fingers, not a mouse.
