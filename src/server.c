@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Where the adapters meet, and the only place that knows them all: hub, store, network, signals.
+/* Where the adapters meet, and the only place that knows them all: hub, store, tokens, network,
+ * signals.
  * The main thread is the hub's thread: one loop carries the store's connections, the mailbox of the
  * workers' commands and the signals.
  *
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "assets.h"
+#include "auth/tokens.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
@@ -50,6 +52,8 @@ struct server {
     struct loop_timer *drain_timer;
     uint64_t drain_until;
     struct pages *pages;
+    struct tokens *tokens;
+    struct authenticator authenticator;
     struct net *net;
     struct database *database;
     struct transport transport;
@@ -217,12 +221,32 @@ static void on_stop_signal(void *arg)
     stop(server);
 }
 
-/* Without a terminal nothing is reloaded by it, and it must not kill us. */
+/* Keys and certificate are read again; sessions stay. A mistake in a file changes nothing. */
+static void reload(struct server *server)
+{
+    struct err err;
+    if (tokens_reload(server->tokens, &err) != STATUS_OK) {
+        log_error("the keys for tokens stay as they were: %s", err.text);
+    } else {
+        log_info("the keys for tokens are reloaded");
+    }
+    if (!server->config->tls_listen) {
+        return;
+    }
+    if (net_reload_tls(server->net, &err) != STATUS_OK) {
+        log_error("the certificate stays as it was: %s", err.text);
+    } else {
+        log_info("the certificate is reloaded");
+    }
+}
+
 static void on_hangup(void *arg)
 {
     struct server *server = arg;
     if (server->extras->stops_on_hangup) {
         on_stop_signal(server);
+    } else {
+        reload(server);
     }
 }
 
@@ -255,6 +279,32 @@ static uint32_t worker_count(const struct config *config)
     return cores > 2 ? (uint32_t)cores - 1 : 1;
 }
 
+static enum status make_tokens(struct server *server, struct err *err)
+{
+    const struct config *config = server->config;
+    struct tokens_options options = {
+        .secret_file = config->token_secret_file,
+        .secret_algorithm = config->token_secret_algorithm,
+        .key_file = config->token_key_file,
+        .key_algorithm = config->token_key_algorithm,
+        .jwks_file = config->token_jwks_file,
+        .jwks_url = config->token_jwks_url,
+        .jwks_refresh_ms = config->token_jwks_refresh_ms,
+        .issuer = config->token_issuer,
+        .audience = config->token_audience,
+        .leeway_ms = config->token_leeway_ms,
+        .dbo_claim = config->token_dbo_claim,
+        .row_claim = config->token_row_claim,
+        .extras_claim = config->token_extras_claim,
+        .max_bytes = config->token_max_bytes,
+    };
+    if (tokens_new(&options, &server->tokens, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    server->authenticator = tokens_authenticator(server->tokens);
+    return STATUS_OK;
+}
+
 static enum status make_net(struct server *server, uint32_t n_workers, struct err *err)
 {
     const struct config *config = server->config;
@@ -262,6 +312,13 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
     const struct net_page *pages = pages_list(server->pages, &n_pages);
     struct net_options options = {
         .listen = config->listen,
+        .tls_listen = config->tls_listen,
+        .tls_cert_file = config->tls_cert_file,
+        .tls_key_file = config->tls_key_file,
+        .authenticator = &server->authenticator,
+        .token_max_bytes = config->token_max_bytes,
+        .takes_token_in_query = config->token_in_query,
+        .rejects_invalid_tokens = config->invalid_token_rejects,
         .n_workers = n_workers,
         .max_sessions = config->max_sessions,
         .max_frame_bytes = config->max_frame_bytes,
@@ -342,6 +399,9 @@ static void start(struct server *server)
     net_start(server->net);
     database_start(server->database, sink);
     log_info("listening on %s", net_url(server->net));
+    if (net_tls_url(server->net)) {
+        log_info("listening on %s", net_tls_url(server->net));
+    }
 }
 
 static void release(struct server *server)
@@ -355,6 +415,7 @@ static void release(struct server *server)
     database_free(server->database);
     hub_free(server->hub);
     net_free(server->net);
+    tokens_free(server->tokens);
     pages_free(server->pages);
     loop_waker_free(server->waker);
     mailbox_free(server->commands);
@@ -383,7 +444,7 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     server.waker = loop_waker_new(server.loop, on_commands, &server);
     server.pages = pages_new(server.extras->has_examples);
     uint32_t n_workers = worker_count(config);
-    if (make_net(&server, n_workers, err) != STATUS_OK) {
+    if (make_tokens(&server, err) != STATUS_OK || make_net(&server, n_workers, err) != STATUS_OK) {
         server.exit_code = err->code;
         release(&server);
         return server.exit_code;

@@ -9,7 +9,6 @@
 #include "auth/claims.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +72,10 @@ static enum verdict check_times(struct reader *reader)
         reader->why = "it has expired";
         return VERDICT_EXPIRED;
     }
-    reader->expires_at = exp ? (int64_t)ceil(time + leeway) : 0;
+    if (exp) {
+        int64_t whole = (int64_t)(time + leeway);
+        reader->expires_at = whole + ((double)whole < time + leeway);
+    }
     return VERDICT_ACCEPTED;
 }
 
@@ -142,7 +144,8 @@ static const json_t *find_claim(const struct reader *reader, const char *name,
 static bool read_integer(const json_t *value, double min, double max, int64_t *out)
 {
     double number = json_number_value(value);
-    if (!json_is_number(value) || number != trunc(number) || number < min || number > max) {
+    if (!json_is_number(value) || number < min || number > max ||
+        (double)(int64_t)number != number) {
         return false;
     }
     *out = (int64_t)number;

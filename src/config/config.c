@@ -226,7 +226,7 @@ static const struct option options[] = {
      .value_name = "ALG",
      .commands = TOKEN,
      .help = "The one algorithm that the key is for: RS256, PS256, ES256 and their like (JWT), "
-             "RSA-OAEP-256 or ECDH-ES (JWE). Default: RS256, or ES256, ES384, ES512 by the curve."},
+             "RSA-OAEP-256 or ECDH-ES (JWE). Default: RS256, or by the curve (ES256, EdDSA, ...)."},
     {.name = "token-jwks-file",
      .type = OPTION_TEXT,
      FIELD(token_jwks_file),

@@ -49,6 +49,10 @@ static void on_sweep(void *arg)
         worker->next_expiry_s = 0; /* the walk finds the next one */
     }
     listener_resume(worker->listener);
+    listener_resume(worker->tls_listener);
+    if (worker->tls) {
+        tls_rotate(worker->tls, now_ms);
+    }
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
         if (has_expired) {

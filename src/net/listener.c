@@ -81,14 +81,14 @@ static bool read_address(const char *listen, union address *address)
     return inet_pton(address->any.sa_family, host, to) == 1;
 }
 
-static enum status failed(const char *listen, struct err *err)
+static enum status failed(const char *listen, bool is_tls, struct err *err)
 {
     switch (errno) {
     case EADDRINUSE:
         return err_set(err, EXIT_CODE_PORT,
                        "cannot listen on %s: the port is in use by another program; stop that "
-                       "one, or choose another with --listen",
-                       listen);
+                       "one, or choose another with %s",
+                       listen, is_tls ? "--tls-listen" : "--listen");
     case EACCES:
         return err_set(err, EXIT_CODE_CONFIG,
                        "cannot listen on %s: ports below 1024 need the right to bind them "
@@ -129,7 +129,7 @@ static int open_bound(const union address *address, bool is_shared)
     return fd;
 }
 
-static char *url_of(const union address *address)
+static char *url_of(const union address *address, bool is_tls)
 {
     char host[INET6_ADDRSTRLEN];
     bool is_v6 = address->any.sa_family == AF_INET6;
@@ -137,11 +137,11 @@ static char *url_of(const union address *address)
         is_v6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr;
     inet_ntop(address->any.sa_family, from, host, sizeof(host));
     unsigned port = ntohs(is_v6 ? address->v6.sin6_port : address->v4.sin_port);
-    return is_v6 ? mem_printf("http://[%s]:%u", host, port)
-                 : mem_printf("http://%s:%u", host, port);
+    return mem_printf(is_v6 ? "http%s://[%s]:%u" : "http%s://%s:%u", is_tls ? "s" : "", host, port);
 }
 
-enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url, struct err *err)
+enum status listener_bind(const char *listen, bool is_tls, uint32_t n, int *fds, char **url,
+                          struct err *err)
 {
     union address address;
     if (!read_address(listen, &address)) {
@@ -152,14 +152,14 @@ enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url, 
     }
     int probe = open_bound(&address, false);
     if (probe < 0) {
-        return failed(listen, err);
+        return failed(listen, is_tls, err);
     }
     socklen_t len = address_len(&address);
     getsockname(probe, &address.any, &len); /* the port, if it was 0 */
     for (uint32_t i = 0; i < n; i++) {
         fds[i] = open_bound(&address, true);
         if (fds[i] < 0) {
-            failed(listen, err);
+            failed(listen, is_tls, err);
             while (i > 0) {
                 close(fds[--i]);
             }
@@ -168,7 +168,7 @@ enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url, 
         }
     }
     close(probe);
-    *url = url_of(&address);
+    *url = url_of(&address, is_tls);
     return STATUS_OK;
 }
 
@@ -176,6 +176,7 @@ enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url, 
 
 struct listener {
     struct worker *worker;
+    bool is_tls;
     int fd;
     int spare_fd;
     struct loop_poll *poll;
@@ -189,26 +190,30 @@ static int open_spare(void)
 }
 
 /* The answer goes out unread: a client that has sent its request already may see a reset instead of
- * the answer. That is the price of spending nothing on it. */
-static void refuse(int fd)
+ * the answer. That is the price of spending nothing on it. With TLS there is no answer: it would
+ * take a handshake. */
+static void refuse(const struct listener *listener, int fd)
 {
-    ssize_t ignored = send(fd, http_refusal, strlen(http_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)ignored;
+    if (!listener->is_tls) {
+        ssize_t ignored = send(fd, http_refusal, strlen(http_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)ignored;
+    }
     shutdown(fd, SHUT_WR);
     close(fd);
 }
 
 static void adopt(struct listener *listener, int fd)
 {
-    struct net_shared *shared = listener->worker->shared;
+    const struct worker *worker = listener->worker;
+    struct net_shared *shared = worker->shared;
     /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
-        refuse(fd);
+        refuse(listener, fd);
         return;
     }
     const lws_adopt_desc_t adopted = {
-        .vh = listener->worker->vhost,
+        .vh = listener->is_tls ? worker->tls_vhost : worker->vhost,
         .type = LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, /* no HTTP flag: the raw-skt role */
         .fd = {.sockfd = fd},
         .vh_prot_name = socket_protocols()->name,
@@ -251,7 +256,7 @@ static bool shed(struct listener *listener)
     int error = errno;
     if (fd >= 0) {
         warn(listener, "too many open files; raise the limit (ulimit -n)");
-        refuse(fd);
+        refuse(listener, fd);
     } else if (!is_empty(error)) {
         warn(listener, strerror(error));
         pause_listening(listener);
@@ -284,10 +289,11 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
     }
 }
 
-struct listener *listener_new(struct worker *worker, int fd)
+struct listener *listener_new(struct worker *worker, int fd, bool is_tls)
 {
     struct listener *listener = mem_zalloc(sizeof(*listener));
     listener->worker = worker;
+    listener->is_tls = is_tls;
     listener->fd = fd;
     listener->spare_fd = open_spare();
     listener->poll = loop_poll_new(worker->loop, fd, on_readable, listener);
@@ -296,11 +302,16 @@ struct listener *listener_new(struct worker *worker, int fd)
 
 void listener_start(struct listener *listener)
 {
-    loop_poll_set(listener->poll, true, false);
+    if (listener) {
+        loop_poll_set(listener->poll, true, false);
+    }
 }
 
 void listener_resume(struct listener *listener)
 {
+    if (!listener) {
+        return;
+    }
     listener->is_warned = false;
     if (listener->spare_fd < 0) {
         listener->spare_fd = open_spare();

@@ -3,6 +3,7 @@
 #ifndef HERALD_NET_LISTENER_H
 #define HERALD_NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -12,12 +13,12 @@ struct worker;
 
 /* Opens n sockets that share one port and writes them into fds. *url is a heap text with the port
  * really bound. A failure leaves nothing open. */
-enum status listener_bind(const char *listen, uint32_t n, int *fds, char **url,
+enum status listener_bind(const char *listen, bool is_tls, uint32_t n, int *fds, char **url,
                           struct err *err) MUST_CHECK;
 
-struct listener *listener_new(struct worker *worker, int fd); /* owns the fd */
-void listener_start(struct listener *listener);
+struct listener *listener_new(struct worker *worker, int fd, bool is_tls); /* owns the fd */
+void listener_start(struct listener *listener);  /* NULL is fine, as below */
 void listener_resume(struct listener *listener); /* after it ran out of descriptors */
-void listener_free(struct listener *listener);   /* NULL is fine */
+void listener_free(struct listener *listener);
 
 #endif

@@ -37,7 +37,7 @@ struct outgoing { /* orders collected for one worker */
 
 struct net {
     struct net_shared shared;
-    char *url;
+    char *url, *tls_url;
     struct worker **workers;
     struct outgoing *outgoing;
     uint32_t n_workers;
@@ -227,41 +227,90 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     atomic_init(&shared->n_sockets, 0);
 }
 
-static enum status make_workers(struct net *net, struct err *err)
+/* All workers' sockets: n plain ones, then n for TLS or -1. A failure leaves none open. */
+static enum status open_listeners(struct net *net, int *fds, struct err *err)
 {
     const struct net_options *options = &net->shared.options;
-    int *fds = mem_array(NULL, options->n_workers, sizeof(*fds));
-    enum status status = listener_bind(options->listen, options->n_workers, fds, &net->url, err);
+    uint32_t n = options->n_workers;
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        fds[i] = -1;
+    }
+    if (listener_bind(options->listen, false, n, fds, &net->url, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!options->tls_listen ||
+        listener_bind(options->tls_listen, true, n, fds + n, &net->tls_url, err) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        close(fds[i]);
+    }
+    return STATUS_FAILED;
+}
+
+static enum status make_workers(struct net *net, struct tls_pair *pair, struct err *err)
+{
+    struct net_shared *shared = &net->shared;
+    uint32_t n = shared->options.n_workers;
+    int *fds = mem_array(NULL, 2 * (size_t)n, sizeof(*fds));
+    enum status status = open_listeners(net, fds, err);
     if (status != STATUS_OK) {
         free(fds);
         return status;
     }
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     lws_set_allocator(reallocate);
+    struct tls_seed seed;
+    tls_seed_init(&seed);
     uint32_t i = 0;
-    while (i < options->n_workers &&
-           worker_new(&net->shared, i, fds[i], &net->workers[i], err) == STATUS_OK) {
+    while (i < n && worker_new(shared, i, pair ? tls_new(pair, &seed) : NULL, &net->workers[i],
+                               err) == STATUS_OK) {
+        worker_listen(net->workers[i], fds[i], fds[n + i]);
         i++;
     }
+    tls_seed_clear(&seed);
     net->n_workers = i;
-    status = i == options->n_workers ? STATUS_OK : STATUS_FAILED;
-    while (i < options->n_workers) {
-        close(fds[i++]);
+    status = i == n ? STATUS_OK : STATUS_FAILED;
+    for (; i < n; i++) {
+        close(fds[i]);
+        if (pair) {
+            close(fds[n + i]);
+        }
     }
     free(fds);
     return status;
 }
 
+/* *pair stays NULL without TLS. */
+static enum status load_pair(const struct net_options *options, struct tls_pair **pair,
+                             struct err *err)
+{
+    if (!options->tls_listen) {
+        return STATUS_OK;
+    }
+    if (!options->tls_cert_file || !options->tls_key_file) {
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "--tls-listen needs --tls-cert-file and --tls-key-file");
+    }
+    return tls_pair_load(options->tls_cert_file, options->tls_key_file, pair, err);
+}
+
 enum status net_new(const struct net_options *options, struct net **out, struct err *err)
 {
+    struct tls_pair *pair = NULL;
+    if (load_pair(options, &pair, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     struct net *net = mem_zalloc(sizeof(*net));
     prepare_shared(net, options);
     net->workers = mem_zalloc(options->n_workers * sizeof(struct worker *));
     net->outgoing = mem_zalloc(options->n_workers * sizeof(struct outgoing));
     set_fd_limit(&net->shared);
-    if (make_workers(net, err) != STATUS_OK) {
+    enum status status = make_workers(net, pair, err);
+    tls_pair_unref(pair);
+    if (status != STATUS_OK) {
         net_free(net);
-        return STATUS_FAILED;
+        return status;
     }
     *out = net;
     return STATUS_OK;
@@ -277,6 +326,25 @@ void net_start(struct net *net)
 const char *net_url(const struct net *net)
 {
     return net->url;
+}
+
+const char *net_tls_url(const struct net *net)
+{
+    return net->tls_url;
+}
+
+enum status net_reload_tls(struct net *net, struct err *err)
+{
+    struct tls_pair *pair = NULL;
+    if (load_pair(&net->shared.options, &pair, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; pair && i < net->n_workers; i++) {
+        collect(net, i, (struct order){.type = ORDER_CERTIFICATE, .pair = tls_pair_ref(pair)});
+    }
+    tls_pair_unref(pair);
+    transport_flush(net);
+    return STATUS_OK;
 }
 
 void net_stop(struct net *net, uint32_t drain_ms)
@@ -309,5 +377,6 @@ void net_free(struct net *net)
     free(net->workers);
     free(net->shared.page_tags);
     free(net->url);
+    free(net->tls_url);
     free(net);
 }

@@ -22,7 +22,8 @@ struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
 struct net_options {
     const char *listen;     /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
     const char *tls_listen; /* the same with TLS; NULL: none */
-    const char *tls_cert_file, *tls_key_file;  /* PEM; read by net_new and net_reload_tls */
+    /* PEM; read by net_new and net_reload_tls, so the names must outlive the net */
+    const char *tls_cert_file, *tls_key_file;
     const struct authenticator *authenticator; /* must outlive the net */
     uint32_t token_max_bytes;                  /* a longer token is refused unread */
     bool takes_token_in_query;

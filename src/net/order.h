@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What travels from the hub to a worker, as a value in a mailbox. An order owns the reference to
- * its frame, gate or identity until it was carried out. */
+ * its frame, gate, identity or pair until it was carried out. */
 #ifndef HERALD_NET_ORDER_H
 #define HERALD_NET_ORDER_H
 
@@ -9,6 +9,7 @@
 
 #include "core/frame.h"
 #include "core/site.h"
+#include "net/tls.h"
 
 enum order_type {
     ORDER_SEND,
@@ -20,7 +21,8 @@ enum order_type {
     ORDER_CLOSE,
     ORDER_GATE,
     ORDER_CLOSE_ALL,
-    ORDER_STOP, /* not of the transport: net_stop */
+    ORDER_CERTIFICATE, /* not of the transport: net_reload_tls */
+    ORDER_STOP,        /* net_stop */
 };
 
 struct order {
@@ -34,6 +36,7 @@ struct order {
         struct frame *frame;       /* SEND, PUBLISH */
         struct site_gate *gate;    /* GATE */
         struct identity *identity; /* IDENTIFY */
+        struct tls_pair *pair;     /* CERTIFICATE */
         const char *reason;        /* CLOSE, CLOSE_ALL: a literal */
         uint64_t skip_to;          /* RELEASE */
         bool is_held;              /* ATTACH */

@@ -109,7 +109,8 @@ static struct piece queue_piece(struct socket *socket)
     const struct outqueue *queue = &socket->out;
     struct piece piece = {.source = PIECE_QUEUE};
     uint32_t n;
-    piece.len = outqueue_fit(queue, WORKER_BURST_BYTES, WORKER_BURST_FRAMES, &n);
+    size_t most = socket->is_tls ? TLS_RECORD_BYTES : WORKER_BURST_BYTES;
+    piece.len = outqueue_fit(queue, most, WORKER_BURST_FRAMES, &n);
     if (n > 1 && queue->sent > 0) { /* the end of a long frame goes by itself */
         piece.len = queue->frames[queue->first]->len - queue->sent;
         n = 1;
@@ -166,6 +167,7 @@ static void consume(struct socket *socket, const struct piece *piece)
 
 static void linger(struct socket *socket)
 {
+    tls_say_end(socket->wsi);
     shutdown(lws_get_socket_fd(socket->wsi), SHUT_WR);
     socket_set_state(socket, SOCKET_LINGER, LINGER_MS);
 }
@@ -180,8 +182,11 @@ static bool finish(struct socket *socket)
     case SOCKET_CLOSING:
         if (socket->ending == SOCKET_ENDING_LINGER) {
             linger(socket);
+        } else if (socket->ending == SOCKET_ENDING_NOW) {
+            tls_say_end(socket->wsi);
+            return false;
         }
-        return socket->ending != SOCKET_ENDING_NOW;
+        return true;
     case SOCKET_HEAD:
     case SOCKET_SESSION:
     case SOCKET_LINGER:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The life of a connection, and all that libwebsockets calls.
  *
- * We use its raw-skt role: it accepts, reads, keeps what the kernel did not take, and will do TLS;
+ * We use its raw-skt role: it accepts, reads, keeps what the kernel did not take, and does TLS;
  * HTTP and WebSocket are ours (its own WebSocket role refuses a subprotocol of 63 bytes, and
  * clients send their whole token there).
  *
@@ -9,6 +9,9 @@
  * answer arrive: closing a socket with unread input makes the kernel send a reset, which can
  * destroy what was sent just before. So our side is shut first and the client's rest is read and
  * thrown away until he is done.
+ *
+ * With TLS too a connection is a socket from accept on: until its handshake is done it is one that
+ * says nothing.
  *
  * There are two ways to die and both end in RAW_CLOSE, which is the only place that frees: a
  * callback returns -1, or, outside of callbacks, socket_end. */
@@ -34,11 +37,19 @@ static void submit_close(struct socket *socket)
     options->submit(options->submit_ctx, command);
 }
 
+/* libwebsockets sets a time limit when a TLS handshake begins and a second one when it is done; the
+ * sweep keeps ours for both. */
+static void forget_timeout(struct lws *wsi)
+{
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+}
+
 static struct socket *socket_new(struct worker *worker, struct lws *wsi)
 {
     struct socket *socket = mem_zalloc(sizeof(*socket));
     socket->wsi = wsi;
     socket->worker = worker;
+    socket->is_tls = lws_is_ssl(wsi);
     socket->next = worker->sockets;
     if (socket->next) {
         socket->next->prev = socket;
@@ -46,6 +57,7 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
     worker->sockets = socket;
     atomic_fetch_add(&worker->shared->n_sockets, 1);
     socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
+    forget_timeout(wsi);
     return socket;
 }
 
@@ -109,6 +121,7 @@ void socket_end(struct socket *socket)
 static void read_head(struct socket *socket, const uint8_t *data, size_t len)
 {
     if (!socket->reader) {
+        forget_timeout(socket->wsi);
         socket->reader = mem_zalloc(sizeof(*socket->reader));
     }
     struct head_reader *reader = socket->reader;
@@ -145,11 +158,11 @@ static void on_rx(struct socket *socket, uint8_t *data, size_t len)
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len)
 {
-    (void)user;
     struct socket *socket = lws_get_opaque_user_data(wsi);
+    struct worker *worker = lws_context_user(lws_get_context(wsi));
     switch ((int)reason) { /* a hundred reasons exist; the rest concerns other roles */
     case LWS_CALLBACK_RAW_ADOPT:
-        socket = socket_new(lws_context_user(lws_get_context(wsi)), wsi);
+        socket = socket_new(worker, wsi);
         lws_set_opaque_user_data(wsi, socket);
         return 0;
     case LWS_CALLBACK_RAW_RX:
@@ -163,6 +176,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
             socket_free(socket);
         }
         return 0;
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* no socket yet; user: SSL_CTX */
+        return tls_set_up(worker->tls, user) ? 0 : -1;
     default:
         return 0;
     }

@@ -28,7 +28,12 @@
 #include "base/mem.h"
 
 enum {
-    READ_BYTES = 16384, /* of one socket at a time */
+    /* Of one socket at a time. A TLS record must fit whole: what is left of one would lie in
+     * OpenSSL, where no poll sees it. */
+    READ_BYTES = TLS_RECORD_BYTES,
+    /* libwebsockets' own limit for TLS handshakes, which it keeps in the sorted list that we avoid
+     * (socket.c takes them out): only to be longer than ours. */
+    MORE_TIMEOUT_S = 60,
     SLICE_DELIVERIES = 8192,
     SLICE_FRAMES = 16, /* deliveries per session, if that is more */
 };
@@ -47,6 +52,9 @@ void order_release(struct order *order)
         break;
     case ORDER_IDENTIFY:
         identity_unref(order->identity);
+        break;
+    case ORDER_CERTIFICATE:
+        tls_pair_unref(order->pair);
         break;
     case ORDER_ATTACH:
     case ORDER_RELEASE:
@@ -93,6 +101,7 @@ static void carry_out_for(struct socket *socket, const struct order *order)
     case ORDER_PUBLISH:
     case ORDER_GATE:
     case ORDER_CLOSE_ALL:
+    case ORDER_CERTIFICATE:
     case ORDER_STOP:
         break;
     }
@@ -110,6 +119,9 @@ static size_t carry_out(struct worker *worker, struct order *order)
         return 1;
     case ORDER_CLOSE_ALL:
         housekeeping_close_all(worker, (uint16_t)order->code, order->reason, order->spread_ms);
+        return 1;
+    case ORDER_CERTIFICATE:
+        tls_use(worker->tls, order->pair);
         return 1;
     case ORDER_STOP:
         housekeeping_stop(worker, order->spread_ms);
@@ -171,10 +183,24 @@ static void on_turn(void *arg)
  * thousands of connections: all zero is none, and housekeeping.c does it. */
 static const lws_retry_bo_t no_policy;
 
+/* A second virtual host, since TLS or not is a property of those. It comes without certificate:
+ * libwebsockets asks for further settings of its SSL_CTX (socket.c), and that is where tls.c takes
+ * over. */
+static enum status make_tls_vhost(struct worker *worker, struct lws_context_creation_info info,
+                                  struct err *err)
+{
+    info.vhost_name = "tls";
+    info.alpn = "http/1.1";
+    info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+    worker->tls_vhost = lws_create_vhost(worker->lws, &info);
+    return worker->tls_vhost ? STATUS_OK
+                             : err_set(err, EXIT_CODE_FAILED, "libwebsockets cannot do TLS");
+}
+
 static enum status make_context(struct worker *worker, struct err *err)
 {
     void *loops[] = {loop_native(worker->loop)};
-    const struct lws_context_creation_info info = {
+    struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = socket_protocols(),
         .gid = -1,
@@ -182,9 +208,14 @@ static enum status make_context(struct worker *worker, struct err *err)
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .user = worker,
         .foreign_loops = loops,
-        .pt_serv_buf_size = READ_BYTES,
+        .pt_serv_buf_size = READ_BYTES + LWS_PRE, /* it leaves so much of it out */
         .retry_and_idle_policy = &no_policy,
+        .timeout_secs = worker->shared->options.handshake_timeout_ms / 1000 + MORE_TIMEOUT_S,
     };
+    if (worker->tls) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.provided_client_ssl_ctx = tls_outgoing(worker->tls);
+    }
     worker->lws = lws_create_context(&info);
     if (worker->lws) {
         worker->vhost = lws_create_vhost(worker->lws, &info);
@@ -194,15 +225,16 @@ static enum status make_context(struct worker *worker, struct err *err)
                        "libwebsockets cannot run on libuv: is the package "
                        "libwebsockets-evlib-uv installed?");
     }
-    return STATUS_OK;
+    return worker->tls ? make_tls_vhost(worker, info, err) : STATUS_OK;
 }
 
-enum status worker_new(struct net_shared *shared, uint32_t index, int listen_fd,
+enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tls,
                        struct worker **out, struct err *err)
 {
     struct worker *worker = mem_zalloc(sizeof(*worker));
     worker->shared = shared;
     worker->index = index;
+    worker->tls = tls;
     worker->loop = loop_new();
     worker->inbox = mailbox_new(sizeof(struct order));
     worker->waker = loop_waker_new(worker->loop, on_inbox, worker);
@@ -212,9 +244,16 @@ enum status worker_new(struct net_shared *shared, uint32_t index, int listen_fd,
         worker_free(worker);
         return STATUS_FAILED;
     }
-    worker->listener = listener_new(worker, listen_fd);
     *out = worker;
     return STATUS_OK;
+}
+
+void worker_listen(struct worker *worker, int fd, int tls_fd)
+{
+    worker->listener = listener_new(worker, fd, false);
+    if (tls_fd >= 0) {
+        worker->tls_listener = listener_new(worker, tls_fd, true);
+    }
 }
 
 /* Everything that lives in the loop. Not on the worker's thread but on the one that waits for all
@@ -227,7 +266,8 @@ void worker_close_down(struct worker *worker)
     }
     loop_on_turn(worker->loop, NULL, NULL);
     listener_free(worker->listener);
-    worker->listener = NULL;
+    listener_free(worker->tls_listener);
+    worker->listener = worker->tls_listener = NULL;
     while (worker->sockets) {
         socket_end(worker->sockets);
     }
@@ -245,6 +285,7 @@ static void *run(void *arg)
 {
     struct worker *worker = arg;
     listener_start(worker->listener);
+    listener_start(worker->tls_listener);
     housekeeping_start(worker);
     loop_run(worker->loop);
     return NULL;
@@ -287,6 +328,7 @@ void worker_free(struct worker *worker)
     }
     mailbox_free(worker->inbox);
     site_gate_unref(worker->gate);
+    tls_free(worker->tls);
     slots_release(&worker->slots);
     members_release(&worker->members);
     free(worker->dirty);

@@ -15,6 +15,7 @@
 #include "net/order.h"
 #include "net/slots.h"
 #include "net/socket.h"
+#include "net/tls.h"
 
 /* The most bytes that leave in one write. Bigger gains nothing (measured), smaller costs calls. */
 #define WORKER_BURST_BYTES 65536
@@ -55,8 +56,9 @@ struct worker {
     struct order *orders; /* taken from the inbox and not carried out yet */
     size_t n_orders, next_order;
     struct lws_context *lws;
-    struct lws_vhost *vhost;
-    struct listener *listener;
+    struct lws_vhost *vhost, *tls_vhost;
+    struct listener *listener, *tls_listener;
+    struct tls *tls;        /* NULL, as all with tls in its name: no TLS */
     struct site_gate *gate; /* NULL: none came yet */
     struct socket *sockets;
     struct slots slots;
@@ -71,9 +73,10 @@ struct worker {
     struct loop_timer *stop_timer;
 };
 
-enum status worker_new(struct net_shared *shared, uint32_t index, int listen_fd,
-                       struct worker **out,
-                       struct err *err) MUST_CHECK; /* owns the fd on success */
+/* Takes `tls` in any case; NULL: no TLS. */
+enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tls,
+                       struct worker **out, struct err *err) MUST_CHECK;
+void worker_listen(struct worker *worker, int fd, int tls_fd); /* owns them; tls_fd -1: none */
 void worker_start(struct worker *worker);
 void worker_join(struct worker *worker);       /* returns when the thread has ended */
 void worker_close_down(struct worker *worker); /* no worker's thread may run any more */

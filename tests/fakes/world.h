@@ -1,48 +1,96 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A small world around the hub, for its unit tests and its fuzz target: a protocol whose frames are
  * a C struct, workers that keep subscriptions exactly as core/transport.h promises, and a database
- * whose log, reads and appends move one step at a time, when the test says so. Everything a session
- * receives is checked against the log as it arrives. */
+ * whose log, reads, appends, functions and presence table move one step at a time, when the test
+ * says so. Everything a session receives is checked as it arrives: against the log, against who may
+ * see it, and against the list of members that the session has been told so far. */
 #ifndef HERALD_TESTS_FAKES_WORLD_H
 #define HERALD_TESTS_FAKES_WORLD_H
 
+#include "base/id.h"
 #include "core/hub/hub.h"
 
 #define WORLD_WORKERS 2
-#define WORLD_SLOTS 6 /* per worker */
+#define WORLD_SLOTS 6 /* per worker, unless the options say more */
 #define WORLD_CHANNELS 4
-#define WORLD_MAX_LOG 4096
+#define WORLD_MAX_LOG 1024
 
-enum note_kind { NOTE_JOINED, NOTE_LEFT, NOTE_EVENT, NOTE_MESSAGE, NOTE_HISTORY, NOTE_ERROR };
+/* Who somebody can be. */
+enum world_who {
+    WHO_ANYBODY, /* anonymous */
+    WHO_ANN,     /* table 12, row 34 */
+    WHO_BEN,     /* table 12, row 35 */
+    WHO_CLEO,    /* table 13, row 34 */
+    WHO_TABLE,   /* table 12, no row */
+    WHO_ANN_NEW, /* Ann with other extras */
+    WHO_COUNT,
+};
+
+enum note_kind {
+    NOTE_JOINED,
+    NOTE_LEFT,
+    NOTE_EVENT,
+    NOTE_MESSAGE,
+    NOTE_HISTORY,
+    NOTE_ERROR,
+    NOTE_FULL,    /* the list of members */
+    NOTE_UPDATES, /* its news */
+};
 
 struct note { /* a frame, as the fake protocol writes it */
     enum note_kind kind;
-    bool is_resumed, is_gap, is_replayed;
+    bool is_resumed, is_gap, is_replayed, is_interned;
     uint64_t offset;      /* of the event, or the head in NOTE_JOINED */
     uint64_t first, last; /* NOTE_HISTORY: offsets it holds */
-    size_t n;             /* NOTE_HISTORY: how many */
+    size_t n;             /* HISTORY: how many; FULL and UPDATES: entries */
+    size_t n_joins;       /* UPDATES: so many of them came */
+    size_t wire_len;      /* FULL and UPDATES: the bytes of this frame on the real wire */
     enum error_code code;
     char channel[16];
-    char payload[24];
+    char socket[ID_TEXT_SIZE]; /* the sender, the joiner, or the first one of UPDATES */
+    char to[ID_TEXT_SIZE];     /* of a private message */
+    char text[100];            /* payload, or sentence of an error */
+};
+
+struct world_options { /* zero: as the plain world has it */
+    uint32_t slots;    /* per worker */
+    uint32_t max_channels, max_held;
+    uint32_t authorize_cache_ms, presence_grace_ms;
+    bool rejects_invalid_tokens;
+    bool has_manual_turns; /* a turn ends with world_flush, not with every step */
+    bool keeps_no_notes;
 };
 
 struct world;
 
 struct world *world_new(void);
+struct world *world_new_with(const struct world_options *options);
 void world_free(struct world *world);
 struct hub *world_hub(struct world *world);
 
-/* The site: one rule for everything, with this history; and the database's state. */
+/* The site: these rules, whose texts are copied; or one rule for everything. */
+void world_rules(struct world *world, const struct rule *rules, size_t n);
+void world_rule(struct world *world, struct rule rule); /* pattern NULL: all rooms */
 void world_site(struct world *world, uint32_t message_history, bool anonymous, bool messaging);
 void world_up(struct world *world, const char *epoch);
+void world_down(struct world *world);
 
-const char *world_channel_name(unsigned channel); /* 0 … WORLD_CHANNELS-1 */
+const char *world_channel_name(unsigned channel);                         /* room/0 … room/3 */
+struct identity *world_identity(struct world *world, enum world_who who); /* borrowed */
 struct session_id world_open(struct world *world, unsigned worker, unsigned slot);
+struct session_id world_open_as(struct world *world, unsigned worker, unsigned slot,
+                                enum world_who who);
+/* Its token was not accepted by the worker; or the database is to say who it is. */
+void world_open_refused(struct world *world, unsigned worker, unsigned slot, enum error_code error,
+                        const char *why);
+void world_open_opaque(struct world *world, unsigned worker, unsigned slot);
+/* The oldest token question is answered; WHO_ANYBODY: with this error. */
+bool world_answer_token(struct world *world, enum world_who who, enum error_code error);
 void world_close(struct world *world, unsigned worker, unsigned slot);
 bool world_is_open(struct world *world, unsigned worker, unsigned slot);
 
 struct world_join {
-    bool history, has_since, other_epoch;
+    bool history, presence, has_since, other_epoch;
     uint64_t since;
 };
 void world_join(struct world *world, unsigned worker, unsigned slot, unsigned channel,
@@ -50,28 +98,96 @@ void world_join(struct world *world, unsigned worker, unsigned slot, unsigned ch
 void world_leave(struct world *world, unsigned worker, unsigned slot, unsigned channel);
 void world_message(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                    const char *payload);
+/* authenticated:true; its payload becomes "A": nobody else may ever get that. */
+void world_message_authenticated(struct world *world, unsigned worker, unsigned slot,
+                                 unsigned channel);
+void world_message_private(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                           const char *socket_id);
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel);
 void world_invalid(struct world *world, unsigned worker, unsigned slot);
 
+/* ---- the database moves ---- */
+
 void world_commit(struct world *world,
-                  unsigned channel);      /* an event is in the log; the hub does not know yet */
+                  unsigned channel); /* an event is in the log; the hub does not know yet */
+void world_commit_for(struct world *world, unsigned channel, struct audience audience);
 bool world_sequence(struct world *world); /* one appended message is in the log; false: none */
 bool world_refuse(struct world *world);   /* one appended message is refused; false: none */
 bool world_deliver(struct world *world);  /* the hub hears of the next log row; false: none */
 /* The oldest read is answered, from the log as it is now or (is_early) as it was when it was asked.
  */
 bool world_answer(struct world *world, bool is_early, bool is_failed);
-void world_settle(struct world *world); /* all of the above until nothing moves */
+
+struct world_call { /* that is asked and not answered */
+    enum store_call_kind kind;
+    struct session_id order;
+    bool is_told;       /* nobody waits for it */
+    bool is_denied;     /* AUTHORIZE: what was true when it was asked */
+    enum world_who who; /* AUTHORIZE */
+    unsigned channel;   /* WORLD_CHANNELS: none */
+    char function[16], action[16];
+    char client[128], options[96], payload[64]; /* "" if absent */
+    store_call_fn *done;
+    void *arg;
+};
+
+struct world_reply {
+    enum store_call_result result;
+    bool is_early;       /* AUTHORIZE: by what was true when it was asked, else by what is now */
+    bool drops;          /* HOOK: returns NULL */
+    const char *payload; /* HOOK: NULL: the payload that it was given */
+    const char *reason;
+};
+
+size_t world_calls(struct world *world, const struct world_call **calls); /* oldest first */
+/* The nth call that can be answered now: those of one session run one after the other. */
+bool world_reply(struct world *world, size_t nth, struct world_reply reply);
+/* What the authorize functions auth_a and auth_b say to both join and send. */
+void world_deny(struct world *world, char function, unsigned channel, enum world_who who,
+                bool is_denied);
+void world_forget(struct world *world, const char *channel); /* an order; NULL: all */
+void world_disconnect(struct world *world, struct store_order order);
+
+void world_tick(struct world *world, uint32_t ms);
+void world_flush(struct world *world);  /* the end of a turn */
+void world_settle(struct world *world); /* all of the above but time, until nothing moves */
+/* That, with workers that say that what they were told to close is closed, and with so much time
+ * that nothing is due any more. */
+void world_rest(struct world *world);
+
+/* ---- what came of it ---- */
 
 /* What a session has received since the last call of world_take, oldest first. */
 size_t world_received(struct world *world, unsigned worker, unsigned slot,
                       const struct note **notes);
 void world_take(struct world *world, unsigned worker, unsigned slot);
+/* Their kinds as letters: Joined Left Event Message History errOr Full Updates. */
+const char *world_kinds(struct world *world, unsigned worker, unsigned slot);
+struct note world_last(struct world *world, unsigned worker, unsigned slot);
+const char *world_socket_id(struct world *world, unsigned worker,
+                            unsigned slot); /* as it was told by an acknowledgement */
+/* How many members its list has; asserts that it has one. */
+size_t world_list_size(struct world *world, unsigned worker, unsigned slot, unsigned channel);
+size_t world_sql_size(struct world *world, unsigned channel); /* rows of herald.presence */
 unsigned world_close_code(struct world *world, unsigned worker,
                           unsigned slot); /* 0: not told to close */
 uint64_t world_head(struct world *world, unsigned channel);
 /* After world_settle: asserts that every member has had every event of its channels up to the head.
  */
 void world_check_complete(struct world *world);
+/* After world_rest: asserts that every list that somebody keeps, and the database's, is the true
+ * one. */
+void world_check_presence(struct world *world);
+/* After world_rest, if nobody was denied without a world_forget: asserts that no member is in a
+ * channel where it may not be. */
+void world_check_rights(struct world *world);
+
+struct world_stats {
+    uint64_t full_encoded, full_encoded_bytes; /* lists */
+    uint64_t update_frames, updates, update_encoded_bytes;
+    uint64_t full_sent, update_frames_sent, sent_bytes; /* to sessions, lists and updates */
+    uint64_t sql_calls, sql_rows;
+};
+const struct world_stats *world_stats(struct world *world);
 
 #endif

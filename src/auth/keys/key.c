@@ -58,7 +58,7 @@ static enum status find_algorithm(const json_t *jwk, const struct algorithm *pin
     const char *name = text_of(jwk, "alg"), *curve = text_of(jwk, "crv"),
                *use = text_of(jwk, "use");
     const struct algorithm *algorithm = pinned;
-    enum key_type type;
+    enum key_type type = KEY_TYPE_OCT;
     if (find_type(jwk, &type, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -295,8 +295,8 @@ static void set_bytes(json_t *jwk, const char *name, const unsigned char *bytes,
 {
     struct buf text = {0};
     base64url_encode((struct str){(const char *)bytes, len}, &text);
-    json_object_set_new(jwk, name, json_stringn(text.data, text.len));
-    explicit_bzero(text.data, text.len);
+    json_object_set_new(jwk, name, json_string(buf_text(&text)));
+    explicit_bzero(text.data, text.cap);
     buf_release(&text);
 }
 

@@ -42,7 +42,7 @@ struct dev {
 static enum status check_port(const char *listen, struct err *err)
 {
     char *url = NULL;
-    enum status status = listener_bind(listen, 0, NULL, &url, err);
+    enum status status = listener_bind(listen, false, 0, NULL, &url, err);
     free(url);
     return status;
 }

@@ -19,7 +19,10 @@
 #include "base/mem.h"
 #include "core/hub/internal.h"
 
-enum { CODE_UNAUTHORIZED = 4401 }; /* the client does not come back by itself after it */
+enum {
+    CODE_UNAUTHORIZED = 4401, /* the client does not come back by itself after it */
+    CODE_TRY_AGAIN = 1013,    /* it does after this */
+};
 
 static bool handle(struct hub *hub, struct session *session, struct command *command);
 
@@ -120,6 +123,7 @@ static void tell_rules(struct hub *hub, const struct session *session, int which
 /* Who it is has become clear. */
 static void welcome(struct hub *hub, struct session *session)
 {
+    session->is_welcome = true;
     grace_adopt(hub, session);
     tell_rules(hub, session, ON_CONNECT);
 }
@@ -131,16 +135,18 @@ struct token_check {
 
 static void take_token(struct hub *hub, struct session *session, const struct store_token *token)
 {
+    bool is_unavailable = token->error == ERROR_CODE_UNAVAILABLE;
     if (token->identity) {
         session->identity = identity_ref(token->identity);
         hub->transport->identify(hub->transport->ctx, session->id, session->identity);
     } else if (hub->options.rejects_invalid_tokens) {
         hub_answer_error(hub, session, (struct str){0}, token->error);
-        hub_close(hub, session, CODE_UNAUTHORIZED, "the token was not accepted");
+        hub_close(hub, session, is_unavailable ? CODE_TRY_AGAIN : CODE_UNAUTHORIZED,
+                  is_unavailable ? "the token could not be checked" : "the token was not accepted");
+        return;
     } else {
         session->token_error = token->error;
-        session->token_why = token->error == ERROR_CODE_UNAVAILABLE ? "it could not be checked"
-                                                                    : "the database refused it";
+        session->token_why = is_unavailable ? "it could not be checked" : "the database refused it";
     }
     welcome(hub, session);
 }
@@ -152,7 +158,9 @@ static void on_token(void *arg, const struct store_token *token)
     struct session *session = session_table_find(&hub->sessions, check->session);
     free(check);
     if (session) {
-        take_token(hub, session, token);
+        if (!session->is_closing) {
+            take_token(hub, session, token);
+        }
         hub_go_on(hub, session);
     }
 }
@@ -202,7 +210,9 @@ static void close_session(struct hub *hub, struct session *session)
         /* The worker has dropped a closed socket's subscriptions itself: nothing to detach. */
         hub_forget_member(hub, session, in->channel);
     }
-    tell_rules(hub, session, ON_DISCONNECT);
+    if (session->is_welcome) {
+        tell_rules(hub, session, ON_DISCONNECT);
+    }
     session_table_close(&hub->sessions, session);
 }
 

@@ -48,6 +48,7 @@ struct session {
     uint32_t held_bytes;
     struct command *held, **held_end; /* commands that came while one waits; the first one waits */
     bool is_closing;                  /* told to close: what it still says is ignored */
+    bool is_welcome;                  /* who it is has become clear; on_connect was told */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
 };
 

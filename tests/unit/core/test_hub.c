@@ -1,57 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The hub's behaviour, one test each, against the fake world: joins, holds, order, limits, and what
  * happens when the database answers late, early or not at all. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/world.h"
-
-static struct world *world;
-
-static int setup(void **state)
-{
-    (void)state;
-    world = world_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(world);
-    return 0;
-}
-
-static const struct world_join PLAIN = {0};
-static const struct world_join HISTORY = {.history = true};
-
-/* The kinds a session has received, as letters: Joined Left Event Message History errOr. */
-static const char *kinds(unsigned worker, unsigned slot)
-{
-    static char text[256];
-    static const char letters[] = "JLEMHO";
-    const struct note *notes;
-    size_t n = world_received(world, worker, slot, &notes);
-    for (size_t i = 0; i < n && i + 1 < sizeof(text); i++) {
-        text[i] = letters[notes[i].kind];
-    }
-    text[n] = 0;
-    return text;
-}
-
-static struct note last_note(unsigned worker, unsigned slot)
-{
-    const struct note *notes;
-    size_t n = world_received(world, worker, slot, &notes);
-    assert_true(n > 0);
-    return notes[n - 1];
-}
+#include "hub_harness.h"
 
 static void test_join_is_acknowledged_with_the_head(void **state)
 {
@@ -288,7 +238,7 @@ static void test_ephemeral_messages_do_not_touch_the_store(void **state)
     assert_string_equal(kinds(0, 0), "JM");
     assert_string_equal(kinds(1, 0), "JM");
     assert_int_equal(last_note(1, 0).offset, 0);
-    assert_string_equal(last_note(1, 0).payload, "{\"x\":1e400}");
+    assert_string_equal(last_note(1, 0).text, "{\"x\":1e400}");
     world_history(world, 0, 0, 0);
     assert_int_equal(last_note(0, 0).kind, NOTE_HISTORY);
     assert_int_equal(last_note(0, 0).n, 0);
@@ -307,7 +257,7 @@ static void test_a_channel_made_ephemeral_keeps_a_senders_order(void **state)
     world_settle(world);
     assert_string_equal(kinds(0, 0), "JMM");
     assert_int_equal(last_note(0, 0).offset, 0);
-    assert_string_equal(last_note(0, 0).payload, "2");
+    assert_string_equal(last_note(0, 0).text, "2");
 }
 
 static void test_refusals_have_their_codes(void **state)
@@ -463,7 +413,6 @@ static void test_an_answer_of_another_epoch_is_not_believed(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_join_is_acknowledged_with_the_head),
         T(test_second_member_needs_no_read),

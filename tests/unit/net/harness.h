@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A network side with a hub that does only what the test says, and clients that write and read
  * single bytes if they have to. The test's own thread is the hub's: it waits for commands and gives
- * orders. Every wait ends after WAIT_MS at the latest, and fails the test then. */
+ * orders. Every wait ends after WAIT_MS at the latest, and fails the test then.
+ *
+ * With harness_uses_tls all clients come by the TLS port, over a bridge. */
 #ifndef HERALD_TESTS_UNIT_NET_HARNESS_H
 #define HERALD_TESTS_UNIT_NET_HARNESS_H
 
@@ -29,8 +31,11 @@
 #include "core/protocol.h"
 #include "net/net.h"
 #include "proto/rfc6455.h"
+#include "tls_client.h"
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 20000, MAX_BRIDGES = 2048 };
+
+static bool harness_uses_tls;
 
 /* ---- the protocol: a message is its payload ---- */
 
@@ -44,8 +49,6 @@ static inline struct command *plain_decode(struct str text, struct session_id se
     return command;
 }
 
-static const struct protocol plain_protocol = {.name = "plain", .decode = plain_decode};
-
 static inline struct frame *text_frame(const char *text, size_t len, uint64_t offset)
 {
     uint8_t header[RFC6455_HEADER_MAX];
@@ -57,6 +60,21 @@ static inline struct frame *text_frame(const char *text, size_t len, uint64_t of
     return frame;
 }
 
+static inline struct frame *plain_error(struct str channel, enum error_code code, const char *text)
+{
+    char *message = mem_printf("error %s %s%s", error_code_name(code), channel.ptr ? "in " : "",
+                               text ? text : "");
+    struct frame *frame = text_frame(message, strlen(message), 0);
+    free(message);
+    return frame;
+}
+
+static const struct protocol plain_protocol = {
+    .name = "plain",
+    .decode = plain_decode,
+    .error = plain_error,
+};
+
 /* ---- the hub ---- */
 
 struct harness {
@@ -66,7 +84,16 @@ struct harness {
     pthread_mutex_t lock;
     pthread_cond_t came;
     struct command *first, **end;
+    struct tls_files files; /* from here on: with TLS */
+    SSL_CTX *tls_context;
+    struct tls_bridge *bridges[MAX_BRIDGES];
+    size_t n_bridges;
 };
+
+static inline uint16_t port_of(const char *url)
+{
+    return (uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10);
+}
 
 static inline void harness_submit(void *ctx, struct command *command)
 {
@@ -176,11 +203,20 @@ static inline void harness_start(struct harness *harness, struct net_options opt
     harness->end = &harness->first;
     options.submit = harness_submit;
     options.submit_ctx = harness;
+    if (harness_uses_tls) {
+        tls_files_make(&harness->files);
+        tls_write_pair(&harness->files, false, "first");
+        options.tls_listen = options.listen;
+        options.listen = "127.0.0.1:0";
+        options.tls_cert_file = harness->files.cert;
+        options.tls_key_file = harness->files.key;
+        harness->tls_context = tls_client_context();
+    }
     if (net_new(&options, &harness->net, &err) != STATUS_OK) {
         fail_msg("%s", err.text);
     }
     harness->transport = net_transport(harness->net);
-    harness->port = (uint16_t)strtoul(strrchr(net_url(harness->net), ':') + 1, NULL, 10);
+    harness->port = port_of(harness_uses_tls ? net_tls_url(harness->net) : net_url(harness->net));
     net_start(harness->net);
 }
 
@@ -197,24 +233,55 @@ static inline void harness_stop(struct harness *harness)
     net_stop(harness->net, 0);
     net_free(harness->net);
     harness_drop_commands(harness);
+    for (size_t i = 0; i < harness->n_bridges; i++) {
+        tls_bridge_join(harness->bridges[i]);
+        free(harness->bridges[i]);
+    }
+    if (harness->tls_context) {
+        SSL_CTX_free(harness->tls_context);
+        tls_files_remove(&harness->files);
+    }
     pthread_cond_destroy(&harness->came);
     pthread_mutex_destroy(&harness->lock);
 }
 
 /* ---- clients ---- */
 
-static inline int client_connect(const struct harness *harness)
+static inline void limit_waits(int fd)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(harness->port)};
     struct timeval wait = {.tv_sec = WAIT_MS / 1000};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+}
+
+static inline int tcp_connect(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), receive_buffer = 65536;
+    assert_true(fd >= 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    limit_waits(fd);
+    /* Else the kernel lets it grow to megabytes, and a server with much to send never waits. */
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         fail_msg("connect: %s", strerror(errno));
     }
+    return fd;
+}
+
+static inline int client_connect(struct harness *harness)
+{
+    int fd = tcp_connect(harness->port);
+    if (!harness_uses_tls) {
+        return fd;
+    }
+    SSL *ssl = tls_client_connect(harness->tls_context, fd);
+    assert_non_null(ssl);
+    assert_true(harness->n_bridges < MAX_BRIDGES);
+    struct tls_bridge *bridge = mem_alloc(sizeof(*bridge));
+    harness->bridges[harness->n_bridges++] = bridge;
+    fd = tls_bridge_start(bridge, ssl, fd);
+    limit_waits(fd);
     return fd;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Order under load, slow readers, long frames, and floods. */
+/* Order under load, slow readers, long frames, and floods. All of it twice: plain, and over TLS. */
 #include "harness.h"
 
 #include <stdatomic.h>
@@ -302,5 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_busy_reader_is_heard, start_roomy, stop),
         cmocka_unit_test_setup_teardown(test_a_flood_of_pings, start, stop),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+    harness_uses_tls = true;
+    return n_failed + cmocka_run_group_tests_name("over TLS", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Sessions: the handshake, frames in both directions, subscriptions, the ways to close. */
+/* Sessions: the handshake, frames in both directions, subscriptions, the ways to close.
+ * All of it twice: plain, and over TLS. */
 #include "harness.h"
 
 static struct harness h;
@@ -345,5 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pings_are_answered, start, stop),
         cmocka_unit_test_setup_teardown(test_close_all_spreads, start, stop),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+    harness_uses_tls = true;
+    return n_failed + cmocka_run_group_tests_name("over TLS", tests, NULL, NULL);
 }

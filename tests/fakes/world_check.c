@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The oracles for a world at rest: everybody has had everything, every list is the true one, nobody
+ * is where he may not be. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/hub/access.h"
+#include "world_internal.h"
+
+void world_check_complete(struct world *world)
+{
+    for (uint32_t i = 0; i < world->n_peers; i++) {
+        const struct peer *peer = &world->peers[i];
+        for (unsigned c = 0; peer->is_open && !peer->close_code && c < WORLD_CHANNELS; c++) {
+            const struct place *place = &peer->places[c];
+            assert(!place->is_member ||
+                   !world_has_visible(world, peer->who, c, place->position, world->heads[c]));
+            assert(!place->owes_history);
+        }
+    }
+}
+
+static const struct rule *rule_of(const struct world *world, unsigned c)
+{
+    return site_rule(world->site, str_of(world_channel_name(c)));
+}
+
+static void check_row(struct world *world, const struct peer *peer, unsigned c)
+{
+    char key[40];
+    struct sql_member *row;
+    snprintf(key, sizeof(key), "%s %s", world_channel_name(c), peer->self->socket);
+    HASH_FIND_STR(world->sql, key, row);
+    assert(row && world_is_same(row->identity, world->identities[peer->who]));
+}
+
+/* The members of a channel, and that the database has them and nobody else. */
+static struct bits true_list(struct world *world, unsigned c, bool is_listing)
+{
+    struct bits list = {0};
+    size_t n = 0;
+    for (uint32_t i = 0; is_listing && i < world->n_peers; i++) {
+        const struct peer *peer = &world->peers[i];
+        if (peer->is_open && peer->places[c].is_member) {
+            assert(!bits_has(&list, peer->self->number));
+            bits_set(&list, peer->self->number, true);
+            check_row(world, peer, c);
+            n++;
+        }
+    }
+    assert(world_sql_size(world, c) == n);
+    return list;
+}
+
+void world_check_presence(struct world *world)
+{
+    for (unsigned c = 0; c < WORLD_CHANNELS; c++) {
+        const struct rule *rule = rule_of(world, c);
+        bool is_listing = rule && rule->presence;
+        struct bits list = true_list(world, c, is_listing);
+        for (uint32_t i = 0; is_listing && i < world->n_peers; i++) {
+            struct peer *peer = &world->peers[i];
+            for (size_t k = 0; peer->is_open && k < peer->n_subs; k++) {
+                assert(!peer->subs[k].is_held);
+            }
+            const struct place *place = &peer->places[c];
+            assert(!peer->is_open || !place->has_list || bits_equal(&place->list, &list));
+        }
+        bits_release(&list);
+    }
+}
+
+void world_check_rights(struct world *world)
+{
+    for (uint32_t i = 0; i < world->n_peers; i++) {
+        const struct peer *peer = &world->peers[i];
+        for (unsigned c = 0; peer->is_open && c < WORLD_CHANNELS; c++) {
+            const struct rule *rule = rule_of(world, c);
+            enum error_code why;
+            if (!peer->places[c].is_member) {
+                continue;
+            }
+            assert(rule && access_may_join(rule, world->identities[peer->who], &why));
+            if (rule->authorize) {
+                char letter = rule->authorize[strlen(rule->authorize) - 1];
+                assert(!world->denied[letter - 'a'][c][peer->who]);
+            }
+        }
+    }
+}
+
+size_t world_list_size(struct world *world, unsigned worker, unsigned slot, unsigned channel)
+{
+    const struct place *place = &world_peer(world, worker, slot)->places[channel];
+    assert(place->has_list);
+    return bits_count(&place->list);
+}

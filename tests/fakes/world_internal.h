@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the files of the fake world share: world.c (life, sessions, steps), world_protocol.c,
+ * world_transport.c (workers, and the oracles at each frame), world_store.c (log, reads and
+ * appends), world_calls.c (functions, tokens, presence in SQL) and world_check.c (at rest). */
+#ifndef HERALD_TESTS_FAKES_WORLD_INTERNAL_H
+#define HERALD_TESTS_FAKES_WORLD_INTERNAL_H
+
+#include <uthash.h>
+
+#include "world.h"
+
+struct bits { /* a set of small numbers */
+    uint64_t *words;
+    size_t n;
+};
+
+struct sub { /* a worker's part */
+    uint32_t number;
+    bool is_held, wants_presence;
+    uint64_t skip_to;
+    struct frame **waiting;
+    size_t n_waiting;
+};
+
+struct place { /* what a session knows of one channel */
+    bool is_member;
+    bool owes_history;   /* an answer skipped events: a history must follow */
+    bool has_list;       /* of members */
+    uint64_t position;   /* newest offset it knows */
+    uint64_t replay_end; /* head of a resumed join */
+    uint64_t replay_at;  /* newest replayed offset, 0: none yet */
+    struct bits list;    /* by the entry's number */
+};
+
+enum { MAX_SUBS = 4 };
+
+struct peer { /* one session, with its worker's part and its oracle */
+    struct session_id id;
+    bool is_open;
+    unsigned close_code;
+    enum world_who who;         /* as the database knows */
+    struct identity *on_worker; /* as the worker has been told */
+    struct sub subs[MAX_SUBS];
+    size_t n_subs;
+    struct note *notes;
+    size_t n_notes, cap_notes;
+    struct entry *self; /* how others see it, from its acknowledgements */
+    struct place places[WORLD_CHANNELS];
+};
+
+struct entry { /* a client's JSON, numbered */
+    UT_hash_handle hh;
+    uint32_t number;
+    struct entry *same; /* with the same socketId, a ring */
+    char socket[ID_TEXT_SIZE];
+    size_t len;
+    char text[];
+};
+
+struct read {
+    struct store_query query;
+    char channel[16], epoch[16];
+    size_t log_len; /* when it was asked */
+    store_answer_fn *done;
+    void *arg;
+};
+
+struct append {
+    struct event *event;
+    struct session_id sender;
+};
+
+struct token {
+    struct session_id session;
+    store_token_fn *done;
+    void *arg;
+};
+
+struct sql_member { /* a row of herald.member */
+    UT_hash_handle hh;
+    char key[40]; /* channel and socketId */
+    unsigned channel;
+    struct identity *identity;
+    uint64_t since_ms;
+};
+
+struct world {
+    struct world_options options;
+    struct hub *hub;
+    struct store_sink sink;
+    struct store store;
+    struct transport transport;
+    struct site *site; /* a copy of the hub's */
+    char epoch[16];
+    bool is_up;
+    uint64_t now_ms;
+    struct peer *peers; /* options.slots of each worker */
+    uint32_t n_peers;
+    uint32_t generation;
+    struct identity *identities[WHO_COUNT];
+    struct entry *entries;
+    struct entry **by_number;
+    uint32_t n_entries, cap_entries;
+    struct event *log[WORLD_MAX_LOG];
+    struct session_id senders[WORLD_MAX_LOG]; /* generation 0: not a message */
+    size_t n_log, n_delivered;
+    uint64_t heads[WORLD_CHANNELS];
+    struct event *by_channel[WORLD_CHANNELS][WORLD_MAX_LOG]; /* by offset - 1 */
+    struct read *reads;
+    size_t n_reads, cap_reads;
+    struct append appends[1024];
+    size_t n_appends;
+    struct world_call *calls;
+    size_t n_calls, cap_calls;
+    struct token *tokens;
+    size_t n_tokens, cap_tokens;
+    bool denied[2][WORLD_CHANNELS][WHO_COUNT];
+    struct sql_member *sql;
+    struct world_stats stats;
+    char kinds[256];
+};
+
+/* ---- world.c ---- */
+
+struct peer *world_peer(struct world *world, unsigned worker, unsigned slot);
+struct peer *world_peer_of(struct world *world, struct session_id id); /* NULL: gone or closing */
+unsigned world_channel_index(struct str name);
+void world_copy(char *to, size_t size, struct str from);
+void world_end_step(struct world *world); /* the turn ends, unless the test does that */
+/* For a growing array: room for one more of `size` bytes. */
+void *world_grow(void *array, size_t n, size_t *cap, size_t size);
+bool world_is_same(const struct identity *a, const struct identity *b);
+
+bool bits_has(const struct bits *bits, uint32_t i);
+void bits_set(struct bits *bits, uint32_t i, bool is_in);
+bool bits_equal(const struct bits *a, const struct bits *b);
+size_t bits_count(const struct bits *bits);
+void bits_release(struct bits *bits);
+
+/* ---- world_protocol.c ---- */
+
+extern const struct protocol world_protocol;
+struct note *world_note(struct frame *frame);
+/* HISTORY: the events' numbers in the log. FULL and UPDATES: the entries' numbers; an update that
+ * is a leave has WORLD_IS_LEAVE added. */
+#define WORLD_IS_LEAVE 0x80000000u
+const uint32_t *world_note_items(struct world *world, struct frame *frame);
+struct entry *world_entry(struct world *world, struct str client); /* finds or makes it */
+
+/* ---- world_transport.c ---- */
+
+struct transport world_transport(struct world *world);
+struct sub *world_find_sub(struct peer *peer, uint32_t number);
+void world_drop_peer(struct peer *peer); /* its socket is gone */
+
+/* ---- world_store.c and world_calls.c ---- */
+
+void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
+bool world_fake_append(void *ctx, struct event *message, struct session_id sender);
+void world_fake_call(void *ctx, const struct store_call *call, store_call_fn *done, void *arg);
+void world_fake_check_token(void *ctx, struct str token, store_token_fn *done, void *arg);
+void world_fake_members(void *ctx, bool is_reset, const struct store_member *members, size_t n);
+void world_release_sql(struct world *world);
+bool world_may_see(struct world *world, const struct event *event, enum world_who who);
+/* May this one see an event of the channel after `from` and up to `to`? */
+bool world_has_visible(struct world *world, enum world_who who, unsigned channel, uint64_t from,
+                       uint64_t to);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The fake protocol: a frame is a struct note and, behind it, what it lists. A history lists the
+ * numbers of its events in the log. A list of members and its news are written as texts, as the hub
+ * gives them; the first one who reads the frame turns them into numbers of entries, which are then
+ * shared by all readers: ten thousand members could not compare ten thousand lists of texts.
+ *
+ * A client's text is that of the real wire, and so are the sizes in wire_len. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "proto/xano.h"
+#include "world_internal.h"
+
+struct note *world_note(struct frame *frame)
+{
+    return (struct note *)(void *)frame->bytes;
+}
+
+static struct frame *frame_of(struct note note, struct str channel, const struct audience *audience,
+                              size_t n_items, const struct buf *texts)
+{
+    size_t items = n_items * sizeof(uint32_t);
+    world_copy(note.channel, sizeof(note.channel), channel);
+    struct frame *frame = frame_new(sizeof(note) + items + (texts ? texts->len : 0), audience);
+    memcpy(frame->bytes, &note, sizeof(note));
+    if (texts && texts->len > 0) {
+        memcpy(frame->bytes + sizeof(note) + items, texts->data, texts->len);
+    }
+    return frame;
+}
+
+static struct frame *plain(struct note note, struct str channel)
+{
+    return frame_of(note, channel, NULL, 0, NULL);
+}
+
+static void copy_socket(char to[ID_TEXT_SIZE], struct str client)
+{
+    static const char head[] = "{\"socketId\":\"";
+    assert(client.len > sizeof(head) + ID_TEXT_SIZE && memcmp(client.ptr, head, 13) == 0);
+    memcpy(to, client.ptr + 13, ID_TEXT_SIZE - 1);
+    to[ID_TEXT_SIZE - 1] = '\0';
+}
+
+static void fake_client(struct str socket_id, const struct identity *identity, void *out)
+{
+    xano_protocol.client(socket_id, identity, out);
+}
+
+static struct frame *fake_event(const struct event *event, bool is_replayed)
+{
+    struct note note = {
+        .kind = event->f.action == EVENT_ACTION_EVENT ? NOTE_EVENT : NOTE_MESSAGE,
+        .offset = event->f.offset,
+        .is_replayed = is_replayed,
+    };
+    world_copy(note.text, sizeof(note.text), event->f.payload);
+    world_copy(note.to, sizeof(note.to), event->f.socket_id);
+    if (event->f.client.ptr) {
+        copy_socket(note.socket, event->f.client);
+    }
+    struct frame *frame = frame_of(note, event->f.channel, &event->f.audience, 0, NULL);
+    frame->offset = event->f.offset;
+    return frame;
+}
+
+static struct frame *fake_joined(const struct protocol_joined *joined)
+{
+    struct note note = {.kind = NOTE_JOINED,
+                        .offset = joined->offset,
+                        .is_resumed = joined->is_resumed,
+                        .is_gap = joined->is_gap};
+    copy_socket(note.socket, joined->client);
+    struct buf text = {0};
+    buf_str(&text, joined->client);
+    note.n = text.len;
+    struct frame *frame = frame_of(note, joined->channel, NULL, 0, &text);
+    buf_release(&text);
+    return frame;
+}
+
+static struct frame *fake_left(struct str channel)
+{
+    return plain((struct note){.kind = NOTE_LEFT}, channel);
+}
+
+static struct frame *fake_history(struct str channel, struct event *const *events, size_t n)
+{
+    struct note note = {.kind = NOTE_HISTORY, .n = n};
+    if (n > 0) {
+        note.first = events[0]->f.offset;
+        note.last = events[n - 1]->f.offset;
+    }
+    struct frame *frame = frame_of(note, channel, NULL, n, NULL);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t item = (uint32_t)events[i]->f.id - 1;
+        memcpy(frame->bytes + sizeof(note) + i * sizeof(item), &item, sizeof(item));
+    }
+    return frame;
+}
+
+static void add_text(struct buf *texts, struct str client, bool is_leave)
+{
+    uint32_t head[2] = {(uint32_t)client.len, is_leave};
+    buf_add(texts, head, sizeof(head));
+    buf_str(texts, client);
+}
+
+static struct frame *fake_presence_full(struct str channel, const struct str *clients, size_t n)
+{
+    struct buf texts = {0};
+    struct frame *real = xano_protocol.presence_full(channel, clients, n);
+    struct note note = {.kind = NOTE_FULL, .n = n, .wire_len = real->len};
+    for (size_t i = 0; i < n; i++) {
+        add_text(&texts, clients[i], false);
+    }
+    struct frame *frame = frame_of(note, channel, NULL, n, &texts);
+    frame_unref(real);
+    buf_release(&texts);
+    return frame;
+}
+
+static struct frame *fake_presence_updates(struct str channel,
+                                           const struct protocol_presence *updates, size_t n)
+{
+    static const struct audience members = {.kind = AUDIENCE_PRESENCE};
+    struct buf texts = {0};
+    struct frame *real = xano_protocol.presence_updates(channel, updates, n);
+    struct note note = {.kind = NOTE_UPDATES, .n = n, .wire_len = real->len};
+    assert(n > 0);
+    copy_socket(note.socket, updates[0].client);
+    for (size_t i = 0; i < n; i++) {
+        note.n_joins += updates[i].is_join;
+        add_text(&texts, updates[i].client, !updates[i].is_join);
+    }
+    struct frame *frame = frame_of(note, channel, &members, n, &texts);
+    frame_unref(real);
+    buf_release(&texts);
+    return frame;
+}
+
+static struct frame *fake_error(struct str channel, enum error_code code, const char *text)
+{
+    struct note note = {.kind = NOTE_ERROR, .code = code};
+    world_copy(note.text, sizeof(note.text), str_of(text ? text : error_code_text(code)));
+    return plain(note, channel);
+}
+
+const struct protocol world_protocol = {
+    .name = "fake",
+    .client = fake_client,
+    .event = fake_event,
+    .joined = fake_joined,
+    .left = fake_left,
+    .history = fake_history,
+    .presence_full = fake_presence_full,
+    .presence_updates = fake_presence_updates,
+    .error = fake_error,
+};
+
+/* ---- texts to numbers ---- */
+
+struct entry *world_entry(struct world *world, struct str client)
+{
+    struct entry *entry, *other;
+    HASH_FIND(hh, world->entries, client.ptr, client.len, entry);
+    if (entry) {
+        return entry;
+    }
+    entry = mem_zalloc(sizeof(*entry) + client.len);
+    entry->number = world->n_entries;
+    entry->len = client.len;
+    entry->same = entry;
+    copy_socket(entry->socket, client);
+    memcpy(entry->text, client.ptr, client.len);
+    /* Only a client that comes back with other extras has a second text; sockets are few then. */
+    for (uint32_t i = 0; i < world->n_entries && world->options.presence_grace_ms > 0; i++) {
+        other = world->by_number[i];
+        if (strcmp(other->socket, entry->socket) == 0) {
+            entry->same = other->same;
+            other->same = entry;
+            break;
+        }
+    }
+    size_t cap = world->cap_entries;
+    world->by_number =
+        world_grow(world->by_number, world->n_entries, &cap, sizeof(*world->by_number));
+    world->cap_entries = (uint32_t)cap;
+    world->by_number[world->n_entries++] = entry;
+    HASH_ADD_KEYPTR(hh, world->entries, entry->text, entry->len, entry);
+    return entry;
+}
+
+static void intern(struct world *world, struct frame *frame, uint32_t *items)
+{
+    const struct note *note = world_note(frame);
+    const uint8_t *from = (const uint8_t *)(items + note->n);
+    for (size_t i = 0; i < note->n; i++) {
+        uint32_t head[2];
+        memcpy(head, from, sizeof(head));
+        struct str text = {(const char *)from + sizeof(head), head[0]};
+        items[i] = world_entry(world, text)->number | (head[1] ? WORLD_IS_LEAVE : 0);
+        from += sizeof(head) + text.len;
+    }
+}
+
+const uint32_t *world_note_items(struct world *world, struct frame *frame)
+{
+    struct note *note = world_note(frame);
+    uint32_t *items = (uint32_t *)(void *)(frame->bytes + sizeof(*note));
+    if ((note->kind == NOTE_FULL || note->kind == NOTE_UPDATES) && !note->is_interned) {
+        note->is_interned = true;
+        intern(world, frame, items);
+    }
+    return items;
+}

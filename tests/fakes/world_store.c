@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The fake database's log: what is committed, what the hub has heard of it, reads and appends. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "world_internal.h"
+
+/* ---- who may see what ---- */
+
+bool world_may_see(struct world *world, const struct event *event, enum world_who who)
+{
+    return audience_admits(&event->f.audience, world->identities[who]);
+}
+
+bool world_has_visible(struct world *world, enum world_who who, unsigned channel, uint64_t from,
+                       uint64_t to)
+{
+    for (uint64_t offset = from + 1; offset <= to; offset++) {
+        assert(offset <= world->heads[channel]);
+        if (world_may_see(world, world->by_channel[channel][offset - 1], who)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the log ---- */
+
+static void add_to_log(struct world *world, struct event_fields fields, struct session_id sender)
+{
+    if (world->n_log == WORLD_MAX_LOG) {
+        return;
+    }
+    unsigned c = world_channel_index(fields.channel);
+    fields.id = world->n_log + 1;
+    fields.offset = ++world->heads[c];
+    fields.at = STR("2026-01-01T00:00:00.000Z");
+    struct event *event = event_new(&fields);
+    world->by_channel[c][fields.offset - 1] = event;
+    world->senders[world->n_log] = sender;
+    world->log[world->n_log++] = event;
+}
+
+void world_commit_for(struct world *world, unsigned channel, struct audience audience)
+{
+    add_to_log(world,
+               (struct event_fields){.action = EVENT_ACTION_EVENT,
+                                     .audience = audience,
+                                     .channel = str_of(world_channel_name(channel)),
+                                     .payload = STR("{}")},
+               (struct session_id){0});
+}
+
+void world_commit(struct world *world, unsigned channel)
+{
+    world_commit_for(world, channel, (struct audience){.kind = AUDIENCE_ALL});
+}
+
+uint64_t world_head(struct world *world, unsigned channel)
+{
+    return world->heads[channel];
+}
+
+bool world_deliver(struct world *world)
+{
+    if (world->n_delivered == world->n_log) {
+        return false;
+    }
+    size_t i = world->n_delivered++;
+    world->sink.on_event(world->sink.ctx, world->log[i]);
+    if (world->senders[i].generation) {
+        world->sink.on_append_done(world->sink.ctx, world->senders[i]);
+    }
+    world_end_step(world);
+    return true;
+}
+
+/* ---- appends ---- */
+
+bool world_fake_append(void *ctx, struct event *message, struct session_id sender)
+{
+    struct world *world = ctx;
+    assert(!message->f.socket_id.ptr);
+    if (world->n_appends == sizeof(world->appends) / sizeof(world->appends[0])) {
+        return false;
+    }
+    world->appends[world->n_appends++] = (struct append){event_ref(message), sender};
+    return true;
+}
+
+static struct append take_append(struct world *world)
+{
+    struct append append = world->appends[0];
+    memmove(world->appends, world->appends + 1, --world->n_appends * sizeof(append));
+    return append;
+}
+
+bool world_sequence(struct world *world)
+{
+    if (world->n_appends == 0 || world->n_log == WORLD_MAX_LOG) {
+        return false;
+    }
+    struct append append = take_append(world);
+    add_to_log(world, append.event->f, append.sender);
+    event_unref(append.event);
+    return true;
+}
+
+bool world_refuse(struct world *world)
+{
+    /* Answers keep the sender's order: a refusal may not overtake a message that is sequenced but
+     * not delivered. */
+    if (world->n_appends == 0 || world->n_delivered < world->n_log) {
+        return false;
+    }
+    struct append append = take_append(world);
+    world->sink.on_append_failed(world->sink.ctx, append.sender, append.event->f.channel);
+    event_unref(append.event);
+    world_end_step(world);
+    return true;
+}
+
+/* ---- reads ---- */
+
+void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg)
+{
+    struct world *world = ctx;
+    world->reads =
+        world_grow(world->reads, world->n_reads, &world->cap_reads, sizeof(*world->reads));
+    struct read *read = &world->reads[world->n_reads++];
+    *read = (struct read){.query = *query, .log_len = world->n_log, .done = done, .arg = arg};
+    identity_ref(query->viewer);
+    world_copy(read->channel, sizeof(read->channel), query->channel);
+    world_copy(read->epoch, sizeof(read->epoch), query->since_epoch);
+}
+
+static uint64_t head_then(const struct world *world, unsigned c, size_t log_len)
+{
+    uint64_t head = world->heads[c];
+    while (head > 0 && world->by_channel[c][head - 1]->f.id > log_len) {
+        head--;
+    }
+    return head;
+}
+
+/* Fills rows with the visible events after `from`, the newest `limit` of them (0: all). */
+static void visible_rows(struct world *world, const struct read *read, uint64_t from,
+                         struct store_answer *answer, struct event **rows)
+{
+    unsigned c = world_channel_index(str_of(read->channel));
+    size_t n = 0;
+    for (uint64_t offset = from + 1; offset <= answer->head; offset++) {
+        struct event *event = world->by_channel[c][offset - 1];
+        if (audience_admits(&event->f.audience, read->query.viewer)) {
+            rows[n++] = event;
+        }
+    }
+    size_t limit = read->query.kind == STORE_READ_LAST ? read->query.limit : n;
+    size_t keep = n < limit ? n : limit;
+    answer->events = rows + (n - keep);
+    answer->n_events = keep;
+}
+
+static void fill_answer(struct world *world, const struct read *read, size_t log_len,
+                        struct store_answer *answer, struct event **rows)
+{
+    answer->epoch = str_of(world->epoch);
+    answer->head = head_then(world, world_channel_index(str_of(read->channel)), log_len);
+    if (read->query.kind == STORE_READ_LAST) {
+        visible_rows(world, read, 0, answer, rows);
+    } else if (read->query.kind == STORE_READ_SINCE) {
+        answer->is_gap =
+            strcmp(read->epoch, world->epoch) != 0 || read->query.since_offset > answer->head;
+        if (!answer->is_gap) {
+            visible_rows(world, read, read->query.since_offset, answer, rows);
+        }
+    }
+}
+
+bool world_answer(struct world *world, bool is_early, bool is_failed)
+{
+    if (world->n_reads == 0) {
+        return false;
+    }
+    struct read read = world->reads[0];
+    memmove(world->reads, world->reads + 1, --world->n_reads * sizeof(read));
+    struct store_answer answer = {.is_failed = is_failed};
+    static struct event *rows[WORLD_MAX_LOG];
+    if (!is_failed) {
+        fill_answer(world, &read, is_early ? read.log_len : world->n_log, &answer, rows);
+    }
+    read.done(read.arg, &answer);
+    identity_unref(read.query.viewer);
+    world_end_step(world);
+    return true;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The fake workers, and the oracles at each frame that a session receives.
+ *
+ * Order: after a join's acknowledgement with head H, the durable events that a session gets on that
+ * channel must be those after H that it may see, without hole or repetition (a resumed join first
+ * replays those of since+1 … H).
+ *
+ * Audience: nobody gets a frame, an event in a history or a private message that is not for him.
+ *
+ * Presence: a session keeps the list that it was sent and applies the news to it. It must find
+ * itself in the list, is never told of itself, of somebody who is in already or of the leaving of
+ * somebody who is not, and never of two clients with one socketId.
+ *
+ * Whatever the hub does wrong breaks one of these, and an assert fires at the very frame. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "world_internal.h"
+
+/* ---- what a session makes of a frame ---- */
+
+static void check_durable(struct world *world, struct peer *peer, unsigned c,
+                          const struct note *note)
+{
+    struct place *place = &peer->places[c];
+    assert(place->is_member);
+    if (note->is_replayed) {
+        assert(place->replay_at == 0 ||
+               (note->offset > place->replay_at &&
+                !world_has_visible(world, peer->who, c, place->replay_at, note->offset - 1)));
+        assert(note->offset <= place->replay_end);
+        place->replay_at = note->offset;
+    } else {
+        assert(place->replay_at == 0 ||
+               !world_has_visible(world, peer->who, c, place->replay_at, place->replay_end));
+        assert(note->offset > place->position);
+        assert(!world_has_visible(world, peer->who, c, place->position, note->offset - 1));
+        place->position = note->offset;
+    }
+}
+
+static void check_history(struct world *world, const struct peer *peer, struct place *place,
+                          unsigned c, struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    const uint32_t *items = world_note_items(world, frame);
+    assert(place->is_member);
+    for (size_t i = 0; i < note->n; i++) {
+        const struct event *event = world->log[items[i]];
+        assert(world_channel_index(event->f.channel) == c);
+        assert(world_may_see(world, event, peer->who));
+        if (i > 0) {
+            uint64_t before = world->log[items[i - 1]]->f.offset;
+            assert(event->f.offset > before);
+            assert(!world_has_visible(world, peer->who, c, before, event->f.offset - 1));
+        }
+    }
+    if (place->owes_history) {
+        assert(!world_has_visible(world, peer->who, c, note->last, place->position));
+        place->owes_history = false;
+    }
+}
+
+static void check_list(struct world *world, const struct peer *peer, struct place *place,
+                       struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    const uint32_t *items = world_note_items(world, frame);
+    assert(place->is_member);
+    bits_release(&place->list);
+    for (size_t i = 0; i < note->n; i++) {
+        assert(!bits_has(&place->list, items[i]));
+        bits_set(&place->list, items[i], true);
+        for (const struct entry *entry = world->by_number[items[i]]->same;
+             entry->number != items[i]; entry = entry->same) {
+            assert(!bits_has(&place->list, entry->number));
+        }
+    }
+    place->has_list = true;
+    assert(bits_has(&place->list, peer->self->number));
+}
+
+static void check_updates(struct world *world, const struct peer *peer, struct place *place,
+                          struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    const uint32_t *items = world_note_items(world, frame);
+    assert(place->is_member && place->has_list);
+    for (size_t i = 0; i < note->n; i++) {
+        const struct entry *entry = world->by_number[items[i] & ~WORLD_IS_LEAVE];
+        bool is_join = !(items[i] & WORLD_IS_LEAVE);
+        assert(strcmp(entry->socket, peer->self->socket) != 0);
+        assert(bits_has(&place->list, entry->number) != is_join);
+        bits_set(&place->list, entry->number, is_join);
+        for (const struct entry *same = entry->same; same != entry; same = same->same) {
+            assert(!is_join || !bits_has(&place->list, same->number));
+        }
+    }
+}
+
+static void check_joined(struct world *world, struct peer *peer, unsigned c, struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    struct place *place = &peer->places[c];
+    struct str text = {(const char *)frame->bytes + sizeof(*note), note->n};
+    struct entry *self = world_entry(world, text);
+    assert(!peer->self || peer->self == self);
+    peer->self = self;
+    assert(!place->is_member || note->is_resumed || note->is_gap ||
+           note->offset >= place->position);
+    place->owes_history = place->is_member && !note->is_resumed && !note->is_gap &&
+                          world_has_visible(world, peer->who, c, place->position, note->offset);
+    place->has_list = place->has_list && place->is_member;
+    place->is_member = true;
+    place->position = note->offset;
+    place->replay_end = note->is_resumed ? note->offset : 0;
+    place->replay_at = 0;
+}
+
+static void check_event(struct world *world, struct peer *peer, unsigned c, struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    const struct identity *who = world->identities[peer->who];
+    assert(audience_admits(&frame->audience, who));
+    assert(who || strcmp(note->text, "A") != 0);
+    if (note->to[0]) {
+        assert(strcmp(note->to, peer->self->socket) == 0 ||
+               strcmp(note->socket, peer->self->socket) == 0);
+    }
+    if (note->offset > 0) {
+        check_durable(world, peer, c, note);
+    } else {
+        assert(peer->places[c].is_member);
+    }
+}
+
+static void remember(struct world *world, struct peer *peer, const struct note *note)
+{
+    if (!world->options.keeps_no_notes) {
+        peer->notes = world_grow(peer->notes, peer->n_notes, &peer->cap_notes, sizeof(*note));
+        peer->notes[peer->n_notes++] = *note;
+    }
+}
+
+static void receive(struct world *world, struct peer *peer, struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    unsigned c = note->channel[0] ? world_channel_index(str_of(note->channel)) : 0;
+    struct place *place = &peer->places[c];
+    remember(world, peer, note);
+    assert(!place->owes_history || note->kind == NOTE_ERROR || note->kind == NOTE_FULL ||
+           note->kind == NOTE_HISTORY || note->to[0]);
+    switch (note->kind) {
+    case NOTE_JOINED:
+        check_joined(world, peer, c, frame);
+        break;
+    case NOTE_LEFT:
+        place->is_member = place->has_list = false;
+        break;
+    case NOTE_EVENT:
+    case NOTE_MESSAGE:
+        check_event(world, peer, c, frame);
+        break;
+    case NOTE_HISTORY:
+        check_history(world, peer, place, c, frame);
+        break;
+    case NOTE_ERROR:
+        if (note->code == ERROR_CODE_REMOVED && note->channel[0]) {
+            place->is_member = place->has_list = place->owes_history = false;
+        }
+        break;
+    case NOTE_FULL:
+        world->stats.full_sent++;
+        world->stats.sent_bytes += note->wire_len;
+        check_list(world, peer, place, frame);
+        break;
+    case NOTE_UPDATES:
+        world->stats.update_frames_sent++;
+        world->stats.sent_bytes += note->wire_len;
+        check_updates(world, peer, place, frame);
+        break;
+    }
+}
+
+/* ---- workers ---- */
+
+static void fake_send(void *ctx, struct session_id to, struct frame *frame)
+{
+    struct world *world = ctx;
+    struct peer *peer = world_peer_of(world, to);
+    const struct note *note = world_note(frame);
+    assert(frame->audience.kind != AUDIENCE_PRESENCE);
+    if (note->kind == NOTE_FULL && !note->is_interned) {
+        world->stats.full_encoded++;
+        world->stats.full_encoded_bytes += note->wire_len;
+    }
+    if (peer) {
+        receive(world, peer, frame);
+    }
+}
+
+struct sub *world_find_sub(struct peer *peer, uint32_t number)
+{
+    for (size_t i = 0; i < peer->n_subs; i++) {
+        if (peer->subs[i].number == number) {
+            return &peer->subs[i];
+        }
+    }
+    return NULL;
+}
+
+static void pass(struct world *world, struct peer *peer, uint32_t number, struct frame *frame)
+{
+    const struct sub *sub = world_find_sub(peer, number);
+    if (frame->offset == 0 || frame->offset > sub->skip_to) {
+        receive(world, peer, frame);
+    }
+}
+
+static bool is_for(const struct peer *peer, const struct sub *sub, const struct frame *frame)
+{
+    return frame->audience.kind == AUDIENCE_PRESENCE
+               ? sub->wants_presence
+               : audience_admits(&frame->audience, peer->on_worker);
+}
+
+static void count_update(struct world *world, struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    if (note->kind != NOTE_UPDATES || note->is_interned) {
+        return; /* another worker had it */
+    }
+    world_note_items(world, frame);
+    world->stats.update_frames++;
+    world->stats.updates += note->n;
+    world->stats.update_encoded_bytes += note->wire_len;
+}
+
+static void fake_publish(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame)
+{
+    struct world *world = ctx;
+    assert(!world_note(frame)->to[0]);
+    count_update(world, frame);
+    for (unsigned slot = 0; slot < world->options.slots; slot++) {
+        struct peer *peer = world_peer(world, worker, slot);
+        struct sub *sub = peer->is_open && !peer->close_code ? world_find_sub(peer, channel) : NULL;
+        if (!sub || !is_for(peer, sub, frame)) {
+            continue;
+        }
+        if (sub->is_held) {
+            sub->waiting = mem_array(sub->waiting, sub->n_waiting + 1, sizeof(*sub->waiting));
+            sub->waiting[sub->n_waiting++] = frame_ref(frame);
+        } else {
+            pass(world, peer, channel, frame);
+        }
+    }
+}
+
+static void fake_attach(void *ctx, struct session_id session, uint32_t channel, bool is_held)
+{
+    struct peer *peer = world_peer_of(ctx, session);
+    if (peer) {
+        assert(!world_find_sub(peer, channel) && peer->n_subs < MAX_SUBS);
+        peer->subs[peer->n_subs++] = (struct sub){.number = channel, .is_held = is_held};
+    }
+}
+
+static void drop_waiting(struct sub *sub)
+{
+    for (size_t i = 0; i < sub->n_waiting; i++) {
+        frame_unref(sub->waiting[i]);
+    }
+    free(sub->waiting);
+    sub->waiting = NULL;
+    sub->n_waiting = 0;
+}
+
+static void fake_release(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
+                         bool wants_presence)
+{
+    struct world *world = ctx;
+    struct peer *peer = world_peer_of(world, session);
+    if (!peer) {
+        return;
+    }
+    struct sub *sub = world_find_sub(peer, channel);
+    assert(sub);
+    sub->wants_presence = wants_presence;
+    if (!sub->is_held) {
+        return;
+    }
+    sub->is_held = false;
+    sub->skip_to = skip_to;
+    for (size_t i = 0; i < sub->n_waiting; i++) {
+        pass(world, peer, channel, sub->waiting[i]);
+    }
+    drop_waiting(sub);
+}
+
+static void fake_detach(void *ctx, struct session_id session, uint32_t channel)
+{
+    struct peer *peer = world_peer_of(ctx, session);
+    if (peer) {
+        struct sub *sub = world_find_sub(peer, channel);
+        assert(sub);
+        drop_waiting(sub);
+        *sub = peer->subs[--peer->n_subs];
+    }
+}
+
+void world_drop_peer(struct peer *peer)
+{
+    for (size_t i = 0; i < peer->n_subs; i++) {
+        drop_waiting(&peer->subs[i]);
+    }
+    for (unsigned c = 0; c < WORLD_CHANNELS; c++) {
+        bits_release(&peer->places[c].list);
+    }
+    identity_unref(peer->on_worker);
+    peer->on_worker = NULL;
+    peer->n_subs = 0;
+    peer->is_open = false;
+}
+
+static void fake_identify(void *ctx, struct session_id session, struct identity *identity)
+{
+    struct peer *peer = world_peer_of(ctx, session);
+    if (peer) {
+        assert(!peer->on_worker && identity);
+        peer->on_worker = identity_ref(identity);
+    }
+}
+
+static void fake_close(void *ctx, struct session_id session, uint16_t code, const char *reason)
+{
+    (void)reason;
+    struct peer *peer = world_peer_of(ctx, session);
+    if (peer) {
+        peer->close_code = code;
+    }
+}
+
+static void fake_gate(void *ctx, struct site_gate *gate)
+{
+    (void)ctx, (void)gate;
+}
+
+static void fake_close_all(void *ctx, uint16_t code, const char *reason, uint32_t spread_ms)
+{
+    (void)reason, (void)spread_ms;
+    struct world *world = ctx;
+    for (uint32_t i = 0; i < world->n_peers; i++) {
+        if (world->peers[i].is_open && !world->peers[i].close_code) {
+            world->peers[i].close_code = code;
+        }
+    }
+}
+
+static void fake_flush(void *ctx)
+{
+    (void)ctx;
+}
+
+struct transport world_transport(struct world *world)
+{
+    return (struct transport){
+        .ctx = world,
+        .send = fake_send,
+        .publish = fake_publish,
+        .attach = fake_attach,
+        .release = fake_release,
+        .detach = fake_detach,
+        .identify = fake_identify,
+        .close = fake_close,
+        .gate = fake_gate,
+        .close_all = fake_close_all,
+        .flush = fake_flush,
+    };
+}
