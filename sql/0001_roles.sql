@@ -8,6 +8,8 @@
 --   herald_capture    owns the generated trigger functions. Those run inside strangers' transactions and print
 --                     strangers' types, so this role may INSERT into herald.outbox and nothing else: whatever went
 --                     wrong in such a function, there would be nothing to read and nothing else to write.
+--   herald_hook       calls the functions that rules name, which other people wrote. Whatever such a function does to
+--                     be run as somebody else than its owner, it finds itself in a role that may do nothing here.
 --   herald_server     the server logs in as it: EXECUTE on the functions of its protocol, SELECT on a few tables.
 --   herald_publisher  granted to application roles that may publish.
 --   herald_admin      granted to those who may watch tables and change rules.
@@ -36,7 +38,7 @@ BEGIN
         RAISE EXCEPTION 'herald needs PostgreSQL 13 or newer, this is %', pg_catalog.current_setting('server_version')
             USING ERRCODE = '0A000';
     END IF;
-    FOREACH role_name IN ARRAY ARRAY['herald_owner', 'herald_capture', 'herald_publisher', 'herald_admin', 'herald_server'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_publisher', 'herald_admin', 'herald_server'] LOOP
         IF pg_catalog.to_regrole(role_name) IS NULL THEN
             -- Roles belong to the cluster: another database may be creating the same ones right now.
             BEGIN
@@ -48,17 +50,21 @@ BEGIN
         END IF;
     END LOOP;
     IF NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) THEN
-        EXECUTE pg_catalog.format('GRANT herald_owner, herald_capture TO %I', current_user);
+        EXECUTE pg_catalog.format('GRANT herald_owner, herald_capture, herald_hook TO %I', current_user);
     END IF;
     -- The owner of the schema replaces trigger functions, which it hands to herald_capture.
     IF NOT pg_catalog.pg_has_role('herald_owner', 'herald_capture', 'MEMBER') THEN
         GRANT herald_capture TO herald_owner;
+    END IF;
+    IF NOT pg_catalog.pg_has_role('herald_owner', 'herald_hook', 'MEMBER') THEN
+        GRANT herald_hook TO herald_owner;
     END IF;
 END
 $$;
 
 COMMENT ON ROLE herald_owner IS 'pgherald: owns schema herald; nobody logs in as it';
 COMMENT ON ROLE herald_capture IS 'pgherald: owns the trigger functions; may insert into herald.outbox and nothing else';
+COMMENT ON ROLE herald_hook IS 'pgherald: calls the functions of rules; grant it EXECUTE on those that are not open to PUBLIC';
 COMMENT ON ROLE herald_server IS 'pgherald: the server logs in as this role';
 COMMENT ON ROLE herald_publisher IS 'pgherald: grant it to roles that may call herald.publish, disconnect and history';
 COMMENT ON ROLE herald_admin IS 'pgherald: grant it to roles that may call herald.watch, set_rule and rotate_canonical';
@@ -72,7 +78,7 @@ SET LOCAL search_path = pg_catalog;
 -- A function that is created without a word about rights would be open to everybody. Never here.
 ALTER DEFAULT PRIVILEGES FOR ROLE herald_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA herald TO herald_capture, herald_server, herald_publisher, herald_admin;
+GRANT USAGE ON SCHEMA herald TO herald_capture, herald_hook, herald_server, herald_publisher, herald_admin;
 
 CREATE TABLE herald.schema_step (
     step         int PRIMARY KEY,

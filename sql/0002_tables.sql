@@ -27,7 +27,8 @@ CREATE TABLE herald.outbox (
     bytes   int         NOT NULL,
     action  "char"      NOT NULL,
     channel text        NOT NULL,
-    payload json        NOT NULL
+    payload json        NOT NULL,
+    options json
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_insert_threshold = -1,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
@@ -50,6 +51,8 @@ COMMENT ON COLUMN herald.outbox.action IS
 'e: an event for channel. t: a TRUNCATE, channel is a template, one event per known channel of it. s: skipped, only counted';
 COMMENT ON COLUMN herald.outbox.channel IS 'The concrete channel, or the template (action t)';
 COMMENT ON COLUMN herald.outbox.payload IS 'What travels as the frame''s payload: {"data":…,"dbo_id":0,"row_id":0}';
+COMMENT ON COLUMN herald.outbox.options IS
+'For whom, as in herald.log. Triggers leave it out: it is the eighth column, so a NULL costs a row no byte';
 
 -- ----------------------------------------------------------------------------------------------- the sequencer
 
@@ -156,7 +159,9 @@ COMMENT ON COLUMN herald.log.epoch IS 'The epoch in which the offset was given o
 COMMENT ON COLUMN herald.log.at IS 'When the sequencer took the event, to the millisecond';
 COMMENT ON COLUMN herald.log.action IS 'event: a row change or a publish. message: a client sent it';
 COMMENT ON COLUMN herald.log.client IS 'Who sent it, as told to clients; NULL: the database';
-COMMENT ON COLUMN herald.log.options IS 'NULL, or {"authenticated":true}';
+COMMENT ON COLUMN herald.log.options IS
+'For whom: NULL everybody; {"authenticated":true} clients with an identity; {"dbo_id":12} those of one table;
+{"dbo_id":12,"row_id":"34"} one user';
 COMMENT ON COLUMN herald.log.payload IS 'Byte for byte as the client or Postgres wrote it';
 
 CREATE TABLE herald.trim_position (
@@ -184,8 +189,16 @@ CREATE TABLE herald.rule (
     auth_channel      boolean NOT NULL DEFAULT false,
     presence          boolean NOT NULL DEFAULT false,
     message_history   int     NOT NULL DEFAULT 0 CHECK (message_history >= 0),
-    active            boolean NOT NULL DEFAULT true
+    active            boolean NOT NULL DEFAULT true,
+    authorize         text,
+    on_join           text,
+    on_message        text,
+    on_leave          text,
+    on_connect        text,
+    on_disconnect     text
 );
+-- Functions are kept by name: pg_upgrade refuses a cluster whose tables have regprocedure columns, and a restore that
+-- leaves out the functions would fail. What the name stands for is judged at every call.
 COMMENT ON TABLE herald.rule IS
 'Settings for one channel name or a pattern: prefix/*, schema.* or *. The exact name wins, then the longest literal prefix.';
 COMMENT ON COLUMN herald.rule.channel IS 'A name, or a pattern that ends in a star';
@@ -198,6 +211,21 @@ COMMENT ON COLUMN herald.rule.auth_channel IS 'Messages marked authenticated go 
 COMMENT ON COLUMN herald.rule.presence IS 'Members are listed';
 COMMENT ON COLUMN herald.rule.message_history IS 'How many events are kept for ever; above 0 messages go through the log';
 COMMENT ON COLUMN herald.rule.active IS 'An inactive rule is as good as absent';
+COMMENT ON COLUMN herald.rule.authorize IS 'The function that decides who may join and send, as schema.name(types); NULL: none';
+COMMENT ON COLUMN herald.rule.on_join IS 'The function that hears of a join first, and may refuse it; NULL: none';
+COMMENT ON COLUMN herald.rule.on_message IS 'The function that each message passes; NULL: none';
+COMMENT ON COLUMN herald.rule.on_leave IS 'The function that hears when a client leaves; NULL: none';
+COMMENT ON COLUMN herald.rule.on_connect IS 'The function that hears of new sessions; NULL: none';
+COMMENT ON COLUMN herald.rule.on_disconnect IS 'The function that hears of ended sessions; NULL: none';
+
+CREATE TABLE herald.hook (
+    name  text PRIMARY KEY,
+    owner text NOT NULL
+);
+COMMENT ON TABLE herald.hook IS
+'The functions that rules name, with their owners: once dropped, a function of that name by somebody else is not called.';
+COMMENT ON COLUMN herald.hook.name IS 'schema.name(types), as in herald.rule';
+COMMENT ON COLUMN herald.hook.owner IS 'Whose it was when set_rule() last took it';
 
 CREATE TABLE herald.canonical (
     name       text PRIMARY KEY,
@@ -223,11 +251,12 @@ CREATE TABLE herald.command (
     args    json NOT NULL
 );
 COMMENT ON TABLE herald.command IS
-'What live servers have to know, as rows: a notification can be forged by anybody and is only a reason to look here.';
+'What live servers have to know, as rows: a notification can be forged by anybody and is only a reason to look here. The
+newest thousand and those of the last day are kept.';
 COMMENT ON COLUMN herald.command.version IS 'Dense; servers compare it with the newest one they know';
 COMMENT ON COLUMN herald.command.at IS 'When it was given';
-COMMENT ON COLUMN herald.command.kind IS 'set_rule, drop_rule, rotate_canonical or set_enabled';
-COMMENT ON COLUMN herald.command.args IS 'Its arguments, for people';
+COMMENT ON COLUMN herald.command.kind IS 'set_rule, drop_rule, rotate_canonical or set_enabled; or an order: disconnect, forget';
+COMMENT ON COLUMN herald.command.args IS 'Its arguments. Servers read those of orders, the others are for people';
 
 -- ---------------------------------------------------------------------------------------------- watched tables
 
@@ -261,7 +290,7 @@ COMMENT ON COLUMN herald.watch.generated_at IS 'When the function was last writt
 GRANT SELECT ON herald.log, herald.channel, herald.rule, herald.canonical, herald.switch, herald.command, herald.watch,
                 herald.schema_step, herald.cursor, herald.state TO herald_server;
 -- An admin decides what is announced, but the log holds other people's rows.
-GRANT SELECT ON herald.rule, herald.canonical, herald.switch, herald.command, herald.watch, herald.schema_step
+GRANT SELECT ON herald.rule, herald.hook, herald.canonical, herald.switch, herald.command, herald.watch, herald.schema_step
                 TO herald_admin;
 
 INSERT INTO herald.schema_step (step, name) VALUES (2, 'tables');

@@ -133,9 +133,9 @@ COMMENT ON FUNCTION herald.advisory_holders() IS 'Internal: who holds the two ad
 -- ------------------------------------------------------------------------------------------------------- a batch
 
 CREATE FUNCTION herald.difference(done pg_snapshot, now_visible pg_snapshot)
-    RETURNS TABLE (id bigint, xid xid8, bytes int, action "char", channel text, payload json)
+    RETURNS TABLE (id bigint, xid xid8, bytes int, action "char", channel text, payload json, options json)
 LANGUAGE sql STABLE AS $$
-    SELECT o.id, o.xid, o.bytes, o.action, o.channel, o.payload
+    SELECT o.id, o.xid, o.bytes, o.action, o.channel, o.payload, o.options
       FROM (SELECT * FROM herald.outbox a
              WHERE a.xid >= pg_catalog.pg_snapshot_xmax(done) AND a.xid < pg_catalog.pg_snapshot_xmax(now_visible)
             UNION ALL
@@ -166,7 +166,7 @@ COMMENT ON FUNCTION herald.difference_by_xid(pg_snapshot, pg_snapshot, xid8, big
 'Internal: the next outbox rows of a difference, by transaction.';
 
 CREATE FUNCTION herald.pending(c herald.cursor, now_visible pg_snapshot, max_rows int)
-    RETURNS TABLE (id bigint, bytes int, action "char", channel text, payload json)
+    RETURNS TABLE (id bigint, bytes int, action "char", channel text, payload json, options json)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -174,11 +174,11 @@ BEGIN
         RETURN;
     ELSIF c.reading_fill IS NULL THEN
         RETURN QUERY
-        SELECT d.id, d.bytes, d.action, d.channel, d.payload FROM herald.difference(c.done, now_visible) d
+        SELECT d.id, d.bytes, d.action, d.channel, d.payload, d.options FROM herald.difference(c.done, now_visible) d
          WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows;
     ELSE
         RETURN QUERY
-        SELECT o.id, o.bytes, o.action, o.channel, o.payload
+        SELECT o.id, o.bytes, o.action, o.channel, o.payload, o.options
           FROM (SELECT b.id, b.xid FROM herald.backlog b WHERE b.fill = c.reading_fill AND b.id > c.reading_id ORDER BY b.id LIMIT max_rows) b
          CROSS JOIN LATERAL (SELECT * FROM herald.outbox x WHERE x.xid = b.xid AND x.id = b.id OFFSET 0) o
          ORDER BY o.id;
@@ -267,7 +267,7 @@ BEGIN
               ORDER BY x.name LIMIT max_rows) k
     ), event AS (
         SELECT t.id AS outbox_id, NULL::int AS message, t.channel COLLATE "C" AS channel, 'event' AS action,
-               NULL::json AS client, NULL::json AS options, t.payload
+               NULL::json AS client, t.options, t.payload
           FROM taken t WHERE t.action = 'e' AND octet_length(t.channel) BETWEEN 1 AND 255
         UNION ALL
         SELECT e.id, NULL, e.name, 'event', NULL, NULL, e.payload FROM emptied e

@@ -4,6 +4,8 @@
 --
 -- **Reads are bounded by rows and bytes**, whatever a caller asks for, and what does not fit is found out without reading
 -- more than one payload too many. The functions are STABLE, so all their statements see one snapshot: rows and head agree.
+-- Where the reader is a client, events for another audience are left out; how far back a read looks for visible ones is
+-- bounded too, or one client of a channel full of events for others could keep the database busy.
 --
 -- **Trimming** keeps of each channel the newest message_history events of its rule for ever, and all else for the
 -- retention. It never scans the log. It walks, in bounded steps, over three things and judges the channels it meets:
@@ -59,16 +61,38 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.head_of(text) IS 'Internal: a channel''s newest offset, 0 if it never had one.';
 
--- The offset after which the channel's newest events fit: at most max_rows of them and max_bytes.
-CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int) RETURNS bigint
+-- No SET clause, so that it is inlined: it runs once a row.
+CREATE FUNCTION herald.may_see(options json, is_authenticated boolean, dbo_id int, row_id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN options IS NULL THEN true
+        WHEN pg_catalog.json_object_field_text(options, 'dbo_id') IS NOT NULL THEN
+            coalesce(is_authenticated AND pg_catalog.json_object_field_text(options, 'dbo_id') OPERATOR(pg_catalog.=) dbo_id::pg_catalog.text
+                     AND (pg_catalog.json_object_field_text(options, 'row_id') IS NULL
+                          OR pg_catalog.json_object_field_text(options, 'row_id') OPERATOR(pg_catalog.=) row_id), false)
+        WHEN pg_catalog.json_object_field_text(options, 'authenticated') OPERATOR(pg_catalog.=) 'true' THEN coalesce(is_authenticated, false)
+        ELSE true END
+$$;
+COMMENT ON FUNCTION herald.may_see(json, boolean, int, text) IS
+'Whether a client may see an event with these options (see herald.log.options): has it an identity, and which? Never NULL. The
+server''s core/audience.c is the same in C.';
+
+-- The offset after which the channel's newest events fit: at most max_rows of them and max_bytes. Of those, if sees_all is
+-- false, that a viewer may see.
+CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int, sees_all boolean, is_authenticated boolean, dbo_id int, row_id text)
+    RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
+    max_passed CONSTANT int := 5000;
     l       record;
     n_bytes bigint := 0;
     after   bigint;
 BEGIN
-    FOR l IN SELECT g.seq, g.payload, g.client FROM herald.log g WHERE g.channel = newest_after.channel COLLATE "C"
+    FOR l IN SELECT g.seq, g.payload, g.client
+               FROM (SELECT x.seq, x.payload, x.client, x.options FROM herald.log x WHERE x.channel = newest_after.channel COLLATE "C"
+                      ORDER BY x.seq DESC LIMIT greatest(max_rows, 0)::bigint + CASE WHEN sees_all THEN 0 ELSE max_passed END) g
+              WHERE sees_all OR herald.may_see(g.options, is_authenticated, dbo_id, row_id)
               ORDER BY g.seq DESC LIMIT greatest(max_rows, 0) LOOP
         n_bytes := n_bytes + octet_length(l.payload::text) + coalesce(octet_length(l.client::text), 0);
         EXIT WHEN n_bytes > max_bytes;
@@ -77,10 +101,12 @@ BEGIN
     RETURN after;
 END
 $$;
-COMMENT ON FUNCTION herald.newest_after(text, int, int) IS
-'Internal: the offset behind which a channel''s newest events fit into the limits; NULL: none fits.';
+COMMENT ON FUNCTION herald.newest_after(text, int, int, boolean, boolean, int, text) IS
+'Internal: the offset behind which a channel''s newest events fit into the limits; NULL: none fits. Looks at no more than max_rows
+and 5000 rows.';
 
-CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_seq bigint)
+CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_seq bigint,
+                                    is_authenticated boolean, dbo_id int, row_id text)
     RETURNS TABLE (epoch text, head bigint, gap boolean, id bigint, seq bigint, at text, action text, client text, options text, payload text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
@@ -88,23 +114,22 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off 
 DECLARE
     wanted CONSTANT text := read_channel.channel;
     after           bigint;
+    fits_after      bigint;
 BEGIN
     SELECT s.epoch INTO epoch FROM herald.state s;
     head := herald.head_of(wanted);
     gap := false;
     IF kind = 'last' THEN
-        after := herald.newest_after(wanted, max_rows, max_bytes);
+        after := herald.newest_after(wanted, max_rows, max_bytes, false, is_authenticated, dbo_id, row_id);
     ELSIF kind = 'since' THEN
         gap := coalesce(since_epoch <> epoch OR since_seq > head OR since_seq < 0 OR head - since_seq > max_rows
                         OR since_seq < (SELECT c.floor FROM herald.channel c WHERE c.name = wanted COLLATE "C"),
                         since_epoch IS NULL OR since_seq IS NULL);
         IF NOT gap AND since_seq < head THEN
-            after := since_seq;
-            gap := herald.newest_after(wanted, max_rows, max_bytes) IS DISTINCT FROM since_seq
-                   AND coalesce(herald.newest_after(wanted, max_rows, max_bytes) > since_seq, true);
-            IF gap THEN
-                after := NULL;
-            END IF;
+            -- Of everything, seen or not: whether there is a gap must not depend on who asks.
+            fits_after := herald.newest_after(wanted, max_rows, max_bytes, true, NULL, NULL, NULL);
+            gap := coalesce(fits_after > since_seq, true);
+            after := CASE WHEN NOT gap THEN since_seq END;
         END IF;
     ELSIF kind IS DISTINCT FROM 'head' THEN
         RAISE EXCEPTION 'herald: read_channel() reads head, last or since' USING ERRCODE = '22023';
@@ -115,13 +140,19 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT epoch, head, gap, l.id, l.seq, herald.rfc3339(l.at), l.action, l.client::text, l.options::text, l.payload::text
-      FROM herald.log l WHERE l.channel = wanted COLLATE "C" AND l.seq > after ORDER BY l.seq;
+      FROM herald.log l
+     WHERE l.channel = wanted COLLATE "C" AND l.seq > after AND herald.may_see(l.options, is_authenticated, dbo_id, row_id) ORDER BY l.seq;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint) IS
-'For the server: a channel''s epoch and head, and of one snapshot with them its newest events (kind last), or all after
-since_seq (kind since), oldest first. Always at least one row; without events its id is NULL. gap: what is missing since then
-cannot be told: another epoch, trimmed, ahead of the head, or more than max_rows rows or max_bytes.';
+COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint, boolean, int, text) IS
+'For the server: a channel''s epoch and head, and of one snapshot with them the newest events (kind last: max_rows of them, within
+max_bytes) that a viewer may see, or all such after since_seq (kind since), oldest first. The viewer: has he an identity, and
+which? Always at least one row; without events its id is NULL. gap: what is missing since then cannot be told: another epoch,
+trimmed, ahead of the head, or more than max_rows rows or max_bytes, seen or not. last passes over at most 5000 events that the
+viewer may not see; what he may see behind those is left out.';
 
 CREATE FUNCTION herald.history(channel text, n int DEFAULT 100)
     RETURNS TABLE (seq bigint, at timestamptz, action text, client json, payload json)
@@ -132,8 +163,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
      ORDER BY h.seq
 $$;
 COMMENT ON FUNCTION herald.history(text, int) IS
-'The newest n events of a channel, oldest first. The columns are json and not jsonb, because a client may have sent what jsonb
-refuses ("\u0000", 1e400).';
+'The newest n events of a channel, oldest first, whomever they were for. The columns are json and not jsonb, because a client may
+have sent what jsonb refuses ("\u0000", 1e400).';
 
 -- --------------------------------------------------------------------------------------------------- housekeeping
 
@@ -346,8 +377,8 @@ COMMENT ON COLUMN herald.status.foreign_lock_holders IS
 'Sessions that hold the server''s advisory locks exclusively and are not herald_server: they slow writers down or keep a server from leading';
 COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue is, 0 to 1; writers stop ringing at 0.5';
 
-GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint), herald.sweep(),
-    herald.trim(interval, int) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, boolean, int, text),
+    herald.may_see(json, boolean, int, text), herald.sweep(), herald.trim(interval, int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
 GRANT SELECT ON herald.status TO herald_server, herald_admin;

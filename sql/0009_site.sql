@@ -6,92 +6,76 @@
 -- anybody can forge one. The lock that makes versions dense is the command table's, not the sequencer's fence: somebody who
 -- calls set_rule() in psql and goes to lunch before he commits must not stop the sequencer.
 --
--- Signatures are complete from the start. What hooks, identities, presence and private messages need is refused with
--- SQLSTATE 0A000 until the release that brings them: ignoring a setting that was meant to protect something would be worse.
+-- The functions that rules name, disconnect(), forget() and presence are step 10.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
 
-CREATE FUNCTION herald.refuse(what text, how text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RAISE EXCEPTION 'herald: % not supported yet', what USING ERRCODE = '0A000', HINT = how;
-END
-$$;
-COMMENT ON FUNCTION herald.refuse(text, text) IS 'Internal: raises that something comes with the next release.';
-
 -- ----------------------------------------------------------------------------------------------------- publishing
+
+-- The same rule as for a sender's permissions (proto/xano.c).
+CREATE FUNCTION herald.key_on_wire(row_id text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN row_id IS NULL THEN '0'
+                WHEN row_id ~ '^(0|-?[1-9][0-9]{0,15})$' AND abs(row_id::bigint) <= 9007199254740991 THEN row_id
+                ELSE to_json(row_id)::text END
+$$;
+COMMENT ON FUNCTION herald.key_on_wire(text) IS
+'Internal: a row''s key as JSON: a number if it is an integer in its usual spelling that a browser holds exactly, else a string;
+NULL is 0.';
 
 CREATE FUNCTION herald.publish(channel text, data jsonb, dbo_id int DEFAULT NULL, row_id text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     payload text;
+    options json;
 BEGIN
     IF NOT herald.is_channel(channel) THEN
         RAISE EXCEPTION 'herald: % cannot be a channel', coalesce(quote_literal(left(channel, 300)), 'NULL')
             USING ERRCODE = '22023', HINT = '1 to 255 bytes without control characters and without *.';
     ELSIF row_id IS NOT NULL AND dbo_id IS NULL THEN
         RAISE EXCEPTION 'herald: row_id needs dbo_id: which table''s row?' USING ERRCODE = '22023';
-    ELSIF dbo_id IS NOT NULL THEN
-        PERFORM herald.refuse('publishing to an audience (dbo_id, row_id) is', 'Leave both out to publish to everyone in the channel.');
+    ELSIF dbo_id < 1 OR octet_length(row_id) NOT BETWEEN 1 AND 255 THEN
+        RAISE EXCEPTION 'herald: % is not an audience', concat_ws(', ', 'dbo_id ' || dbo_id, 'row_id ' || quote_literal(left(row_id, 300)))
+            USING ERRCODE = '22023', HINT = 'dbo_id is 1 or more, row_id 1 to 255 bytes. Leave both out to publish to everybody in the channel.';
     END IF;
     payload := coalesce(data::text, 'null');
     IF octet_length(payload) > 16777216 THEN
         RAISE EXCEPTION 'herald: data of % bytes is too large to publish', octet_length(payload)
             USING ERRCODE = '22023', HINT = 'The text of data can have up to 16 MiB (16777216 bytes).';
     END IF;
-    payload := '{"data":' || payload || ',"dbo_id":0,"row_id":0}';
-    INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (octet_length(payload), 'e', channel, payload::json);
+    IF dbo_id IS NOT NULL THEN
+        options := concat('{"dbo_id":', dbo_id, ',"row_id":' || to_json(row_id)::text, '}');
+    END IF;
+    payload := concat('{"data":', payload, ',"dbo_id":', coalesce(dbo_id, 0), ',"row_id":', herald.key_on_wire(row_id), '}');
+    INSERT INTO herald.outbox (bytes, action, channel, payload, options) VALUES (octet_length(payload), 'e', channel, payload::json, options);
     PERFORM herald.ring();
 END
 $$;
 COMMENT ON FUNCTION herald.publish(text, jsonb, int, text) IS
-'Sends an event to everyone in a channel, if and when this transaction commits. Data of more than 16 MiB as text is refused
-(SQLSTATE 22023). dbo_id and row_id, the audience, are refused
-until there are identities.';
-
-CREATE FUNCTION herald.disconnect(dbo_id int DEFAULT NULL, row_id text DEFAULT NULL, socket_id text DEFAULT NULL,
-                                  channel text DEFAULT NULL, reason text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM herald.refuse('disconnecting clients is', 'set_enabled(false) closes all sessions.');
-END
-$$;
-COMMENT ON FUNCTION herald.disconnect(int, text, text, text, text) IS 'Ends sessions. Refused until there are identities.';
-
-CREATE FUNCTION herald.forget(channel text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    PERFORM herald.refuse('forgetting the answers of hooks is', 'There are no hooks yet, so nothing is remembered.');
-END
-$$;
-COMMENT ON FUNCTION herald.forget(text) IS 'Drops cached answers of hooks. Refused until there are hooks.';
-
-CREATE VIEW herald.presence AS
-    SELECT NULL::text AS channel, NULL::text AS socket_id, NULL::int AS dbo_id, NULL::text AS row_id, NULL::jsonb AS extras,
-           NULL::text AS node, NULL::timestamptz AS since WHERE false;
-COMMENT ON VIEW herald.presence IS 'Who is in which channel. Empty until presence comes with the next release.';
-COMMENT ON COLUMN herald.presence.channel IS 'The concrete channel';
-COMMENT ON COLUMN herald.presence.socket_id IS 'The session';
-COMMENT ON COLUMN herald.presence.dbo_id IS 'The table of its identity';
-COMMENT ON COLUMN herald.presence.row_id IS 'The row of its identity';
-COMMENT ON COLUMN herald.presence.extras IS 'What its token says besides';
-COMMENT ON COLUMN herald.presence.node IS 'The server process it is connected to';
-COMMENT ON COLUMN herald.presence.since IS 'When it joined';
+'Sends an event to a channel, if and when this transaction commits: to everybody in it; with dbo_id to those who are signed in as
+a row of that table; with row_id too, to that one user. Others see it neither live nor in the history. Data of more than 16 MiB as
+text is refused (SQLSTATE 22023).';
 
 -- --------------------------------------------------------------------------------------------------------- rules
 
 CREATE FUNCTION herald.tell_servers(kind text, args json) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    max_kept CONSTANT int := 1000;
+    fresh    bigint;
 BEGIN
     LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
     INSERT INTO herald.command (version, kind, args) SELECT coalesce(max(c.version), 0) + 1, tell_servers.kind, tell_servers.args
-      FROM herald.command c;
+      FROM herald.command c
+        RETURNING version INTO fresh;
+    -- A server that lost its database keeps its sessions: an order must still be here when it comes back.
+    DELETE FROM herald.command c WHERE c.version <= fresh - max_kept AND c.at < now() - interval '1 day';
     PERFORM pg_notify('herald', '');
 END
 $$;
-COMMENT ON FUNCTION herald.tell_servers(text, json) IS 'Internal: the next version of the site.';
+COMMENT ON FUNCTION herald.tell_servers(text, json) IS 'Internal: the next version of the site, or the next order. Keeps the newest thousand and those of the last day.';
 
 CREATE FUNCTION herald.check_pattern(channel text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -114,47 +98,52 @@ CREATE FUNCTION herald.set_rule(channel text, anonymous_clients boolean DEFAULT 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    hook text;
     old  herald.rule;
     new_ herald.rule;
 BEGIN
     PERFORM herald.check_pattern(channel);
-    hook := CASE WHEN authorize IS NOT NULL THEN 'authorize' WHEN on_join IS NOT NULL THEN 'on_join' WHEN on_message IS NOT NULL THEN 'on_message'
-                 WHEN on_leave IS NOT NULL THEN 'on_leave' WHEN on_connect IS NOT NULL THEN 'on_connect'
-                 WHEN on_disconnect IS NOT NULL THEN 'on_disconnect' END;
-    IF hook IS NOT NULL THEN
-        PERFORM herald.refuse(format('the hook %s is', hook), 'Rules have no hooks yet: use a rule''s flags.');
-    ELSIF presence THEN
-        PERFORM herald.refuse('presence is', 'Leave presence out.');
-    ELSIF private_messaging THEN
-        PERFORM herald.refuse('private messaging is', 'Leave private_messaging out.');
-    ELSIF message_history < 0 THEN
+    IF message_history < 0 THEN
         RAISE EXCEPTION 'herald: message_history is 0 or more' USING ERRCODE = '22023';
     END IF;
     LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO old FROM herald.rule r WHERE r.channel = set_rule.channel COLLATE "C";
     INSERT INTO herald.rule AS r (channel, anonymous_clients, public_messaging, public_auth, private_messaging, private_auth, auth_channel,
-                                  presence, message_history, active)
+                                  presence, message_history, active, authorize, on_join, on_message, on_leave, on_connect, on_disconnect)
         VALUES (channel, coalesce(anonymous_clients, old.anonymous_clients, false), coalesce(public_messaging, old.public_messaging, false),
                 coalesce(public_auth, old.public_auth, false), coalesce(private_messaging, old.private_messaging, false),
                 coalesce(private_auth, old.private_auth, false), coalesce(auth_channel, old.auth_channel, false),
-                coalesce(presence, old.presence, false), coalesce(message_history, old.message_history, 0), coalesce(active, old.active, true))
+                coalesce(presence, old.presence, false), coalesce(message_history, old.message_history, 0), coalesce(active, old.active, true),
+                herald.take_function('authorize', authorize, old.authorize), herald.take_function('on_join', on_join, old.on_join),
+                herald.take_function('on_message', on_message, old.on_message), herald.take_function('on_leave', on_leave, old.on_leave),
+                herald.take_function('on_connect', on_connect, old.on_connect),
+                herald.take_function('on_disconnect', on_disconnect, old.on_disconnect))
         ON CONFLICT ON CONSTRAINT rule_pkey DO UPDATE SET
             anonymous_clients = EXCLUDED.anonymous_clients, public_messaging = EXCLUDED.public_messaging, public_auth = EXCLUDED.public_auth,
             private_messaging = EXCLUDED.private_messaging, private_auth = EXCLUDED.private_auth, auth_channel = EXCLUDED.auth_channel,
-            presence = EXCLUDED.presence, message_history = EXCLUDED.message_history, active = EXCLUDED.active
+            presence = EXCLUDED.presence, message_history = EXCLUDED.message_history, active = EXCLUDED.active,
+            authorize = EXCLUDED.authorize, on_join = EXCLUDED.on_join, on_message = EXCLUDED.on_message, on_leave = EXCLUDED.on_leave,
+            on_connect = EXCLUDED.on_connect, on_disconnect = EXCLUDED.on_disconnect
         RETURNING * INTO new_;
     IF new_ IS DISTINCT FROM old THEN
         PERFORM herald.rejudge();
     END IF;
+    PERFORM herald.clean_hooks();
     PERFORM herald.tell_servers('set_rule', to_json(new_));
 END
 $$;
 COMMENT ON FUNCTION herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,
                                     regproc, regproc, regproc, regproc, regproc, regproc) IS
 'Makes or changes the rule for a channel name, prefix/*, schema.* or *. Arguments that are left out (NULL) keep what is; a new
-rule starts with everything false, message_history 0 and active true. Hooks, presence and private messaging are refused until
-the next release.';
+rule starts with everything false, message_history 0, active true and no functions.
+Functions: authorize(channel text, identity json, action text) returns boolean decides who may join and send (action join or send;
+identity {"dbo_id":12,"row_id":"34","extras":{}}, NULL for anonymous clients; false and NULL refuse). on_join, on_message, on_leave,
+on_connect, on_disconnect(action text, channel text, client json, options json, payload json) returns json, or void where it is not
+on_message: its result replaces the payload, NULL drops the message. RAISE EXCEPTION ''reason'' in on_join or on_message refuses, and
+the client is told the reason; of any other error it is told nothing. jsonb may stand for json.
+A function must be SECURITY DEFINER; you and herald_hook need EXECUTE on it. It is called with search_path = pg_catalog, pg_temp,
+so it should SET its own. A ''-'' takes a function away: set_rule(''room'', authorize => ''-''). Of overloaded ones name the types:
+authorize => ''app.f(text,json,text)''::regprocedure. A function that was dropped and made again by its owner goes on; by another
+owner, only after set_rule() has taken it again.';
 
 CREATE FUNCTION herald.rejudge() RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -171,6 +160,7 @@ BEGIN
         RAISE EXCEPTION 'herald: there is no rule for %', coalesce(quote_literal(channel), 'NULL') USING ERRCODE = '42704';
     END IF;
     PERFORM herald.rejudge();
+    PERFORM herald.clean_hooks();
     PERFORM herald.tell_servers('drop_rule', json_build_object('channel', channel));
 END
 $$;
@@ -178,7 +168,8 @@ COMMENT ON FUNCTION herald.drop_rule(text) IS 'Removes a rule; the next less spe
 
 CREATE VIEW herald.rules AS
     SELECT r.channel COLLATE "default" AS channel, r.anonymous_clients, r.public_messaging, r.public_auth, r.private_messaging, r.private_auth, r.auth_channel,
-           r.presence, r.message_history, r.active FROM herald.rule r ORDER BY r.channel;
+           r.presence, r.message_history, r.active, r.authorize, r.on_join, r.on_message, r.on_leave, r.on_connect, r.on_disconnect
+      FROM herald.rule r ORDER BY r.channel;
 COMMENT ON VIEW herald.rules IS 'The rules, as set by set_rule().';
 COMMENT ON COLUMN herald.rules.channel IS 'A name, prefix/*, schema.* or *';
 COMMENT ON COLUMN herald.rules.anonymous_clients IS 'Clients without an identity may join';
@@ -190,6 +181,12 @@ COMMENT ON COLUMN herald.rules.auth_channel IS 'Messages marked authenticated go
 COMMENT ON COLUMN herald.rules.presence IS 'Members are listed';
 COMMENT ON COLUMN herald.rules.message_history IS 'How many events are kept for ever; above 0 messages go through the log';
 COMMENT ON COLUMN herald.rules.active IS 'An inactive rule is as good as absent';
+COMMENT ON COLUMN herald.rules.authorize IS 'The function that decides who may join and send';
+COMMENT ON COLUMN herald.rules.on_join IS 'The function that hears of a join first, and may refuse it';
+COMMENT ON COLUMN herald.rules.on_message IS 'The function that each message passes';
+COMMENT ON COLUMN herald.rules.on_leave IS 'The function that hears when a client leaves';
+COMMENT ON COLUMN herald.rules.on_connect IS 'The function that hears of new sessions';
+COMMENT ON COLUMN herald.rules.on_disconnect IS 'The function that hears of ended sessions';
 
 -- ---------------------------------------------------------------------------------------------- canonicals, switch
 
@@ -237,7 +234,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.version() IS 'For the server: the newest version of the site.';
 
-CREATE FUNCTION herald.site() RETURNS text
+CREATE FUNCTION herald.site(since bigint DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT json_build_object(
         'version', herald.version(),
@@ -246,20 +243,27 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         'rules', (SELECT coalesce(json_agg(json_build_object(
                       'channel', r.channel, 'anonymous_clients', r.anonymous_clients, 'public_messaging', r.public_messaging,
                       'public_auth', r.public_auth, 'private_messaging', r.private_messaging, 'private_auth', r.private_auth,
-                      'auth_channel', r.auth_channel, 'presence', r.presence, 'message_history', r.message_history) ORDER BY r.channel), '[]')
-                    FROM herald.rule r WHERE r.active))::text
+                      'auth_channel', r.auth_channel, 'presence', r.presence, 'message_history', r.message_history,
+                      'authorize', r.authorize, 'on_join', r.on_join, 'on_message', r.on_message, 'on_leave', r.on_leave,
+                      'on_connect', r.on_connect, 'on_disconnect', r.on_disconnect) ORDER BY r.channel), '[]')
+                    FROM herald.rule r WHERE r.active),
+        'orders', (SELECT coalesce(json_agg(
+                       CASE c.kind WHEN 'forget' THEN json_build_object('kind', c.kind, 'channel', c.args -> 'channel')
+                       ELSE json_build_object('kind', c.kind, 'dbo_id', c.args -> 'dbo_id', 'row_id', c.args -> 'row_id',
+                                              'socket_id', c.args -> 'socket_id', 'channel', c.args -> 'channel', 'reason', c.args -> 'reason') END
+                       ORDER BY c.version), '[]')
+                     FROM herald.command c WHERE c.version > since AND c.kind IN ('disconnect', 'forget')))::text
 $$;
-COMMENT ON FUNCTION herald.site() IS 'For the server: version, switch, canonicals and active rules as JSON.';
+COMMENT ON FUNCTION herald.site(bigint) IS
+'For the server: version, switch, canonicals, active rules, and the orders (disconnect, forget) given after a version, as JSON.
+NULL, at the start: no orders, as no session is older than the server.';
 
-GRANT EXECUTE ON FUNCTION herald.publish(text, jsonb, int, text), herald.disconnect(int, text, text, text, text)
-    TO herald_publisher, herald_server;
-GRANT EXECUTE ON FUNCTION herald.forget(text), herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
+GRANT EXECUTE ON FUNCTION herald.publish(text, jsonb, int, text) TO herald_publisher, herald_server;
+GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
     herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,
                     regproc, regproc, regproc, regproc, regproc, regproc) TO herald_admin;
-GRANT EXECUTE ON FUNCTION herald.version(), herald.site() TO herald_server;
--- disconnect() and forget() run with their caller's rights as long as they only refuse.
-GRANT EXECUTE ON FUNCTION herald.refuse(text, text) TO herald_publisher, herald_admin, herald_server;
-GRANT SELECT ON herald.rules, herald.presence TO herald_server, herald_admin;
+GRANT EXECUTE ON FUNCTION herald.version(), herald.site(bigint) TO herald_server;
+GRANT SELECT ON herald.rules TO herald_server, herald_admin;
 
 INSERT INTO herald.canonical (name) VALUES (herald.new_canonical());
 INSERT INTO herald.schema_step (step, name) VALUES (9, 'site');

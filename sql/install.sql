@@ -9,7 +9,7 @@
 -- than the highest file, the database is newer than these files, and nothing may be done.
 
 \set ON_ERROR_STOP on
-\set newest 9
+\set newest 10
 SET client_min_messages = notice;
 
 SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
@@ -21,7 +21,7 @@ SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
 
 SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed < 2 AS needs_2, :installed < 3 AS needs_3,
        :installed < 4 AS needs_4, :installed < 5 AS needs_5, :installed < 6 AS needs_6, :installed < 7 AS needs_7,
-       :installed < 8 AS needs_8, :installed < 9 AS needs_9 \gset
+       :installed < 8 AS needs_8, :installed < 9 AS needs_9, :installed < 10 AS needs_10 \gset
 \if :is_newer
     \echo 'herald: the database has step' :installed 'and these files end with step' :newest ': use newer files'
     DO $$ BEGIN RAISE EXCEPTION 'herald: refusing to downgrade'; END $$;
@@ -78,6 +78,12 @@ SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed <
 \if :needs_9
     BEGIN;
     \ir 0009_site.sql
+    COMMIT;
+\endif
+
+\if :needs_10
+    BEGIN;
+    \ir 0010_access.sql
     COMMIT;
 \endif
 

@@ -18,7 +18,7 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
     DROP SCHEMA IF EXISTS herald CASCADE;
     PERFORM pg_catalog.set_config('client_min_messages', 'notice', true);
-    FOREACH role_name IN ARRAY ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_capture', 'herald_owner'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_hook', 'herald_capture', 'herald_owner'] LOOP
         CONTINUE WHEN pg_catalog.to_regrole(role_name) IS NULL;
         -- What it still owns here was never ours: DROP OWNED would take somebody's tables along.
         IF EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.oid = d.dbid

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The table of static answers, made once at the start from the built-in files. It is not changed
- * afterwards, so all workers read it without a lock. The one answer that can change, which
- * canonical the example pages shall use, has no body here: the worker makes it from its gate. */
+ * afterwards, so all workers read it without a lock. Two answers have no body here: which canonical
+ * the example pages shall use, which the worker makes from its gate, and the demo's sign-in. */
 #include "pages.h"
 
 #include <stdlib.h>
@@ -9,10 +9,12 @@
 
 #include "assets.h"
 #include "base/mem.h"
+#include "demo_token.h"
 
 struct pages {
     struct net_page *list;
     size_t n;
+    struct tokens_options tokens; /* of the demo's sign-in */
 };
 
 static const char *content_type(const char *path)
@@ -56,7 +58,7 @@ static bool starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-struct pages *pages_new(bool has_examples)
+struct pages *pages_new(bool has_examples, const struct tokens_options *tokens)
 {
     struct pages *pages = mem_zalloc(sizeof(*pages));
     for (size_t i = 0; i < n_assets; i++) {
@@ -76,6 +78,10 @@ struct pages *pages_new(bool has_examples)
     }
     if (has_examples) {
         add(pages, mem_strdup("/examples/config.json"), "application/json", NULL);
+        add(pages, mem_strdup("/examples/token"), "application/json", NULL);
+        pages->tokens = *tokens;
+        pages->list[pages->n - 1].make = demo_token_make;
+        pages->list[pages->n - 1].ctx = &pages->tokens;
     }
     qsort(pages->list, pages->n, sizeof(*pages->list), by_path);
     return pages;

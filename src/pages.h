@@ -7,11 +7,13 @@
 
 #include <stdbool.h>
 
+#include "auth/tokens.h"
 #include "net/net.h"
 
 struct pages;
 
-struct pages *pages_new(bool has_examples);
+/* tokens: of the examples' sign-in; its texts must outlive the pages. */
+struct pages *pages_new(bool has_examples, const struct tokens_options *tokens);
 const struct net_page *pages_list(const struct pages *pages,
                                   size_t *n); /* sorted by path; lives with the pages */
 void pages_free(struct pages *pages);

@@ -279,10 +279,9 @@ static uint32_t worker_count(const struct config *config)
     return cores > 2 ? (uint32_t)cores - 1 : 1;
 }
 
-static enum status make_tokens(struct server *server, struct err *err)
+static struct tokens_options tokens_options(const struct config *config)
 {
-    const struct config *config = server->config;
-    struct tokens_options options = {
+    return (struct tokens_options){
         .secret_file = config->token_secret_file,
         .secret_algorithm = config->token_secret_algorithm,
         .key_file = config->token_key_file,
@@ -298,6 +297,11 @@ static enum status make_tokens(struct server *server, struct err *err)
         .extras_claim = config->token_extras_claim,
         .max_bytes = config->token_max_bytes,
     };
+}
+
+static enum status make_tokens(struct server *server, struct err *err)
+{
+    struct tokens_options options = tokens_options(server->config);
     if (tokens_new(&options, &server->tokens, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -442,7 +446,8 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     server.loop = loop_new();
     server.commands = mailbox_new(sizeof(struct command *));
     server.waker = loop_waker_new(server.loop, on_commands, &server);
-    server.pages = pages_new(server.extras->has_examples);
+    struct tokens_options token_options = tokens_options(config);
+    server.pages = pages_new(server.extras->has_examples, &token_options);
     uint32_t n_workers = worker_count(config);
     if (make_tokens(&server, err) != STATUS_OK || make_net(&server, n_workers, err) != STATUS_OK) {
         server.exit_code = err->code;

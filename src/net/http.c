@@ -215,9 +215,25 @@ uint64_t http_page_tag(const struct net_page *page)
     return page->body ? hash_keyed(key, page->body, page->len) : 0;
 }
 
+static void answer_made(struct socket *socket, const struct http_head *head,
+                        const struct net_page *page)
+{
+    struct buf json = {0};
+    if (page->make(page->ctx, head->query, &json)) {
+        answer_json(socket, head, 200, NO_STORE, &json);
+    } else {
+        buf_release(&json);
+        answer_text(socket, head, 400, NULL, "the query is not what this takes\n");
+    }
+}
+
 static void answer_page(struct socket *socket, const struct http_head *head,
                         const struct net_page *page)
 {
+    if (page->make) {
+        answer_made(socket, head, page);
+        return;
+    }
     if (!page->body) {
         answer_canonical(socket, head);
         return;

@@ -5,6 +5,7 @@
 #ifndef HERALD_NET_NET_H
 #define HERALD_NET_NET_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "core/authenticator.h"
 #include "core/protocol.h"
@@ -15,8 +16,12 @@ struct net;
 struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
     const char *path;
     const char *content_type;
-    const char *body; /* NULL: {"canonical":"…"}, the gate's first one */
+    const char *body; /* NULL: {"canonical":"…"}, the gate's first one; or see `make` */
     size_t len;
+    /* Writes the body anew for each request, JSON that nobody may keep. Any worker's thread. False:
+     * the query is not what it takes (400). NULL: none. */
+    bool (*make)(void *ctx, struct str query, struct buf *json);
+    void *ctx;
 };
 
 struct net_options {

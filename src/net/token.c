@@ -18,8 +18,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "proto/http_query.h"
 
-static const char query_name[] = "access_token=";
 static const char bearer_scheme[] = "Bearer ";
 
 /* ---- where it stands ---- */
@@ -38,50 +38,6 @@ static struct str from_authorization(const struct http_head *head)
     return value;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    const char *at = c != '\0' ? strchr(digits, c) : NULL;
-    int value = at ? (int)(at - digits) : -1;
-    return value < 16 ? value : value - 6;
-}
-
-/* A percent sign that begins no escape stands for itself, and so does a plus: no token has a space
- * in it. */
-static struct str percent_decode(struct str text, struct buf *decoded)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        int high = -1, low = -1;
-        if (text.ptr[i] == '%' && i + 2 < text.len) {
-            high = hex_digit(text.ptr[i + 1]);
-            low = hex_digit(text.ptr[i + 2]);
-        }
-        if (high >= 0 && low >= 0) {
-            buf_char(decoded, (char)(high * 16 + low));
-            i += 2;
-        } else {
-            buf_char(decoded, text.ptr[i]);
-        }
-    }
-    return (struct str){decoded->data, decoded->len};
-}
-
-/* The value of the first such parameter, as it stands; absent without one. */
-static struct str from_query(struct str query)
-{
-    while (query.len > 0) {
-        const char *end = memchr(query.ptr, '&', query.len);
-        size_t len = end ? (size_t)(end - query.ptr) : query.len;
-        if (str_starts((struct str){query.ptr, len}, STR(query_name))) {
-            size_t name_len = strlen(query_name);
-            return (struct str){query.ptr + name_len, len - name_len};
-        }
-        size_t step = end ? len + 1 : len;
-        query = (struct str){query.ptr + step, query.len - step};
-    }
-    return (struct str){0};
-}
-
 static struct str find(const struct net_options *options, const struct http_head *head,
                        struct buf *decoded)
 {
@@ -90,7 +46,7 @@ static struct str find(const struct net_options *options, const struct http_head
         token = from_authorization(head);
     }
     if (token.len == 0 && options->takes_token_in_query) {
-        token = percent_decode(from_query(head->query), decoded);
+        token = http_query_value(head->query, "access_token", decoded);
     }
     return token;
 }

@@ -132,7 +132,8 @@ static void on_notice(void *arg, const PGresult *notice)
     if (severity && message && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
         free(connection->last_words);
         connection->last_words = mem_strdup(message);
-    } else if (severity && message && strcmp(severity, "WARNING") == 0) {
+    } else if (severity && message && strcmp(severity, "WARNING") == 0 &&
+               !connection->options.is_quiet) {
         warn_once(connection, message);
     } else {
         log_debug("%s: %s", connection->options.name,

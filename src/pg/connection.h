@@ -15,6 +15,7 @@ struct connection_options {
     const char *url;           /* libpq URI or keyword/value string; copied */
     uint32_t query_timeout_ms; /* deadline of every query */
     bool is_pipelined;         /* queries are sent without waiting for the answers before them */
+    bool is_quiet; /* functions of others run here: what they warn of is for debugging only */
     void *arg;
     void (*on_open)(void *arg); /* connected: queries may be sent */
     /* The connection, or the attempt to make one, is lost; its queries have been answered (is_lost)

@@ -15,6 +15,7 @@ enum connection_state {
 
 struct query {
     struct query *next;
+    const char *const *before; /* statements before it; NULL: none */
     const char *sql;
     struct params params; /* released once it is sent */
     query_fn *done;

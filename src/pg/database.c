@@ -4,25 +4,35 @@
  *   sequencer     main connection: outbox and messages → log → sink
  *   reader        second connection: reads of channels, pipelined
  *   maintenance   sweep, trim and the lag alarm, on the second connection
+ *   members       herald.presence, on the second connection
+ *   hooks         a few more connections: the owner's functions
  *
- * Two connections in all, however many sessions and channels there are. The second follows the
- * first: it is made when the first one serves and closed when that is lost, because after a
- * failover both must speak to the same server. */
+ * A fixed number of connections, however many sessions and channels there are. All follow the
+ * first: they are made when that one serves and closed when it is lost, because after a failover
+ * all must speak to the same server.
+ *
+ * The end: what a hook answers may become a message for the log, and a message that is stored may
+ * let its session go on to the next hook. So it is over when neither has anything left. */
 #include "pg/database.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "pg/hooks/hooks.h"
 #include "pg/maintenance.h"
+#include "pg/members.h"
 #include "pg/reader.h"
-#include "pg/sequencer.h"
+#include "pg/sequencer/sequencer.h"
 
 struct database {
-    struct database_options options; /* url is not ours and not used after database_new */
+    struct database_options options; /* its strings are not ours, not used after database_new */
     struct sequencer *sequencer;
     struct reader *reader;
     struct maintenance *maintenance;
+    struct members *members;
+    struct hooks *hooks;
     struct loop_timer *stop_timer; /* the drain's deadline, then the last turn */
+    bool is_finishing;             /* nothing is pending any more, but the last write */
     bool is_stopped;
     loop_fn *stopped;
     void *stopped_arg;
@@ -40,19 +50,24 @@ static void on_serving(void *arg)
 {
     struct database *database = arg;
     reader_start(database->reader);
+    members_start(database->members);
+    hooks_start(database->hooks);
 }
 
 static void on_away(void *arg)
 {
     struct database *database = arg;
     maintenance_stop(database->maintenance);
+    members_pause(database->members);
     reader_pause(database->reader);
+    hooks_pause(database->hooks);
 }
 
 static void on_reader_open(void *arg)
 {
     struct database *database = arg;
     maintenance_start(database->maintenance);
+    members_send(database->members);
 }
 
 static void on_batch(void *arg)
@@ -76,21 +91,51 @@ static bool append(void *ctx, struct event *message, struct session_id sender)
     return sequencer_append(database->sequencer, message, sender);
 }
 
+static void call(void *ctx, const struct store_call *asked, store_call_fn *done, void *arg)
+{
+    struct database *database = ctx;
+    hooks_call(database->hooks, asked, done, arg);
+}
+
+static void check_token(void *ctx, struct str token, store_token_fn *done, void *arg)
+{
+    struct database *database = ctx;
+    hooks_check_token(database->hooks, token, done, arg);
+}
+
+static void tell_members(void *ctx, bool is_reset, const struct store_member *told, size_t n)
+{
+    struct database *database = ctx;
+    members_tell(database->members, is_reset, told, n);
+}
+
 struct store database_store(struct database *database)
 {
-    return (struct store){.ctx = database, .read = read_channel, .append = append};
+    return (struct store){
+        .ctx = database,
+        .read = read_channel,
+        .append = append,
+        .call = call,
+        .check_token = check_token,
+        .members = tell_members,
+    };
 }
 
 /* ---- life ---- */
 
+/* Whoever hears that something failed may ask the next thing, which then fails, too. */
 static void end(struct database *database)
 {
     if (!database->is_stopped) {
         database->is_stopped = true;
         maintenance_stop(database->maintenance);
+        members_pause(database->members);
         sequencer_stop(database->sequencer);
-        reader_stop(database->reader);
     }
+    do {
+        hooks_stop(database->hooks);
+        reader_stop(database->reader);
+    } while (!hooks_is_idle(database->hooks));
 }
 
 static void on_stop_timer(void *arg)
@@ -100,10 +145,43 @@ static void on_stop_timer(void *arg)
     database->stopped(database->stopped_arg);
 }
 
+static void on_finished(void *arg)
+{
+    struct database *database = arg;
+    if (!database->is_stopped) {
+        loop_timer_start(database->stop_timer, 0, 0);
+    }
+}
+
 static void on_drained(void *arg)
 {
     struct database *database = arg;
-    loop_timer_start(database->stop_timer, 0, 0);
+    if (database->is_finishing || !hooks_is_idle(database->hooks)) {
+        return;
+    }
+    database->is_finishing = true;
+    if (!members_finish(database->members, on_finished, database)) {
+        on_finished(database);
+    }
+}
+
+static void on_idle(void *arg)
+{
+    struct database *database = arg;
+    sequencer_drain(database->sequencer); /* says so again if it is */
+}
+
+static struct hooks *make_hooks(struct database *database, struct loop *loop)
+{
+    struct hooks_options options = {
+        .url = database->options.url,
+        .timeout_ms = database->options.hook_timeout_ms,
+        .n_connections = database->options.hook_connections,
+        .token_function = database->options.token_function,
+        .arg = database,
+        .on_idle = on_idle,
+    };
+    return hooks_new(loop, &options);
 }
 
 struct database *database_new(struct loop *loop, const struct database_options *options)
@@ -134,6 +212,8 @@ struct database *database_new(struct loop *loop, const struct database_options *
     database->reader = reader_new(loop, &reader_options);
     database->maintenance =
         maintenance_new(loop, reader_connection(database->reader), options->retention_hours);
+    database->members = members_new(reader_connection(database->reader), options->node);
+    database->hooks = make_hooks(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
 }
@@ -148,6 +228,7 @@ void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, 
     database->stopped = done;
     database->stopped_arg = arg;
     loop_timer_start(database->stop_timer, drain_ms, 0);
+    hooks_drain(database->hooks);
     sequencer_drain(database->sequencer);
 }
 
@@ -158,8 +239,10 @@ void database_free(struct database *database)
     }
     end(database);
     loop_timer_free(database->stop_timer);
-    reader_free(database->reader); /* first: its queries answer to maintenance */
+    hooks_free(database->hooks);
+    reader_free(database->reader); /* before those that its queries answer to */
     maintenance_free(database->maintenance);
+    members_free(database->members);
     sequencer_free(database->sequencer);
     free(database);
 }

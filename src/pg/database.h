@@ -11,7 +11,7 @@
 
 /* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
  * warned about. */
-enum { DATABASE_SCHEMA_STEP = 9 };
+enum { DATABASE_SCHEMA_STEP = 10 };
 
 struct database;
 
@@ -36,7 +36,7 @@ struct database_options {
 struct database *database_new(struct loop *loop, const struct database_options *options);
 struct store database_store(struct database *database);
 void database_start(struct database *database, struct store_sink sink);
-/* Gives pending messages up to drain_ms to be stored, then ends the connections and calls done. */
+/* Gives pending messages and calls up to drain_ms, then ends the connections and calls done. */
 void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, void *arg);
 void database_free(struct database *database);
 

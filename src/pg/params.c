@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* From pg_type.dat; built-in types keep their numbers for ever. */
-enum { TYPE_INT8 = 20, TYPE_INT4 = 23, TYPE_TEXT = 25, TYPE_TEXT_ARRAY = 1009 };
+enum { TYPE_BOOL = 16, TYPE_INT8 = 20, TYPE_INT4 = 23, TYPE_TEXT = 25, TYPE_TEXT_ARRAY = 1009 };
 enum { HAS_NULLS_AT = 4 }; /* byte position of the flag in an array */
 
 static void add_u32(struct buf *buf, uint32_t value)
@@ -54,11 +54,23 @@ void params_text(struct params *params, struct str value)
     end(params);
 }
 
+void params_bool(struct params *params, bool value)
+{
+    begin(params, TYPE_BOOL);
+    buf_char(&params->bytes, value ? 1 : 0);
+    end(params);
+}
+
 void params_int(struct params *params, int32_t value)
 {
     begin(params, TYPE_INT4);
     add_u32(&params->bytes, (uint32_t)value);
     end(params);
+}
+
+void params_null_int(struct params *params)
+{
+    add_null(params, TYPE_INT4);
 }
 
 void params_bigint(struct params *params, int64_t value)

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { PARAMS_MAX = 7 };
+enum { PARAMS_MAX = 9 };
 
 struct params {
     int n;
@@ -20,7 +20,9 @@ struct params {
 };
 
 void params_text(struct params *params, struct str value); /* an absent span is NULL */
+void params_bool(struct params *params, bool value);
 void params_int(struct params *params, int32_t value);
+void params_null_int(struct params *params);
 void params_bigint(struct params *params, int64_t value);
 void params_null_bigint(struct params *params);
 /* A text[] of n elements: array_begin, n times array_add, array_end. */

@@ -11,6 +11,9 @@
  * NULL comes after CommandComplete already and a PGRES_PIPELINE_SYNC result stands for
  * ReadyForQuery.
  *
+ * A query may have statements before it, in its transaction: their results come first, so the last
+ * rows are the query's own.
+ *
  * Both ways a query is answered at the end of its transaction, never earlier, and an error beats
  * rows. */
 #include <assert.h>
@@ -40,6 +43,16 @@ static void set_deadline(struct connection *connection)
     loop_timer_start(connection->timer, due_ms > now_ms ? due_ms - now_ms : 1, 0);
 }
 
+/* A statement that fails takes those behind it along, up to the Sync. */
+static bool send_before(struct connection *connection, const struct query *query)
+{
+    bool is_sent = true;
+    for (const char *const *sql = query->before; is_sent && sql && *sql; sql++) {
+        is_sent = PQsendQueryParams(connection->conn, *sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
+    }
+    return is_sent;
+}
+
 static bool send_query(struct connection *connection, struct query *query)
 {
     const char *values[PARAMS_MAX];
@@ -52,7 +65,8 @@ static bool send_query(struct connection *connection, struct query *query)
                                               : params->bytes.data + params->starts[i];
         formats[i] = 1;
     }
-    return PQsendQueryParams(connection->conn, query->sql, params->n, params->types, values,
+    return send_before(connection, query) &&
+           PQsendQueryParams(connection->conn, query->sql, params->n, params->types, values,
                              params->lengths, formats, 0) == 1 &&
            (!connection->options.is_pipelined || PQpipelineSync(connection->conn) == 1);
 }
@@ -81,11 +95,13 @@ static void send_more(struct connection *connection)
     }
 }
 
-void connection_query(struct connection *connection, const char *sql, struct params *params,
-                      query_fn *done, void *arg)
+void connection_query_after(struct connection *connection, const char *const *before,
+                            const char *sql, struct params *params, query_fn *done, void *arg)
 {
     assert(connection->state == CONNECTION_STATE_OPEN);
+    assert(!before || connection->options.is_pipelined);
     struct query *query = mem_zalloc(sizeof(*query));
+    query->before = before;
     query->sql = sql;
     query->done = done;
     query->arg = arg;
@@ -101,6 +117,12 @@ void connection_query(struct connection *connection, const char *sql, struct par
     if (!connection->is_broken) {
         send_more(connection);
     }
+}
+
+void connection_query(struct connection *connection, const char *sql, struct params *params,
+                      query_fn *done, void *arg)
+{
+    connection_query_after(connection, NULL, sql, params, done, arg);
 }
 
 /* ---- answering ---- */
@@ -154,9 +176,9 @@ static bool keep_result(const struct connection *connection, struct query *query
         return !is_pipelined;
     }
     ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_PIPELINE_SYNC) {
-        PQclear(result);
-        return true;
+    if (status == PGRES_PIPELINE_SYNC || status == PGRES_PIPELINE_ABORTED) {
+        PQclear(result); /* what was skipped says nothing that the error before it has not said */
+        return status == PGRES_PIPELINE_SYNC;
     }
     PGresult **place =
         status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? &query->rows : &query->error;

@@ -23,6 +23,12 @@ typedef void query_fn(void *arg, const struct query_result *result);
 void connection_query(struct connection *connection, const char *sql, struct params *params,
                       query_fn *done, void *arg);
 
+/* The same on a pipelined connection, with statements before it, without parameters and in the same
+ * transaction: their rows are not told, an error in one of them is the query's. `before` ends with
+ * NULL and lives as long as `sql`. */
+void connection_query_after(struct connection *connection, const char *const *before,
+                            const char *sql, struct params *params, query_fn *done, void *arg);
+
 /* The rows now belong to the caller, who must PQclear them. */
 PGresult *query_take_rows(const struct query_result *result);
 

@@ -31,7 +31,7 @@ struct read {
     struct reader *reader;
     char *channel;
     char *since_epoch;
-    struct store_query query; /* its spans point to the two above */
+    struct store_query query; /* its spans point to the two above; has a reference to its viewer */
     store_answer_fn *done;
     void *arg;
     uint64_t asked_ms;
@@ -74,6 +74,7 @@ static void free_read(struct read *read)
 {
     free(read->channel);
     free(read->since_epoch);
+    identity_unref(read->query.viewer);
     free(read);
 }
 
@@ -96,6 +97,17 @@ static struct str safe_epoch(struct str epoch)
 {
     bool is_text = epoch.ptr && !memchr(epoch.ptr, 0, epoch.len) && str_is_utf8(epoch);
     return is_text ? epoch : STR("");
+}
+
+static void add_viewer(struct params *params, const struct identity *viewer)
+{
+    params_bool(params, viewer != NULL);
+    if (viewer && viewer->dbo_id != 0) {
+        params_int(params, viewer->dbo_id);
+    } else {
+        params_null_int(params);
+    }
+    params_text(params, viewer ? viewer->row_id : (struct str){0});
 }
 
 static void send(struct reader *reader, struct read *read)
@@ -123,9 +135,10 @@ static void send(struct reader *reader, struct read *read)
         params_text(&params, (struct str){0});
         params_null_bigint(&params);
     }
+    add_viewer(&params, query->viewer);
     connection_query(reader->connection,
                      "SELECT epoch, head, gap, id, seq, at, action, client, options, payload"
-                     " FROM herald.read_channel($1, $2, $3, $4, $5, $6)",
+                     " FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                      &params, on_rows, read);
 }
 
@@ -164,6 +177,7 @@ void reader_read(struct reader *reader, const struct store_query *query, store_a
     read->query = *query;
     read->query.channel.ptr = read->channel;
     read->query.since_epoch.ptr = read->since_epoch;
+    read->query.viewer = identity_ref(query->viewer);
     read->done = done;
     read->arg = arg;
     read->asked_ms = clock_ms();

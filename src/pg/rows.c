@@ -27,6 +27,24 @@ bool rows_bool(const PGresult *rows, int row, int column)
     return str_equals(rows_text(rows, row, column), STR("t"));
 }
 
+/* Whom dbo_id and row_id name. What is there but cannot name anybody is for nobody: a mistake must
+ * not show one user's events to all. (No identity has an absent row_id that an audience could name.) */
+static struct audience named_audience(const json_t *dbo_id, const json_t *row_id)
+{
+    json_int_t number = json_integer_value(dbo_id);
+    bool has_row = row_id && !json_is_null(row_id);
+    if (!json_is_integer(dbo_id) || number == 0 || number < INT32_MIN ||
+        number > INT32_MAX ||
+        (has_row && !json_is_string(row_id))) {
+        return (struct audience){.kind = AUDIENCE_USER};
+    }
+    return (struct audience){
+        .kind = has_row ? AUDIENCE_USER : AUDIENCE_TABLE,
+        .dbo_id = (int32_t)number,
+        .row_id = {json_string_value(row_id), json_string_length(row_id)},
+    };
+}
+
 /* Options exist on few events, so they may cost a parser. They say for whom the event is:
  * {"authenticated":true} for those who are signed in, {"dbo_id":12} for one table's users,
  * {"dbo_id":12,"row_id":"34"} for one user. Returns the parsed text, which holds the row_id. */
@@ -38,11 +56,8 @@ static json_t *read_options(struct str options, struct audience *audience)
     }
     json_t *json = json_loadb(options.ptr, options.len, 0, NULL);
     const json_t *dbo_id = json_object_get(json, "dbo_id");
-    const json_t *row_id = json_object_get(json, "row_id");
-    if (json_is_integer(dbo_id)) {
-        audience->dbo_id = (int32_t)json_integer_value(dbo_id);
-        audience->kind = json_is_string(row_id) ? AUDIENCE_USER : AUDIENCE_TABLE;
-        audience->row_id = (struct str){json_string_value(row_id), json_string_length(row_id)};
+    if (!json || (dbo_id && !json_is_null(dbo_id))) {
+        *audience = named_audience(dbo_id, json_object_get(json, "row_id"));
     } else if (json_is_true(json_object_get(json, "authenticated"))) {
         audience->kind = AUDIENCE_AUTHENTICATED;
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* herald.site() answers with one JSON text, so that rules, canonicals and switch are of one
+/* herald.site() answers with one JSON text, so that rules, canonicals, switch and orders are of one
  * snapshot:
  *
- *   {"version":7,"enabled":true,"canonicals":["…"],"rules":[{"channel":"room/1","anonymous_clients":true,
- * …}]}
+ *   {"version":7,"enabled":true,"canonicals":["…"],
+ *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", …}],
+ *    "orders":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
+ *              {"kind":"forget","channel":"room/1"}]}
  *
  * Unknown members are left alone: a newer schema may say more. A missing one means that the
  * function is not the one this program knows, and then nothing is taken over. */
@@ -32,6 +34,24 @@ static bool load_number(const json_t *object, const char *name, uint64_t most, u
     return true;
 }
 
+/* null: none. */
+static bool load_text(const json_t *object, const char *name, char **out)
+{
+    const json_t *value = json_object_get(object, name);
+    *out = mem_strdup(json_string_value(value));
+    return json_is_string(value) || json_is_null(value);
+}
+
+static bool load_functions(const json_t *object, struct rule *rule)
+{
+    return load_text(object, "authorize", &rule->authorize) &&
+           load_text(object, "on_join", &rule->on_join) &&
+           load_text(object, "on_message", &rule->on_message) &&
+           load_text(object, "on_leave", &rule->on_leave) &&
+           load_text(object, "on_connect", &rule->on_connect) &&
+           load_text(object, "on_disconnect", &rule->on_disconnect);
+}
+
 static bool load_rule(const json_t *object, struct rule *rule)
 {
     uint64_t message_history = 0;
@@ -44,7 +64,8 @@ static bool load_rule(const json_t *object, struct rule *rule)
                        load_bool(object, "private_auth", &rule->private_auth) &&
                        load_bool(object, "auth_channel", &rule->auth_channel) &&
                        load_bool(object, "presence", &rule->presence) &&
-                       load_number(object, "message_history", UINT32_MAX, &message_history);
+                       load_number(object, "message_history", UINT32_MAX, &message_history) &&
+                       load_functions(object, rule);
     rule->message_history = (uint32_t)message_history;
     return is_complete;
 }
@@ -79,16 +100,77 @@ static bool load_canonicals(const json_t *array, struct site *site)
     return json_is_array(array);
 }
 
-struct site *site_load(struct str json)
+/* ---- orders ---- */
+
+static bool load_span(const json_t *object, const char *name, struct str *out)
+{
+    const json_t *value = json_object_get(object, name);
+    *out = (struct str){json_string_value(value), json_string_length(value)};
+    return !value || json_is_string(value) || json_is_null(value);
+}
+
+static bool load_dbo_id(const json_t *object, struct store_order *order)
+{
+    const json_t *value = json_object_get(object, "dbo_id");
+    json_int_t number = json_integer_value(value);
+    order->has_dbo_id = json_is_integer(value);
+    order->dbo_id = (int32_t)number;
+    return !value || json_is_null(value) ||
+           (json_is_integer(value) && number >= INT32_MIN && number <= INT32_MAX);
+}
+
+static bool load_order(const json_t *object, struct store_order *order)
+{
+    struct str kind = {0};
+    struct str reason = {0};
+    *order = (struct store_order){.kind = STORE_ORDER_DISCONNECT};
+    bool is_complete = load_span(object, "kind", &kind) && load_dbo_id(object, order) &&
+                       load_span(object, "row_id", &order->row_id) &&
+                       load_span(object, "socket_id", &order->socket_id) &&
+                       load_span(object, "channel", &order->channel) &&
+                       load_span(object, "reason", &reason);
+    order->reason = reason.ptr;
+    if (str_equals(kind, STR("forget"))) {
+        order->kind = STORE_ORDER_FORGET;
+        return is_complete;
+    }
+    return is_complete && str_equals(kind, STR("disconnect"));
+}
+
+static bool load_orders(const json_t *array, struct site_orders *orders)
+{
+    size_t n = json_array_size(array);
+    orders->items = mem_array(NULL, n + 1, sizeof(*orders->items));
+    for (size_t i = 0; i < n; i++) {
+        if (!load_order(json_array_get(array, i), &orders->items[i])) {
+            return false;
+        }
+        orders->n = i + 1;
+    }
+    return json_is_array(array);
+}
+
+void site_orders_release(struct site_orders *orders)
+{
+    json_decref(orders->text);
+    free(orders->items);
+    *orders = (struct site_orders){0};
+}
+
+/* ---- all ---- */
+
+struct site *site_load(struct str json, struct site_orders *orders)
 {
     json_t *root = json.ptr ? json_loadb(json.ptr, json.len, 0, NULL) : NULL;
     struct site *site = mem_zalloc(sizeof(*site));
+    *orders = (struct site_orders){.text = root};
     bool is_complete = load_number(root, "version", UINT64_MAX, &site->version) &&
                        load_bool(root, "enabled", &site->is_enabled) &&
                        load_canonicals(json_object_get(root, "canonicals"), site) &&
-                       load_rules(json_object_get(root, "rules"), site);
-    json_decref(root);
+                       load_rules(json_object_get(root, "rules"), site) &&
+                       load_orders(json_object_get(root, "orders"), orders);
     if (!is_complete) {
+        site_orders_release(orders);
         site_free(site);
         return NULL;
     }

@@ -2,9 +2,17 @@
 #ifndef HERALD_PG_SITE_LOADER_H
 #define HERALD_PG_SITE_LOADER_H
 
-#include "core/site.h"
+#include "core/store.h"
 
-/* The site in the JSON text that herald.site() returns. NULL: the text is not of that shape. */
-struct site *site_load(struct str json);
+struct site_orders { /* in the order in which they were given */
+    struct store_order *items;
+    size_t n;
+    void *text; /* what their spans point into */
+};
+
+/* The site in the JSON text that herald.site() returns, and the orders that came with it, which
+ * must be released. NULL: the text is not of that shape, and there is nothing to release. */
+struct site *site_load(struct str json, struct site_orders *orders);
+void site_orders_release(struct site_orders *orders);
 
 #endif

@@ -78,6 +78,25 @@ static void on_site(void *ctx, struct site *site)
     site_free(site);
 }
 
+static struct str keep(char out[64], struct str text)
+{
+    snprintf(out, 64, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
+    return text.ptr ? str_of(out) : (struct str){0};
+}
+
+static void on_order(void *ctx, const struct store_order *order)
+{
+    struct bed *bed = ctx;
+    assert(bed->n_sites > 0);
+    bed->order = *order;
+    bed->order.row_id = keep(bed->order_row_id, order->row_id);
+    bed->order.socket_id = keep(bed->order_socket_id, order->socket_id);
+    bed->order.channel = keep(bed->order_channel, order->channel);
+    bed->order.reason = keep(bed->order_reason, str_of(order->reason)).ptr;
+    bed->n_orders++;
+    buf_char(&bed->trace, 'O');
+}
+
 static void on_up(void *ctx, struct str epoch)
 {
     struct bed *bed = ctx;
@@ -88,6 +107,9 @@ static void on_up(void *ctx, struct str epoch)
     snprintf(bed->epoch, sizeof(bed->epoch), "%.*s", (int)epoch.len, epoch.ptr);
     bed->n_up++;
     buf_char(&bed->trace, 'U');
+    if (bed->when_up) {
+        bed->when_up(bed);
+    }
 }
 
 static void on_down(void *ctx, const char *reason)
@@ -298,6 +320,9 @@ struct database_options bed_options(struct bed *bed, const char *url)
         .query_timeout_ms = 10000,
         .append_max_bytes = 64 << 20,
         .retention_hours = 168,
+        .hook_timeout_ms = 2000,
+        .hook_connections = 4,
+        .node = "test",
         .on_fatal = on_fatal,
         .arg = bed,
     };
@@ -311,6 +336,7 @@ void bed_start(struct bed *bed, const struct database_options *options)
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
         .on_site = on_site,
+        .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
     };

@@ -27,7 +27,11 @@ struct bed {
     struct err fatal;
     uint64_t site_version;
     size_t n_rules, n_canonicals;
-    struct buf trace; /* one letter a call: Site Up Down Event Append-done Failed */
+    size_t n_orders;
+    struct store_order order; /* the last one; its texts are in the next ones */
+    char order_row_id[64], order_socket_id[64], order_channel[64], order_reason[64];
+    void (*when_up)(struct bed *bed); /* called at the end of on_up; NULL: nothing */
+    struct buf trace; /* one letter a call: Site Order Up Down Event Append-done Failed */
 
     struct store_answer answer; /* the last one; events are referenced, epoch is in answer_epoch */
     char answer_epoch[64];

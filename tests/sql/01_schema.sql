@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is there, described, and open to nobody by accident.
-SELECT plan(15);
+SELECT plan(18);
 
-SELECT is(herald.schema_version(), 9, 'all steps are installed');
+SELECT is(herald.schema_version(), 10, 'all steps are installed');
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
 $$, 'every function has a comment');
@@ -38,7 +38,13 @@ SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture\_%'
        AND has_function_privilege('herald_capture', p.oid, 'EXECUTE')
 $$, ARRAY['schema_version', 'percent_encode', 'is_part_of', 'is_built_in', 'base_type'], 'herald_capture may call a few harmless functions');
-SELECT ok(NOT has_schema_privilege('herald_capture', 'herald', 'CREATE'), 'herald_capture may create nothing');
+SELECT ok(NOT has_schema_privilege(r, 'herald', 'CREATE'), r || ' may create nothing') FROM unnest(ARRAY['herald_capture', 'herald_hook']) r;
+SELECT set_eq($$
+    SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_hook', p.oid, 'EXECUTE')
+$$, ARRAY['schema_version', 'call_function', 'call_text', 'check_leftovers', 'let_go'], 'herald_hook may call what a call needs');
+SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
+    AND (has_table_privilege('herald_hook', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') OR has_any_column_privilege('herald_hook', c.oid, 'SELECT, INSERT, UPDATE'))$$,
+    '… and has no right on any table');
 SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname LIKE 'herald\_%' AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)$$,
     'no role has an attribute of power');
 SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%' AND rolcanlogin$$, ARRAY['herald_server'], 'only the server logs in');
@@ -47,8 +53,11 @@ SELECT set_has($$
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
 $$, $$VALUES ('schema_version()'), ('lead()'), ('open(seen bigint)'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('sequence(batch text, max_rows integer, max_bytes integer, channels text[], clients text[], message_options text[], payloads text[])'),
-    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint)'),
-    ('site()'), ('version()'), ('try_sleep()'), ('wake()'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()')$$,
+    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint, is_authenticated boolean, dbo_id integer, row_id text)'),
+    ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('check_token(function text, token text)'),
+    ('call_hook(function text, action text, channel text, client text, options text, payload text)'), ('call_authorize(function text, channel text, identity text, action text)'),
+    ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
+    ('version()'), ('try_sleep()'), ('wake()'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()')$$,
     'the server may call its functions');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND has_table_privilege('herald_server', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$, 'the server writes through functions only');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(58);
+SELECT plan(85);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -19,7 +19,9 @@ SET ROLE x_nobody;
 SELECT throws_ok(q, '42501', NULL, 'nobody: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox', 'SELECT * FROM herald.watches',
     'SELECT * FROM herald.status', 'SELECT herald.publish($$a$$, $$1$$)', 'SELECT * FROM herald.history($$a$$)', 'SELECT herald.watch($$pg_class$$)',
     'SELECT herald.sequence($$b$$, 1, 1, NULL, NULL, NULL, NULL)', 'SELECT herald.open(NULL)', 'SELECT herald.site()',
-    'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'CREATE TABLE herald.x (id int)']) q;
+    'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'CREATE TABLE herald.x (id int)',
+    'SELECT herald.disconnect(1)', 'SELECT herald.forget()', 'SELECT herald.set_rule($$a$$)', 'SELECT * FROM herald.presence', 'SELECT herald.may_see(NULL, true, 1, NULL)',
+    'INSERT INTO herald.command VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)']) q;
 NOTIFY herald, '{"action":"event"}';
 RESET ROLE;
 SELECT is(drain(), 0, 'a forged notification is no event');
@@ -29,7 +31,8 @@ SET ROLE x_app;
 SELECT lives_ok($$SELECT herald.publish('x/app', '1')$$, 'a publisher publishes');
 SELECT throws_ok(q, '42501', NULL, 'a publisher: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
     'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
-    'SELECT herald.site()']) q;
+    'SELECT herald.site()', 'SELECT herald.forget()', 'SELECT * FROM herald.presence', 'SELECT herald.tell_servers($$forget$$, $$1$$)', 'SELECT * FROM herald.command',
+    'SELECT herald.call_hook($$f$$, $$join$$, NULL, NULL, NULL, NULL)', 'SELECT herald.check_token($$f$$, $$t$$)']) q;
 RESET ROLE;
 
 -- An admin and other people's tables.
@@ -41,7 +44,12 @@ RESET ROLE;
 SELECT 'capture_' || key AS capture FROM herald.watch WHERE relation = 'x_alice.t'::regclass \gset
 SET ROLE x_mallory;
 CREATE TABLE x_mallory.t (id int PRIMARY KEY, open text, secret text);
-SELECT throws_ok(q, '42501', NULL, 'an admin: ' || q) FROM unnest(ARRAY['SELECT herald.watch(16384)', 'SELECT * FROM herald.log', 'SELECT * FROM herald.outbox']) q WHERE q NOT LIKE '%16384%';
+SELECT throws_ok(q, '42501', NULL, 'an admin: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
+    'INSERT INTO herald.command VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)', 'SELECT herald.disconnect(1)', 'UPDATE herald.rule SET authorize = $$f$$',
+    'INSERT INTO herald.hook VALUES ($$f$$, $$x_mallory$$)', 'INSERT INTO herald.member VALUES ($$c$$, $$s$$, 1, $$1$$, $${}$$, $$n$$, now())', 'SELECT * FROM herald.member',
+    'SELECT herald.write_presence($$n$$, true, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$)', 'SELECT herald.call_function($$f$$, $$token$$, NULL)',
+    'SELECT herald.call_authorize($$f$$, NULL, NULL, NULL)', 'SELECT herald.call_text(1::oid, $$token$$)', 'SELECT herald.take_function($$token$$, 1, NULL)',
+    'ALTER FUNCTION herald.call_function(text, text, text[]) SECURITY INVOKER', 'SELECT herald.site()']) q;
 RESET ROLE;
 SELECT 'x_alice.t'::regclass::oid AS alice, 'x_alice.unwatched'::regclass::oid AS unwatched \gset
 SET ROLE x_mallory;

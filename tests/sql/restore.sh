@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: PostgreSQL
 #
-# A database with watches is dumped and restored: the watches work at once, the log and its offsets are there, the epoch
-# is another, and what is captured before the first server comes is not lost.
+# A database with watches and rules is dumped and restored: the watches work at once, the rules have their functions, the log
+# and its offsets are there, the epoch is another, and what is captured before the first server comes is not lost.
 
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -29,7 +29,13 @@ CREATE TABLE part_1 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 SELECT herald.watch('part');
 CREATE TABLE bulk (id int PRIMARY KEY);
 SELECT herald.watch('bulk', mode => 'statement');
-SELECT herald.set_rule('things/*', message_history => 10);
+CREATE SCHEMA app;
+CREATE FUNCTION app.may(channel text, identity jsonb, action text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true';
+CREATE FUNCTION app."On Join"(action text, channel text, client json, options json, payload json) RETURNS void LANGUAGE sql SECURITY DEFINER AS '';
+GRANT USAGE ON SCHEMA app TO herald_hook;
+ALTER FUNCTION app.may(text, jsonb, text) OWNER TO app;
+SELECT herald.set_rule('things/*', message_history => 10, authorize => 'app.may', on_join => 'app."On Join"');
+SELECT FROM pg_advisory_lock(1751478881, 2), herald.write_presence('n', true, '{t}', '{things/5}', '{s}', '{1}', '{2}', '{NULL}', '{1000}');
 INSERT INTO thing VALUES (1, 'hush', 5), (2, 'hush', 5);
 SQL
 look old >/dev/null
@@ -41,7 +47,7 @@ run_sql postgres 'CREATE DATABASE new'
 run_sql new 'CREATE TABLE shifts_oids (id int)'
 as_postgres "$bin/pg_restore" -h "$PGHOST" -U postgres -d new --exit-on-error "$work/dump"
 
-check 'the schema is there' 9 "$(run_sql new 'SELECT herald.schema_version()')"
+check 'the schema is there' 10 "$(run_sql new 'SELECT herald.schema_version()')"
 check 'the watches are there' 'bulk,part,thing' "$(run_sql new "SELECT string_agg(\"table\"::text, ',' ORDER BY \"table\"::text) FROM herald.watches WHERE enabled")"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d new >/dev/null <<'SQL'
 INSERT INTO thing VALUES (4, 'hush', 5);
@@ -54,8 +60,14 @@ check 'the log goes on after the old one' 'things/5:1 things/5:2 things/5:3' \
     "$(run_sql new "SELECT string_agg(channel || ':' || seq, ' ' ORDER BY id) FROM herald.log WHERE channel = 'things/5'")"
 check 'renamed columns are still excluded and still in the template' '{"id":4,"place":5}' \
     "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
-check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2)")"
+check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2, false, NULL, NULL)")"
 check 'the rules are there' 1 "$(run_sql new "SELECT count(*) FROM herald.rules WHERE message_history = 10")"
+check 'the rules have their functions' 'app.may(text,jsonb,text) app."On Join"(text,text,json,json,json)' \
+    "$(run_sql new "SELECT concat(r ->> 'authorize', ' ', r ->> 'on_join') FROM json_array_elements(herald.site()::json -> 'rules') r")"
+check '… and they can be called' t "$(PGUSER=herald_server run_sql new "SELECT herald.call_authorize('app.may(text,jsonb,text)', 'things/5', NULL, 'join')
+    AND herald.call_hook('app.\"On Join\"(text,text,json,json,json)', 'join', 'things/5', '{}', '{}', NULL) IS NULL")"
+check '… which is still said of whom' 'app postgres' "$(run_sql new "SELECT string_agg(owner, ' ' ORDER BY owner) FROM herald.hook")"
+check 'nobody is present' 0 "$(run_sql new 'SELECT count(*) FROM herald.presence')"
 check 'the trigger functions know the new oids' t "$(run_sql new "SELECT bool_and(strpos(p.prosrc, w.relation::oid::text) > 0) FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key")"
 check 'owners and rights are as before' '{app=X/herald_capture,herald_capture=X/herald_capture}' \
     "$(run_sql new "SELECT ARRAY(SELECT a::text FROM unnest(p.proacl) a ORDER BY 1) FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key WHERE w.relation = 'thing'::regclass")"
@@ -64,6 +76,12 @@ look new >/dev/null
 check 'event triggers are there' '{"id":5,"place":5,"more":6}' \
     "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
 check 'the second open() keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open(NULL)')"
+
+# The functions go, their rules stay.
+run_sql postgres 'CREATE DATABASE gone TEMPLATE new'
+run_sql gone 'DROP SCHEMA app CASCADE'
+check 'site() is whole without the functions' 'app.may(text,jsonb,text)' "$(run_sql gone "SELECT herald.site()::json -> 'rules' -> 0 ->> 'authorize'")"
+check '… and a call fails cleanly' 1 "$(PGUSER=herald_server run_sql gone "SELECT herald.call_authorize('app.may(text,jsonb,text)', 'things/5', NULL, 'join')" 2>&1 | grep -c 'there is no function app.may')"
 
 # A copy on the file level, and a crash.
 run_sql postgres 'CREATE DATABASE twin TEMPLATE new'

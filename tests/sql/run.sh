@@ -12,7 +12,7 @@
 cluster_start
 cluster_install herald_test
 "$bin/psql" -Xq -d herald_test -f "$sql_dir/install.sql" >/dev/null
-check 'the second install changes nothing' 9 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
+check 'the second install changes nothing' 10 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
 run_sql herald_test "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; ALTER DATABASE herald_test SET search_path = public, tap"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_test -f "$here/helpers.sql"
 
@@ -26,7 +26,7 @@ pg_prove -d herald_test "$here"/[0-9]*.sql || failures=$((failures + 1))
 cluster_install herald_other
 run_sql herald_other "CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch('a')" >/dev/null
 kept=$(PGOPTIONS='' "$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
-check 'roles that another database uses are kept, and named' 5 "$kept"
+check 'roles that another database uses are kept, and named' 6 "$kept"
 left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = 'herald')
     + (SELECT count(*) FROM pg_proc p WHERE p.proname LIKE 'capture\_%' AND p.prorettype = 'trigger'::regtype)
     + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00\_herald\_%')
@@ -40,7 +40,10 @@ check 'the last uninstall drops the roles' 0 "$(run_sql postgres "SELECT count(*
 check 'a watched table survives the uninstall' 1 "$(run_sql herald_other 'INSERT INTO public.a VALUES (1) RETURNING id')"
 "$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
 cluster_install herald_again
-check 'it can be installed again' 9 "$(run_sql herald_again 'SELECT herald.schema_version()')"
+check 'it can be installed again' 10 "$(run_sql herald_again 'SELECT herald.schema_version()')"
+# Steps 1 to 9 as they were before the release had no column for audiences.
+run_sql herald_again 'ALTER TABLE herald.outbox DROP COLUMN options; DELETE FROM herald.schema_step WHERE step = 10'
+check 'an unreleased schema is not upgraded' 1 "$("$bin/psql" -Xq -d herald_again -f "$sql_dir/install.sql" 2>&1 | grep -c 'Uninstall and install again')"
 run_sql postgres "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
 check 'a database that is not UTF8 is refused' 1 "$("$bin/psql" -Xq -d latin -f "$sql_dir/install.sql" 2>&1 | grep -c 'needs a database in UTF8')"
 
@@ -49,7 +52,7 @@ run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE'
 run_sql postgres 'CREATE DATABASE plain OWNER plain'
 "$bin/psql" -Xq1 -d herald_again -f "$sql_dir/uninstall.sql"
 PGOPTIONS='' "$bin/psql" -Xq -U plain -d plain -f "$sql_dir/install.sql" >"$work/plain" 2>&1 || cat "$work/plain"
-check 'a role with CREATEROLE can install' 9 "$(run_sql plain 'SELECT herald.schema_version()')"
+check 'a role with CREATEROLE can install' 10 "$(run_sql plain 'SELECT herald.schema_version()')"
 check '… and is told to call refresh()' 1 "$(grep -c 'call herald.refresh' "$work/plain")"
 "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -U plain -d plain >/dev/null <<'SQL'
 CREATE TABLE public.thing (id int PRIMARY KEY, name text, secret text);
@@ -64,7 +67,7 @@ SQL
 check 'without event triggers a stale trigger announces keys only, and a refresh mends it' \
     '{"id":1} true {"id":2} ' "$(run_sql plain "SELECT string_agg(concat(payload #>> '{data,new}', ' ', payload #>> '{data,truncated_to_key}'), ' ' ORDER BY id) FROM herald.outbox")"
 
-for script in restore doorbell order; do
+for script in restore doorbell hooks order; do
     echo "# $script.sh"
     "$here/$script.sh" || failures=$((failures + 1))
 done

@@ -144,11 +144,12 @@ static bool is_alive(void *arg)
 
 static enum exit_code serve(struct dev *dev, struct err *err)
 {
+    char algorithm[] = SECRET_ALGORITHM; /* lives as long as the server runs */
     struct config config = *dev->config;
     config.database_url = cluster_url(dev->cluster, "herald_server", DATABASE);
     if (dev->secret) {
         config.token_secret_file = dev->secret;
-        config.token_secret_algorithm = (char[]){SECRET_ALGORITHM};
+        config.token_secret_algorithm = algorithm;
     }
     char *writer_url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
     struct server_extras extras = {

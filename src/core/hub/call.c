@@ -10,7 +10,9 @@
  * An authorize function's answer depends on (function, channel, action, identity) alone, so it is
  * kept for a while, and all who want to know the same while it is asked wait for one answer: ten
  * thousand anonymous joiners are one call. A failure is an answer too, a refusal, but is not kept.
- */
+ * An answer to a question from before a change (the rule names another function, or the answers
+ * were to be forgotten) does not count, for it may be about what was true then: commands ask anew,
+ * and members have been asked about anew by the change. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,8 +63,9 @@ static struct str span(const struct buf *buf)
 }
 
 /* The waiting command has its answer and is done with. */
-static void finish_waiting(struct session *session)
+static void finish_waiting(struct hub *hub, struct session *session)
 {
+    hub_end_arrival(hub, session);
     command_free(session_next_held(session));
 }
 
@@ -70,7 +73,7 @@ static void refuse_waiting(struct hub *hub, struct session *session, enum error_
                            const char *reason)
 {
     hub_answer(hub, session, hub->protocol->error(session->held->channel, code, reason));
-    finish_waiting(session);
+    finish_waiting(hub, session);
 }
 
 static void take_hook_answer(struct hub *hub, struct session *session,
@@ -94,7 +97,7 @@ static void take_hook_answer(struct hub *hub, struct session *session,
     if (called->payload.ptr) {
         session_replace_payload(session, called->payload);
     } else {
-        finish_waiting(session); /* the function has dropped it */
+        finish_waiting(hub, session); /* the function has dropped it */
     }
 }
 
@@ -171,7 +174,7 @@ struct judgement {
     UT_hash_handle hh;
     struct hub *hub;
     bool is_asked; /* the answer is awaited */
-    bool is_void;  /* … and is not kept: it was forgotten meanwhile, and is in no table */
+    bool is_void;  /* … and does not count: it was forgotten meanwhile, and is in no table */
     bool is_allowed;
     uint64_t until_ms;
     struct waiter *waiters, **waiters_end;
@@ -225,6 +228,15 @@ static enum error_code refusal_of(const struct command *command)
     return command->type == COMMAND_JOIN ? ERROR_CODE_JOIN_REFUSED : ERROR_CODE_SEND_REFUSED;
 }
 
+/* Whoever asked now would get this answer. */
+static bool does_count(const struct judgement *judgement)
+{
+    const struct rule *rule = site_rule(judgement->hub->site, judged_channel(judgement));
+    return !judgement->is_void && rule && rule->authorize &&
+           strcmp(rule->authorize, judgement->key) == 0;
+}
+
+/* is_allowed: it may stay. */
 static void tell_member(struct hub *hub, const struct waiter *waiter, bool is_allowed)
 {
     struct channel *channel = waiter->channel;
@@ -237,6 +249,7 @@ static void tell_member(struct hub *hub, const struct waiter *waiter, bool is_al
     channel_drop_if_unused(&hub->channels, channel);
 }
 
+/* called NULL: the answer does not count. */
 static void tell_command(struct hub *hub, const struct waiter *waiter,
                          const struct store_called *called)
 {
@@ -244,8 +257,8 @@ static void tell_command(struct hub *hub, const struct waiter *waiter,
     if (!session) {
         return;
     }
-    if (session->is_closing) {
-        /* All that it still holds is dropped. */
+    if (session->is_closing || !called) {
+        /* All that it still holds is dropped; or the question is asked again. */
     } else if (called->result == STORE_CALL_REFUSED) {
         refuse_waiting(hub, session, ERROR_CODE_HOOK_REFUSED, called->reason);
     } else if (called->result == STORE_CALL_FAILED) {
@@ -264,6 +277,7 @@ static void on_judged(void *arg, const struct store_called *called)
     struct hub *hub = judgement->hub;
     struct waiter *waiters = judgement->waiters;
     bool is_allowed = called->result == STORE_CALL_DONE && called->is_allowed;
+    bool counts = does_count(judgement);
     judgement->waiters = NULL;
     judgement->waiters_end = &judgement->waiters;
     judgement->is_asked = false;
@@ -277,9 +291,9 @@ static void on_judged(void *arg, const struct store_called *called)
         struct waiter *waiter = waiters;
         waiters = waiter->next;
         if (waiter->channel) {
-            tell_member(hub, waiter, is_allowed);
+            tell_member(hub, waiter, is_allowed || !counts);
         } else {
-            tell_command(hub, waiter, called);
+            tell_command(hub, waiter, counts ? called : NULL);
         }
         free(waiter);
     }
@@ -384,7 +398,6 @@ void hub_forget_answers(struct hub *hub, struct str channel)
             continue;
         }
         if (judgement->is_asked) {
-            /* Who waits gets that answer; who asks from now on asks anew. */
             HASH_DEL(hub->judgements, judgement);
             judgement->is_void = true;
         } else {

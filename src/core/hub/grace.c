@@ -191,6 +191,23 @@ void grace_end(struct hub *hub, struct session *session)
     }
 }
 
+void grace_disconnect(struct hub *hub, const struct store_order *order)
+{
+    struct dropped *dropped;
+    DL_FOREACH(hub->grace.oldest, dropped)
+    {
+        struct member *member = dropped->members;
+        while (member) {
+            struct member *next = member->next_dropped;
+            if (hub_is_meant(order, member->identity, member->socket_id) &&
+                (!order->channel.ptr || str_equals(order->channel, member->name))) {
+                presence_leave(hub, member);
+            }
+            member = next;
+        }
+    }
+}
+
 void grace_tick(struct hub *hub)
 {
     while (hub->grace.oldest && hub->grace.oldest->until_ms <= hub->now_ms) {

@@ -5,6 +5,7 @@
 #define HERALD_CORE_HUB_GRACE_H
 
 #include "core/hub/presence.h"
+#include "core/store.h"
 
 struct dropped;
 
@@ -24,6 +25,8 @@ struct member *grace_take(const struct session *session, const struct channel *c
 void grace_forget(struct member *member);
 /* What the session has left behind and not taken up again leaves. */
 void grace_end(struct hub *hub, struct session *session);
+/* Entries of those whom the order means leave now. */
+void grace_disconnect(struct hub *hub, const struct store_order *order);
 void grace_tick(struct hub *hub); /* entries whose time is over leave */
 void grace_release(struct grace *grace);
 

@@ -183,9 +183,7 @@ static void open_session(struct hub *hub, const struct command *command)
 
 static void leave_lists(struct hub *hub, struct session *session)
 {
-    struct member *arriving = session->arriving;
-    session->arriving = NULL;
-    presence_leave(hub, arriving);
+    hub_end_arrival(hub, session);
     if (!session->is_closing) {
         grace_keep(hub, session);
         return;
@@ -425,6 +423,7 @@ void hub_free(struct hub *hub)
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);
+    free(hub->ready.list);
     free(hub->epoch);
     free(hub->down_reason);
     free(hub);
@@ -464,7 +463,21 @@ uint32_t hub_n_sessions(const struct hub *hub)
     return hub->sessions.n_open;
 }
 
+/* Not at once when their wait ends, which is in the middle of somebody else's joining, leaving or
+ * being removed: what they have to say next could be about the very channel. */
+static void go_on_with_ready(struct hub *hub)
+{
+    for (size_t i = 0; i < hub->ready.n; i++) { /* which may grow */
+        struct session *session = session_table_find(&hub->sessions, hub->ready.list[i]);
+        if (session && session->wait == SESSION_WAIT_PRESENCE) {
+            hub_go_on(hub, session);
+        }
+    }
+    hub->ready.n = 0;
+}
+
 void hub_flush(struct hub *hub)
 {
+    go_on_with_ready(hub);
     hub->transport->flush(hub->transport->ctx);
 }

@@ -32,6 +32,11 @@ struct due { /* channels whose presence has changed and waits to be announced */
     size_t n, cap;
 };
 
+struct ready { /* sessions that waited for a list and may go on, at the end of the turn */
+    struct session_id *list;
+    size_t n, cap;
+};
+
 struct hub {
     struct hub_options options;
     const struct protocol *protocol;
@@ -44,6 +49,7 @@ struct hub {
     struct grace grace;
     struct due due;
     struct told told;
+    struct ready ready;
     char *epoch; /* NULL until the store was up once */
     bool is_up;
     bool is_draining;
@@ -74,13 +80,12 @@ void hub_forget_member(struct hub *hub, struct session *session, struct channel 
 bool hub_join(struct hub *hub, struct session *session, struct command *command);
 bool hub_history(struct hub *hub, struct session *session, const struct command *command);
 void hub_leave(struct hub *hub, struct session *session, const struct command *command);
+/* A join that did not come to its end: its entry in the list, if there is one, leaves. */
+void hub_end_arrival(struct hub *hub, struct session *session);
 bool hub_message(struct hub *hub, struct session *session, struct command *command);
 /* The session leaves the channel, is told to others and to the rule's function; the channel may be
  * gone afterwards. */
 void hub_detach(struct hub *hub, struct session *session, struct channel *channel);
-/* Lets the worker go on with the channel's live frames, and with news of presence if wanted. */
-void hub_release(struct hub *hub, struct session *session, const struct channel *channel,
-                 uint64_t skip_to);
 /* One frame for all members of the channel, on all workers. */
 void hub_publish(struct hub *hub, struct channel *channel, const struct event *event);
 void hub_fan_out(struct hub *hub, struct channel *channel, struct frame *frame); /* takes it */
@@ -111,5 +116,8 @@ void hub_release_answers(struct hub *hub);
 /* The site has changed, and channels have their new rules: who lost a right is told and removed. */
 void hub_recheck_all(struct hub *hub);
 void hub_take_order(struct hub *hub, const struct store_order *order);
+/* Is the one with this identity and socketId to be disconnected? */
+bool hub_is_meant(const struct store_order *order, const struct identity *who,
+                  const char *socket_id);
 
 #endif

@@ -71,14 +71,13 @@ void hub_detach(struct hub *hub, struct session *session, struct channel *channe
     }
     session_remove(session, channel);
     hub->transport->detach(hub->transport->ctx, session->id, channel->number);
-    channel->n_pins++; /* the news of its leaving may let others go on, who leave the channel */
     presence_leave(hub, member);
-    channel->n_pins--;
     hub_forget_member(hub, session, channel);
 }
 
-void hub_release(struct hub *hub, struct session *session, const struct channel *channel,
-                 uint64_t skip_to)
+/* Lets the worker go on with the channel's live frames, and with news of presence if wanted. */
+static void release(struct hub *hub, const struct session *session, const struct channel *channel,
+                    uint64_t skip_to)
 {
     struct subscription *member = session_in(session, channel);
     member->offset = skip_to;
@@ -130,15 +129,11 @@ static void acknowledge_join(struct hub *hub, struct session *session,
     buf_release(&client);
 }
 
-/* After the acknowledgement: who is here, if it is wanted and the rule lists members. */
-static void send_presence(struct hub *hub, struct session *session, struct channel *channel,
-                          bool wants_presence)
+/* After the acknowledgement: who is here, if it is wanted and the rule lists members. Also to one
+ * that has asked before: the news that came while it was held were not for it. */
+static void send_presence(struct hub *hub, const struct session *session, struct channel *channel)
 {
-    if (!wants_presence) {
-        return;
-    }
-    session_in(session, channel)->wants_presence = true;
-    if (channel->presence) {
+    if (session_in(session, channel)->wants_presence && channel->presence) {
         hub_answer(hub, session, presence_full(hub, channel));
     }
 }
@@ -170,8 +165,11 @@ static void join_without_reading(struct hub *hub, struct session *session, struc
         attach(hub, session, channel);
     }
     acknowledge_join(hub, session, channel, offset, false, false);
-    send_presence(hub, session, channel, wants_presence);
-    hub_release(hub, session, channel, offset);
+    if (wants_presence) {
+        session_in(session, channel)->wants_presence = true;
+        send_presence(hub, session, channel);
+    }
+    release(hub, session, channel, offset);
 }
 
 /* Why its token was not accepted is told once, where its owner will look. */
@@ -204,6 +202,13 @@ static bool is_join_allowed(struct hub *hub, struct session *session, const stru
     return true;
 }
 
+void hub_end_arrival(struct hub *hub, struct session *session)
+{
+    struct member *arriving = session->arriving;
+    session->arriving = NULL;
+    presence_leave(hub, arriving);
+}
+
 /* The permissions are there: into the list, then into the channel. */
 static bool enter(struct hub *hub, struct session *session, const struct command *command,
                   const struct rule *rule, bool is_member)
@@ -217,8 +222,9 @@ static bool enter(struct hub *hub, struct session *session, const struct command
     if (rule->presence && !is_member && !session->arriving) {
         session->arriving = presence_arrive(hub, session, channel);
     }
-    if (session->arriving && session->arriving->state == MEMBER_STATE_ARRIVING &&
-        command->wants_presence) {
+    const struct member *entry =
+        is_member ? session_in(session, channel)->member : session->arriving;
+    if (entry && entry->state == MEMBER_STATE_ARRIVING && command->wants_presence) {
         session->wait = SESSION_WAIT_PRESENCE;
         return false;
     }
@@ -231,7 +237,7 @@ static bool enter(struct hub *hub, struct session *session, const struct command
     return true;
 }
 
-bool hub_join(struct hub *hub, struct session *session, struct command *command)
+static bool try_join(struct hub *hub, struct session *session, const struct command *command)
 {
     const struct rule *rule = site_rule(hub->site, command->channel);
     const struct channel *channel = channel_find(&hub->channels, command->channel);
@@ -255,6 +261,15 @@ bool hub_join(struct hub *hub, struct session *session, struct command *command)
     return enter(hub, session, command, rule, is_member);
 }
 
+bool hub_join(struct hub *hub, struct session *session, struct command *command)
+{
+    if (!try_join(hub, session, command)) {
+        return false;
+    }
+    hub_end_arrival(hub, session); /* it was refused after it had waited in the list */
+    return true;
+}
+
 static void finish_join(struct hub *hub, struct session *session, const struct pending_read *read,
                         const struct store_answer *found)
 {
@@ -265,15 +280,17 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
         channel->head = newest;
         channel->has_head = true;
     }
-    if (!session_in(session, channel)) {
+    struct subscription *in = session_in(session, channel);
+    if (!in) {
         return; /* removed while it waited */
     }
+    in->wants_presence = in->wants_presence || read->wants_presence;
     bool is_since = read->kind == STORE_READ_SINCE;
     /* The head of the read, not the newer one that live events may have reached meanwhile: those
      * still wait. */
     acknowledge_join(hub, session, channel, found->head, is_since && !found->is_gap,
                      is_since && found->is_gap);
-    send_presence(hub, session, channel, read->wants_presence);
+    send_presence(hub, session, channel);
     if (is_since) {
         for (size_t i = 0; i < found->n_events; i++) {
             hub_answer(hub, session, hub->protocol->event(found->events[i], true));
@@ -282,7 +299,7 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
         hub_answer(hub, session,
                    hub->protocol->history(channel_name(channel), found->events, found->n_events));
     }
-    hub_release(hub, session, channel, found->head);
+    release(hub, session, channel, found->head);
 }
 
 /* ---- history ---- */
@@ -314,7 +331,8 @@ static void undo_join(struct hub *hub, struct session *session, const struct pen
 {
     const struct subscription *member = session_in(session, read->channel);
     if (member && read->was_member) {
-        hub_release(hub, session, read->channel, member->offset);
+        send_presence(hub, session, read->channel);
+        release(hub, session, read->channel, member->offset);
     } else {
         hub_detach(hub, session, read->channel);
     }

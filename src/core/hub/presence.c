@@ -202,6 +202,21 @@ static void free_if_empty(struct hub *hub, struct channel *channel)
 
 /* ---- changes ---- */
 
+/* What the session may wait for has come, or will not come any more. */
+static void wake(struct hub *hub, struct session_id id)
+{
+    struct ready *ready = &hub->ready;
+    const struct session *session = session_table_find(&hub->sessions, id);
+    if (!session || session->wait != SESSION_WAIT_PRESENCE) {
+        return;
+    }
+    if (ready->n == ready->cap) {
+        ready->cap = ready->cap > 0 ? ready->cap * 2 : 16;
+        ready->list = mem_array(ready->list, ready->cap, sizeof(*ready->list));
+    }
+    ready->list[ready->n++] = id;
+}
+
 static void note_change(struct hub *hub, struct member *member)
 {
     struct channel *channel = member->channel;
@@ -242,7 +257,9 @@ struct member *presence_arrive(struct hub *hub, const struct session *session,
         member->session = session->id;
         return member;
     }
+    channel->n_pins++;           /* its old entry may be all that keeps it */
     presence_leave(hub, member); /* it has come back with other extras */
+    channel->n_pins--;
     member = add(hub, session, channel);
     note_change(hub, member);
     return member;
@@ -275,33 +292,33 @@ void presence_leave(struct hub *hub, struct member *member)
         return;
     }
     struct channel *channel = member->channel;
-    member->session = (struct session_id){0};
     if (member->dropped) {
         grace_forget(member);
     }
     if (member->state == MEMBER_STATE_ARRIVING) {
+        wake(hub, member->session);
         cancel(channel->presence, member);
         unlist(channel->presence, member);
         member_unref(member);
         free_if_empty(hub, channel);
         return;
     }
+    member->session = (struct session_id){0};
     member->state = MEMBER_STATE_LEAVING;
     note_change(hub, member);
 }
 
 /* ---- announcing ---- */
 
-/* What has changed becomes the list; who had to wait for it is written to `waiting`. */
-static size_t apply(struct hub *hub, struct presence *presence, struct session_id *waiting)
+/* What has changed becomes the list. */
+static void apply(struct hub *hub, struct presence *presence)
 {
-    size_t n_waiting = 0;
     for (uint32_t i = 0; i < presence->n_changed; i++) {
         struct member *member = presence->changed[i];
         if (member->state == MEMBER_STATE_ARRIVING) {
             member->state = MEMBER_STATE_LISTED;
             tell(hub, member, true);
-            waiting[n_waiting++] = member->session;
+            wake(hub, member->session);
         } else {
             tell(hub, member, false);
             unlist(presence, member);
@@ -312,7 +329,6 @@ static size_t apply(struct hub *hub, struct presence *presence, struct session_i
     frame_unref(presence->full);
     presence->full = NULL;
     presence->flushed_ms = hub->now_ms;
-    return n_waiting;
 }
 
 static void announce(struct hub *hub, struct channel *channel)
@@ -333,21 +349,12 @@ static void announce(struct hub *hub, struct channel *channel)
 void presence_flush(struct hub *hub, struct channel *channel)
 {
     struct presence *presence = channel->presence;
-    struct session_id *waiting = mem_array(NULL, presence->n_changed, sizeof(*waiting));
     if (channel->n_members > 0 && presence->n_changed > 0) {
         announce(hub, channel);
     }
     unset_due(hub, channel);
-    size_t n = apply(hub, presence, waiting);
+    apply(hub, presence);
     free_if_empty(hub, channel);
-    /* From here on the channel may be gone: what goes on may leave it. */
-    for (size_t i = 0; i < n; i++) {
-        struct session *session = session_table_find(&hub->sessions, waiting[i]);
-        if (session && session->wait == SESSION_WAIT_PRESENCE) {
-            hub_go_on(hub, session);
-        }
-    }
-    free(waiting);
 }
 
 struct frame *presence_full(struct hub *hub, struct channel *channel)
@@ -375,7 +382,9 @@ void presence_end(struct hub *hub, struct channel *channel)
         if (member->dropped) {
             grace_forget(member);
         }
-        if (member->state != MEMBER_STATE_ARRIVING) {
+        if (member->state == MEMBER_STATE_ARRIVING) {
+            wake(hub, member->session);
+        } else {
             tell(hub, member, false);
         }
         unlist(presence, member);
@@ -388,12 +397,8 @@ void presence_end(struct hub *hub, struct channel *channel)
 
 void presence_tick(struct hub *hub)
 {
-    /* Backwards, because a flush takes its channel out of the list; what goes on after it may take
-     * out others. One that is passed over has its turn at the next tick. */
+    /* Backwards, because a flush takes its channel out of the list. */
     for (size_t i = hub->due.n; i > 0; i--) {
-        if (i > hub->due.n) {
-            continue;
-        }
         struct channel *channel = hub->due.channels[i - 1];
         const struct presence *presence = channel->presence;
         if (hub->now_ms - presence->flushed_ms >= presence->n / MEMBERS_PER_MS) {

@@ -52,7 +52,8 @@ struct member *presence_arrive_quietly(struct hub *hub, const struct session *se
 void presence_leave(struct hub *hub, struct member *member);
 /* The rule lists members no more: all entries end, nobody is told. */
 void presence_end(struct hub *hub, struct channel *channel);
-/* Announces what has changed, and lets those go on who waited for it. */
+/* Announces what has changed; those who waited for it go on at the end of the turn. The channel may
+ * be gone afterwards. */
 void presence_flush(struct hub *hub, struct channel *channel);
 /* The list as announced, with one reference for the caller. The channel must have a presence. */
 struct frame *presence_full(struct hub *hub, struct channel *channel);

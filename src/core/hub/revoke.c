@@ -25,12 +25,10 @@ static bool is_listing(const struct channel *channel)
 }
 
 /* Entries in lists that end do so with the list, in a moment. */
-static void let_go_of_lists(struct hub *hub, struct session *session)
+static void let_go_of_lists(struct session *session)
 {
-    struct member *arriving = session->arriving;
-    if (arriving && !is_listing(arriving->channel)) {
-        session->arriving = NULL; /* go_on follows, when all have been looked at */
-        presence_leave(hub, arriving);
+    if (session->arriving && !is_listing(session->arriving->channel)) {
+        session->arriving = NULL;
     }
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         if (!is_listing(session->subscriptions[i].channel)) {
@@ -39,11 +37,20 @@ static void let_go_of_lists(struct hub *hub, struct session *session)
     }
 }
 
+/* A command that waits for something else must not go on by what was true before. */
+static void judge_waiting(struct session *session)
+{
+    if (session->held) {
+        session->held->has_rule_passed = false;
+    }
+}
+
 static void recheck(void *arg, struct session *session)
 {
     struct hub *hub = arg;
     enum error_code why;
-    let_go_of_lists(hub, session);
+    judge_waiting(session);
+    let_go_of_lists(session);
     if (session->is_closing) {
         return;
     }
@@ -55,32 +62,32 @@ static void recheck(void *arg, struct session *session)
             remove_from(hub, session, channel, NULL);
             continue;
         }
-        if (is_listing(channel) && !in->member) {
-            in->member = presence_arrive_quietly(hub, session, channel);
-        }
         if (channel->is_new_judge) {
             hub_judge_again(hub, session, channel);
         }
     }
 }
 
-/* Who wants presence and is in a channel that has just begun to list its members gets the list. */
-static void send_new_lists(void *arg, struct session *session)
+/* Who is left in a channel that has just begun to list its members. */
+static void enter_new_lists(void *arg, struct session *session)
 {
-    struct hub *hub = arg;
-    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
-        const struct subscription *in = &session->subscriptions[i];
-        if (in->channel->has_new_list && in->wants_presence && in->is_joined) {
-            hub_answer(hub, session, presence_full(hub, in->channel));
-            hub_release(hub, session, in->channel, in->offset);
+    for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
+        struct subscription *in = &session->subscriptions[i];
+        if (is_listing(in->channel) && !in->member) {
+            in->member = presence_arrive_quietly(arg, session, in->channel);
         }
     }
 }
 
-static void go_on(void *arg, struct session *session)
+/* Who wants presence gets such a list; one whose join is under way gets it with the answer. */
+static void send_new_lists(void *arg, struct session *session)
 {
-    if (session->wait == SESSION_WAIT_PRESENCE && !session->arriving) {
-        hub_go_on(arg, session);
+    struct hub *hub = arg;
+    for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
+        const struct subscription *in = &session->subscriptions[i];
+        if (in->channel->has_new_list && in->wants_presence && !in->is_held) {
+            hub_answer(hub, session, presence_full(hub, in->channel));
+        }
     }
 }
 
@@ -92,6 +99,7 @@ void hub_recheck_all(struct hub *hub)
         channel->has_new_list = is_listing(channel) && !channel->presence;
     }
     session_table_each(&hub->sessions, recheck, hub);
+    session_table_each(&hub->sessions, enter_new_lists, hub);
     session_table_each(&hub->sessions, send_new_lists, hub);
     HASH_ITER(hh, hub->channels.by_name, channel, next)
     {
@@ -101,7 +109,6 @@ void hub_recheck_all(struct hub *hub)
             channel_drop_if_unused(&hub->channels, channel);
         }
     }
-    session_table_each(&hub->sessions, go_on, hub);
 }
 
 /* ---- orders from SQL ---- */
@@ -111,9 +118,9 @@ struct search {
     const struct store_order *order;
 };
 
-static bool is_meant(const struct store_order *order, const struct session *session)
+bool hub_is_meant(const struct store_order *order, const struct identity *who,
+                  const char *socket_id)
 {
-    const struct identity *who = session->identity;
     if (order->has_dbo_id && (!who || who->dbo_id != order->dbo_id)) {
         return false;
     }
@@ -121,7 +128,7 @@ static bool is_meant(const struct store_order *order, const struct session *sess
         (!who || !who->row_id.ptr || !str_equals(who->row_id, order->row_id))) {
         return false;
     }
-    return !order->socket_id.ptr || str_equals(order->socket_id, str_of(session->socket_id));
+    return !order->socket_id.ptr || str_equals(order->socket_id, str_of(socket_id));
 }
 
 static void disconnect(void *arg, struct session *session)
@@ -129,7 +136,7 @@ static void disconnect(void *arg, struct session *session)
     const struct search *search = arg;
     struct hub *hub = search->hub;
     const struct store_order *order = search->order;
-    if (session->is_closing || !is_meant(order, session)) {
+    if (session->is_closing || !hub_is_meant(order, session->identity, session->socket_id)) {
         return;
     }
     if (!order->channel.ptr) {
@@ -149,6 +156,7 @@ static void judge_members(void *arg, struct session *session)
 {
     const struct search *search = arg;
     struct str pattern = search->order->channel;
+    judge_waiting(session);
     for (uint32_t i = session->n_subscriptions; i > 0 && !session->is_closing; i--) {
         struct channel *channel = session->subscriptions[i - 1].channel;
         if (channel->rule && channel->rule->authorize &&
@@ -164,6 +172,7 @@ void hub_take_order(struct hub *hub, const struct store_order *order)
     switch (order->kind) {
     case STORE_ORDER_DISCONNECT:
         session_table_each(&hub->sessions, disconnect, &search);
+        grace_disconnect(hub, order);
         break;
     case STORE_ORDER_FORGET:
         hub_forget_answers(hub, order->channel);

@@ -436,7 +436,33 @@ static inline void client_send_close(int fd, uint16_t code)
     client_send_frame(fd, 0x80 | RFC6455_OPCODE_CLOSE, payload, 2);
 }
 
-/* A session from connect to COMMAND_OPEN. */
+/* ---- TLS clients without a bridge ---- */
+
+struct dialled {
+    SSL *ssl; /* NULL: the handshake failed */
+    int fd;
+};
+
+static inline struct dialled dial(const struct harness *harness, SSL_CTX *context)
+{
+    struct dialled dialled = {.fd = tcp_connect(harness->port)};
+    dialled.ssl = tls_client_connect(context, dialled.fd);
+    return dialled;
+}
+
+/* In order: else OpenSSL takes the session for a broken one, which cannot be resumed. */
+static inline void hang_up(struct dialled dialled)
+{
+    if (dialled.ssl) {
+        SSL_shutdown(dialled.ssl);
+    }
+    SSL_free(dialled.ssl);
+    close(dialled.fd);
+}
+
+/* ---- a session ---- */
+
+/* From connect to COMMAND_OPEN. */
 static inline int client_open(struct harness *harness, struct session_id *session)
 {
     char head[1024];

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "pg/messages.h"
+#include "pg/sequencer/messages.h"
 
 static void push(struct messages *messages, uint32_t sender, size_t payload_bytes)
 {

@@ -6,8 +6,8 @@
  *   lead             another server sequences: try again each second
  *   LISTEN           before the first look, so that no ring is missed between them
  *   open             epoch and newest id; says whether positions of before still mean something
- *   find_batch       only if messages were in flight when the last connection went: were they
- * committed? site             rules and canonicals → on_up, catching up from the log, looking
+ *   find_batch       only if messages were in flight when the last connection went: did they
+ * commit? site             rules, canonicals, orders → on_up, catching up from the log, looking
  *
  * A step that fails costs the connection; the next attempt starts from the top. The step order also
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
@@ -24,7 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/database.h"
-#include "pg/sequencer_internal.h"
+#include "pg/sequencer/internal.h"
 #include "pg/site_loader.h"
 
 enum { LEAD_MS = 1000 };
@@ -151,21 +151,35 @@ void sequencer_lead(struct sequencer *sequencer)
 
 /* ---- site ---- */
 
+/* With the orders since the version that we know, also those that were given while the connection
+ * was away. What was ordered before this process served is none of its business. */
 void sequencer_load_site(struct sequencer *sequencer, query_fn *done)
 {
-    sequencer_ask(sequencer, "SELECT herald.site()", NULL, done);
+    struct params params = {0};
+    if (sequencer->is_site_known) {
+        params_bigint(&params, (int64_t)sequencer->site_version);
+    } else {
+        params_null_bigint(&params);
+    }
+    sequencer_ask(sequencer, "SELECT herald.site($1)", &params, done);
 }
 
 bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result)
 {
-    struct site *site = site_load(rows_text(result->rows, 0, 0));
+    struct site_orders orders;
+    struct site *site = site_load(rows_text(result->rows, 0, 0), &orders);
     if (!site) {
         connection_drop(sequencer->connection,
                         "herald.site answered what this program does not understand");
         return false;
     }
     sequencer->site_version = site->version;
+    sequencer->is_site_known = true;
     sequencer->sink.on_site(sequencer->sink.ctx, site);
+    for (size_t i = 0; i < orders.n; i++) {
+        sequencer->sink.on_order(sequencer->sink.ctx, &orders.items[i]);
+    }
+    site_orders_release(&orders);
     return true;
 }
 
@@ -175,15 +189,15 @@ static void tell_up(struct sequencer *sequencer)
 {
     bool was_up = sequencer->is_up;
     sequencer->is_up = sequencer->was_up = true;
+    if (!was_up) {
+        sequencer->options.on_serving(sequencer->options.arg);
+    }
     if (sequencer->is_void) {
         sequencer_void_positions(sequencer);
     } else if (!was_up || !sequencer->is_epoch_told) {
         sequencer->sink.on_up(sequencer->sink.ctx, str_of(sequencer->epoch));
     }
     sequencer->is_epoch_told = true;
-    if (!was_up) {
-        sequencer->options.on_serving(sequencer->options.arg);
-    }
 }
 
 static void on_opening_site(void *arg, const struct query_result *result)

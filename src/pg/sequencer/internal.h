@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
- * sequencer_open.c (from a new connection to serving) and sequencer_batch.c (batches, delivery,
+ * open.c (from a new connection to serving) and batch.c (batches, delivery,
  * catching up). Nobody else includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
 
 #include "base/id.h"
-#include "pg/messages.h"
 #include "pg/query.h"
 #include "pg/rows.h"
-#include "pg/sequencer.h"
+#include "pg/sequencer/messages.h"
+#include "pg/sequencer/sequencer.h"
 
 enum sequencer_phase {
     SEQUENCER_PHASE_AWAY,    /* no connection, or stopped */
-    SEQUENCER_PHASE_OPENING, /* the steps of sequencer_open.c, and catching up */
+    SEQUENCER_PHASE_OPENING, /* the steps of open.c, and catching up */
     SEQUENCER_PHASE_SERVING,
 };
 
@@ -38,7 +38,8 @@ struct sequencer {
     char *epoch;        /* NULL: never opened */
     uint64_t delivered; /* the newest id of the log that is behind us; means nothing while epoch is
                            NULL */
-    uint64_t site_version;
+    uint64_t site_version; /* means something if is_site_known */
+    bool is_site_known;
 
     /* Looking and sleeping. */
     bool is_pooled;  /* our session is not our own */
@@ -78,14 +79,14 @@ void sequencer_give_up(struct sequencer *sequencer, const char *what,
 void sequencer_go_on(struct sequencer *sequencer);
 void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
 
-/* sequencer_open.c */
+/* open.c */
 void sequencer_begin_opening(struct sequencer *sequencer);
 void sequencer_lead(struct sequencer *sequencer);
 void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
 void sequencer_load_site(struct sequencer *sequencer, query_fn *done);
 bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result);
 
-/* sequencer_batch.c */
+/* batch.c */
 void sequencer_send_batch(struct sequencer *sequencer);
 void sequencer_catch_up(struct sequencer *sequencer, uint64_t target); /* then goes on */
 void sequencer_void_positions(struct sequencer *sequencer);

@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pg/sequencer_internal.h"
+#include "pg/sequencer/internal.h"
 
 enum {
     BACKOFF_FIRST_MS = 2,

@@ -23,7 +23,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "pg/sequencer_internal.h"
+#include "pg/sequencer/internal.h"
 
 /* ---- delivering ---- */
 

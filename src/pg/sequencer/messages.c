@@ -2,7 +2,7 @@
 /* An array that is filled at its end and emptied at its front. When the empty space in front is at
  * least half, the rest moves down instead of the array growing, so each message is moved at most
  * once on average. */
-#include "pg/messages.h"
+#include "pg/sequencer/messages.h"
 
 #include <assert.h>
 #include <stdlib.h>

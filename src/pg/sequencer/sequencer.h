@@ -15,7 +15,7 @@ struct sequencer_options {
     uint32_t look_ms, batch_rows, batch_bytes, query_timeout_ms, append_max_bytes;
     void *arg;
     void (*on_fatal)(void *arg, const struct err *err); /* as in database.h */
-    void (*on_serving)(void *arg); /* this server sequences; right after the sink's on_up */
+    void (*on_serving)(void *arg); /* this server sequences; right before the sink's on_up */
     void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
     void (*on_batch)(void *arg);   /* outbox rows have been sequenced */
     void (*on_drained)(void *arg); /* after sequencer_drain: no message is pending any more */
@@ -24,8 +24,8 @@ struct sequencer_options {
 struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options);
 void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
 bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender);
-/* Calls on_drained as soon as no message is pending: at once if there is none, never from inside.
- */
+/* Calls on_drained whenever no message is pending: at the next turn if there is none, never from
+ * inside. May be called again, to hear it again. */
 void sequencer_drain(struct sequencer *sequencer);
 /* Ends the connection; messages that are still pending are told as failed, and none is taken any
  * more. */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What a result means to the one who asked.
+ *
+ * An exception of the function's own (RAISE EXCEPTION, SQLSTATE P0001) is for the client, with its
+ * message; every other error is the operator's, and the client learns only that there was one. The
+ * message of a token function's error is nobody's: it may quote the token. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pg/hooks/internal.h"
+#include "pg/hooks/token.h"
+#include "pg/rows.h"
+
+enum {
+    MAX_REASON = 500,         /* bytes of a function's message that go to a client */
+    MAX_LOGGED = 200,         /* and to the log */
+    MAX_RESULT = 1024 * 1024, /* as an event's payload (CONTRACT.md: max_bytes) */
+    COMPLAIN_MS = 10000,      /* between two lines about one function */
+};
+
+/* ---- complaints ---- */
+
+bool hook_may_complain(struct hook_complaint *complaint, unsigned long long *n_unsaid)
+{
+    uint64_t now_ms = clock_ms();
+    if (complaint->was_said && now_ms - complaint->said_ms < COMPLAIN_MS) {
+        complaint->n_unsaid++;
+        return false;
+    }
+    *n_unsaid = complaint->n_unsaid;
+    *complaint = (struct hook_complaint){.was_said = true, .said_ms = now_ms};
+    return true;
+}
+
+void hook_complain(struct hook_call *call, const char *sqlstate, const char *message)
+{
+    unsigned long long n_unsaid;
+    if (!hook_may_complain(&call->function->complaint, &n_unsaid)) {
+        return;
+    }
+    char more[64] = "";
+    if (n_unsaid > 0) {
+        snprintf(more, sizeof(more), " (and %llu times before)", n_unsaid);
+    }
+    log_warn("the function %s failed: %s%s%.*s%s", call->function->name, sqlstate,
+             *sqlstate ? " " : "", MAX_LOGGED, message, more);
+}
+
+/* ---- the owner's functions ---- */
+
+/* A function can change the encoding in which its own message is sent. */
+static void copy_reason(const char *message, char out[MAX_REASON + 1])
+{
+    size_t len = strlen(message);
+    if (len > MAX_REASON) {
+        len = MAX_REASON;
+        while (len > 0 && ((unsigned char)message[len] & 0xC0) == 0x80) {
+            len--;
+        }
+    }
+    memcpy(out, message, len);
+    out[len] = 0;
+    bool is_utf8 = str_is_utf8((struct str){out, len});
+    for (size_t i = 0; i < len && !is_utf8; i++) {
+        out[i] = (unsigned char)out[i] < 0x80 ? out[i] : '?';
+    }
+}
+
+static void tell(const struct hook_call *call, const struct store_called *called)
+{
+    if (call->called) {
+        call->called(call->arg, called);
+    }
+}
+
+static void tell_failed(struct hook_call *call, const char *sqlstate, const char *message)
+{
+    struct store_called called = {.result = STORE_CALL_FAILED};
+    hook_complain(call, sqlstate, message);
+    tell(call, &called);
+}
+
+static void answer_call(struct hook_call *call, const struct query_result *result)
+{
+    struct store_called called = {.result = STORE_CALL_DONE};
+    if (result->is_lost) {
+        tell_failed(call, "", "it took too long, or its connection was lost");
+        return;
+    }
+    if (strcmp(result->sqlstate, "P0001") == 0) {
+        char reason[MAX_REASON + 1];
+        copy_reason(result->message, reason);
+        called.result = STORE_CALL_REFUSED;
+        called.reason = reason;
+        tell(call, &called);
+        return;
+    }
+    if (!result->rows || PQntuples(result->rows) != 1) {
+        tell_failed(call, result->sqlstate, result->message);
+        return;
+    }
+    if (call->kind == HOOK_KIND_AUTHORIZE) {
+        called.is_allowed = rows_bool(result->rows, 0, 0);
+    } else {
+        called.payload = rows_text(result->rows, 0, 0);
+    }
+    if (called.payload.len > MAX_RESULT) {
+        tell_failed(call, "", "what it returned is larger than 1 MiB");
+    } else if (called.payload.ptr && !str_is_utf8(called.payload)) {
+        tell_failed(call, "", "what it returned is not UTF-8: it has changed client_encoding");
+    } else {
+        tell(call, &called);
+    }
+}
+
+/* ---- tokens ---- */
+
+static enum error_code judge_token(struct hook_call *call, const struct query_result *result,
+                                   struct identity **identity)
+{
+    const char *mistake = "";
+    if (result->is_lost || (!result->rows && strcmp(result->sqlstate, "P0001") != 0)) {
+        hook_complain(call, result->sqlstate, result->is_lost ? "no answer in time" : "");
+        return ERROR_CODE_UNAVAILABLE;
+    }
+    if (!result->rows) {
+        return ERROR_CODE_TOKEN_INVALID; /* raised on purpose: another way to say no */
+    }
+    switch (token_read(result->rows, time(NULL), identity, &mistake)) {
+    case TOKEN_ACCEPTED:
+    case TOKEN_REFUSED:
+        return ERROR_CODE_TOKEN_INVALID; /* does not count if there is an identity */
+    case TOKEN_EXPIRED:
+        return ERROR_CODE_TOKEN_EXPIRED;
+    case TOKEN_UNCLEAR:
+        break;
+    }
+    hook_complain(call, "", mistake);
+    return ERROR_CODE_UNAVAILABLE;
+}
+
+static void answer_token(struct hook_call *call, const struct query_result *result)
+{
+    struct store_token token = {0};
+    token.error = judge_token(call, result, &token.identity);
+    call->checked(call->arg, &token);
+    identity_unref(token.identity);
+}
+
+/* ---- both ---- */
+
+static void free_call(struct hook_call *call)
+{
+    params_release(&call->params);
+    free(call);
+}
+
+void hook_answer(struct hook_call *call, const struct query_result *result)
+{
+    if (call->kind == HOOK_KIND_TOKEN) {
+        answer_token(call, result);
+    } else {
+        answer_call(call, result);
+    }
+    free_call(call);
+}
+
+void hook_fail(struct hook_call *call)
+{
+    if (call->kind == HOOK_KIND_TOKEN) {
+        struct store_token token = {.error = call->error};
+        call->checked(call->arg, &token);
+    } else {
+        struct store_called called = {.result = STORE_CALL_FAILED};
+        tell(call, &called);
+    }
+    free_call(call);
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The owner's functions under load and in trouble: order within a session, slow ones beside quick
+ * ones, timeouts, too many calls, lost connections, the database away, the end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../fakes/asker.h"
+#include "../../fakes/cluster.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "pg/hooks/hooks.h"
+
+static struct bed *bed;
+static struct asker *asker;
+
+static int setup(void **state)
+{
+    (void)state;
+    bed = bed_new();
+    asker = asker_new(bed, HOOKS_MAX_WAITING + 5000);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bed_free(bed);
+    asker_free(asker);
+    return 0;
+}
+
+static void start_with(uint32_t n_connections, uint32_t timeout_ms)
+{
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.hook_connections = n_connections;
+    options.hook_timeout_ms = timeout_ms;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_up, 1);
+}
+
+static uint64_t took_ms(const struct asked *asked)
+{
+    return asked->answered_ms - asked->asked_ms;
+}
+
+/* ---- order ---- */
+
+static void test_calls_of_one_session_keep_their_order(void **state)
+{
+    (void)state;
+    start_with(4, 60000);
+    const struct asked *first[3] = {NULL};
+    for (uint32_t slot = 1; slot <= 3; slot++) {
+        for (int i = 0; i < 10; i++) {
+            char payload[32];
+            /* The earlier, the slower; and every other one by another function. */
+            snprintf(payload, sizeof(payload), "\"0.0%d%u\"", 9 - i, slot);
+            const struct asked *asked =
+                asker_hook(asker, i % 2 ? HOOK("sleep") : HOOK("note"), slot, payload);
+            first[slot - 1] = i == 0 ? asked : first[slot - 1];
+        }
+    }
+    asker_wait(asker);
+    assert_int_equal(asker->n_done, 30);
+    for (int slot = 1; slot <= 3; slot++) {
+        for (int i = 1; i < 10; i++) {
+            assert_true(first[slot - 1][i].rank > first[slot - 1][i - 1].rank);
+        }
+        assert_int_equal(bed_number(bed,
+                                    "SELECT count(*) FROM (SELECT what, lag(what) OVER (ORDER BY "
+                                    "id) AS before FROM public.noted WHERE what LIKE '%%%d') x "
+                                    "WHERE what >= before",
+                                    slot),
+                         0);
+    }
+}
+
+static void test_an_expired_call_lets_the_next_ones_of_its_session_go_on(void **state)
+{
+    (void)state;
+    start_with(2, 300);
+    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "20");
+    const struct asked *behind = asker_hook(asker, HOOK("echo"), 1, "1");
+    asker_wait(asker);
+    assert_int_equal(slow->result, STORE_CALL_FAILED);
+    assert_true(behind->rank > 0);
+    const struct asked *next = asker_hook(asker, HOOK("echo"), 1, "2");
+    asker_wait(asker);
+    assert_int_equal(next->result, STORE_CALL_DONE);
+}
+
+/* ---- the slow and the quick ---- */
+
+static void test_a_slow_function_does_not_block_others(void **state)
+{
+    (void)state;
+    start_with(4, 60000);
+    for (uint32_t i = 1; i <= 10; i++) {
+        asker_hook(asker, HOOK("sleep"), i, "1");
+    }
+    const struct asked *quick = asker_hook(asker, HOOK("echo"), 100, "1");
+    for (uint32_t i = 1; i < 200; i++) {
+        asker_hook(asker, HOOK("echo"), 100 + i, "1");
+    }
+    bed_wait(bed, &asker->n_answered, 200);
+    for (size_t i = 0; i < 200; i++) {
+        assert_true(quick[i].rank >= 1 && quick[i].rank <= 200);
+    }
+    asker_wait(asker);
+}
+
+static void test_a_slow_call_does_not_block_quick_ones_of_its_function(void **state)
+{
+    (void)state;
+    start_with(4, 60000);
+    asker_hook(asker, HOOK("sleep"), 1, "0"); /* it seems to be quick */
+    asker_wait(asker);
+    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "1.5");
+    for (uint32_t i = 2; i < 300; i++) {
+        asker_hook(asker, HOOK("sleep"), i, "0");
+    }
+    asker_wait(asker);
+    assert_int_equal(asker->n_done, 300);
+    assert_true(slow->rank >= 297); /* three may have been put behind it in its first moment */
+}
+
+static void test_who_is_asked_for_rarely_does_not_starve(void **state)
+{
+    (void)state;
+    start_with(4, 60000);
+    asker_hook(asker, HOOK("echo"), 0, "1");
+    asker_hook(asker, HOOK("describe"), 0, "1");
+    asker_wait(asker);
+    for (int i = 0; i < 1000; i++) {
+        asker_hook(asker, HOOK("echo"), 0, "1");
+        asker_hook(asker, HOOK("describe"), 0, "1");
+    }
+    const struct asked *rare = asker_hook(asker, HOOK("nothing"), 0, "1");
+    for (int i = 0; i < 1000; i++) {
+        asker_hook(asker, HOOK("echo"), 0, "1");
+        asker_hook(asker, HOOK("describe"), 0, "1");
+    }
+    asker_wait(asker);
+    assert_int_equal(asker->n_failed, 0);
+    assert_true(rare->rank < 2300);
+}
+
+static void test_many_quick_calls(void **state)
+{
+    (void)state;
+    start_with(4, 60000);
+    uint64_t begin_ms = clock_ms();
+    for (uint32_t i = 0; i < 4000; i++) {
+        asker_hook(asker, HOOK("echo"), 1 + i % 1000, "{\"text\":\"hello\"}");
+    }
+    asker_wait(asker);
+    assert_int_equal(asker->n_done, 4000);
+    print_message("4000 calls: %u ms\n", (unsigned)(clock_ms() - begin_ms));
+}
+
+/* ---- timeouts ---- */
+
+static void test_a_function_that_takes_too_long_has_failed(void **state)
+{
+    (void)state;
+    start_with(4, 200);
+    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "20");
+    asker_wait(asker);
+    assert_int_equal(slow->result, STORE_CALL_FAILED);
+    assert_true(took_ms(slow) >= 150 && took_ms(slow) < 5000);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM public.noted"), 0);
+}
+
+/* One catches the cancel, the other would sleep in the commit, where no statement timeout is. */
+static void test_a_function_that_does_not_stop_costs_only_its_connection(void **state)
+{
+    (void)state;
+    bed_sql(bed, "CREATE TABLE public.lazy (id int);"
+                 "CREATE FUNCTION public.be_lazy() RETURNS trigger LANGUAGE plpgsql AS"
+                 " 'BEGIN PERFORM pg_sleep(20); RETURN NEW; END';"
+                 "CREATE CONSTRAINT TRIGGER lazy AFTER INSERT ON public.lazy DEFERRABLE INITIALLY"
+                 " DEFERRED FOR EACH ROW EXECUTE FUNCTION public.be_lazy()");
+    start_with(4, 300);
+    const struct asked *stubborn = asker_hook(asker, HOOK("stubborn"), 1, "1");
+    const struct asked *lazy =
+        asker_hook(asker, HOOK("run"), 2, "\"INSERT INTO public.lazy VALUES (1)\"");
+    const struct asked *quick = asker_hook(asker, HOOK("echo"), 3, "1");
+    asker_wait(asker);
+    assert_int_equal(stubborn->result, STORE_CALL_FAILED);
+    assert_int_equal(lazy->result, STORE_CALL_FAILED);
+    assert_int_equal(quick->result, STORE_CALL_DONE);
+    assert_true(took_ms(stubborn) < 5000 && took_ms(lazy) < 5000);
+    assert_int_equal(bed->n_down, 0);
+    const struct asked *next = asker_hook(asker, HOOK("stubborn"), 0, "1");
+    asker_wait(asker);
+    assert_int_equal(next->result, STORE_CALL_FAILED);
+}
+
+static void test_who_waits_for_a_place_is_answered_in_time(void **state)
+{
+    (void)state;
+    start_with(2, 300);
+    for (uint32_t i = 1; i <= 50; i++) {
+        asker_hook(asker, HOOK("sleep"), i, "20");
+    }
+    asker_wait(asker);
+    assert_int_equal(asker->n_failed, 50);
+    for (size_t i = 0; i < 50; i++) {
+        assert_true(took_ms(&asker->all[i]) < 3000);
+    }
+}
+
+static void test_what_nobody_waits_for_may_wait_longer(void **state)
+{
+    (void)state;
+    start_with(2, 300);
+    for (int i = 0; i < 8; i++) {
+        struct store_call call = {.kind = STORE_CALL_HOOK,
+                                  .function = STR(HOOK("sleep")),
+                                  .action = STR("leave"),
+                                  .payload = STR("0.2")};
+        bed->store.call(bed->store.ctx, &call, NULL, NULL);
+    }
+    bed_wait_sql(bed, "SELECT count(*) = 8 FROM public.noted");
+}
+
+/* ---- too many ---- */
+
+static void test_too_many_calls_fail_at_once(void **state)
+{
+    (void)state;
+    start_with(2, 2000);
+    asker_hook(asker, HOOK("echo"), 0, "1");
+    asker_wait(asker);
+    asker_hook(asker, HOOK("sleep"), 0, "1");
+    for (size_t i = 0; i < HOOKS_MAX_WAITING + 100; i++) {
+        asker_hook(asker, HOOK("sleep"), 0, "0");
+    }
+    bed_wait(bed, &asker->n_answered, 101);
+    assert_int_equal(asker->n_failed, 100);
+    const struct asked *other = asker_hook(asker, HOOK("sleep"), 0, "0");
+    bed_wait(bed, &asker->n_answered, 102);
+    assert_int_equal(other->result, STORE_CALL_FAILED);
+    assert_true(took_ms(other) < 500);
+    asker_wait(asker);
+    const struct asked *later = asker_hook(asker, HOOK("echo"), 0, "0");
+    asker_wait(asker);
+    assert_int_equal(later->result, STORE_CALL_DONE);
+}
+
+static void test_too_many_bytes_fail_at_once(void **state)
+{
+    (void)state;
+    start_with(2, 2000);
+    enum { PAYLOAD = 1024 * 1024 };
+    char *payload = malloc(PAYLOAD + 1);
+    assert_non_null(payload);
+    memset(payload, ' ', PAYLOAD);
+    payload[0] = '1';
+    payload[PAYLOAD] = 0;
+    asker_hook(asker, HOOK("sleep"), 0, "1");
+    for (int i = 0; i < 80; i++) {
+        asker_hook(asker, HOOK("sleep"), 0, payload);
+    }
+    free(payload);
+    bed_wait(bed, &asker->n_answered, 17); /* 63 fit */
+    assert_int_equal(asker->n_failed, 17);
+    bed_end(bed); /* the others are given up */
+    assert_int_equal(asker->n_answered, 81);
+}
+
+/* ---- lost connections ---- */
+
+static void test_a_call_whose_connection_is_lost_has_failed(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    const struct asked *killed = asker_hook(asker, HOOK("sleep"), 1, "1.5");
+    const struct asked *behind = asker_hook(asker, HOOK("echo"), 1, "1");
+    bed_wait_sql(bed, "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = "
+                      "current_database() AND wait_event = 'PgSleep'");
+    bed_sql(bed, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                 "current_database() AND wait_event = 'PgSleep'");
+    asker_wait(asker);
+    assert_int_equal(killed->result, STORE_CALL_FAILED);
+    assert_int_equal(behind->result, STORE_CALL_DONE); /* on another connection */
+    assert_int_equal(bed->n_down, 0);
+}
+
+static void test_calls_fail_at_once_while_the_database_is_away(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    asker_hook(asker, HOOK("sleep"), 1, "1.5");
+    asker_hook(asker, HOOK("echo"), 1, "1");
+    cluster_down(false);
+    bed_wait(bed, &bed->n_down, 1);
+    const struct asked *away = asker_hook(asker, HOOK("echo"), 2, "1");
+    const struct asked *token = asker_token(asker, "{}"); /* no function: that is known anyway */
+    asker_wait(asker);
+    assert_int_equal(asker->n_failed, 3);
+    assert_true(took_ms(away) < 500);
+    assert_int_equal(token->error, ERROR_CODE_TOKEN_INVALID);
+    cluster_up();
+    bed_wait(bed, &bed->n_up, 2);
+    const struct asked *back = asker_hook(asker, HOOK("echo"), 2, "1");
+    asker_wait(asker);
+    assert_int_equal(back->result, STORE_CALL_DONE);
+}
+
+static void ask_when_up(struct bed *of)
+{
+    (void)of;
+    for (uint32_t i = 0; i < 50; i++) {
+        asker_hook(asker, HOOK("echo"), i % 5, "1");
+    }
+}
+
+/* Inside on_up none of our connections is there yet. */
+static void test_what_is_asked_as_soon_as_it_is_up_waits(void **state)
+{
+    (void)state;
+    bed->when_up = ask_when_up;
+    bed_start_plainly(bed);
+    asker_wait(asker);
+    bed_kill_server_backends(bed);
+    bed_wait(bed, &bed->n_up, 2);
+    asker_wait(asker);
+    assert_int_equal(asker->n_done, 100);
+}
+
+static void test_asked_before_it_was_ever_up(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    bed_start(bed, &options);
+    const struct asked *early = asker_hook(asker, HOOK("echo"), 1, "1");
+    asker_wait(asker);
+    assert_int_equal(early->result, STORE_CALL_FAILED);
+    assert_int_equal(bed->n_up, 0);
+}
+
+/* Kills at random: every call is answered once, and those of a session in order. */
+static void test_connections_killed_at_random(void **state)
+{
+    (void)state;
+    start_with(4, 60000);
+    asker_hook(asker, HOOK("note"), 0, "0");
+    asker_wait(asker);
+    for (int round = 0; round < 15; round++) {
+        size_t before = asker->n;
+        for (uint32_t i = 0; i < 100; i++) {
+            asker_hook(asker, HOOK("note"), i % 7, "1");
+        }
+        bed_wait(bed, &asker->n_answered, before + 20);
+        bed_sql(bed,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                "current_database() AND usename = 'herald_server' AND (query ~ 'call_hook'"
+                " OR %d = 7)",
+                round);
+        asker_wait(asker);
+    }
+    assert_int_equal(asker->n_done + asker->n_failed, 1501);
+    size_t last[7] = {0};
+    for (size_t i = 1; i < asker->n; i++) {
+        size_t slot = (i - 1) % 100 % 7;
+        assert_true(slot == 0 || asker->all[i].rank > last[slot]);
+        last[slot] = asker->all[i].rank;
+    }
+    assert_true(bed_number(bed, "SELECT count(*) FROM public.noted") >= (long long)asker->n_done);
+}
+
+/* ---- the end ---- */
+
+static void test_the_end_waits_for_what_was_asked(void **state)
+{
+    (void)state;
+    bed_start_plainly(bed);
+    for (int i = 0; i < 300; i++) {
+        char payload[16];
+        snprintf(payload, sizeof(payload), "%d", i);
+        struct store_call call = {.kind = STORE_CALL_HOOK,
+                                  .function = STR(HOOK("note")),
+                                  .order = {0, 1, 1},
+                                  .action = STR("leave"),
+                                  .payload = str_of(payload)};
+        bed->store.call(bed->store.ctx, &call, NULL, NULL);
+    }
+    bed_end(bed);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM public.noted"), 300);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM public.noted WHERE what::int <> id - 1"),
+                     0);
+}
+
+static void test_the_end_comes_in_time(void **state)
+{
+    (void)state;
+    start_with(2, 60000);
+    asker_hook(asker, HOOK("sleep"), 1, "20");
+    asker_hook(asker, HOOK("echo"), 1, "1");
+    uint64_t begin_ms = clock_ms();
+    database_stop(bed->database, 200, (loop_fn *)loop_stop, bed->loop);
+    loop_run(bed->loop);
+    assert_true(clock_ms() - begin_ms < 5000);
+    assert_int_equal(asker->n_failed, 2);
+    asker_hook(asker, HOOK("echo"), 1, "1");
+    database_free(bed->database);
+    bed->database = NULL;
+    assert_int_equal(asker->n_failed, 3);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    log_configure(LOG_LEVEL_ERROR, false);
+    cluster_start();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    cluster_stop();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_calls_of_one_session_keep_their_order),
+        TEST(test_an_expired_call_lets_the_next_ones_of_its_session_go_on),
+        TEST(test_a_slow_function_does_not_block_others),
+        TEST(test_a_slow_call_does_not_block_quick_ones_of_its_function),
+        TEST(test_who_is_asked_for_rarely_does_not_starve),
+        TEST(test_many_quick_calls),
+        TEST(test_a_function_that_takes_too_long_has_failed),
+        TEST(test_a_function_that_does_not_stop_costs_only_its_connection),
+        TEST(test_who_waits_for_a_place_is_answered_in_time),
+        TEST(test_what_nobody_waits_for_may_wait_longer),
+        TEST(test_too_many_calls_fail_at_once),
+        TEST(test_too_many_bytes_fail_at_once),
+        TEST(test_a_call_whose_connection_is_lost_has_failed),
+        TEST(test_calls_fail_at_once_while_the_database_is_away),
+        TEST(test_what_is_asked_as_soon_as_it_is_up_waits),
+        TEST(test_asked_before_it_was_ever_up),
+        TEST(test_connections_killed_at_random),
+        TEST(test_the_end_waits_for_what_was_asked),
+        TEST(test_the_end_comes_in_time),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
