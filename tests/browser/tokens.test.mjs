@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * The client module in Chromium against the real server: who it is, becomes, and stops being. The page is an empty one of
- * the server's own origin; what it is told is written down as short texts, in order.
+ * The client module in Chromium against the real server: who it is, becomes, and stops being. The page is the server's
+ * answer to /health, which is as good an origin as any; what the client is told is written down as short texts, in order.
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
@@ -38,9 +38,7 @@ const soon = () => mint({ dbo_id: 12, row_id: 1, exp: Math.floor(Date.now() / 10
 /** A page with a client. `tokens`: one token, or several that a function hands out one by one, the last one for ever. */
 async function visit(tokens, name = 'room/1', options = {}) {
     const page = await openPage(browser);
-    const origin = `http://127.0.0.1:${world.server.port}`;
-    await page.route(`${origin}/`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><link rel="icon" href="data:,">' }));
-    await page.goto(`${origin}/`);
+    await page.goto(`http://127.0.0.1:${world.server.port}/health`);
     await page.evaluate(async ([canonical, given, ...args]) => {
         const { connect } = await import('/pgherald.js');
         globalThis.heard = [];

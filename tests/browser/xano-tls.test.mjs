@@ -3,9 +3,8 @@
  * The unmodified @xano/js-sdk with nothing rewritten: Chromium, a page of https://localhost, TLS of our own on port 443,
  * `wss://localhost/rt/<canonical>` as the SDK dials it. Every row of "Realtime Documentation" in the SDK's README.
  *
- * The certificate is made here and Chromium trusts its key. The two files of the page (it has no name of its own on the
- * server) are answered by the test; the WebSocket is not touched. Port 443 needs root, or CAP_NET_BIND_SERVICE: without
- * it the server says so and the test fails.
+ * The certificate is made here and Chromium trusts its key. The page is the server's answer to /health, into which the
+ * SDK's bundle is loaded. Port 443 needs root, or CAP_NET_BIND_SERVICE: without it the server says so and the test fails.
  */
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
@@ -23,8 +22,6 @@ const RULES = {
     'members/*': { public_messaging: true, public_auth: true, presence: true },
     'news/*': { anonymous_clients: true },
 };
-
-const HTML = '<!doctype html><meta charset="utf-8"><title>SDK</title><link rel="icon" href="data:,"><script src="/xano.min.js"></script>';
 
 let world;
 let browser;
@@ -64,9 +61,8 @@ async function visit(token) {
     const page = await openPage(browser);
     page.sockets = [];
     page.on('websocket', (socket) => page.sockets.push(socket));
-    await page.route('https://localhost/', (route) => route.fulfill({ contentType: 'text/html', body: HTML }));
-    await page.route('https://localhost/xano.min.js', (route) => route.fulfill({ path: sdkBundle }));
-    await page.goto('https://localhost/');
+    await page.goto('https://localhost/health');
+    await page.addScriptTag({ path: sdkBundle });
     await page.evaluate(([canonical, realtimeAuthToken]) => {
         globalThis.xano = new XanoClient({
             instanceBaseUrl: 'https://localhost/', realtimeConnectionCanonical: canonical, ...(realtimeAuthToken && { realtimeAuthToken }),
