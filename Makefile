@@ -122,8 +122,9 @@ fuzz-run: $(FUZZ_TESTS)
 
 # ---- how files are made ----------------------------------------------------------------------------------------------
 
+# The whole archive: two functions of one name are an error then, and not whichever comes first.
 $(BIN): $(B)/src/main.o $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS)
+	$(LINK) -o $@ $< -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive $(PKG_LIBS)
 
 $(LIB): $(LIB_OBJECTS) $(B)/objects.list
 	@rm -f $@

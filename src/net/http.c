@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "net/token.h"
+#include "net/handshake.h"
 #include "net/worker.h"
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
@@ -146,7 +146,7 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
         answer_unavailable(socket, head, "too many sessions");
         return NULL;
     }
-    struct command *open = token_check(options, head);
+    struct command *open = handshake_command(options, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
         answer_refused(socket, head, open->why);

@@ -131,6 +131,9 @@ async function tryPrivate(client, channel, others, i) {
 async function look(channel, token) {
     const others = await witnesses(channel);
     await publishToAll(channel);
+    if (others[0].isIn) {
+        await others[0].waitFor((f) => f.action === 'event' && f.payload.data === 'end'); // what he joins after is in the log
+    }
     const client = await world.client({ token });
     client.send('join', channel, { presence: true, history: true });
     const answer = await client.waitFor({ options: { channel } });

@@ -189,12 +189,12 @@ test('connect, join, message, leave and disconnect are told in their order, with
 
 test('a message of a burst keeps its place though each asks a function', async () => {
     const [sender, reader] = [await world.member('kept/2'), await world.member('kept/2')];
-    for (let n = 0; n < 60; n++) {
+    for (let n = 0; n < 61; n++) {
         sender.message('kept/2', { do: n % 7 === 3 ? 'drop' : 'nothing', n });
     }
-    const last = (f) => f.action === 'message' && f.payload.edited.n === 59;
+    const last = (f) => f.action === 'message' && f.payload.edited.n === 60;
     await Promise.all([sender, reader].map((c) => c.waitFor(last)));
-    const expected = [...Array(60).keys()].filter((n) => n % 7 !== 3);
+    const expected = [...Array(61).keys()].filter((n) => n % 7 !== 3);
     for (const client of [sender, reader]) {
         assert.deepEqual(client.on('kept/2', 'message').map((f) => f.payload.edited.n), expected);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Who asks for a session: the token of a handshake. */
-#ifndef HERALD_NET_TOKEN_H
-#define HERALD_NET_TOKEN_H
+#ifndef HERALD_NET_HANDSHAKE_H
+#define HERALD_NET_HANDSHAKE_H
 
 #include "core/command.h"
 #include "net/net.h"
@@ -9,6 +9,6 @@
 
 /* The COMMAND_OPEN of a COMPLETE upgrade, but for its session: with an identity, with a token for
  * the database, or with `why` if the token was not accepted. */
-struct command *token_check(const struct net_options *options, const struct http_head *head);
+struct command *handshake_command(const struct net_options *options, const struct http_head *head);
 
 #endif

@@ -9,7 +9,7 @@
  *
  * Lengths and characters are checked here, before anybody parses: a token is visible ASCII on every
  * road, so it can also be handed to the database as text. */
-#include "net/token.h"
+#include "net/handshake.h"
 
 #include <assert.h>
 #include <string.h>
@@ -104,7 +104,7 @@ static struct command *ask(const struct authenticator *authenticator, struct str
     return open_new(token);
 }
 
-struct command *token_check(const struct net_options *options, const struct http_head *head)
+struct command *handshake_command(const struct net_options *options, const struct http_head *head)
 {
     struct buf decoded = {0};
     struct str token = find(options, head, &decoded);
