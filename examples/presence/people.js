@@ -49,9 +49,7 @@ export function createPeople({ onClick }) {
 
         /** @param {string} text @param {import('/pgherald.js').Member} [about]  a wave: in his colour */
         say(text, about) {
-            const item = h(`li${about ? '.wave' : ''}`, {}, text);
-            if (about) item.prepend(avatar(nameOf(about)));
-            news.prepend(item);
+            news.prepend(h(`li${about ? '.wave' : ''}`, {}, about ? avatar(nameOf(about)) : null, h('span', {}, text)));
             while (news.children.length > MAX_NEWS) news.lastChild.remove();
         },
 

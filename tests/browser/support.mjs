@@ -28,8 +28,9 @@ const CHROMIUM_FLAGS = [
 
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
-/** Chromium's own words for a WebSocket that could not connect: expected where the test cuts the line. */
-const ABOUT_A_CUT = /WebSocket connection to .* failed/;
+/** Chromium's own words for a WebSocket that could not connect, or a token that could not be fetched for it: expected
+ * where the test cuts the line. */
+const ABOUT_A_CUT = /WebSocket connection to .* failed|Failed to load resource: net::ERR_/;
 
 export class Site {
     /** @param {{flags?: string[]}} [options] flags of `pgherald dev` */

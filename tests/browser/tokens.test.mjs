@@ -38,6 +38,7 @@ const soon = () => mint({ dbo_id: 12, row_id: 1, exp: Math.floor(Date.now() / 10
 /** A page with a client. `tokens`: one token, or several that a function hands out one by one, the last one for ever. */
 async function visit(tokens, name = 'room/1', options = {}) {
     const page = await openPage(browser);
+    await page.route('**/favicon.ico', (route) => route.fulfill({ status: 204 }));
     await page.goto(`http://127.0.0.1:${world.server.port}/health`);
     await page.evaluate(async ([canonical, given, ...args]) => {
         const { connect } = await import('/pgherald.js');

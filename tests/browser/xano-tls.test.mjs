@@ -61,6 +61,7 @@ async function visit(token) {
     const page = await openPage(browser);
     page.sockets = [];
     page.on('websocket', (socket) => page.sockets.push(socket));
+    await page.route('**/favicon.ico', (route) => route.fulfill({ status: 204 }));
     await page.goto('https://localhost/health');
     await page.addScriptTag({ path: sdkBundle });
     await page.evaluate(([canonical, realtimeAuthToken]) => {
