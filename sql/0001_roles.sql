@@ -19,8 +19,8 @@
 --
 -- Who can install: a superuser. A role with CREATEROLE, CREATE on the database and nothing more can install too, but
 -- may not create event triggers (before 18 that takes a superuser everywhere): then herald.refresh() has to be called
--- in migrations, and step 4 says so. Restoring a dump as such a role fails at ALTER FUNCTION … OWNER TO herald_capture,
--- because herald_capture has no CREATE on the schema, on purpose.
+-- in migrations, and step 4 says so. Restoring a dump as such a role fails at ALTER FUNCTION … OWNER TO herald_capture
+-- (or herald_hook), because those have no CREATE on the schema, on purpose.
 --
 -- Versions: written for 13 to 18, run on 15. 13 is the oldest because of xid8, pg_snapshot and pg_trigger.tgparentid.
 -- Before 15 every role may create objects in schema public; nothing here relies on that schema. From 16 on a creating

@@ -372,6 +372,7 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .rejects_invalid_tokens = config->invalid_token_rejects,
         .authorize_cache_ms = config->authorize_cache_ms,
         .presence_grace_ms = config->presence_grace_ms,
+        .presence_at_once = HUB_PRESENCE_AT_ONCE,
     };
     server->hub = hub_new(&hub_options);
     server->hub_sink = hub_sink(server->hub);

@@ -100,7 +100,7 @@ void json_value_text(struct str text, const struct json_path *path, struct buf *
     for (size_t i = 0; i < path->n && text.ptr; i++) {
         text = find_member(text, path->names[i]);
     }
-    for (size_t at = 0; at < text.len;) {
+    for (size_t at = 0; text.ptr && at < text.len;) {
         size_t end = text.ptr[at] == '"' ? skip_string(text, at) : at + 1;
         if (!is_blank(text.ptr[at])) {
             buf_add(out, text.ptr + at, end - at);

@@ -39,20 +39,20 @@ struct config {
     char *token_key_algorithm; /* NULL: the usual one of the key's type */
     char *token_jwks_file;
     char *token_jwks_url;
-    uint32_t token_jwks_refresh_ms;
     char *token_issuer, *token_audience; /* NULL: not checked */
+    uint32_t token_jwks_refresh_ms;
     uint32_t token_leeway_ms;
     char *token_dbo_claim, *token_row_claim, *token_extras_claim;
     uint32_t token_max_bytes;
-    bool token_in_query;
     char *token_function; /* NULL: opaque tokens are refused */
-    bool invalid_token_rejects;
     uint32_t hook_timeout_ms;
     uint32_t hook_connections;
     uint32_t authorize_cache_ms;
     uint32_t presence_grace_ms;
     enum log_level log_level;
     bool log_json;
+    bool token_in_query;
+    bool invalid_token_rejects;
 
     char *config_file;          /* NULL: the default one, if it is there */
     char *data_dir;             /* dev */

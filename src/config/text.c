@@ -160,7 +160,8 @@ void config_reference(FILE *out)
             "A flag wins over its variable, a variable over the file, the file over the default. "
             "The file is\n"
             "`" CONFIG_DEFAULT_FILE
-            "` if it exists (serve, config and token), or the one that `-c FILE` names. It holds one\n"
+            "` if it exists (serve, config and token), or the one that `-c FILE` names. It "
+            "holds one\n"
             "`name = value` a line, the names as below without the dashes; `#` begins a comment, "
             "values with other\n"
             "characters than letters, digits, `.`, `:`, `-` and `/` stand in double quotes, and "

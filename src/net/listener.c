@@ -41,6 +41,7 @@
 enum {
     BACKLOG = 4096,                 /* the kernel caps it at net.core.somaxconn */
     ACCEPTS_PER_TURN = 64,          /* then the sockets that are there get their turn */
+    TLS_ACCEPTS_PER_TURN = 16,      /* each may cost a signature: a millisecond or two */
     SEND_BUFFER_BYTES = 128 * 1024, /* the kernel doubles it */
     USER_TIMEOUT_MS = 20000,
 };
@@ -270,7 +271,8 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
     (void)is_readable;
     (void)is_writable;
     struct listener *listener = arg;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    int most = listener->is_tls ? TLS_ACCEPTS_PER_TURN : ACCEPTS_PER_TURN;
+    for (int i = 0; i < most; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             adopt(listener, fd);

@@ -155,14 +155,18 @@ static void on_rx(struct socket *socket, uint8_t *data, size_t len)
     }
 }
 
+static struct worker *worker_of(struct lws *wsi)
+{
+    return lws_context_user(lws_get_context(wsi));
+}
+
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len)
 {
     struct socket *socket = lws_get_opaque_user_data(wsi);
-    struct worker *worker = lws_context_user(lws_get_context(wsi));
     switch ((int)reason) { /* a hundred reasons exist; the rest concerns other roles */
     case LWS_CALLBACK_RAW_ADOPT:
-        socket = socket_new(worker, wsi);
+        socket = socket_new(worker_of(wsi), wsi);
         lws_set_opaque_user_data(wsi, socket);
         return 0;
     case LWS_CALLBACK_RAW_RX:
@@ -177,7 +181,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         }
         return 0;
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* no socket yet; user: SSL_CTX */
-        return tls_set_up(worker->tls, user) ? 0 : -1;
+        return tls_set_up(worker_of(wsi)->tls, user) ? 0 : -1;
     default:
         return 0;
     }

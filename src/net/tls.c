@@ -93,7 +93,9 @@ static bool read_chain(BIO *file, struct tls_pair *pair)
             return false;
         }
     }
-    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE; /* that was all */
+    unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_PEM &&
+           ERR_GET_REASON(error) == PEM_R_NO_START_LINE; /* that was all */
 }
 
 static enum status read_certificates(const char *path, struct tls_pair *pair, struct err *err)

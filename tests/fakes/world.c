@@ -76,6 +76,13 @@ void bits_set(struct bits *bits, uint32_t i, bool is_in)
     bits->words[i / 64] = is_in ? bits->words[i / 64] | bit : bits->words[i / 64] & ~bit;
 }
 
+void bits_copy(struct bits *to, const struct bits *from)
+{
+    to->words = mem_array(to->words, from->n, sizeof(*to->words));
+    memcpy(to->words, from->words, from->n * sizeof(*to->words));
+    to->n = from->n;
+}
+
 bool bits_equal(const struct bits *a, const struct bits *b)
 {
     for (size_t i = 0; i < a->n || i < b->n; i++) {
@@ -151,7 +158,7 @@ void world_rest(struct world *world)
     world_settle(world);
     close_what_is_told_to(world);
     /* Leaving lets others go on, who may come to a large channel, whose next news take a while. */
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 12; i++) {
         world_tick(world, 1000 + world->options.presence_grace_ms);
         world_settle(world);
         close_what_is_told_to(world);
@@ -297,6 +304,14 @@ void world_history(struct world *world, unsigned worker, unsigned slot, unsigned
     give(world, command_in(world, worker, slot, COMMAND_HISTORY, channel));
 }
 
+void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      const char *socket_id)
+{
+    struct command *command = command_in(world, worker, slot, COMMAND_HISTORY, channel);
+    command->socket_id = str_of(socket_id);
+    give(world, command);
+}
+
 void world_invalid(struct world *world, unsigned worker, unsigned slot)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_INVALID, 0);
@@ -343,6 +358,12 @@ const char *world_socket_id(struct world *world, unsigned worker, unsigned slot)
     const struct peer *peer = world_peer(world, worker, slot);
     assert(peer->self);
     return peer->self->socket;
+}
+
+const char *world_known_socket_id(struct world *world, unsigned worker, unsigned slot)
+{
+    const struct peer *peer = world_peer(world, worker, slot);
+    return peer->is_open && peer->self ? peer->self->socket : NULL;
 }
 
 unsigned world_close_code(struct world *world, unsigned worker, unsigned slot)
@@ -397,6 +418,14 @@ void world_rules(struct world *world, const struct rule *rules, size_t n)
     world_end_step(world);
 }
 
+void world_switch_off(struct world *world)
+{
+    struct site *site = copy_site(world->site->rules, world->site->n_rules);
+    site->is_enabled = false;
+    world->sink.on_site(world->sink.ctx, site);
+    world_end_step(world);
+}
+
 void world_rule(struct world *world, struct rule rule)
 {
     world_rules(world, &rule, 1);
@@ -441,6 +470,8 @@ static void set_defaults(struct world_options *options)
     options->slots = options->slots ? options->slots : WORLD_SLOTS;
     options->max_channels = options->max_channels ? options->max_channels : 3;
     options->max_held = options->max_held ? options->max_held : 8;
+    options->presence_at_once =
+        options->presence_at_once ? options->presence_at_once : HUB_PRESENCE_AT_ONCE;
 }
 
 static struct hub *make_hub(struct world *world)
@@ -464,6 +495,7 @@ static struct hub *make_hub(struct world *world)
         .rejects_invalid_tokens = world->options.rejects_invalid_tokens,
         .authorize_cache_ms = world->options.authorize_cache_ms,
         .presence_grace_ms = world->options.presence_grace_ms,
+        .presence_at_once = world->options.presence_at_once,
     };
     return hub_new(&options);
 }
@@ -532,6 +564,8 @@ void world_free(struct world *world)
         identity_unref(world->identities[who]);
     }
     free_entries(world);
+    frame_unref(world->newest_full);
+    bits_release(&world->newest_list);
     world_release_sql(world);
     site_free(world->site);
     free(world->reads);

@@ -56,6 +56,7 @@ struct world_options { /* zero: as the plain world has it */
     uint32_t slots;    /* per worker */
     uint32_t max_channels, max_held;
     uint32_t authorize_cache_ms, presence_grace_ms;
+    uint32_t presence_at_once; /* 0: as the server has it */
     bool rejects_invalid_tokens;
     bool has_manual_turns; /* a turn ends with world_flush, not with every step */
     bool keeps_no_notes;
@@ -72,6 +73,7 @@ struct hub *world_hub(struct world *world);
 void world_rules(struct world *world, const struct rule *rules, size_t n);
 void world_rule(struct world *world, struct rule rule); /* pattern NULL: all rooms */
 void world_site(struct world *world, uint32_t message_history, bool anonymous, bool messaging);
+void world_switch_off(struct world *world); /* realtime, with the rules as they are */
 void world_up(struct world *world, const char *epoch);
 void world_down(struct world *world);
 
@@ -104,6 +106,8 @@ void world_message_authenticated(struct world *world, unsigned worker, unsigned 
 void world_message_private(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                            const char *socket_id);
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel);
+void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      const char *socket_id);
 void world_invalid(struct world *world, unsigned worker, unsigned slot);
 
 /* ---- the database moves ---- */
@@ -166,6 +170,8 @@ const char *world_kinds(struct world *world, unsigned worker, unsigned slot);
 struct note world_last(struct world *world, unsigned worker, unsigned slot);
 const char *world_socket_id(struct world *world, unsigned worker,
                             unsigned slot); /* as it was told by an acknowledgement */
+/* The same, NULL if there is none. */
+const char *world_known_socket_id(struct world *world, unsigned worker, unsigned slot);
 /* How many members its list has; asserts that it has one. */
 size_t world_list_size(struct world *world, unsigned worker, unsigned slot, unsigned channel);
 size_t world_sql_size(struct world *world, unsigned channel); /* rows of herald.presence */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The hub under a script: each byte pair is one step of sessions, database or delivery, in any
- * order that can happen. The fake world asserts at every frame that nothing is lost, repeated or
- * out of order; at the end, after all has settled, every member must have had everything. */
+/* The hub under a script: the first byte chooses the world, then each three bytes are one step of
+ * sessions, database, rules, time or delivery, in any order that can happen. The fake world asserts
+ * at every frame that nothing is lost, repeated, out of order or for somebody else, and that every
+ * list of members is right; at the end, after all has come to rest, every member must have had
+ * everything, every list must be the true one, and nobody may be where he may not be. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,36 +11,77 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum {
+    GRACE_MS = 300,
+    AT_ONCE = 2, /* with more members the changes of presence wait for a tick */
+};
+
+/* ---- sessions ---- */
+
+static void open_step(struct world *world, uint8_t step, unsigned worker, unsigned slot)
+{
+    unsigned how = step % 8u;
+    if (how < WHO_COUNT) {
+        world_open_as(world, worker, slot, (enum world_who)how);
+    } else if (how == WHO_COUNT) {
+        world_open_opaque(world, worker, slot);
+    } else {
+        world_open_refused(world, worker, slot, ERROR_CODE_TOKEN_EXPIRED, "it is old");
+    }
+}
+
+static void join_step(struct world *world, uint8_t step, unsigned worker, unsigned slot,
+                      unsigned channel)
+{
+    struct world_join how = {
+        .history = step & 16u,
+        .presence = step & 32u,
+        .has_since = (step & 192u) == 64u,
+        .other_epoch = step == 127u,
+        .since = step & 3u,
+    };
+    world_join(world, worker, slot, channel, how);
+}
+
+static void private_step(struct world *world, uint8_t step, unsigned worker, unsigned slot,
+                         unsigned channel)
+{
+    const char *socket_id = world_known_socket_id(world, step >> 7u, (step >> 4u) % WORLD_SLOTS);
+    world_message_private(world, worker, slot, channel, socket_id ? socket_id : "nobody");
+}
+
 static void session_step(struct world *world, uint8_t step, uint8_t arg)
 {
     unsigned worker = arg & 1u, slot = (arg >> 1u) % WORLD_SLOTS,
              channel = (arg >> 5u) % WORLD_CHANNELS;
     if (!world_is_open(world, worker, slot)) {
-        world_open(world, worker, slot);
+        open_step(world, step, worker, slot);
         return;
     }
-    switch (step % 8u) {
+    switch (step % 12u) {
     case 0:
-        world_join(world, worker, slot, channel, (struct world_join){0});
-        break;
     case 1:
-        world_join(world, worker, slot, channel, (struct world_join){.history = true});
-        break;
     case 2:
-        world_join(world, worker, slot, channel,
-                   (struct world_join){
-                       .has_since = true, .since = (step >> 4u), .other_epoch = (step & 8u) != 0});
-        break;
     case 3:
-        world_leave(world, worker, slot, channel);
+        join_step(world, step, worker, slot, channel);
         break;
     case 4:
-        world_message(world, worker, slot, channel, "1");
-        break;
     case 5:
-        world_history(world, worker, slot, channel);
+        world_leave(world, worker, slot, channel);
         break;
     case 6:
+        world_message(world, worker, slot, channel, "1");
+        break;
+    case 7:
+        world_message_authenticated(world, worker, slot, channel);
+        break;
+    case 8:
+        private_step(world, step, worker, slot, channel);
+        break;
+    case 9:
+        world_history(world, worker, slot, channel);
+        break;
+    case 10:
         world_close(world, worker, slot);
         break;
     default:
@@ -49,12 +92,99 @@ static void session_step(struct world *world, uint8_t step, uint8_t arg)
     }
 }
 
+/* ---- the database ---- */
+
+static struct rule rule_of(uint8_t bits, uint8_t more)
+{
+    return (struct rule){
+        .anonymous_clients = bits & 1u,
+        .public_messaging = bits & 2u,
+        .public_auth = (bits & 6u) == 6u,
+        .private_messaging = bits & 2u,
+        .private_auth = bits & 4u,
+        .auth_channel = bits & 4u,
+        .presence = bits & 8u,
+        .message_history = bits & 16u ? 20 : 0,
+        .authorize = bits & 32u ? (more & 1u ? "auth_a" : "auth_b") : NULL,
+        .on_join = bits & 64u ? "hook" : NULL,
+        .on_message = bits & 128u ? "hook" : NULL,
+        .on_leave = more & 2u ? "hook" : NULL,
+        .on_connect = more & 2u ? "hook" : NULL,
+        .on_disconnect = more & 2u ? "hook" : NULL,
+    };
+}
+
+static void rules_step(struct world *world, uint8_t bits, uint8_t more)
+{
+    struct rule rules[2] = {rule_of(bits, more), rule_of((uint8_t)(bits ^ (more << 3u)), more)};
+    rules[1].pattern = "room/1";
+    world_rules(world, rules, more > 13 ? 0 : more & 4u ? 2 : 1);
+}
+
+static void commit_step(struct world *world, uint8_t arg)
+{
+    struct audience audience = {
+        .kind = (enum audience_kind)(arg >> 5u) % (AUDIENCE_USER + 1u),
+        .dbo_id = arg & 4u ? 12 : 13,
+        .row_id = STR("34"),
+    };
+    world_commit_for(world, arg % WORLD_CHANNELS, audience);
+}
+
+static void reply_step(struct world *world, uint8_t step, uint8_t arg)
+{
+    static const enum store_call_result results[4] = {STORE_CALL_DONE, STORE_CALL_DONE,
+                                                      STORE_CALL_REFUSED, STORE_CALL_FAILED};
+    world_reply(world, arg & 7u,
+                (struct world_reply){.result = results[(arg >> 3u) % 4u],
+                                     .is_early = arg & 32u,
+                                     .drops = arg & 64u,
+                                     .payload = step & 128u ? "2" : NULL});
+}
+
+/* What is true changes, and the database says so, as it must. */
+static void truth_step(struct world *world, uint8_t step, uint8_t arg)
+{
+    unsigned channel = arg % WORLD_CHANNELS;
+    world_deny(world, step & 16u ? 'a' : 'b', channel,
+               (enum world_who)((arg >> 2u) % (unsigned)WHO_COUNT), arg & 128u);
+    world_forget(world, step & 32u ? NULL : step & 64u ? "room/*" : world_channel_name(channel));
+}
+
+static void disconnect_step(struct world *world, uint8_t step, uint8_t arg)
+{
+    struct store_order order = {0};
+    const char *socket_id = world_known_socket_id(world, arg & 1u, (arg >> 1u) % WORLD_SLOTS);
+    if (step & 16u) {
+        order.channel = str_of(world_channel_name((arg >> 5u) % WORLD_CHANNELS));
+    }
+    if (step & 32u) {
+        order.has_dbo_id = true;
+        order.dbo_id = 12;
+        order.row_id = step & 64u ? STR("34") : (struct str){0};
+    } else if (socket_id) {
+        order.socket_id = str_of(socket_id);
+    } else {
+        return;
+    }
+    world_disconnect(world, order);
+}
+
+static void road_step(struct world *world, uint8_t arg)
+{
+    if (arg & 1u) {
+        world_down(world);
+    } else {
+        world_up(world, arg > 250 ? "e2" : "e1");
+    }
+}
+
 static void database_step(struct world *world, uint8_t step, uint8_t arg)
 {
-    switch (step % 8u) {
+    switch (step % 16u) {
     case 0:
     case 1:
-        world_commit(world, arg % WORLD_CHANNELS);
+        commit_step(world, arg);
         break;
     case 2:
         world_sequence(world);
@@ -63,37 +193,80 @@ static void database_step(struct world *world, uint8_t step, uint8_t arg)
         world_deliver(world);
         break;
     case 4:
-        world_answer(world, (arg & 1u) != 0, arg > 250);
+        world_answer(world, (arg & 1u) != 0, arg > 230);
         break;
     case 5:
-        world_site(world, (arg & 1u) * 20u, (arg & 6u) != 0, arg < 240);
-        break;
     case 6:
+        rules_step(world, arg, step >> 4u);
+        break;
+    case 7:
         if (arg > 200) {
             world_refuse(world);
         }
         break;
+    case 8:
+    case 9:
+        reply_step(world, step, arg);
+        break;
+    case 10:
+        world_answer_token(world, (enum world_who)(arg % (unsigned)WHO_COUNT),
+                           arg & 16u ? ERROR_CODE_TOKEN_INVALID : ERROR_CODE_UNAVAILABLE);
+        break;
+    case 11:
+        world_tick(world, arg * 2u);
+        break;
+    case 12:
+        truth_step(world, step, arg);
+        break;
+    case 13:
+        disconnect_step(world, step, arg);
+        break;
+    case 14:
+        road_step(world, arg);
+        break;
     default:
-        world_settle(world);
+        if (arg & 1u) {
+            world_settle(world);
+        } else {
+            world_flush(world);
+        }
         break;
     }
 }
 
+/* ---- a script ---- */
+
+static struct world *make_world(uint8_t choice)
+{
+    struct world *world = world_new_with(&(struct world_options){
+        .has_manual_turns = choice & 1u,
+        .presence_grace_ms = choice & 2u ? GRACE_MS : 0,
+        .authorize_cache_ms = choice & 4u ? 500 : 0,
+        .rejects_invalid_tokens = choice & 8u,
+        .presence_at_once = choice & 16u ? AT_ONCE : 0,
+    });
+    world_rule(world, rule_of(choice & 32u ? 31 : 23, 0));
+    return world;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 2000) {
-        return 0; /* the fake log and note arrays are bounded */
+    if (size < 1 || size > 1500) {
+        return 0; /* the fake log and its queues are bounded */
     }
-    struct world *world = world_new();
-    for (size_t i = 0; i + 2 < size; i += 3) {
+    struct world *world = make_world(data[0]);
+    for (size_t i = 1; i + 2 < size; i += 3) {
         if (data[i] & 1u) {
             session_step(world, data[i + 1], data[i + 2]);
         } else {
             database_step(world, data[i + 1], data[i + 2]);
         }
     }
-    world_settle(world);
+    world_up(world, "e1");
+    world_rest(world);
     world_check_complete(world);
+    world_check_presence(world);
+    world_check_rights(world);
     world_free(world);
     return 0;
 }

@@ -120,7 +120,7 @@ static void set_options(struct fetch *fetch, const char *url)
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "pgherald/" PGHERALD_VERSION);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "pgherald");
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, fetch->error);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, fetch);

@@ -24,7 +24,8 @@
 
 static enum status fail(struct err *err, const char *what)
 {
-    return err_set(err, EXIT_CODE_CONFIG, "%s", what);
+    err_set(err, EXIT_CODE_CONFIG, "%s", what);
+    return STATUS_FAILED;
 }
 
 static const char *text_of(const json_t *jwk, const char *name)
@@ -52,40 +53,46 @@ static enum status find_type(const json_t *jwk, enum key_type *out, struct err *
     return fail(err, "is of no type (kty) that pgherald knows");
 }
 
-static enum status find_algorithm(const json_t *jwk, const struct algorithm *pinned,
-                                  const struct algorithm **out, struct err *err)
+/* NULL: err says why. */
+static const struct algorithm *named_algorithm(const json_t *jwk, enum key_type type,
+                                               struct err *err)
 {
-    const char *name = text_of(jwk, "alg"), *curve = text_of(jwk, "crv"),
-               *use = text_of(jwk, "use");
-    const struct algorithm *algorithm = pinned;
+    const char *name = text_of(jwk, "alg"), *curve = text_of(jwk, "crv");
+    const char *use = text_of(jwk, "use");
+    bool is_by_curve =
+        curve && (type == KEY_TYPE_EC || type == KEY_TYPE_OKP) && (!use || strcmp(use, "sig") == 0);
+    const struct algorithm *algorithm = name          ? algorithm_find(name)
+                                        : is_by_curve ? algorithm_of_curve(curve)
+                                                      : NULL;
+    if (!algorithm) {
+        fail(err, name          ? "is for an algorithm (alg) that pgherald does not take"
+                  : is_by_curve ? "is on a curve (crv) that pgherald does not take"
+                                : "does not say what algorithm it is for (alg)");
+    }
+    return algorithm;
+}
+
+static const struct algorithm *find_algorithm(const json_t *jwk, const struct algorithm *pinned,
+                                              struct err *err)
+{
+    const char *curve = text_of(jwk, "crv");
     enum key_type type = KEY_TYPE_OCT;
     if (find_type(jwk, &type, err) != STATUS_OK) {
-        return STATUS_FAILED;
+        return NULL;
     }
-    if (!algorithm && name) {
-        algorithm = algorithm_find(name);
-        if (!algorithm) {
-            return fail(err, "is for an algorithm (alg) that pgherald does not take");
-        }
-    }
-    bool is_by_curve = curve && (!use || strcmp(use, "sig") == 0);
-    if (!algorithm && is_by_curve && (type == KEY_TYPE_EC || type == KEY_TYPE_OKP)) {
-        algorithm = algorithm_of_curve(curve);
-        if (!algorithm) {
-            return fail(err, "is on a curve (crv) that pgherald does not take");
-        }
-    }
+    const struct algorithm *algorithm = pinned ? pinned : named_algorithm(jwk, type, err);
     if (!algorithm) {
-        return fail(err, "does not say what algorithm it is for (alg)");
+        return NULL;
     }
     if (algorithm->type != type) {
-        return err_set(err, EXIT_CODE_CONFIG, "is of another type than %s needs", algorithm->name);
+        err_set(err, EXIT_CODE_CONFIG, "is of another type than %s needs", algorithm->name);
+        return NULL;
     }
     if (algorithm->curve && (!curve || strcmp(algorithm->curve, curve) != 0)) {
-        return err_set(err, EXIT_CODE_CONFIG, "is on another curve than %s needs", algorithm->name);
+        err_set(err, EXIT_CODE_CONFIG, "is on another curve than %s needs", algorithm->name);
+        return NULL;
     }
-    *out = algorithm;
-    return STATUS_OK;
+    return algorithm;
 }
 
 /* ---- what its owner allows ---- */
@@ -236,8 +243,8 @@ static json_t *take_members(const json_t *jwk, const struct algorithm *algorithm
 enum status key_from_jwk(const json_t *jwk, const struct algorithm *pinned, enum key_use use,
                          struct key **out, struct err *err)
 {
-    const struct algorithm *algorithm = NULL;
-    if (find_algorithm(jwk, pinned, &algorithm, err) != STATUS_OK) {
+    const struct algorithm *algorithm = find_algorithm(jwk, pinned, err);
+    if (!algorithm) {
         return STATUS_FAILED;
     }
     if (!is_allowed(jwk, algorithm, use)) {

@@ -11,6 +11,8 @@
 
 struct hub;
 
+#define HUB_PRESENCE_AT_ONCE 100 /* what is sensible: tests have smaller crowds */
+
 struct hub_options {
     uint32_t n_workers;
     const struct protocol *protocol;
@@ -23,6 +25,7 @@ struct hub_options {
     bool rejects_invalid_tokens; /* a token that the database refuses ends the session */
     uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */
     uint32_t presence_grace_ms;  /* how long a dropped member stays listed, 0: not */
+    uint32_t presence_at_once;   /* members up to which every change is announced at once */
 };
 
 struct hub *hub_new(const struct hub_options *options);

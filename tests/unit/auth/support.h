@@ -82,6 +82,32 @@ static inline struct tokens *new_tokens(const struct tokens_options *options)
     return tokens;
 }
 
+/* Keys as texts. */
+struct keys {
+    const char *secret, *secret_algorithm; /* NULL: none */
+    const char *pem, *pem_algorithm;
+    const char *jwks;
+};
+
+static inline struct tokens *with_keys(struct place *place, const struct keys *keys)
+{
+    struct tokens_options options = {
+        .secret_algorithm = keys->secret_algorithm,
+        .key_algorithm = keys->pem_algorithm,
+        .leeway_ms = 5000,
+    };
+    if (keys->secret) {
+        options.secret_file = place_text(place, "secret", keys->secret);
+    }
+    if (keys->pem) {
+        options.key_file = place_text(place, "pem", keys->pem);
+    }
+    if (keys->jwks) {
+        options.jwks_file = place_text(place, "jwks", keys->jwks);
+    }
+    return new_tokens(&options);
+}
+
 static inline void expect_failure(const struct tokens_options *options, const char *part)
 {
     struct err err = {0};

@@ -16,7 +16,7 @@ static void test_both_ways(void **state)
         struct str bytes;
         const char *text;
     } cases[] = {
-        {{"", 0}, ""},        {{"f", 1}, "Zg"},         {{"fo", 2}, "Zm8"},
+        {{"", 0}, ""},        {{"f", 1}, "Zg"},         {{"\x66o", 2}, "Zm8"},
         {{"foo", 3}, "Zm9v"}, {{"foob", 4}, "Zm9vYg"},  {{"\xff\xff\xff", 3}, "____"},
         {{"\0\0", 2}, "AAA"}, {{"\xfb\xff", 2}, "-_8"},
     };

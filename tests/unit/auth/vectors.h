@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Keys and tokens from elsewhere: those named TOKEN_ were made with the npm package jose 5 under node 20, with the keys
- * here and the claims {"dbo_id":12,"row_id":34,"extras":{"name":"Ann"},"exp":4102444800}; the signed one inside a nested
- * one is TOKEN_HS256. Those named RFC are from the appendices of that RFC. clang-format leaves this file alone. */
 /* clang-format off */
+/* Keys and tokens from elsewhere: those named TOKEN_ were made with the npm package jose 5 under
+ * node 20, with the keys here and the claims
+ * {"dbo_id":12,"row_id":34,"extras":{"name":"Ann"},"exp":4102444800}; the signed one inside a
+ * nested one is TOKEN_HS256. Those named RFC are from that RFC. */
 #ifndef HERALD_TESTS_AUTH_VECTORS_H
 #define HERALD_TESTS_AUTH_VECTORS_H
 
