@@ -64,7 +64,9 @@ struct sequencer {
 
     /* Catching up. */
     uint64_t target; /* deliver from the log up to here */
-    uint64_t found;  /* newest id of the batch in doubt, which was committed; 0: no doubt */
+    bool has_doubt;  /* what is in flight may have been committed: it is looked for … */
+    uint64_t found;  /* … in the log up to here */
+    bool is_found;   /* … where it surely is */
 };
 
 /* sequencer.c */

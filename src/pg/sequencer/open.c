@@ -8,7 +8,8 @@
  *                    pooler's session
  *   open             epoch and newest id; says whether positions of before still mean something
  *   find_batch       only if messages were in flight when the last connection went: did they
- * commit? site             rules, canonicals, orders → on_up, catching up from the log, looking
+ *                    commit?
+ *   site             rules, canonicals, orders → on_up, catching up from the log, looking
  *
  * A step that fails costs the connection; the next attempt starts from the top. The step order also
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
@@ -229,10 +230,10 @@ static void on_found(void *arg, const struct query_result *result)
         return;
     }
     sequencer->found = rows_u64(result->rows, 0, 0);
-    if (sequencer->found == 0) {
-        log_info("%zu messages were in a batch that did not commit; they are sent again",
-                 sequencer->n_flight);
-        sequencer->n_flight = 0;
+    sequencer->has_doubt = true;
+    sequencer->is_found = sequencer->found > 0;
+    if (!sequencer->is_found) {
+        sequencer->found = sequencer->target;
     }
     sequencer_load_site(sequencer, on_opening_site);
 }
@@ -269,7 +270,7 @@ static void on_opened(void *arg, const struct query_result *result)
     }
     take_position(sequencer, epoch, rows_u64(result->rows, 0, 1));
     sequencer->can_sleep = !sequencer->is_pooled && rows_bool(result->rows, 0, 2);
-    sequencer->found = 0;
+    sequencer->has_doubt = false;
     if (sequencer->n_flight == 0) {
         sequencer_load_site(sequencer, on_opening_site);
         return;
