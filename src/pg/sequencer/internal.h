@@ -34,8 +34,8 @@ struct sequencer {
     bool is_up, was_up;
     bool is_epoch_told; /* `epoch` is the one of the last on_up */
     bool is_void;       /* positions of this epoch became void while we were down */
-    char *down_reason;  /* the last one; NULL: none yet */
     bool is_superseded; /* another server has led since we were up */
+    char *down_reason;  /* the last one; NULL: none yet */
     char *epoch;        /* NULL: never opened */
     uint64_t delivered; /* the newest id of the log that is behind us; means nothing while epoch is
                            NULL */
@@ -67,9 +67,9 @@ struct sequencer {
 
     /* Catching up. */
     uint64_t target; /* deliver from the log up to here */
-    bool has_doubt;  /* what is in flight may have been committed: it is looked for … */
-    uint64_t found;  /* … in the log up to here */
-    bool is_found;   /* … where it surely is */
+    uint64_t found;  /* what is in doubt is looked for in the log up to here */
+    bool has_doubt;  /* what is in flight may have been committed … */
+    bool is_found;   /* … and was */
 };
 
 /* sequencer.c */
