@@ -11,7 +11,7 @@ static void test_sessions_of_a_user(void **state)
     open_as(0, 1, WHO_BEN);
     open_as(0, 2, WHO_ANN);
     assert_int_equal(last_code(0, 2), ERROR_CODE_RATE_LIMITED);
-    assert_false(world_is_open(world, 0, 2));
+    assert_int_equal(world_close_code(world, 0, 2), 1008);
     world_close(world, 1, 0);
     open_as(1, 1, WHO_ANN);
     join(1, 1, PLAIN);
@@ -48,7 +48,7 @@ static void test_a_user_whom_the_database_names(void **state)
     assert_true(world_answer_token(world, WHO_ANN, ERROR_CODE_TOKEN_INVALID));
     world_settle(world);
     assert_int_equal(last_code(0, 1), ERROR_CODE_RATE_LIMITED);
-    assert_false(world_is_open(world, 0, 1));
+    assert_int_equal(world_close_code(world, 0, 1), 1008);
     check_rest();
 }
 
