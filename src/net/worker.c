@@ -8,8 +8,9 @@
  * Orders are carried out in slices. A slice ends after so many deliveries, the loop goes round once
  * (what was queued is written, sockets are read, blocked ones resumed), and the next slice follows.
  * Without slices a burst of events for large channels would fill the queue of a reader that is
- * perfectly quick, only because his socket did not get its turn. A slice is as large as some frames
- * for every session: so bursts stay large when there is much to do.
+ * perfectly quick, only because his socket did not get its turn. A slice has room for a good burst
+ * in a channel of any size: with 16 frames instead of 128, fan-out to 1000 cost four times the CPU,
+ * because each write carried so few.
  *
  * A worker ends in three steps: the sockets and our own handles are closed, the context is told to
  * go, and the loop runs until libuv has called back for each of them; only then the context's
@@ -36,7 +37,7 @@ enum {
      * (socket.c takes them out): only to be longer than ours. */
     MORE_TIMEOUT_S = 60,
     SLICE_DELIVERIES = 8192,
-    SLICE_FRAMES = 16, /* deliveries per session, if that is more */
+    SLICE_FRAMES = 128, /* orders, if the deliveries are reached earlier */
 };
 
 /* ---- commands ---- */
@@ -174,19 +175,20 @@ static bool take_orders(struct worker *worker)
 static void on_inbox(void *arg)
 {
     struct worker *worker = arg;
-    size_t limit = (size_t)worker->slots.n_used * SLICE_FRAMES;
-    limit = limit > SLICE_DELIVERIES ? limit : SLICE_DELIVERIES;
-    size_t done = 0, bytes = 0;
+    size_t deliveries = 0, n_orders = 0, bytes = 0;
+    bool is_full = false;
     worker->outqueue_bytes = limits_outqueue(worker);
-    while (done < limit && (worker->next_order < worker->n_orders || take_orders(worker))) {
+    while (!is_full && (worker->next_order < worker->n_orders || take_orders(worker))) {
         struct order *order = &worker->orders[worker->next_order++];
         bytes += order_bytes(order);
-        done += carry_out(worker, order);
+        deliveries += carry_out(worker, order);
         order_release(order);
         metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
+        n_orders++;
+        is_full = deliveries >= SLICE_DELIVERIES && n_orders >= SLICE_FRAMES;
     }
     atomic_fetch_sub_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
-    if (done >= limit) {
+    if (is_full) {
         loop_waker_wake(worker->waker);
     }
 }

@@ -277,16 +277,6 @@ struct member *presence_arrive_quietly(struct hub *hub, const struct session *se
     return member;
 }
 
-/* Takes back an arrival that was not announced. The order of the others stays. */
-static void cancel(struct presence *presence, const struct member *member)
-{
-    presence->n_changed--;
-    for (uint32_t i = member->change; i < presence->n_changed; i++) {
-        presence->changed[i] = presence->changed[i + 1];
-        presence->changed[i]->change = i;
-    }
-}
-
 void presence_leave(struct hub *hub, struct member *member)
 {
     if (!member) {
@@ -298,7 +288,7 @@ void presence_leave(struct hub *hub, struct member *member)
     }
     if (member->state == MEMBER_STATE_ARRIVING) {
         wake(hub, member->session);
-        cancel(channel->presence, member);
+        channel->presence->changed[member->change] = NULL;
         unlist(hub, channel->presence, member);
         member_unref(member);
         free_if_empty(hub, channel);
@@ -316,6 +306,9 @@ static void apply(struct hub *hub, struct presence *presence)
 {
     for (uint32_t i = 0; i < presence->n_changed; i++) {
         struct member *member = presence->changed[i];
+        if (!member) {
+            continue;
+        }
         if (member->state == MEMBER_STATE_ARRIVING) {
             member->state = MEMBER_STATE_LISTED;
             tell(hub, member, true);
@@ -336,21 +329,25 @@ static void announce(struct hub *hub, struct channel *channel)
 {
     const struct presence *presence = channel->presence;
     struct protocol_presence *updates = mem_array(NULL, presence->n_changed, sizeof(*updates));
+    size_t n = 0;
     for (uint32_t i = 0; i < presence->n_changed; i++) {
         const struct member *member = presence->changed[i];
-        updates[i].is_join = member->state == MEMBER_STATE_ARRIVING;
-        updates[i].client = member->client;
+        if (member) {
+            updates[n].is_join = member->state == MEMBER_STATE_ARRIVING;
+            updates[n++].client = member->client;
+        }
     }
-    struct frame *frame =
-        hub->protocol->presence_updates(channel_name(channel), updates, presence->n_changed);
-    hub_fan_out(hub, channel, frame);
+    if (n > 0) {
+        hub_fan_out(hub, channel,
+                    hub->protocol->presence_updates(channel_name(channel), updates, n));
+    }
     free(updates);
 }
 
 void presence_flush(struct hub *hub, struct channel *channel)
 {
     struct presence *presence = channel->presence;
-    if (channel->n_members > 0 && presence->n_changed > 0) {
+    if (channel->n_members > 0) {
         announce(hub, channel);
     }
     unset_due(hub, channel);

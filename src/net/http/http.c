@@ -203,6 +203,8 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
     struct buf bytes = {0};
     http_accept(&bytes, head);
     push_bytes(socket, &bytes);
+    /* Now: the pong for a ping in the same packet would overtake it in the queue. */
+    output_write_now(socket);
     return open;
 }
 
