@@ -201,11 +201,17 @@ static struct str judged_channel(const struct judgement *judgement)
     return (struct str){judgement->key + judgement->function_len + 1, judgement->channel_len};
 }
 
-static void free_judgement(struct hub *hub, struct judgement *judgement)
+static void take_out(struct hub *hub, struct judgement *judgement)
 {
     if (!judgement->is_void) {
         HASH_DEL(hub->judgements, judgement);
+        judgement->is_void = true;
     }
+}
+
+static void free_judgement(struct hub *hub, struct judgement *judgement)
+{
+    take_out(hub, judgement);
     free(judgement);
 }
 
@@ -397,11 +403,9 @@ void hub_forget_answers(struct hub *hub, struct str channel)
         if (channel.ptr && !channel_pattern_matches(channel, judged_channel(judgement))) {
             continue;
         }
-        if (judgement->is_asked) {
-            HASH_DEL(hub->judgements, judgement);
-            judgement->is_void = true;
-        } else {
-            free_judgement(hub, judgement);
+        take_out(hub, judgement);
+        if (!judgement->is_asked) {
+            free(judgement);
         }
     }
 }
