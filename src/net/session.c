@@ -104,6 +104,15 @@ void session_close(struct socket *socket, uint16_t code, const char *reason)
     }
 }
 
+void session_give_up(struct socket *socket, uint16_t code, const char *reason)
+{
+    if (socket->state == SOCKET_SESSION) {
+        rfc6455_decoder_release(&socket->decoder);
+        socket->decoder.is_over = true;
+        begin_close(socket, code, reason, SOCKET_ENDING_LINGER);
+    }
+}
+
 void session_close_slow(struct socket *socket, unsigned limit)
 {
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
@@ -274,7 +283,7 @@ void session_send(struct socket *socket, struct frame *frame)
         /* Perhaps all of it came in this very turn, and the socket would take it. */
         output_write_now(socket);
         if (is_over_limit(socket, &socket->out, frame)) {
-            session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
+            session_close_slow(socket, limits_of_queues(socket->worker));
             return;
         }
     }
@@ -328,7 +337,7 @@ void session_publish(const struct member *member, uint32_t channel, struct frame
     }
     struct held *held = find_held(socket, channel);
     if (is_over_limit(socket, &held->queue, frame)) {
-        session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
+        session_close_slow(socket, limits_of_queues(socket->worker));
     } else {
         metrics_count(socket->worker->counts, METRIC_DELIVERIES);
         outqueue_push(&held->queue, frame);

@@ -107,6 +107,8 @@ void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
 void session_close_slow(struct socket *socket, unsigned limit); /* one of METRIC_LIMIT */
 void session_close(struct socket *socket, uint16_t code, const char *reason);
+/* The same, and what it still sends is not read. */
+void session_give_up(struct socket *socket, uint16_t code, const char *reason);
 void session_forget(struct socket *socket); /* leaves all channels */
 void session_check_expiry(struct socket *socket, int64_t now_s);
 /* False: it has not answered for too long. */

@@ -496,6 +496,13 @@ static struct hub *make_hub(struct world *world)
         .authorize_cache_ms = world->options.authorize_cache_ms,
         .presence_grace_ms = world->options.presence_grace_ms,
         .presence_at_once = world->options.presence_at_once,
+        .max_user_sessions = world->options.max_user_sessions,
+        .max_channel_members = world->options.max_channel_members,
+        .max_open_channels = world->options.max_open_channels,
+        .max_held_total_bytes = world->options.max_held_total_bytes,
+        .channel_messages = {.n = world->options.channel_messages,
+                             .period_ms = 1000,
+                             .burst = world->options.channel_messages},
     };
     return hub_new(&options);
 }

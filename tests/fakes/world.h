@@ -57,6 +57,9 @@ struct world_options { /* zero: as the plain world has it */
     uint32_t max_channels, max_held;
     uint32_t authorize_cache_ms, presence_grace_ms;
     uint32_t presence_at_once; /* 0: as the server has it */
+    uint32_t max_user_sessions, max_channel_members, max_open_channels;
+    uint32_t max_held_total_bytes;
+    uint32_t channel_messages; /* a second, and at once */
     bool rejects_invalid_tokens;
     bool has_manual_turns; /* a turn ends with world_flush, not with every step */
     bool keeps_no_notes;
