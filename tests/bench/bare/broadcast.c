@@ -313,9 +313,8 @@ struct broadcast *broadcast_new(uint16_t port)
     if (!broadcast) {
         abort();
     }
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     broadcast->epoll = epoll_create1(EPOLL_CLOEXEC);
     broadcast->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(broadcast->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));

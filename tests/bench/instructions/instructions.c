@@ -30,7 +30,7 @@ struct rig {
     struct store_sink sink;
     struct socket **sockets;
     char (*names)[16], (*texts)[128]; /* per channel: its name, and what its sender says */
-    store_answer_fn *read_done; /* a read under way */
+    store_answer_fn *read_done;       /* a read under way */
     void *read_arg;
     uint64_t next_id;
 };
@@ -240,9 +240,10 @@ static void publish_event(struct rig *rig, const char *channel)
         .offset = rig->next_id,
         .channel = str_of(channel),
         .at = STR("2026-01-01T00:00:00.000Z"),
-        .payload = STR("{\"data\":{\"action\":\"insert\",\"schema\":\"public\",\"table\":\"orders\","
-                       "\"new\":{\"id\":\"1\",\"name\":\"some name\"},\"old\":null},\"dbo_id\":0,"
-                       "\"row_id\":0}"),
+        .payload =
+            STR("{\"data\":{\"action\":\"insert\",\"schema\":\"public\",\"table\":\"orders\","
+                "\"new\":{\"id\":\"1\",\"name\":\"some name\"},\"old\":null},\"dbo_id\":0,"
+                "\"row_id\":0}"),
     };
     struct event *event = event_new(&fields);
     rig->sink.on_event(rig->sink.ctx, event);
@@ -299,8 +300,7 @@ int main(int argc, char **argv)
     measured(&rig, script);
     uint64_t expected = bytes * script->turns;
     /* An offset's digits are the only thing that grows. */
-    if (bytes_written - before < expected ||
-        bytes_written - before > expected + expected / 20) {
+    if (bytes_written - before < expected || bytes_written - before > expected + expected / 20) {
         fprintf(stderr, "%llu bytes were written, not %llu\n",
                 (unsigned long long)(bytes_written - before), (unsigned long long)expected);
         return 1;

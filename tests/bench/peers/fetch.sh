@@ -17,4 +17,4 @@ fi
 # nchan insists on this directory: its directive that would name another one is broken (1.3.6 calls it a duplicate).
 mkdir -p /var/lib/nginx 2>/dev/null || echo "/var/lib/nginx cannot be made: nchan will be left out" >&2
 cd "$here"
-[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error
+[ -d node_modules ] || npm ci --no-audit --no-fund --loglevel=error
