@@ -57,7 +57,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan chaos chaos-proof corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,11 @@ browser: $(BIN) build/sdk/xano.min.js ## the example pages in Chromium
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
 tsan: ## the integration tests that race the threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan STAGE=tsan INTEGRATION_TESTS='$(TSAN_TESTS)' integration
+chaos: chaos-deps $(BIN) $(NODE_MODULES) ## everything fails at random, nothing is lost: CHAOS_SECONDS=180, CHAOS_SEED=
+	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh pooler tests/chaos/pooler.test.js
+	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/run.js
+chaos-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the chaos run finds what is wrong: five mutated schemas
+	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/prove.js
 corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)
 	@scripts/corpus.sh $(FUZZ_TESTS:%=%.replay)
 fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
@@ -116,6 +121,10 @@ bench: $(BIN) $(BENCH) $(NODE_MODULES) ## how fast it is, beside a bare loop (an
 instructions: $(B)/bench/instructions ## instructions per delivery, against their limits (callgrind)
 	@tests/bench/instructions.sh $<
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
+
+.PHONY: chaos-deps
+chaos-deps:
+	@scripts/deps.sh chaos
 
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ_TESTS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Installs the Debian 12 packages that are missing: scripts/deps.sh build|test|bench
+# Installs the Debian 12 packages that are missing: scripts/deps.sh build|test|chaos|bench
 # Asks dpkg first and touches apt only if something is missing, so it costs nothing in everyday use. Without root and
 # without a password-less sudo it prints the one line that somebody with rights has to run.
 set -eu
@@ -9,15 +9,17 @@ build="gcc libc6-dev make pkg-config libpq-dev libwebsockets-dev libwebsockets-e
     libssl-dev libconfuse-dev libjose-dev libcurl4-openssl-dev uthash-dev postgresql-15"
 test="postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libcmocka-dev clang libclang-rt-dev clang-tidy
     clang-format cppcheck shellcheck codespell chromium valgrind"
+chaos="pgbouncer"
 # For the peers that make bench can run beside us (tests/bench/peers/fetch.sh), and to look into a profile.
 bench="openssl linux-perf libpcre2-8-0 libcrypt1 zlib1g"
 
 case "${1:-}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
+chaos) wanted="$build $chaos" ;;
 bench) wanted="$build $bench" ;;
 *)
-    echo "usage: scripts/deps.sh build|test|bench" >&2
+    echo "usage: scripts/deps.sh build|test|chaos|bench" >&2
     exit 64
     ;;
 esac

@@ -27,6 +27,7 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
+#include "net/limits.h"
 
 enum {
     /* Of one socket at a time. A TLS record must fit whole: what is left of one would lie in
@@ -38,6 +39,18 @@ enum {
     SLICE_DELIVERIES = 8192,
     SLICE_FRAMES = 128, /* orders, if the deliveries are reached earlier */
 };
+
+/* ---- commands ---- */
+
+void worker_submit(struct worker *worker, struct command *command)
+{
+    struct net_shared *shared = worker->shared;
+    size_t bytes = command_bytes(command);
+    atomic_fetch_add_explicit(&shared->intake_bytes, bytes, memory_order_relaxed);
+    metrics_count(worker->counts, METRIC_INTAKE);
+    metrics_add(worker->counts, METRIC_INTAKE_BYTES, bytes);
+    shared->options.submit(shared->options.submit_ctx, command);
+}
 
 /* ---- orders ---- */
 
@@ -65,6 +78,12 @@ void order_release(struct order *order)
     case ORDER_STOP:
         break;
     }
+}
+
+size_t order_bytes(const struct order *order)
+{
+    bool has_frame = order->type == ORDER_SEND || order->type == ORDER_PUBLISH;
+    return sizeof(*order) + (has_frame ? order->frame->len : 0);
 }
 
 /* Backwards, because a slow reader leaves the list on the way. Returns the deliveries. */
@@ -156,16 +175,21 @@ static bool take_orders(struct worker *worker)
 static void on_inbox(void *arg)
 {
     struct worker *worker = arg;
-    size_t deliveries = 0, n_orders = 0;
-    while (worker->next_order < worker->n_orders || take_orders(worker)) {
-        if (deliveries >= SLICE_DELIVERIES && n_orders >= SLICE_FRAMES) {
-            loop_waker_wake(worker->waker);
-            return;
-        }
+    size_t deliveries = 0, n_orders = 0, bytes = 0;
+    bool is_full = false;
+    worker->outqueue_bytes = limits_outqueue(worker);
+    while (!is_full && (worker->next_order < worker->n_orders || take_orders(worker))) {
         struct order *order = &worker->orders[worker->next_order++];
+        bytes += order_bytes(order);
         deliveries += carry_out(worker, order);
         order_release(order);
+        metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
         n_orders++;
+        is_full = deliveries >= SLICE_DELIVERIES && n_orders >= SLICE_FRAMES;
+    }
+    atomic_fetch_sub_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
+    if (is_full) {
+        loop_waker_wake(worker->waker);
     }
 }
 
@@ -236,6 +260,8 @@ enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tl
     worker->shared = shared;
     worker->index = index;
     worker->tls = tls;
+    worker->outqueue_bytes = shared->options.outqueue_bytes;
+    worker->counts = metrics_block(shared->options.metrics, 1 + index);
     worker->loop = loop_new();
     worker->inbox = mailbox_new(sizeof(struct order));
     worker->waker = loop_waker_new(worker->loop, on_inbox, worker);
@@ -273,6 +299,7 @@ void worker_close_down(struct worker *worker)
         socket_end(worker->sockets);
     }
     housekeeping_free(worker);
+    limits_free(worker);
     lws_context_destroy(worker->lws);
     loop_waker_free(worker->waker);
     worker->waker = NULL;

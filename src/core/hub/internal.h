@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the hub's own files share: hub.c (life, order of commands, what the store tells), join.c
  * (join, leave, history and their reads), message.c (messages and fan-out), call.c (the owner's
- * functions), revoke.c (rights that end) and presence.c with grace.c. Nobody else includes this. */
+ * functions), users.c (how many sessions each has), revoke.c (rights that end) and presence.c with
+ * grace.c. Nobody else includes this. */
 #ifndef HERALD_CORE_HUB_INTERNAL_H
 #define HERALD_CORE_HUB_INTERNAL_H
 
@@ -45,6 +46,7 @@ struct hub {
     struct session_table sessions;
     struct channel_table channels;
     struct site *site;
+    struct user *users;           /* with their sessions, if these are limited */
     struct judgement *judgements; /* what authorize functions have said */
     struct grace grace;
     struct due due;
@@ -54,6 +56,7 @@ struct hub {
     bool is_up;
     bool is_draining;
     char *down_reason;
+    uint64_t n_listed;        /* members in lists of presence */
     uint64_t now_ms, wall_ms; /* of the last tick */
 };
 
@@ -63,6 +66,10 @@ struct hub {
 void hub_answer(struct hub *hub, const struct session *session, struct frame *frame);
 void hub_answer_error(struct hub *hub, const struct session *session, struct str channel,
                       enum error_code code);
+/* An error with a text of its own; NULL: the code's. */
+void hub_answer_error_text(struct hub *hub, const struct session *session, struct str channel,
+                           enum error_code code, const char *text);
+void hub_count(struct hub *hub, unsigned cell);
 /* The session's JSON as other clients see it; the span lives in *buf. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf);
 void hub_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);
@@ -110,6 +117,13 @@ void hub_judge_again(struct hub *hub, struct session *session, struct channel *c
 /* Cached answers are void: for all channels, one, or those of a pattern. */
 void hub_forget_answers(struct hub *hub, struct str channel);
 void hub_release_answers(struct hub *hub);
+
+/* ---- users.c ---- */
+
+/* The session is its identity's. False: that has too many already. */
+bool hub_take_user(struct hub *hub, struct session *session);
+void hub_give_user(struct hub *hub, struct session *session);
+void hub_release_users(struct hub *hub);
 
 /* ---- revoke.c ---- */
 

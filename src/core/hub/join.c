@@ -53,6 +53,7 @@ static void attach(struct hub *hub, struct session *session, struct channel *cha
         member->member = session->arriving;
         session->arriving = NULL;
         channel->n_members++;
+        hub_count(hub, METRIC_SUBSCRIPTIONS);
         channel->n_on_worker[session->id.worker]++;
     }
     member->is_held = true;
@@ -124,6 +125,10 @@ static void acknowledge_join(struct hub *hub, struct session *session,
         .is_resumed = is_resumed,
         .is_gap = is_gap,
     };
+    hub_count(hub, METRIC_JOINS);
+    if (is_resumed || is_gap) {
+        hub_count(hub, is_resumed ? METRIC_RESUMES : METRIC_GAPS);
+    }
     session_in(session, channel)->is_joined = true;
     hub_answer(hub, session, hub->protocol->joined(&joined));
     buf_release(&client);
@@ -182,7 +187,7 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
     snprintf(text, sizeof(text), "%.*s: %s.",
              (int)(strlen(error_code_text(session->token_error)) - 1),
              error_code_text(session->token_error), session->token_why);
-    hub_answer(hub, session, hub->protocol->error(channel, session->token_error, text));
+    hub_answer_error_text(hub, session, channel, session->token_error, text);
     session->token_why = NULL;
 }
 
@@ -190,13 +195,28 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
 static bool is_join_allowed(struct hub *hub, struct session *session, const struct command *command,
                             const struct rule *rule, bool is_member)
 {
+    const struct hub_options *options = &hub->options;
     enum error_code code;
     if (!access_may_join(rule, session->identity, &code)) {
         hub_answer_error(hub, session, command->channel, code);
         return false;
     }
     if (!is_member && session->n_subscriptions >= hub->options.max_channels) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_CHANNELS);
         hub_answer_error(hub, session, command->channel, ERROR_CODE_TOO_MANY_CHANNELS);
+        return false;
+    }
+    const struct channel *channel = channel_find(&hub->channels, command->channel);
+    if (!channel && options->max_open_channels > 0 &&
+        HASH_COUNT(hub->channels.by_name) >= options->max_open_channels) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNELS);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_UNAVAILABLE);
+        return false;
+    }
+    if (channel && !is_member && options->max_channel_members > 0 &&
+        channel->n_members >= options->max_channel_members) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MEMBERS);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_CHANNEL_FULL);
         return false;
     }
     return true;
@@ -296,6 +316,7 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
             hub_answer(hub, session, hub->protocol->event(found->events[i], true));
         }
     } else if (read->kind == STORE_READ_LAST) {
+        hub_count(hub, METRIC_HISTORIES);
         hub_answer(hub, session,
                    hub->protocol->history(channel_name(channel), found->events, found->n_events));
     }
@@ -313,6 +334,7 @@ bool hub_history(struct hub *hub, struct session *session, const struct command 
     }
     /* Private messages are never kept, so a client's own history (socketId) is always empty. */
     if (!channel->rule || channel->rule->message_history == 0 || command->socket_id.ptr) {
+        hub_count(hub, METRIC_HISTORIES);
         hub_answer(hub, session, hub->protocol->history(command->channel, NULL, 0));
         return true;
     }
@@ -352,6 +374,7 @@ static void take_answer(struct hub *hub, struct session *session, const struct p
     } else if (read->type == COMMAND_JOIN) {
         finish_join(hub, session, read, found);
     } else if (session_in(session, channel)) { /* not removed while it waited */
+        hub_count(hub, METRIC_HISTORIES);
         hub_answer(hub, session,
                    hub->protocol->history(channel_name(channel), found->events, found->n_events));
     }

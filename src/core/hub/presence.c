@@ -71,14 +71,16 @@ static void push(struct member ***list, uint32_t *n, uint32_t *cap, struct membe
     (*list)[(*n)++] = member;
 }
 
-static void list(struct presence *presence, struct member *member)
+static void list(struct hub *hub, struct presence *presence, struct member *member)
 {
+    hub->n_listed++;
     member->place = presence->n;
     push(&presence->members, &presence->n, &presence->cap, member);
 }
 
-static void unlist(struct presence *presence, struct member *member)
+static void unlist(struct hub *hub, struct presence *presence, struct member *member)
 {
+    hub->n_listed--;
     struct member *last = presence->members[--presence->n];
     presence->members[member->place] = last;
     last->place = member->place;
@@ -244,7 +246,7 @@ static struct member *add(struct hub *hub, const struct session *session, struct
         channel->presence = mem_zalloc(sizeof(*channel->presence));
     }
     struct member *member = member_new(hub, session, channel);
-    list(channel->presence, member);
+    list(hub, channel->presence, member);
     return member;
 }
 
@@ -287,7 +289,7 @@ void presence_leave(struct hub *hub, struct member *member)
     if (member->state == MEMBER_STATE_ARRIVING) {
         wake(hub, member->session);
         channel->presence->changed[member->change] = NULL;
-        unlist(channel->presence, member);
+        unlist(hub, channel->presence, member);
         member_unref(member);
         free_if_empty(hub, channel);
         return;
@@ -313,7 +315,7 @@ static void apply(struct hub *hub, struct presence *presence)
             wake(hub, member->session);
         } else {
             tell(hub, member, false);
-            unlist(presence, member);
+            unlist(hub, presence, member);
             member_unref(member);
         }
     }
@@ -383,7 +385,7 @@ void presence_end(struct hub *hub, struct channel *channel)
         } else {
             tell(hub, member, false);
         }
-        unlist(presence, member);
+        unlist(hub, presence, member);
         member_unref(member);
     }
     free_presence(hub, channel);

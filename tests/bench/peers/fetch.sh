@@ -17,4 +17,4 @@ fi
 # nchan insists on this directory: its directive that would name another one is broken (1.3.6 calls it a duplicate).
 mkdir -p /var/lib/nginx 2>/dev/null || echo "/var/lib/nginx cannot be made: nchan will be left out" >&2
 cd "$here"
-[ -d node_modules ] || npm ci --no-audit --no-fund --loglevel=error
+[ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ] || npm ci --no-audit --no-fund --loglevel=error
