@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: PostgreSQL
 // The one database of the run, wherever it lives just now: its primary moves to a standby that is promoted, and its name
-// to one that was restored from a dump. The server reaches it in one of three ways, and all of them stay the same for it:
+// to one that was restored from a dump. A server reaches it in one of these ways, which survive the moves:
 //
 //   hosts    a URL with two hosts and target_session_attrs: each host is a proxy, one of them before the primary
 //   address  one address that moves with the primary
 //   pooled   PgBouncer in transaction mode, before that address
+//   spare    another such address, for a second server
 //
 // When a line of history is abandoned (the old primary, the database that the dump replaces), what it held at its end is
 // read from it: sessions were told of that, and are judged by it.
@@ -27,6 +28,7 @@ export class Database {
         database.hosts = [await Proxy.start(database.primary.port), await Proxy.start(0)];
         await database.hosts[1].shut();
         database.address = await Proxy.start(database.primary.port);
+        database.spare = await Proxy.start(database.primary.port);
         database.side = 0; // the host that is the primary
         database.n_restores = 0;
         await database.primary.query(`CREATE DATABASE ${NAME}`);
@@ -34,7 +36,11 @@ export class Database {
     }
 
     get proxies() {
-        return [...this.hosts, this.address];
+        return [...this.hosts, this.address, this.spare];
+    }
+
+    proxiesOf(way) {
+        return way === 'hosts' ? this.hosts : [this[way]];
     }
 
     adminUrl(database = NAME) {
@@ -43,7 +49,7 @@ export class Database {
 
     serverUrl(way) {
         const [a, b] = this.hosts.map((host) => `127.0.0.1:${host.port}`);
-        const port = way === 'pooled' ? this.pooler.port : this.address.port;
+        const { port } = { pooled: this.pooler, spare: this.spare }[way] ?? this.address;
         return way === 'hosts' ? `postgresql://herald_server@${a},${b}/${NAME}?target_session_attrs=read-write`
             : `postgresql://herald_server@127.0.0.1:${port}/${NAME}`;
     }
@@ -113,7 +119,7 @@ export class Database {
         this.next = null;
         this.hosts[this.side].target = this.primary.port;
         await this.hosts[this.side].open();
-        this.address.target = this.primary.port;
+        this.address.target = this.spare.target = this.primary.port;
         await this.replication.stop();
         return old;
     }

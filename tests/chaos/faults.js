@@ -3,6 +3,7 @@
 // server runs. It does not wait until the server serves again: the next fault may come while it is still busy with this one.
 import { Pooler } from './pooler.js';
 import { between, pause, pick, random } from './chance.js';
+import { freePort } from '../integration/lib/process.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
 const LOCKS = 1751478881; // the class of the server's advisory locks; 2 is the leader's
@@ -25,6 +26,34 @@ export const FAULTS = {
     async 'server stopped (SIGTERM) and started'(run) {
         await run.stopServer();
         await run.startServer();
+    },
+
+    // The first one is killed, stopped, or cut off from the database; clients go where the second is.
+    async 'a second server takes over'(run) {
+        const first = run.server;
+        const port = await freePort();
+        const second = await run.makeServer(first.way === 'spare' ? 'address' : 'spare', port);
+        await until('the second one to wait', async () => (await second.get('/ready')).body.includes('another'), 30 * SECOND);
+        await pause(between(0, 1000));
+        const proxies = run.database.proxiesOf(first.way);
+        const dice = random();
+        if (dice < 0.3) {
+            await run.stopServer();
+        } else if (dice < 0.6) {
+            await run.killServer();
+        } else {
+            proxies.forEach((proxy) => proxy.blackHole());
+            await pause(between(0, 2000));
+            await terminate(run, LEADER); // its keepalives would, later
+        }
+        Object.assign(run, { server: second, port });
+        await until('the second one to serve', () => run.isServing(), 60 * SECOND);
+        if (dice >= 0.6) {
+            await pause(between(0, 2000));
+            proxies.forEach((proxy) => proxy.heal());
+            await pause(between(0, 2000)); // both are there, and the first one has had its time
+            await run.killServer(first);
+        }
     },
 
     async "sequencer's backend terminated"(run) {

@@ -78,30 +78,33 @@ class Run {
 
     // ---- the server ----
 
-    async startServer(way = random() < 0.5 ? 'hosts' : 'address') {
-        this.way = way;
-        this.server = await Server.start({
-            database: this.database.serverUrl(way), listen: `127.0.0.1:${this.port}`, ready: false, flags: this.flags,
+    // It is not waited for: the database may be away.
+    async makeServer(way = random() < 0.5 ? 'hosts' : 'address', port = this.port) {
+        const server = await Server.start({
+            database: this.database.serverUrl(way), listen: `127.0.0.1:${port}`, ready: false, flags: this.flags,
             // With small batches what one transaction wrote is taken in pieces, and a fault finds it half done.
             env: { PGHERALD_QUERY_TIMEOUT: '3s', PGHERALD_LOG_LEVEL: 'info', PGHERALD_BATCH_ROWS: ['20', '200', '2000'][pick(3)] },
         });
-        const { server } = this;
-        server.port = this.port;
+        Object.assign(server, { way, port });
         server.process.ended.then((exit) => {
             if (!server.isEnding) {
                 this.violation('the server failed', `it ended by itself: ${JSON.stringify(exit)}\n${server.process.stderr.slice(-3000)}`);
             }
         });
+        return server;
     }
 
-    async endServer(end) {
-        const { server } = this;
+    async startServer(way) {
+        this.server = await this.makeServer(way);
+    }
+
+    async endServer(end, server = this.server) {
         server.isEnding = true;
         await end(server).catch((error) => this.violation('the server failed', error.message));
     }
 
-    killServer() {
-        return this.endServer((server) => server.kill());
+    killServer(server) {
+        return this.endServer((each) => each.kill(), server);
     }
 
     stopServer() {

@@ -437,6 +437,30 @@ static void test_a_refusal_is_kept_too(void **state)
     assert_int_equal(last_code(0, 0), ERROR_CODE_JOIN_REFUSED);
 }
 
+static void test_a_member_that_is_refused_to_join_again_is_out(void **state)
+{
+    (void)state;
+    static const uint32_t cache_ms[] = {0, 60000}; /* asked; and by a refusal that is remembered */
+    for (size_t i = 0; i < 2; i++) {
+        new_world((struct world_options){.authorize_cache_ms = cache_ms[i]});
+        world_rule(world, JUDGED);
+        enter(0, 0, WHO_ANN, PLAIN);
+        world_tick(world, 60000);
+        world_deny(world, 'a', 0, WHO_ANN, true);
+        if (cache_ms[i] > 0) {
+            enter(0, 1, WHO_ANN, PLAIN);
+        }
+        join(0, 0, PLAIN);
+        world_settle(world);
+        assert_string_equal(kinds(0, 0), "O");
+        assert_int_equal(last_code(0, 0), ERROR_CODE_REMOVED);
+        world_message(world, 0, 0, 0, "1");
+        assert_int_equal(last_code(0, 0), ERROR_CODE_NOT_JOINED);
+        check_rest();
+        world_check_rights(world);
+    }
+}
+
 static void test_a_failure_is_not_kept(void **state)
 {
     (void)state;
@@ -648,6 +672,7 @@ int main(void)
         T(test_a_thousand_joiners_are_one_call),
         T(test_an_answer_is_kept_for_its_time),
         T(test_a_refusal_is_kept_too),
+        T(test_a_member_that_is_refused_to_join_again_is_out),
         T(test_a_failure_is_not_kept),
         T(test_forgotten_answers_are_asked_anew),
         T(test_many_answers_make_room_for_new_ones),
