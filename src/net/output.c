@@ -206,6 +206,7 @@ bool output_write(struct socket *socket)
             return false;
         }
         consume(socket, &piece);
+        session_look_drained(socket);
         if (lws_partial_buffered(socket->wsi)) {
             socket->flow = SOCKET_FLOW_BLOCKED;
             lws_rx_flow_control(socket->wsi, 0);

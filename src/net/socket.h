@@ -77,7 +77,8 @@ struct socket {
     bool is_counted : 1; /* against the sessions' limit */
     bool is_broken : 1;  /* a write failed: ends with the turn */
     bool is_tls : 1;
-    uint8_t misses; /* pings without an answer */
+    bool awaits_drain : 1; /* the hub waits for COMMAND_DRAINED */
+    uint8_t misses;        /* pings without an answer */
 };
 
 /* socket.c: life, and what libwebsockets calls. */
@@ -98,6 +99,8 @@ void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to,
                      bool wants_presence);
 void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
+void session_await_drain(struct socket *socket);
+void session_look_drained(struct socket *socket); /* something was written */
 void session_close(struct socket *socket, uint16_t code, const char *reason);
 void session_forget(struct socket *socket); /* leaves all channels */
 void session_check_expiry(struct socket *socket, int64_t now_s);

@@ -59,6 +59,7 @@ void order_release(struct order *order)
     case ORDER_ATTACH:
     case ORDER_RELEASE:
     case ORDER_DETACH:
+    case ORDER_AWAIT_DRAIN:
     case ORDER_CLOSE:
     case ORDER_CLOSE_ALL:
     case ORDER_STOP:
@@ -91,6 +92,9 @@ static void carry_out_for(struct socket *socket, const struct order *order)
         break;
     case ORDER_DETACH:
         session_detach(socket, order->channel);
+        break;
+    case ORDER_AWAIT_DRAIN:
+        session_await_drain(socket);
         break;
     case ORDER_IDENTIFY:
         session_identify(socket, order->identity);
@@ -130,6 +134,7 @@ static size_t carry_out(struct worker *worker, struct order *order)
     case ORDER_ATTACH:
     case ORDER_RELEASE:
     case ORDER_DETACH:
+    case ORDER_AWAIT_DRAIN:
     case ORDER_IDENTIFY:
     case ORDER_CLOSE:
         break;

@@ -199,6 +199,7 @@ static void leave_lists(struct hub *hub, struct session *session)
 static void close_session(struct hub *hub, struct session *session)
 {
     leave_lists(hub, session);
+    hub_end_replay(hub, session);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
         const struct rule *rule = in->channel->rule;
@@ -237,9 +238,10 @@ static bool handle(struct hub *hub, struct session *session, struct command *com
         return true;
     case COMMAND_OPEN:
     case COMMAND_CLOSE:
+    case COMMAND_DRAINED:
         break;
     }
-    assert(!"open and close are never held back");
+    assert(!"what a worker says is never held back");
     return true;
 }
 
@@ -269,6 +271,8 @@ void hub_command(struct hub *hub, struct command *command)
     assert(session && hub->site); /* the gate opens only with a site */
     if (command->type == COMMAND_CLOSE) {
         close_session(hub, session);
+    } else if (command->type == COMMAND_DRAINED) {
+        hub_replay_drained(hub, session);
     } else if (session->wait != SESSION_WAIT_NONE || session->held) {
         hold(hub, session, command);
         return;
@@ -285,6 +289,7 @@ static void on_event(void *ctx, struct event *event)
 {
     struct hub *hub = ctx;
     struct channel *channel = channel_find(&hub->channels, event->f.channel);
+    recent_add(&hub->recent, event);
     if (!channel) {
         return;
     }
@@ -378,6 +383,8 @@ static void on_up(void *ctx, struct str epoch)
         }
         free(hub->epoch);
         hub->epoch = str_dup(epoch);
+        hub->n_epoch++;
+        recent_clear(&hub->recent);
         struct channel *channel, *next;
         HASH_ITER(hh, hub->channels.by_name, channel, next)
         {
@@ -408,6 +415,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->transport = options->transport;
     hub->store = options->store;
     hub->channels.n_workers = options->n_workers;
+    recent_init(&hub->recent, options->recent_bytes, options->recent_rows);
     session_table_init(&hub->sessions, options->n_workers);
     hub->down_reason = mem_strdup("the database has not answered yet");
     return hub;
@@ -420,6 +428,8 @@ void hub_free(struct hub *hub)
     }
     presence_release(hub);
     hub_release_answers(hub);
+    hub_release_reads(hub);
+    recent_clear(&hub->recent);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);
@@ -456,6 +466,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     hub->wall_ms = wall_ms;
     grace_tick(hub);
     presence_tick(hub);
+    hub_replay_paused(hub);
 }
 
 uint32_t hub_n_sessions(const struct hub *hub)
@@ -479,5 +490,7 @@ static void go_on_with_ready(struct hub *hub)
 void hub_flush(struct hub *hub)
 {
     go_on_with_ready(hub);
+    recent_trim(&hub->recent);
+    hub->n_replayed = 0;
     hub->transport->flush(hub->transport->ctx);
 }
