@@ -354,6 +354,10 @@ static bool resume_from_memory(struct hub *hub, struct session *session, const s
 static bool history_from_memory(struct hub *hub, struct session *session, const struct read *read)
 {
     struct recent_run *run = recent_find(&hub->recent, channel_name(read->channel));
+    const struct subscription *member = session_in(session, read->channel);
+    if (run && member && member->offset > recent_run_last(run)) {
+        return false; /* an earlier answer has told it of rows that are not here yet */
+    }
     struct frame *frame = run ? recent_history(&hub->recent, run, read->limit, HUB_HISTORY_BYTES,
                                                session->identity, hub->protocol)
                               : NULL;
@@ -361,12 +365,11 @@ static bool history_from_memory(struct hub *hub, struct session *session, const 
         return false;
     }
     uint64_t head = recent_run_last(run);
-    bool is_in = session_in(session, read->channel);
-    if (is_in && read->type == COMMAND_JOIN) {
+    if (member && read->type == COMMAND_JOIN) {
         begin_answer(hub, session, read->channel, read, head, false);
         hub_answer(hub, session, frame);
         hub_release(hub, session, read->channel, head);
-    } else if (is_in) {
+    } else if (member) {
         hub_answer(hub, session, frame);
     } else {
         frame_unref(frame);

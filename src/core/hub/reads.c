@@ -109,7 +109,18 @@ static void take_turn(struct hub *hub, struct read *read)
     }
 }
 
-/* Not within itself: whoever is answered here goes on, and may ask the next thing. */
+static bool ask_first(struct hub *hub, enum read_queue which)
+{
+    struct reads *reads = &hub->reads;
+    if (!reads->queues[which].first || reads->queues[which].n_under_way >= hub->options.max_reads) {
+        return false;
+    }
+    take_turn(hub, pop(reads, which));
+    return true;
+}
+
+/* Not within itself: whoever is answered here goes on, and may ask the next thing, of the other
+ * queue too. */
 static void ask_next(struct hub *hub)
 {
     struct reads *reads = &hub->reads;
@@ -117,11 +128,7 @@ static void ask_next(struct hub *hub)
         return;
     }
     reads->is_asking = true;
-    for (int which = 0; which < READ_QUEUE_COUNT; which++) {
-        while (reads->queues[which].first &&
-               reads->queues[which].n_under_way < hub->options.max_reads) {
-            take_turn(hub, pop(reads, (enum read_queue)which));
-        }
+    while (ask_first(hub, READ_QUEUE_JOINS) || ask_first(hub, READ_QUEUE_REPLAYS)) {
     }
     reads->is_asking = false;
 }
