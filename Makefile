@@ -47,6 +47,7 @@ FAKES := $(B)/libfakes.a
 FAKE_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 30
+BENCH := $(addprefix $(B)/bench/,load load-tls relay notified writer)
 NODE_MODULES := tests/node_modules/.package-lock.json
 INTEGRATION_TESTS ?= $(sort $(wildcard tests/integration/[0-9]*.test.js))
 TSAN_TESTS := $(sort $(wildcard $(foreach n,01 02 03 05,tests/integration/$(n)-*.test.js)))
@@ -56,7 +57,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan corpus fuzz sdk bench clean FORCE
+.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan chaos chaos-proof corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,13 +107,24 @@ browser: $(BIN) build/sdk/xano.min.js ## the example pages in Chromium
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
 tsan: ## the integration tests that race the threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan STAGE=tsan INTEGRATION_TESTS='$(TSAN_TESTS)' integration
+chaos: chaos-deps $(BIN) $(NODE_MODULES) ## everything fails at random, nothing is lost: CHAOS_SECONDS=180, CHAOS_SEED=
+	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh pooler tests/chaos/pooler.test.js
+	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/run.js
+chaos-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the chaos run finds what is wrong: five mutated schemas
+	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/prove.js
 corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)
 	@scripts/corpus.sh $(FUZZ_TESTS:%=%.replay)
 fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
-bench: ## what capture costs the writers (pgbench, with and without the trigger)
-	@tests/bench/writers.sh
+bench: $(BIN) $(BENCH) $(NODE_MODULES) ## how fast it is, beside a bare loop (and PEERS=1: others); build/bench/report.md
+	@PGHERALD_BIN=$(abspath $(BIN)) BENCH_PROGRAMS=$(abspath $(B)/bench) node tests/bench/run.js
+instructions: $(B)/bench/instructions ## instructions per delivery, against their limits (callgrind)
+	@tests/bench/instructions.sh $<
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
+
+.PHONY: chaos-deps
+chaos-deps:
+	@scripts/deps.sh chaos
 
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ_TESTS)
@@ -158,6 +170,28 @@ $(UNIT_TESTS): %: %.o $(FAKES) $(LIB)
 $(FUZZ_TESTS): %: %.o $(FAKES) $(LIB)
 	@$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 $(FUZZ_TESTS:%=%.replay): %.replay: %.o $(B)/tests/fuzz/replay.o $(FAKES) $(LIB)
+	@$(LINK) -o $@ $^ $(PKG_LIBS)
+
+# The load generator needs libc and nothing else; what talks to Postgres beside it shares a few of its files.
+bench_objects = $(addprefix $(B)/tests/bench/,$(addsuffix .o,$(1)))
+LOAD_OBJECTS := $(call bench_objects,$(addprefix load/,load fanout connect listen presence resume pool client dialect stamp histogram usage))
+$(B)/bench/load: $(LOAD_OBJECTS) $(call bench_objects,load/stream_plain)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^
+$(B)/bench/load-tls: $(LOAD_OBJECTS) $(call bench_objects,load/tls/stream_tls)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^ -lssl -lcrypto
+$(B)/bench/relay: $(call bench_objects,bare/relay bare/broadcast)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^
+$(B)/bench/notified: $(call bench_objects,bare/notified bare/broadcast)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^ -lpq
+$(B)/bench/writer: $(call bench_objects,bare/writer load/histogram load/stamp load/usage)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^ -lpq
+$(B)/bench/instructions: $(call bench_objects,instructions/instructions) $(LIB)
+	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(NODE_MODULES): tests/package-lock.json

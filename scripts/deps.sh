@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Installs the Debian 12 packages that are missing: scripts/deps.sh build|test
+# Installs the Debian 12 packages that are missing: scripts/deps.sh build|test|chaos|bench
 # Asks dpkg first and touches apt only if something is missing, so it costs nothing in everyday use. Without root and
 # without a password-less sudo it prints the one line that somebody with rights has to run.
 set -eu
@@ -8,19 +8,24 @@ set -eu
 build="gcc libc6-dev make pkg-config libpq-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libjansson-dev
     libssl-dev libconfuse-dev libjose-dev libcurl4-openssl-dev uthash-dev postgresql-15"
 test="postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libcmocka-dev clang libclang-rt-dev clang-tidy
-    clang-format cppcheck shellcheck codespell chromium"
+    clang-format cppcheck shellcheck codespell chromium valgrind"
+chaos="pgbouncer"
+# For the peers that make bench can run beside us (tests/bench/peers/fetch.sh), and to look into a profile.
+bench="openssl linux-perf libpcre2-8-0 libcrypt1 zlib1g"
 
 case "${1:-}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
+chaos) wanted="$build $chaos" ;;
+bench) wanted="$build $bench" ;;
 *)
-    echo "usage: scripts/deps.sh build|test" >&2
+    echo "usage: scripts/deps.sh build|test|chaos|bench" >&2
     exit 64
     ;;
 esac
 
 # Node may well have come from elsewhere than Debian, and then its npm too: only its age matters.
-if [ "$1" = test ]; then
+if [ "$1" != build ]; then
     node_major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
     if [ "${node_major:-0}" -lt 18 ] || ! command -v npm >/dev/null; then
         wanted="$wanted nodejs npm"

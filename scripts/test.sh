@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
 # All tests, in this order: build (release, and the sanitizers' variants where they are used), lint, unit, SQL,
-# integration (ASan), browser, a ThreadSanitizer run, the fuzz corpora. Every stage runs, also after a failed one; each
+# integration (ASan), browser, a ThreadSanitizer run, the fuzz corpora, instructions per delivery. Every stage runs, also after a failed one; each
 # ends with a line "stage: N passed, N failed", and the sum of these is the last line here.
 #
 # A stage that says nothing of the kind is one failed test, and so is one whose exit code contradicts its numbers: no
@@ -27,7 +27,7 @@ numbers() {
 stage() {
     name=$1
     shift
-    case " ${STAGES:-build lint unit sql integration browser tsan corpus} " in
+    case " ${STAGES:-build lint unit sql integration browser tsan corpus instructions} " in
     *" $name "*) ;;
     *) return ;;
     esac
@@ -69,6 +69,7 @@ stage integration of asan integration
 stage browser of asan browser
 stage tsan of tsan tsan
 stage corpus of asan corpus
+stage instructions of release instructions
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

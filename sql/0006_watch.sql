@@ -203,10 +203,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     watched regclass;
 BEGIN
-    IF TG_TAG IN ('ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN') THEN
+    IF TG_TAG = 'ALTER SCHEMA' THEN
         PERFORM herald.refresh() WHERE EXISTS (SELECT FROM herald.watch);
         RETURN;
     END IF;
+    -- Only the tables that a type is in: everybody may alter types of his own, and what follows locks herald.watch.
     FOR watched IN
         WITH RECURSIVE touched(oid) AS (
             SELECT coalesce(t.tgrelid, d.objid)
@@ -214,6 +215,13 @@ BEGIN
               LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
              WHERE d.classid = 'pg_class'::regclass
                 OR d.classid = 'pg_trigger'::regclass AND NOT starts_with(t.tgname::text, '00_herald_')
+            UNION
+            SELECT a.attrelid
+              FROM herald.watch w JOIN pg_attribute a ON a.attrelid = w.relation AND a.attnum > 0 AND NOT a.attisdropped
+              CROSS JOIN LATERAL herald.leaf_types(a.atttypid) l(oid) JOIN pg_type t ON t.oid = l.oid
+              JOIN pg_event_trigger_ddl_commands() d
+                ON d.classid = 'pg_type'::regclass AND d.objid = t.oid OR d.classid = 'pg_class'::regclass AND d.objid = t.typrelid
+             WHERE TG_TAG IN ('ALTER TYPE', 'ALTER DOMAIN')
             UNION
             SELECT i.inhparent FROM touched t JOIN pg_inherits i ON i.inhrelid = t.oid
         )

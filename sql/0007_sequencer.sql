@@ -101,12 +101,14 @@ start. Returns the epoch, the newest log id, whether the epoch is new, and wheth
 for this database, so look every 10 ms instead of sleeping). After a restore from a dump it drops what the dump
 brought into the outbox and writes the trigger functions anew.';
 
-CREATE FUNCTION herald.lead() RETURNS boolean
+CREATE FUNCTION herald.lead(is_held boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    holder text;
+    holder  text;
+    is_free boolean;
 BEGIN
-    IF pg_try_advisory_lock(1751478881, 2) THEN
+    is_free := CASE WHEN is_held THEN pg_try_advisory_lock(1751478881, 2) ELSE pg_try_advisory_xact_lock(1751478881, 2) END;
+    IF is_free THEN
         RETURN true;
     END IF;
     -- Advisory locks have no rights: say so when it is not one of us.
@@ -118,8 +120,9 @@ BEGIN
     RETURN false;
 END
 $$;
-COMMENT ON FUNCTION herald.lead() IS
-'For the server: tries to become the one that sequences and serves, until its connection ends. False: another one is.';
+COMMENT ON FUNCTION herald.lead(boolean) IS
+'For the server: tries to become the one that sequences and serves, until its connection ends. False: another one is. is_held false:
+only asks, for a server behind a pooler, whose sessions, and the locks in them, outlive their clients.';
 
 CREATE FUNCTION herald.advisory_holders() RETURNS TABLE (lock text, pid int, is_exclusive boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -367,7 +370,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps; after the INSERT into the outbox.';
 
-GRANT EXECUTE ON FUNCTION herald.open(bigint), herald.lead(), herald.sequence(text, int, int, text[], text[], text[], text[]),
+GRANT EXECUTE ON FUNCTION herald.open(bigint), herald.lead(boolean), herald.sequence(text, int, int, text[], text[], text[], text[]),
     herald.find_batch(text), herald.try_sleep(), herald.wake() TO herald_server;
 
 -- The first epoch and the first cursor: what is captured from now on counts, long before a server comes.

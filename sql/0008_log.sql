@@ -212,7 +212,9 @@ BEGIN
     DELETE FROM herald.cursor c WHERE c.position < newest.position - 1000;
     DELETE FROM herald.backlog b USING (SELECT x.fill, x.id FROM herald.backlog x ORDER BY x.fill, x.id LIMIT max_rows) d
      WHERE b.fill = d.fill AND b.id = d.id
-       AND (newest.reading_fill IS NULL OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.id <= newest.reading_id);
+       -- Not what was listed since the cursor was read above: the sequencer goes on meanwhile.
+       AND (newest.reading_fill IS NULL AND b.fill <= newest.position
+            OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.id <= newest.reading_id);
     RETURN n_rows;
 END
 $$;

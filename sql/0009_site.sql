@@ -72,7 +72,10 @@ BEGIN
         RETURNING version INTO fresh;
     -- A server that lost its database keeps its sessions: an order must still be here when it comes back.
     DELETE FROM herald.command c WHERE c.version <= fresh - max_kept AND c.at < now() - interval '1 day';
-    PERFORM pg_notify('herald', '');
+    -- A full queue of notifications, which anybody can bring about, fails a NOTIFY: an order must come through. Servers look.
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify('herald', '');
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION herald.tell_servers(text, json) IS 'Internal: the next version of the site, or the next order. Keeps the newest thousand and those of the last day.';

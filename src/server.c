@@ -19,11 +19,13 @@
 
 #include "assets.h"
 #include "auth/tokens.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
 #include "core/hub/hub.h"
+#include "core/metrics.h"
 #include "loop/loop.h"
 #include "net/net.h"
 #include "pages.h"
@@ -38,6 +40,10 @@
 #define MAX_INVALID 10 /* undecodable frames before close 1008 */
 #define ALIVE_CHECK_MS 250
 #define DRAIN_CHECK_MS 20
+#define SECOND_MS 1000
+#define MINUTE_MS 60000
+#define BYTES_BURST_S 4     /* of session-bytes */
+#define ACCEPT_BURSTS 20    /* a second's accepts come in so many parts: 50 ms each */
 #define DRAIN_GRACE_MS 1000 /* for the last closing handshakes */
 
 struct server {
@@ -51,6 +57,10 @@ struct server {
     struct loop_timer *tick_timer;
     struct loop_timer *drain_timer;
     uint64_t drain_until;
+    struct metrics *metrics; /* block 0 is this thread's */
+    struct metrics_block *counts;
+    struct address_range *proxies; /* those that are trusted */
+    size_t n_proxies;
     struct pages *pages;
     struct tokens *tokens;
     struct authenticator authenticator;
@@ -86,7 +96,9 @@ static void on_commands(void *arg)
     size_t n = mailbox_take(server->commands, &items);
     struct command **commands = items;
     for (size_t i = 0; i < n; i++) {
+        size_t bytes = command_bytes(commands[i]);
         hub_command(server->hub, commands[i]);
+        net_note_taken(server->net, 1, bytes);
     }
 }
 
@@ -168,10 +180,28 @@ static void on_turn(void *arg)
     }
 }
 
+static void measure_tokens(struct server *server)
+{
+    struct metrics_block *counts = server->counts;
+    struct tokens_counts tokens = {0};
+    tokens_counts(server->tokens, &tokens);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_ACCEPTED, tokens.n_accepted);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_REFUSED, tokens.n_refused);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_EXPIRED, tokens.n_expired);
+    metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_OPAQUE, tokens.n_opaque);
+    metrics_set(counts, METRIC_TOKEN_OPERATIONS, tokens.n_operations);
+    metrics_set(counts, METRIC_TOKEN_KEYS, tokens.n_keys);
+    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_FETCH_DONE,
+                tokens.n_fetches - tokens.n_failed_fetches);
+    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_FETCH_FAILED, tokens.n_failed_fetches);
+}
+
 static void on_tick(void *arg)
 {
     struct server *server = arg;
     hub_tick(server->hub, clock_ms(), clock_wall_ms());
+    database_measure(server->database);
+    measure_tokens(server);
 }
 
 /* ---- stopping ---- */
@@ -309,6 +339,54 @@ static enum status make_tokens(struct server *server, struct err *err)
     return STATUS_OK;
 }
 
+static struct bucket_rate rate(uint32_t n, uint32_t period_ms, uint32_t burst)
+{
+    return (struct bucket_rate){.n = n, .period_ms = period_ms, .burst = burst};
+}
+
+/* A large limit in small parts. */
+static uint32_t share(uint32_t limit, uint32_t n)
+{
+    return (limit + n - 1) / n;
+}
+
+static struct net_limits net_limits(const struct server *server, uint32_t n_workers)
+{
+    const struct config_limits *limits = &server->config->limits;
+    uint32_t accepts = share(limits->accept_rate, n_workers);
+    uint64_t bytes_burst = BYTES_BURST_S * (uint64_t)limits->session_bytes;
+    return (struct net_limits){
+        .origins = limits->origins,
+        .proxies = server->proxies,
+        .n_proxies = server->n_proxies,
+        .messages = rate(limits->session_messages, SECOND_MS, limits->session_messages_burst),
+        .joins = rate(limits->session_joins, MINUTE_MS, limits->session_joins),
+        .bytes = rate(limits->session_bytes, SECOND_MS,
+                      bytes_burst < UINT32_MAX ? (uint32_t)bytes_burst : UINT32_MAX),
+        .address_sessions = limits->address_sessions,
+        .address_handshakes =
+            rate(limits->address_handshakes, SECOND_MS, limits->address_handshakes_burst),
+        .accepts = rate(accepts, SECOND_MS, share(accepts, ACCEPT_BURSTS)),
+        .outqueue_soft_bytes = limits->outqueue_soft_bytes,
+        .outqueue_soft_ms = limits->outqueue_soft_ms,
+        .outqueue_total_bytes = limits->outqueue_total_bytes,
+        .transit_bytes = limits->transit_bytes,
+        .partial_bytes = limits->partial_bytes,
+    };
+}
+
+static enum status read_proxies(struct server *server, struct err *err)
+{
+    struct str bad;
+    const char *list = server->config->limits.trusted_proxies;
+    if (!list || address_ranges_parse(list, &server->proxies, &server->n_proxies, &bad)) {
+        return STATUS_OK;
+    }
+    return err_set(err, EXIT_CODE_CONFIG,
+                   "--trusted-proxies: \"%.*s\" is no address and no network such as 10.0.0.0/8",
+                   (int)bad.len, bad.ptr);
+}
+
 static enum status make_net(struct server *server, uint32_t n_workers, struct err *err)
 {
     const struct config *config = server->config;
@@ -331,6 +409,9 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
         .ping_interval_ms = config->ping_interval_ms,
         .ping_misses = config->ping_misses,
         .protocol = &xano_protocol,
+        .metrics = server->metrics,
+        .shows_metrics = (enum net_metrics)config->metrics,
+        .limits = net_limits(server, n_workers),
         .pages = pages,
         .n_pages = n_pages,
         .submit = submit,
@@ -354,6 +435,7 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .hook_connections = config->hook_connections,
         .token_function = config->token_function,
         .node = server->node,
+        .counts = server->counts,
         .on_fatal = on_fatal,
         .arg = server,
     };
@@ -365,9 +447,16 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .protocol = &xano_protocol,
         .transport = &server->transport,
         .store = &server->store,
+        .counts = server->counts,
         .max_channels = config->max_channels,
         .max_held = MAX_HELD_PER_CHANNEL * config->max_channels + 64,
         .max_held_bytes = MAX_HELD_BYTES,
+        .max_held_total_bytes = config->limits.held_bytes,
+        .max_user_sessions = config->limits.user_sessions,
+        .max_channel_members = config->limits.channel_members,
+        .max_open_channels = config->limits.open_channels,
+        .channel_messages =
+            rate(config->limits.channel_messages, SECOND_MS, 2 * config->limits.channel_messages),
         .max_invalid = MAX_INVALID,
         .rejects_invalid_tokens = config->invalid_token_rejects,
         .authorize_cache_ms = config->authorize_cache_ms,
@@ -428,6 +517,8 @@ static void release(struct server *server)
     net_free(server->net);
     tokens_free(server->tokens);
     pages_free(server->pages);
+    metrics_free(server->metrics);
+    free(server->proxies);
     loop_waker_free(server->waker);
     mailbox_free(server->commands);
     loop_free(server->loop);
@@ -444,6 +535,14 @@ static void name_node(struct server *server)
              (long)getpid());
 }
 
+static void make_metrics(struct server *server, uint32_t n_workers)
+{
+    server->metrics = metrics_new(1 + n_workers);
+    server->counts = metrics_block(server->metrics, 0);
+    metrics_set(server->counts, METRIC_WORKERS, n_workers);
+    metrics_set(server->counts, METRIC_START_TIME, (uint64_t)clock_wall_s());
+}
+
 enum exit_code server_run(const struct config *config, const struct server_extras *extras,
                           struct err *err)
 {
@@ -456,7 +555,9 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     struct tokens_options token_options = tokens_options(config);
     server.pages = pages_new(server.extras->has_examples, &token_options);
     uint32_t n_workers = worker_count(config);
-    if (make_tokens(&server, err) != STATUS_OK || make_net(&server, n_workers, err) != STATUS_OK) {
+    make_metrics(&server, n_workers);
+    if (read_proxies(&server, err) != STATUS_OK || make_tokens(&server, err) != STATUS_OK ||
+        make_net(&server, n_workers, err) != STATUS_OK) {
         server.exit_code = err->code;
         release(&server);
         return server.exit_code;

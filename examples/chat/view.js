@@ -1,167 +1,50 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * What the chat looks like. It knows nothing of the connection: it is given frames and a function that sends, so the
- * same view serves this example and chat-xano.
- *
- * A message goes out with a key of its own and is drawn pale until its echo comes back; the echo, not the click,
- * decides its place in the room. What others send is drawn as text only, whatever it contains.
+ * What the chat looks like. It knows nothing of the connection: it is given frames, a function that sends and one that
+ * signs in and out, so the same view serves this example and chat-xano.
  */
-import { clock, h } from '/page.js';
-import { avatar, HEROES, me, randomKey } from '/examples/chat/heroes.js';
+import { avatar, HEROES } from '/heroes.js';
+import { h } from '/page.js';
+import { me, randomKey } from '/examples/chat/me.js';
+import { MAX_TEXT, Room } from '/examples/chat/room.js';
 
 export const ROOMS = [
     { id: 'room/avengers', name: 'Avengers', about: 'Assemble here.' },
     { id: 'room/guardians', name: 'Guardians', about: 'Somewhere in the galaxy.' },
+    { id: 'room/shield', name: 'Shield', about: 'Members only.' },
 ];
 
-const MAX_TEXT = 500;
-const MAX_NAME = 40;
-
-/** Messages of one hero that follow within this time share a name line. */
-const GROUP_MS = 5 * 60_000;
-
-/**
- * What a frame says. The sender can put anything into a payload, so nothing in it is taken on trust.
- * @returns {{name: string, text: string, from: string|null, key: string|null, at: string|undefined, isNews: boolean}}
- */
-function read({ action, options, payload }) {
-    const isNews = action === 'event';
-    const said = (isNews ? payload?.data : payload) ?? {};
-    const string = (value, limit, otherwise) => (typeof value === 'string' ? value.slice(0, limit) : otherwise);
-    return {
-        name: string(said.name, MAX_NAME, '') || (isNews ? 'Herald' : 'Somebody'),
-        text: string(said.text, MAX_TEXT, null) ?? JSON.stringify(said).slice(0, MAX_TEXT),
-        from: string(said.from, MAX_NAME, null),
-        key: string(said.key, MAX_NAME, null),
-        at: options?.at,
-        isNews,
-    };
-}
-
-/** One room: its log, its tab, and the messages that have no echo yet. */
-class Room {
-    #lastSaid = null;
-    #keys = new Set();
-    #pending = new Map();           // key → the message as it was sent, and its element
-
-    constructor({ id, name, about }) {
-        this.id = id;
-        this.name = name;
-        this.about = about;
-        this.unread = 0;
-        this.badge = h('span.badge', { hidden: true });
-        this.preview = h('span.preview', {}, about);
-        this.tab = h('button.tab', { role: 'tab', dataset: { room: id } },
-            h('span.names', {}, h('strong', {}, name), this.preview), this.badge);
-        this.log = h('ol.log', { role: 'log', 'aria-label': name, hidden: true, dataset: { empty: 'Joining the room…' } });
-    }
-
-    /** The history has come: it replaces all but what is still under way. */
-    replace(frames) {
-        const pending = [...this.#pending.values()];
-        this.#lastSaid = null;
-        this.#keys.clear();
-        this.log.replaceChildren();
-        this.log.dataset.empty = 'Nobody has spoken yet. What you say stays here, also after a reload.';
-        frames.forEach((frame) => this.add(frame));
-        pending.filter(({ message }) => !this.#keys.has(message.key)).forEach(({ element }) => this.log.append(element));
-    }
-
-    /** @returns {boolean} false: it was there already */
-    add(frame) {
-        const said = read(frame);
-        if (said.key !== null) {
-            if (this.#keys.has(said.key)) return false;
-            this.#keys.add(said.key);
-            this.#pending.get(said.key)?.element.remove();
-            this.#pending.delete(said.key);
-        }
-        this.log.append(this.#draw(said));
-        this.#sinkPending();
-        this.preview.textContent = `${said.name}: ${said.text}`;
-        return true;
-    }
-
-    addPending(message) {
-        const lastSaid = this.#lastSaid;
-        const element = this.#draw({ ...message, at: undefined, isNews: false });
-        this.#lastSaid = lastSaid;    // the echo will be drawn in its place, and must find what was before it
-        element.classList.add('pending');
-        this.#pending.set(message.key, { message, element });
-        this.log.append(element);
-    }
-
-    note(text) {
-        this.#lastSaid = null;
-        this.log.append(h('li.note', {}, text));
-        this.#sinkPending();
-    }
-
-    /** The server refused something. It does not say which message, so all that have no echo count as refused; the echo
-     * of one that was not still puts it right. */
-    fail() {
-        this.#pending.forEach(({ element }) => element.classList.add('failed'));
-    }
-
-    unconfirmed() {
-        return [...this.#pending.values()]
-            .filter(({ element }) => !element.classList.contains('failed'))
-            .map(({ message }) => message);
-    }
-
-    setUnread(count) {
-        this.unread = count;
-        this.badge.hidden = count === 0;
-        this.badge.textContent = count > 99 ? '99+' : String(count);
-        this.badge.setAttribute('aria-label', `${count} unread`);
-    }
-
-    /** What has no echo yet has no place yet either: it stays below all that has. */
-    #sinkPending() {
-        this.#pending.forEach(({ element }) => this.log.append(element));
-    }
-
-    #draw(said) {
-        if (said.isNews) {
-            this.#lastSaid = null;
-            return h('li.news', {}, h('strong', {}, said.name), h('span', {}, said.text), h('time', {}, clock(said.at)));
-        }
-        const time = Date.parse(said.at) || Date.now();
-        const last = this.#lastSaid;
-        const follows = last && last.from === said.from && last.name === said.name && time - last.time < GROUP_MS;
-        this.#lastSaid = { from: said.from, name: said.name, time };
-        const isOwn = said.from === me.id;
-        return h(`li.message${isOwn ? '.own' : ''}${follows ? '.follows' : ''}`, {},
-            avatar(said.name),
-            h('div.said', {},
-                h('p.who', {}, h('strong', {}, isOwn ? `${said.name} (you)` : said.name), h('time', {}, clock(said.at))),
-                h('p.text', {}, said.text)));
-    }
-}
-
-/** The dialog in which one becomes somebody. */
+/** The dialog in which one signs in and out. */
 function createPicker(onChosen) {
     const heroes = HEROES.map((name) => h('button.hero', { type: 'button', dataset: { hero: name } }, avatar(name), name));
-    const dialog = h('dialog.picker.card', { 'aria-label': 'Choose your hero' },
+    const guest = h('button.button.quiet', { type: 'button', dataset: { hero: '' } });
+    const dialog = h('dialog.picker.card', { 'aria-label': 'Sign in' },
         h('h2', {}, 'Who are you today?'),
-        h('p.muted', {}, 'Pick a hero. A second tab can be a second one.'),
-        h('div.heroes', {}, ...heroes));
+        h('p.muted', {}, 'Sign in as a hero to write. Guests may look around. A second tab can be a second hero.'),
+        h('div.heroes', {}, ...heroes), h('p.choice', {}, guest));
     dialog.addEventListener('click', (event) => {
         const hero = event.target.closest('[data-hero]')?.dataset.hero;
-        if (!hero) return;
-        me.become(hero);
+        if (hero === undefined) return;
         dialog.close();
-        onChosen();
+        onChosen(hero || null);
     });
-    return dialog;
+    return {
+        dialog,
+        open() {
+            guest.textContent = me.hero ? 'Sign out' : 'Look around as a guest';
+            dialog.showModal();
+        },
+    };
 }
 
 /**
  * Builds the chat.
  * @param {HTMLElement} root
- * @param {{send: (room: string, message: object) => boolean}} options  false: not connected, nothing was sent
+ * @param {object} options
+ * @param {(room: string, message: object, options: object) => boolean} options.send  false: not connected, nothing was sent
+ * @param {(hero: string|null) => void} options.become  signs in, or out
  */
-export function createChat(root, { send }) {
+export function createChat(root, { send, become }) {
     const rooms = new Map(ROOMS.map((each) => [each.id, new Room(each)]));
     let current = rooms.get(ROOMS[0].id);
     let isConnected = false;
@@ -169,15 +52,20 @@ export function createChat(root, { send }) {
     const heading = h('h2');
     const about = h('p.muted');
     const input = h('input', { name: 'text', maxLength: MAX_TEXT, autocomplete: 'off', enterKeyHint: 'send', 'aria-label': 'Message' });
-    const submit = h('button.button', { type: 'submit' }, 'Send');
-    const form = h('form.composer', {}, input, submit);
+    const lock = h('button.members', { type: 'button', 'aria-pressed': 'false', title: 'Only signed-in members get the message' }, 'Members only');
+    const submit = h('button.button', { type: 'submit' });
+    const form = h('form.composer', {}, input, lock, submit);
     const newer = h('button.newer.button.small', { type: 'button', hidden: true }, 'New messages ↓');
-    const identity = h('button.identity', { type: 'button', title: 'Be somebody else' });
-    const picker = createPicker(() => { showIdentity(); input.focus(); });
+    const identity = h('button.identity', { type: 'button', title: 'Sign in or out' });
+    const picker = createPicker((hero) => {
+        if (hero !== me.hero) become(hero);
+        input.focus();
+    });
     const tabs = h('nav.rooms.card', {}, h('h2', {}, 'Rooms'),
         h('div.tabs', { role: 'tablist', 'aria-label': 'Rooms' }, ...[...rooms.values()].map((room) => room.tab)), identity);
     const logs = h('div.logs', {}, ...[...rooms.values()].map((room) => room.log), newer);
-    root.append(tabs, h('section.room.card', {}, h('header', {}, heading, about), logs, form), picker);
+    const header = h('header', {}, h('div', {}, heading, about), ...[...rooms.values()].map((room) => room.here));
+    root.append(tabs, h('section.room.card', {}, header, logs, form), picker.dialog);
 
     let isFollowing = true;         // the reader is at the end, and stays there when something comes
 
@@ -194,19 +82,34 @@ export function createChat(root, { send }) {
     }
 
     function showIdentity() {
-        identity.replaceChildren(...(me.hero ? [avatar(me.hero), h('span', {}, me.hero)] : [h('span', {}, 'Choose a hero')]));
+        identity.replaceChildren(...(me.hero ? [avatar(me.hero), h('span', {}, me.hero)] : [h('span', {}, 'Sign in')]));
+        if (!me.hero) lock.setAttribute('aria-pressed', 'false');
         showComposer();
     }
 
+    function isForMembers() {
+        return lock.getAttribute('aria-pressed') === 'true';
+    }
+
+    function placeholder() {
+        if (!isConnected) return 'Waiting for the connection…';
+        if (!me.hero) return 'Sign in to write here';
+        if (current.isShut) return 'You are not in this room';
+        return isForMembers() ? 'To members only' : `Message the ${current.name}`;
+    }
+
     function showComposer() {
-        input.placeholder = !isConnected ? 'Waiting for the connection…' : `Message the ${current.name}`;
-        submit.disabled = !isConnected;
+        input.placeholder = placeholder();
+        lock.hidden = !me.hero;
+        submit.textContent = me.hero ? 'Send' : 'Sign in';
+        submit.disabled = !isConnected || (me.hero !== null && current.isShut);
     }
 
     function open(room) {
         current = room;
         for (const each of rooms.values()) {
             each.log.hidden = each !== room;
+            each.here.classList.toggle('elsewhere', each !== room);
             each.tab.setAttribute('aria-selected', String(each === room));
         }
         heading.textContent = room.name;
@@ -232,20 +135,25 @@ export function createChat(root, { send }) {
     function say(event) {
         event.preventDefault();
         const text = input.value.trim();
-        if (!me.hero) picker.showModal();
-        if (!me.hero || text === '') return;
-        const message = { text, name: me.hero, from: me.id, key: randomKey() };
-        if (!send(current.id, message)) return;
-        current.addPending(message);
+        if (!me.hero) picker.open();
+        if (!me.hero || text === '' || current.isShut) return;
+        const message = { text, key: randomKey() };
+        const options = { authenticated: isForMembers() };
+        if (!send(current.id, message, options)) return;
+        current.addPending(message, options);
         input.value = '';
         toEnd();
     }
 
     form.addEventListener('submit', say);
+    lock.addEventListener('click', () => {
+        lock.setAttribute('aria-pressed', String(!isForMembers()));
+        showComposer();
+    });
     newer.addEventListener('click', toEnd);
     logs.addEventListener('scroll', onScroll, { capture: true, passive: true });
     new ResizeObserver(() => { if (isFollowing) toEnd(); }).observe(logs);   // a phone's keyboard comes and goes
-    identity.addEventListener('click', () => picker.showModal());
+    identity.addEventListener('click', picker.open);
     tabs.addEventListener('click', (event) => {
         const id = event.target.closest('[data-room]')?.dataset.room;
         if (id) open(rooms.get(id));
@@ -253,7 +161,7 @@ export function createChat(root, { send }) {
 
     open(current);
     showIdentity();
-    if (!me.hero) picker.showModal();
+    if (!me.hero) picker.open();
 
     return {
         /** @param {string} room @param {object[]} frames */
@@ -264,7 +172,25 @@ export function createChat(root, { send }) {
         note: (room, text) => change(room, (each) => each.note(text), false),
         /** @param {string} room @param {string} text */
         fail: (room, text) => change(room, (each) => { each.fail(); each.note(text); }, false),
-        /** What was sent and has no echo yet. @param {string} room @returns {object[]} */
+        /** The server does not let us in, or not any more. @param {string} room @param {string} text */
+        shutOut(room, text) {
+            rooms.get(room).shutOut(text);
+            showComposer();
+        },
+        /** @param {string} room @param {import('/pgherald.js').Member} self  how the server sees us */
+        letIn(room, self) {
+            me.self = self;
+            rooms.get(room).letIn();
+            showComposer();
+        },
+        /** @param {string} room @param {import('/pgherald.js').Member[]} members */
+        here: (room, members) => rooms.get(room).showHere(members),
+        /** We are somebody else from now on. */
+        changeIdentity() {
+            rooms.forEach((room) => room.forgetPending());
+            showIdentity();
+        },
+        /** What was sent and has no echo yet. @param {string} room @returns {{message: object, options: object}[]} */
         unconfirmed: (room) => rooms.get(room).unconfirmed(),
         /** @param {boolean} now */
         setConnected(now) {

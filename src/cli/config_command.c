@@ -5,18 +5,24 @@
 
 #include "cli/admin.h"
 #include "cli/command.h"
+#include "core/metrics.h"
 
 static enum exit_code run(const struct invocation *invocation, struct err *err)
 {
     const struct config *config = invocation->config;
-    if ((int)config->print + (int)config->check + (int)config->reference != 1) {
-        err_set(err, EXIT_CODE_USAGE, "config wants one of --print, --check and --reference");
+    int n_asked = (int)config->print + (int)config->check + (int)config->reference +
+                  (int)config->metrics_reference;
+    if (n_asked != 1) {
+        err_set(err, EXIT_CODE_USAGE,
+                "config wants one of --print, --check, --reference and --metrics-reference");
         return EXIT_CODE_USAGE;
     }
     if (config->print) {
         config_print(config, invocation->origins, stdout);
     } else if (config->reference) {
         config_reference(stdout);
+    } else if (config->metrics_reference) {
+        metrics_reference(stdout);
     } else {
         char *url = NULL;
         if (admin_complete_url(config->database_url, "", "", &url, err) != STATUS_OK) {
@@ -30,7 +36,7 @@ static enum exit_code run(const struct invocation *invocation, struct err *err)
 
 const struct subcommand config_command = {
     .name = "config",
-    .usage = "--print|--check|--reference [-c FILE]",
+    .usage = "--print|--check|--reference|--metrics-reference [-c FILE]",
     .summary = "show or check the options in force",
     .about = "Reads the file and the environment as serve does, and shows or checks the outcome.",
     .options = CONFIG_FOR_CONFIG,

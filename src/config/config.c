@@ -388,6 +388,17 @@ static const struct option options[] = {
      .max = 600 * SECOND,
      .help = "How long a member whose connection dropped stays listed; who comes back with the "
              "same identity in that time goes on under his socketId. 0: not at all."},
+    LIMIT_OPTIONS{
+        .name = "metrics",
+        .type = OPTION_CHOICE,
+        FIELD(metrics),
+        .value_name = "WHOM",
+        .commands = SERVER,
+        .fallback = "loopback",
+        .choices = "off|loopback|on",
+        .help =
+            "Who may read /metrics: nobody, who asks on this machine without a proxy in between, "
+            "or everybody who can connect. The others get 404."},
     {.name = "log-level",
      .type = OPTION_CHOICE,
      FIELD(log_level),
@@ -491,6 +502,13 @@ static const struct option options[] = {
      .is_flag_only = true,
      .fallback = "no",
      .help = "Print the reference of all options as Markdown."},
+    {.name = "metrics-reference",
+     .type = OPTION_SWITCH,
+     FIELD(metrics_reference),
+     .commands = CONFIG_FOR_CONFIG,
+     .is_flag_only = true,
+     .fallback = "no",
+     .help = "Print the reference of all metrics as Markdown."},
 };
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 static_assert(N_OPTIONS <= CONFIG_MAX_OPTIONS, "struct config_origins is too small");

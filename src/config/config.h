@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/arguments.h"
+#include "config/limits.h"
 #include "config/option.h"
 
 struct config {
@@ -52,6 +53,8 @@ struct config {
     uint32_t hook_connections;
     uint32_t authorize_cache_ms;
     uint32_t presence_grace_ms;
+    struct config_limits limits;
+    uint32_t metrics; /* enum net_metrics */
     enum log_level log_level;
     bool log_json;
     bool token_in_query;
@@ -67,7 +70,7 @@ struct config {
         char *row_id, *extras;
         uint32_t dbo_id, expires_ms;
     } mint;
-    bool print, check, reference; /* config */
+    bool print, check, reference, metrics_reference; /* config */
 };
 
 /* Which subcommands an option belongs to. */
@@ -82,7 +85,7 @@ enum config_commands {
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
-#define CONFIG_MAX_OPTIONS 64
+#define CONFIG_MAX_OPTIONS 96
 struct config_origins {
     enum config_origin of[CONFIG_MAX_OPTIONS]; /* by the option's place in the table */
 };

@@ -12,3 +12,9 @@ void command_free(struct command *command)
         free(command);
     }
 }
+
+uint32_t command_bytes(const struct command *command)
+{
+    return (uint32_t)(sizeof(*command) + command->channel.len + command->since_epoch.len +
+                      command->socket_id.len + command->payload.len);
+}

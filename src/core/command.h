@@ -44,6 +44,7 @@ struct command {
     char data[];
 };
 
+uint32_t command_bytes(const struct command *command); /* what keeping it costs, about */
 void command_free(struct command *command);
 
 #endif

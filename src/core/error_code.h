@@ -20,6 +20,7 @@
     X(TOO_LARGE, "too_large", "The message is too large.")                                         \
     X(RATE_LIMITED, "rate_limited", "Too many messages.")                                          \
     X(TOO_MANY_CHANNELS, "too_many_channels", "You have joined too many channels.")                \
+    X(CHANNEL_FULL, "channel_full", "This channel has too many members.")                          \
     X(TOKEN_INVALID, "token_invalid", "The token was not accepted.")                               \
     X(TOKEN_EXPIRED, "token_expired", "The token has expired.")                                    \
     X(HOOK_FAILED, "hook_failed", "The channel's hook failed.")                                    \

@@ -10,6 +10,20 @@
 
 #include "base/mem.h"
 
+/* The one limit that is about memory itself needs the sum over all threads, and a frame does not
+ * know whose it is: a count of the process's allocations, like the allocator's own. */
+static atomic_size_t bytes_alive;
+
+static size_t bytes_of(const struct frame *frame)
+{
+    return sizeof(*frame) + frame->len + frame->audience.row_id.len;
+}
+
+size_t frame_bytes_alive(void)
+{
+    return atomic_load_explicit(&bytes_alive, memory_order_relaxed);
+}
+
 struct frame *frame_new(size_t len, const struct audience *audience)
 {
     static const struct audience everybody = {.kind = AUDIENCE_ALL};
@@ -24,6 +38,7 @@ struct frame *frame_new(size_t len, const struct audience *audience)
         memcpy(frame->bytes + len, audience->row_id.ptr, audience->row_id.len);
         frame->audience.row_id.ptr = (const char *)frame->bytes + len;
     }
+    atomic_fetch_add_explicit(&bytes_alive, bytes_of(frame), memory_order_relaxed);
     return frame;
 }
 
@@ -38,6 +53,7 @@ void frame_unref(struct frame *frame)
     /* Release and acquire: whoever frees must see all that others did with the frame before they
      * let go. */
     if (frame && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) {
+        atomic_fetch_sub_explicit(&bytes_alive, bytes_of(frame), memory_order_relaxed);
         free(frame);
     }
 }

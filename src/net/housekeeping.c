@@ -10,7 +10,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/http.h"
+#include "net/http/addresses.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 enum {
@@ -39,6 +40,21 @@ static bool check(struct socket *socket, uint64_t now_ms)
     return false;
 }
 
+struct queues { /* what is unsent */
+    uint64_t bytes, most;
+};
+
+static void look_at_queues(struct socket *socket, struct queues *queues, uint64_t now_ms)
+{
+    uint64_t bytes = socket->out.bytes;
+    for (const struct held *held = socket->held; held; held = held->next) {
+        bytes += held->queue.bytes;
+    }
+    queues->bytes += bytes;
+    limits_sweep(socket, bytes, now_ms);
+    queues->most = bytes > queues->most ? bytes : queues->most;
+}
+
 static void on_sweep(void *arg)
 {
     struct worker *worker = arg;
@@ -53,8 +69,12 @@ static void on_sweep(void *arg)
     if (worker->tls) {
         tls_rotate(worker->tls, now_ms);
     }
+    struct queues queues = {0};
+    worker->outqueue_bytes = limits_outqueue(worker);
+    addresses_sweep(worker->shared->addresses, now_ms);
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
+        look_at_queues(socket, &queues, now_ms);
         if (has_expired) {
             session_check_expiry(socket, now_s);
         }
@@ -63,6 +83,8 @@ static void on_sweep(void *arg)
             socket_end(socket);
         }
     }
+    metrics_set(worker->counts, METRIC_OUTQUEUE_BYTES, queues.bytes);
+    metrics_set(worker->counts, METRIC_OUTQUEUE_MAX, queues.most);
 }
 
 void housekeeping_start(struct worker *worker)

@@ -32,10 +32,11 @@
 
 #include <libwebsockets.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/http.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 enum {
@@ -44,21 +45,22 @@ enum {
     TLS_ACCEPTS_PER_TURN = 16,      /* each may cost a signature: a millisecond or two */
     SEND_BUFFER_BYTES = 128 * 1024, /* the kernel doubles it */
     USER_TIMEOUT_MS = 20000,
+    PACE_MS = 20,
 };
 
-union address {
+union listen_address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
 
-static socklen_t address_len(const union address *address)
+static socklen_t address_len(const union listen_address *address)
 {
     return address->any.sa_family == AF_INET6 ? sizeof(address->v6) : sizeof(address->v4);
 }
 
 /* "127.0.0.1:8080" or "[::1]:8080": numbers only, because a name can mean several addresses. */
-static bool read_address(const char *listen, union address *address)
+static bool read_address(const char *listen, union listen_address *address)
 {
     char host[INET6_ADDRSTRLEN + 1] = "";
     uint64_t port;
@@ -75,7 +77,7 @@ static bool read_address(const char *listen, union address *address)
         return false;
     }
     memcpy(host, text.ptr, text.len);
-    *address = (union address){0};
+    *address = (union listen_address){0};
     address->any.sa_family = is_v6 ? AF_INET6 : AF_INET;
     *(is_v6 ? &address->v6.sin6_port : &address->v4.sin_port) = htons((uint16_t)port);
     void *to = is_v6 ? (void *)&address->v6.sin6_addr : (void *)&address->v4.sin_addr;
@@ -106,7 +108,7 @@ static enum status failed(const char *listen, bool is_tls, struct err *err)
 
 /* SO_REUSEADDR only lets us bind although connections of an earlier run are in TIME_WAIT: with a
  * listening socket on the port, Linux refuses all the same. */
-static int open_bound(const union address *address, bool is_shared)
+static int open_bound(const union listen_address *address, bool is_shared)
 {
     static const int yes = 1, send_buffer = SEND_BUFFER_BYTES, timeout = USER_TIMEOUT_MS;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -130,7 +132,7 @@ static int open_bound(const union address *address, bool is_shared)
     return fd;
 }
 
-static char *url_of(const union address *address, bool is_tls)
+static char *url_of(const union listen_address *address, bool is_tls)
 {
     char host[INET6_ADDRSTRLEN];
     bool is_v6 = address->any.sa_family == AF_INET6;
@@ -144,7 +146,7 @@ static char *url_of(const union address *address, bool is_tls)
 enum status listener_bind(const char *listen, bool is_tls, uint32_t n, int *fds, char **url,
                           struct err *err)
 {
-    union address address;
+    union listen_address address;
     if (!read_address(listen, &address)) {
         return err_set(err, EXIT_CODE_CONFIG,
                        "cannot listen on \"%s\": give a numeric address and a port, such as "
@@ -182,7 +184,9 @@ struct listener {
     int spare_fd;
     struct loop_poll *poll;
     bool is_paused;
-    bool is_warned; /* since the last sweep: one line a second is enough */
+    struct bucket accepts;
+    struct loop_timer *pace_timer; /* while more than it may has come; NULL: was never needed */
+    bool is_warned;                /* since the last sweep: one line a second is enough */
 };
 
 static int open_spare(void)
@@ -207,9 +211,11 @@ static void adopt(struct listener *listener, int fd)
 {
     const struct worker *worker = listener->worker;
     struct net_shared *shared = worker->shared;
+    metrics_count(worker->counts, METRIC_ACCEPTS);
     /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
+        metrics_count(worker->counts, METRIC_REFUSALS + METRIC_REFUSAL_SOCKETS);
         refuse(listener, fd);
         return;
     }
@@ -255,6 +261,8 @@ static bool shed(struct listener *listener)
         fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     }
     int error = errno;
+    metrics_count(listener->worker->counts,
+                  METRIC_ACCEPT_FAILURES + METRIC_ACCEPT_FAILURE_DESCRIPTORS);
     if (fd >= 0) {
         warn(listener, "too many open files; raise the limit (ulimit -n)");
         refuse(listener, fd);
@@ -266,6 +274,31 @@ static bool shed(struct listener *listener)
     return fd >= 0;
 }
 
+static void on_pace(void *arg)
+{
+    struct listener *listener = arg;
+    if (!listener->is_paused) {
+        loop_poll_set(listener->poll, true, false);
+    }
+}
+
+/* In a storm the kernel's backlog waits, and the sessions get their turn. */
+static bool may_accept(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    const struct bucket_rate *rate = &worker->shared->options.limits.accepts;
+    if (bucket_take(&listener->accepts, rate, 1, clock_ms())) {
+        return true;
+    }
+    metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_ACCEPT_RATE);
+    if (!listener->pace_timer) {
+        listener->pace_timer = loop_timer_new(worker->loop, on_pace, listener);
+    }
+    loop_poll_set(listener->poll, false, false);
+    loop_timer_start(listener->pace_timer, PACE_MS, 0);
+    return false;
+}
+
 static void on_readable(void *arg, bool is_readable, bool is_writable)
 {
     (void)is_readable;
@@ -273,6 +306,9 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
     struct listener *listener = arg;
     int most = listener->is_tls ? TLS_ACCEPTS_PER_TURN : ACCEPTS_PER_TURN;
     for (int i = 0; i < most; i++) {
+        if (!may_accept(listener)) {
+            return;
+        }
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             adopt(listener, fd);
@@ -283,6 +319,8 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
                 return;
             }
         } else if (errno == ENOBUFS || errno == ENOMEM) {
+            metrics_count(listener->worker->counts,
+                          METRIC_ACCEPT_FAILURES + METRIC_ACCEPT_FAILURE_OTHER);
             warn(listener, strerror(errno));
             pause_listening(listener);
             return;
@@ -329,6 +367,7 @@ void listener_free(struct listener *listener)
     if (!listener) {
         return;
     }
+    loop_timer_free(listener->pace_timer);
     loop_poll_free(listener->poll);
     close(listener->fd);
     if (listener->spare_fd >= 0) {

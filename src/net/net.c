@@ -21,7 +21,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/http.h"
+#include "net/http/addresses.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 
 enum {
@@ -41,6 +42,7 @@ struct net {
     struct worker **workers;
     struct outgoing *outgoing;
     uint32_t n_workers;
+    struct metrics_block *counts; /* of the hub's thread */
 };
 
 /* ---- the transport: hub thread ---- */
@@ -138,8 +140,15 @@ static void transport_close_all(void *ctx, uint16_t code, const char *reason, ui
     }
 }
 
-static void hand_over(struct worker *worker, struct outgoing *outgoing)
+static void hand_over(struct worker *worker, struct outgoing *outgoing,
+                      struct metrics_block *counts)
 {
+    size_t bytes = 0;
+    for (size_t i = 0; i < outgoing->n; i++) {
+        bytes += order_bytes(&outgoing->list[i]);
+    }
+    atomic_fetch_add_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
+    metrics_add(counts, METRIC_ORDERS, outgoing->n);
     /* After its thread has ended a worker has no waker; what comes then is only to be freed. */
     if (mailbox_put(worker->inbox, outgoing->list, outgoing->n) && worker->waker) {
         loop_waker_wake(worker->waker);
@@ -156,7 +165,7 @@ static void transport_flush(void *ctx)
     struct net *net = ctx;
     for (uint32_t i = 0; i < net->n_workers; i++) {
         if (net->outgoing[i].n > 0) {
-            hand_over(net->workers[i], &net->outgoing[i]);
+            hand_over(net->workers[i], &net->outgoing[i], net->counts);
         }
     }
 }
@@ -231,6 +240,11 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     }
     atomic_init(&shared->n_sessions, 0);
     atomic_init(&shared->n_sockets, 0);
+    atomic_init(&shared->intake_bytes, 0);
+    atomic_init(&shared->orders_bytes, 0);
+    shared->addresses =
+        addresses_new(options->limits.address_sessions, &options->limits.address_handshakes);
+    net->counts = metrics_block(options->metrics, 0);
 }
 
 /* All workers' sockets: n plain ones, then n for TLS or -1. A failure leaves none open. */
@@ -329,6 +343,13 @@ void net_start(struct net *net)
     }
 }
 
+void net_note_taken(struct net *net, size_t n, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&net->shared.intake_bytes, bytes, memory_order_relaxed);
+    metrics_add(net->counts, METRIC_INTAKE, 0 - (uint64_t)n);
+    metrics_add(net->counts, METRIC_INTAKE_BYTES, 0 - (uint64_t)bytes);
+}
+
 const char *net_url(const struct net *net)
 {
     return net->url;
@@ -382,6 +403,7 @@ void net_free(struct net *net)
     free(net->outgoing);
     free(net->workers);
     free(net->shared.page_tags);
+    addresses_free(net->shared.addresses);
     free(net->url);
     free(net->tls_url);
     free(net);

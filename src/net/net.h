@@ -5,9 +5,12 @@
 #ifndef HERALD_NET_NET_H
 #define HERALD_NET_NET_H
 
+#include "base/address.h"
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "core/authenticator.h"
+#include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/transport.h"
 
@@ -22,6 +25,24 @@ struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
      * the query is not what it takes (400). NULL: none. */
     bool (*make)(void *ctx, struct str query, struct buf *json);
     void *ctx;
+};
+
+enum net_metrics { /* whom /metrics is answered */
+                   NET_METRICS_OFF,
+                   NET_METRICS_LOOPBACK, /* who asks on this machine, and not through a proxy */
+                   NET_METRICS_ON,
+};
+
+struct net_limits { /* 0 and NULL: no limit; as the options of the same names say */
+    const char *origins;
+    const struct address_range *proxies;
+    size_t n_proxies;
+    struct bucket_rate messages, joins, bytes; /* per session */
+    uint32_t address_sessions;
+    struct bucket_rate address_handshakes;
+    struct bucket_rate accepts; /* per worker */
+    uint32_t outqueue_soft_bytes, outqueue_soft_ms;
+    uint64_t outqueue_total_bytes, transit_bytes, partial_bytes;
 };
 
 struct net_options {
@@ -41,6 +62,9 @@ struct net_options {
     uint32_t ping_interval_ms;
     uint32_t ping_misses; /* unanswered pings before the session is dropped */
     const struct protocol *protocol;
+    struct metrics *metrics; /* block 1 + i is worker i's; NULL: nothing is counted */
+    enum net_metrics shows_metrics;
+    struct net_limits limits;     /* what it points to must outlive the net */
     const struct net_page *pages; /* sorted by path; must outlive the net */
     size_t n_pages;
     void (*submit)(void *ctx, struct command *command); /* any thread; takes the command */
@@ -49,6 +73,9 @@ struct net_options {
 
 enum status net_new(const struct net_options *options, struct net **out,
                     struct err *err) MUST_CHECK; /* binds */
+/* The hub has taken n commands of so many bytes from its mailbox: they no longer count as waiting.
+ * Thread of the hub. */
+void net_note_taken(struct net *net, size_t n, size_t bytes);
 void net_start(struct net *net); /* starts the threads: from here clients are answered */
 struct transport net_transport(struct net *net); /* for the hub's thread */
 const char *net_url(const struct net *net);      /* "http://HOST:PORT" with the port really bound */

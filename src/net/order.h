@@ -5,6 +5,7 @@
 #define HERALD_NET_ORDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/frame.h"
@@ -47,6 +48,7 @@ struct order {
     uint32_t spread_ms;  /* CLOSE_ALL, STOP */
 };
 
-void order_release(struct order *order); /* lets go of what it owns */
+size_t order_bytes(const struct order *order); /* what it costs while it waits, about */
+void order_release(struct order *order);       /* lets go of what it owns */
 
 #endif

@@ -205,14 +205,22 @@ bool output_write(struct socket *socket)
         if (lws_write(socket->wsi, piece.data, piece.len, LWS_WRITE_RAW) < 0) {
             return false;
         }
+        metrics_count(socket->worker->counts, METRIC_WRITES);
+        metrics_add(socket->worker->counts, METRIC_BYTES_SENT, piece.len);
         consume(socket, &piece);
         session_look_drained(socket);
         if (lws_partial_buffered(socket->wsi)) {
             socket->flow = SOCKET_FLOW_BLOCKED;
-            lws_rx_flow_control(socket->wsi, 0);
+            output_set_reading(socket);
         }
     }
     return true;
+}
+
+void output_set_reading(struct socket *socket)
+{
+    bool is_read = socket->flow != SOCKET_FLOW_BLOCKED && !socket->is_paused;
+    lws_rx_flow_control(socket->wsi, is_read);
 }
 
 void output_write_now(struct socket *socket)
@@ -227,7 +235,7 @@ bool output_on_writable(struct socket *socket)
 {
     if (socket->flow == SOCKET_FLOW_BLOCKED) {
         socket->flow = SOCKET_FLOW_RESUMING;
-        lws_rx_flow_control(socket->wsi, 1);
+        output_set_reading(socket);
         lws_callback_on_writable(socket->wsi);
         return true;
     }

@@ -32,6 +32,7 @@ enum {
     /* So little left is as good as nothing: a write is full of it, and the next comes in time. */
     DRAINED_BYTES = WORKER_BURST_BYTES,
     CODE_NONE = 1005, /* RFC 6455, 7.4.1: the close frame had no code; never on the wire */
+    CODE_TOO_BIG = 1009,
     CODE_TRY_AGAIN = 1013,
     CODE_TOKEN_EXPIRED = 4000, /* the client comes back by itself, with a new token if it has one */
 };
@@ -46,12 +47,6 @@ struct session_id session_id_of(const struct socket *socket)
     };
 }
 
-static void submit(struct socket *socket, struct command *command)
-{
-    const struct net_options *options = &socket->worker->shared->options;
-    options->submit(options->submit_ctx, command);
-}
-
 void session_open(struct socket *socket, struct command *open)
 {
     socket->is_session = true;
@@ -59,7 +54,9 @@ void session_open(struct socket *socket, struct command *open)
     socket_set_state(socket, SOCKET_SESSION, 0);
     open->session = session_id_of(socket);
     session_identify(socket, open->identity);
-    submit(socket, open);
+    metrics_count(socket->worker->counts, METRIC_SESSIONS);
+    metrics_count(socket->worker->counts, METRIC_HANDSHAKES);
+    worker_submit(socket->worker, open);
 }
 
 /* ---- closing ---- */
@@ -91,6 +88,7 @@ static void begin_close(struct socket *socket, uint16_t code, const char *reason
 {
     log_debug("session %u.%u closes: %u %s", socket->worker->index, socket->slot, code, reason);
     session_forget(socket);
+    metrics_count(socket->worker->counts, metrics_close(code));
     struct control *control = output_control(socket);
     control->close_len =
         (uint8_t)(code == CODE_NONE
@@ -108,8 +106,9 @@ void session_close(struct socket *socket, uint16_t code, const char *reason)
     }
 }
 
-static void close_slow_reader(struct socket *socket)
+void session_close_slow(struct socket *socket, unsigned limit)
 {
+    metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
     outqueue_drop(&socket->out);
     begin_close(socket, CODE_TRY_AGAIN, "slow reader", SOCKET_ENDING_WAIT);
 }
@@ -126,14 +125,35 @@ static void on_peer_close(struct socket *socket, const struct rfc6455_item *item
     }
 }
 
+static unsigned frame_cell(enum rfc6455_item_type type)
+{
+    static const unsigned kinds[] = {
+        [RFC6455_ITEM_TEXT] = METRIC_FRAME_TEXT,     [RFC6455_ITEM_PING] = METRIC_FRAME_PING,
+        [RFC6455_ITEM_PONG] = METRIC_FRAME_PONG,     [RFC6455_ITEM_CLOSE] = METRIC_FRAME_CLOSE,
+        [RFC6455_ITEM_ERROR] = METRIC_FRAME_INVALID,
+    };
+    return METRIC_FRAMES_RECEIVED + kinds[type];
+}
+
+static void take_message(struct socket *socket, struct str text)
+{
+    const struct protocol *protocol = socket->worker->shared->options.protocol;
+    struct command *command = protocol->decode(text, session_id_of(socket));
+    if (limits_admit(socket, command, text.len)) {
+        worker_submit(socket->worker, command);
+    } else {
+        command_free(command);
+    }
+}
+
 static void on_item(struct socket *socket, const struct rfc6455_item *item)
 {
     bool is_open = socket->state == SOCKET_SESSION;
+    metrics_count(socket->worker->counts, frame_cell(item->type));
     switch (item->type) {
     case RFC6455_ITEM_TEXT:
         if (is_open) {
-            const struct protocol *protocol = socket->worker->shared->options.protocol;
-            submit(socket, protocol->decode(item->payload, session_id_of(socket)));
+            take_message(socket, item->payload);
         }
         break;
     case RFC6455_ITEM_PING:
@@ -152,6 +172,9 @@ static void on_item(struct socket *socket, const struct rfc6455_item *item)
         on_peer_close(socket, item);
         break;
     case RFC6455_ITEM_ERROR:
+        if (item->code == CODE_TOO_BIG) {
+            metrics_count(socket->worker->counts, METRIC_LIMITS + METRIC_LIMIT_FRAME_BYTES);
+        }
         if (is_open) {
             begin_close(socket, item->code, item->payload.ptr, SOCKET_ENDING_LINGER);
         } else {
@@ -166,6 +189,8 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
 {
     struct rfc6455_input input = {data, len};
     struct rfc6455_item item;
+    uint32_t before = socket->decoder.cap;
+    metrics_add(socket->worker->counts, METRIC_BYTES_RECEIVED, len);
     if (socket->state == SOCKET_SESSION) {
         socket->at_ms = clock_ms();
         socket->misses = 0;
@@ -173,6 +198,10 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
     while (rfc6455_decode(&socket->decoder, &input, socket->worker->shared->options.max_frame_bytes,
                           &item)) {
         on_item(socket, &item);
+    }
+    limits_note_partial(socket, before);
+    if (limits_is_behind(socket->worker)) {
+        limits_pause(socket);
     }
 }
 
@@ -182,10 +211,14 @@ bool session_check_silence(struct socket *socket, uint64_t now_ms)
 {
     const struct net_options *options = &socket->worker->shared->options;
     uint64_t due_ms = socket->at_ms + (socket->misses + 1ULL) * options->ping_interval_ms;
-    if (now_ms < due_ms) {
+    if (now_ms < due_ms || socket->is_paused) { /* what it says we do not hear */
         return true;
     }
+    if (socket->misses > 0) {
+        metrics_count(socket->worker->counts, METRIC_PINGS_MISSED);
+    }
     if (socket->misses >= options->ping_misses) {
+        metrics_count(socket->worker->counts, METRIC_SILENT);
         return false;
     }
     socket->misses++;
@@ -215,6 +248,7 @@ void session_check_expiry(struct socket *socket, int64_t now_s)
     }
     const struct protocol *protocol = socket->worker->shared->options.protocol;
     struct frame *frame = protocol->error((struct str){0}, ERROR_CODE_TOKEN_EXPIRED, NULL);
+    metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_TOKEN_EXPIRED);
     session_send(socket, frame);
     frame_unref(frame);
     session_close(socket, CODE_TOKEN_EXPIRED, "the token has expired");
@@ -230,7 +264,7 @@ static bool is_over_limit(const struct socket *socket, const struct outqueue *qu
         bytes += held->queue.bytes;
     }
     /* A lone frame is always taken: the limit is about readers, not about sizes. */
-    return queue->n > 0 && bytes + frame->len > socket->worker->shared->options.outqueue_bytes;
+    return queue->n > 0 && bytes + frame->len > socket->worker->outqueue_bytes;
 }
 
 void session_send(struct socket *socket, struct frame *frame)
@@ -242,10 +276,11 @@ void session_send(struct socket *socket, struct frame *frame)
         /* Perhaps all of it came in this very turn, and the socket would take it. */
         output_write_now(socket);
         if (is_over_limit(socket, &socket->out, frame)) {
-            close_slow_reader(socket);
+            session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
             return;
         }
     }
+    metrics_count(socket->worker->counts, METRIC_DELIVERIES);
     output_push(socket, frame);
 }
 
@@ -295,8 +330,9 @@ void session_publish(const struct member *member, uint32_t channel, struct frame
     }
     struct held *held = find_held(socket, channel);
     if (is_over_limit(socket, &held->queue, frame)) {
-        close_slow_reader(socket);
+        session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
     } else {
+        metrics_count(socket->worker->counts, METRIC_DELIVERIES);
         outqueue_push(&held->queue, frame);
     }
 }
@@ -326,7 +362,7 @@ void session_look_drained(struct socket *socket)
         command->type = COMMAND_DRAINED;
         command->session = session_id_of(socket);
         socket->awaits_drain = false;
-        submit(socket, command);
+        worker_submit(socket->worker, command);
     }
 }
 

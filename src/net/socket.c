@@ -25,16 +25,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/http.h"
+#include "net/http/admission.h"
+#include "net/http/http.h"
 #include "net/worker.h"
+
+#define MINUS_ONE UINT64_MAX /* gauges are sums modulo 2^64 */
 
 static void submit_close(struct socket *socket)
 {
-    const struct net_options *options = &socket->worker->shared->options;
     struct command *command = mem_zalloc(sizeof(*command));
     command->type = COMMAND_CLOSE;
     command->session = session_id_of(socket);
-    options->submit(options->submit_ctx, command);
+    worker_submit(socket->worker, command);
 }
 
 /* libwebsockets sets a time limit when a TLS handshake begins and a second one when it is done; the
@@ -56,6 +58,7 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
     }
     worker->sockets = socket;
     atomic_fetch_add(&worker->shared->n_sockets, 1);
+    metrics_count(worker->counts, METRIC_SOCKETS);
     socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
     forget_timeout(wsi);
     return socket;
@@ -82,6 +85,21 @@ static void unlink_socket(struct socket *socket)
     }
 }
 
+/* It ended before its request was whole. */
+static void count_lost(const struct socket *socket)
+{
+    struct metrics_block *counts = socket->worker->counts;
+    if (socket->state != SOCKET_HEAD) {
+        return;
+    }
+    if (socket->is_tls && !socket->has_spoken) {
+        metrics_count(counts, METRIC_TLS_FAILURES);
+    }
+    if (clock_ms() >= socket->at_ms) {
+        metrics_count(counts, METRIC_REFUSALS + METRIC_REFUSAL_TIMEOUT);
+    }
+}
+
 static void socket_free(struct socket *socket)
 {
     struct worker *worker = socket->worker;
@@ -89,11 +107,18 @@ static void socket_free(struct socket *socket)
         session_forget(socket);
         submit_close(socket);
         slots_give(&worker->slots, socket->slot);
+        metrics_add(worker->counts, METRIC_SESSIONS, MINUS_ONE);
+    } else {
+        count_lost(socket);
     }
     if (socket->is_counted) {
         atomic_fetch_sub(&worker->shared->n_sessions, 1);
     }
     atomic_fetch_sub(&worker->shared->n_sockets, 1);
+    metrics_add(worker->counts, METRIC_SOCKETS, MINUS_ONE);
+    worker->partial_bytes -= socket->decoder.cap;
+    metrics_set(worker->counts, METRIC_PARTIAL_BYTES, worker->partial_bytes);
+    admission_leave(socket);
     output_unmark(socket);
     unlink_socket(socket);
     reader_free(socket);
@@ -123,6 +148,10 @@ static void read_head(struct socket *socket, const uint8_t *data, size_t len)
     if (!socket->reader) {
         forget_timeout(socket->wsi);
         socket->reader = mem_zalloc(sizeof(*socket->reader));
+        socket->has_spoken = true;
+        if (socket->is_tls) {
+            metrics_count(socket->worker->counts, METRIC_TLS_HANDSHAKES);
+        }
     }
     struct head_reader *reader = socket->reader;
     buf_add(&reader->bytes, data, len);

@@ -7,8 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "core/command.h"
 #include "core/outqueue.h"
+#include "net/limits.h"
 #include "net/members.h"
 #include "proto/http_head.h"
 #include "proto/rfc6455.h"
@@ -67,6 +69,8 @@ struct socket {
     struct control *control;
     struct held *held;
     struct subscriptions subscriptions;
+    struct address from; /* if has_address: what its limits are counted under */
+    struct session_budget budget;
     struct identity *identity; /* SESSION: who it is; NULL: anonymous */
     uint32_t slot;             /* SESSION, CLOSING and after them, if is_session */
     uint32_t dirty; /* 1 + its place in the worker's list of those to be written; 0: not in it */
@@ -77,6 +81,9 @@ struct socket {
     bool is_counted : 1; /* against the sessions' limit */
     bool is_broken : 1;  /* a write failed: ends with the turn */
     bool is_tls : 1;
+    bool has_address : 1;
+    bool is_paused : 1;    /* is not read for now (limits.c) */
+    bool has_spoken : 1;   /* its first byte has come */
     bool awaits_drain : 1; /* the hub waits for COMMAND_DRAINED */
     uint8_t misses;        /* pings without an answer */
 };
@@ -100,7 +107,8 @@ void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to,
 void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
 void session_await_drain(struct socket *socket);
-void session_look_drained(struct socket *socket); /* something was written */
+void session_look_drained(struct socket *socket);               /* something was written */
+void session_close_slow(struct socket *socket, unsigned limit); /* one of METRIC_LIMIT */
 void session_close(struct socket *socket, uint16_t code, const char *reason);
 void session_forget(struct socket *socket); /* leaves all channels */
 void session_check_expiry(struct socket *socket, int64_t now_s);
@@ -109,7 +117,8 @@ bool session_check_silence(struct socket *socket, uint64_t now_ms);
 struct session_id session_id_of(const struct socket *socket);
 
 /* output.c: what is queued leaves. */
-void output_mark(struct socket *socket); /* to be written at the end of the turn */
+void output_set_reading(struct socket *socket); /* on or off, as its flags want it */
+void output_mark(struct socket *socket);        /* to be written at the end of the turn */
 void output_unmark(struct socket *socket);
 void output_push(struct socket *socket, struct frame *frame); /* takes its own reference */
 struct control *output_control(struct socket *socket);        /* made if there is none */

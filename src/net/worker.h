@@ -23,9 +23,12 @@
 
 struct net_shared { /* by all workers; nothing else is */
     struct net_options options;
-    uint64_t *page_tags;    /* a hash of each page, for its ETag */
-    atomic_uint n_sessions; /* against max_sessions */
-    atomic_uint n_sockets;  /* against max_sockets */
+    uint64_t *page_tags;        /* a hash of each page, for its ETag */
+    atomic_uint n_sessions;     /* against max_sessions */
+    atomic_uint n_sockets;      /* against max_sockets */
+    atomic_size_t intake_bytes; /* of commands that wait for the hub */
+    atomic_size_t orders_bytes; /* of orders, and their frames, that wait for the workers */
+    struct addresses *addresses;
     uint32_t max_sockets;
     int max_fds; /* the limit that libwebsockets has seen: its tables end there */
 };
@@ -48,6 +51,7 @@ struct closing { /* close_all under way */
 struct worker {
     struct net_shared *shared;
     uint32_t index;
+    struct metrics_block *counts;
     pthread_t thread;
     bool is_started;
     struct loop *loop;
@@ -66,12 +70,19 @@ struct worker {
     struct socket **dirty; /* may hold NULL: it closed meanwhile */
     size_t n_dirty, dirty_cap;
     struct burst burst;
-    int64_t next_expiry_s; /* no identity expires before; 0: none does */
+    uint64_t partial_bytes;          /* of messages that have not come whole */
+    uint64_t outqueue_bytes;         /* what a queue may hold; looked up in each turn */
+    bool is_paused;                  /* some sockets are not read for now */
+    struct loop_timer *resume_timer; /* NULL: was never needed */
+    int64_t next_expiry_s;           /* no identity expires before; 0: none does */
     struct loop_timer *sweep_timer;
     struct closing closing;
     bool is_stopping;
     struct loop_timer *stop_timer;
 };
+
+/* Hands the command to the hub. */
+void worker_submit(struct worker *worker, struct command *command);
 
 /* Takes `tls` in any case; NULL: no TLS. */
 enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tls,

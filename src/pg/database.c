@@ -178,6 +178,7 @@ static struct hooks *make_hooks(struct database *database, struct loop *loop)
         .timeout_ms = database->options.hook_timeout_ms,
         .n_connections = database->options.hook_connections,
         .token_function = database->options.token_function,
+        .counts = database->options.counts,
         .arg = database,
         .on_idle = on_idle,
     };
@@ -195,6 +196,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .batch_bytes = options->batch_bytes,
         .query_timeout_ms = options->query_timeout_ms,
         .append_max_bytes = options->append_max_bytes,
+        .counts = options->counts,
         .arg = database,
         .on_fatal = on_fatal,
         .on_serving = on_serving,
@@ -205,17 +207,24 @@ struct database *database_new(struct loop *loop, const struct database_options *
     struct reader_options reader_options = {
         .url = options->url,
         .query_timeout_ms = options->query_timeout_ms,
+        .counts = options->counts,
         .arg = database,
         .on_open = on_reader_open,
     };
     database->sequencer = sequencer_new(loop, &sequencer_options);
     database->reader = reader_new(loop, &reader_options);
-    database->maintenance =
-        maintenance_new(loop, reader_connection(database->reader), options->retention_hours);
+    database->maintenance = maintenance_new(loop, reader_connection(database->reader),
+                                            options->retention_hours, options->counts);
     database->members = members_new(reader_connection(database->reader), options->node);
     database->hooks = make_hooks(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
+}
+
+void database_measure(struct database *database)
+{
+    sequencer_measure(database->sequencer);
+    hooks_measure(database->hooks);
 }
 
 void database_start(struct database *database, struct store_sink sink)

@@ -6,6 +6,7 @@
 #define HERALD_PG_DATABASE_H
 
 #include "base/err.h"
+#include "core/metrics.h"
 #include "core/store.h"
 #include "loop/loop.h"
 
@@ -25,8 +26,9 @@ struct database_options {
     uint32_t retention_hours;  /* 0: keep everything */
     uint32_t hook_timeout_ms;  /* of the owner's functions */
     uint32_t hook_connections;
-    const char *token_function; /* NULL: check_token accepts nothing; copied */
-    const char *node;           /* names this process in herald.presence; copied */
+    const char *token_function;   /* NULL: check_token accepts nothing; copied */
+    const char *node;             /* names this process in herald.presence; copied */
+    struct metrics_block *counts; /* of the loop's thread; NULL: nothing is counted */
     /* Called once, when waiting will not help: at the start the schema is missing or older than
      * this program, or the URL is none. Later a missing schema is waited for, as in a restore. */
     void (*on_fatal)(void *arg, const struct err *err);
@@ -35,6 +37,7 @@ struct database_options {
 
 struct database *database_new(struct loop *loop, const struct database_options *options);
 struct store database_store(struct database *database);
+void database_measure(struct database *database); /* brings gauges up to date */
 void database_start(struct database *database, struct store_sink sink);
 /* Gives pending messages and calls up to drain_ms, then ends the connections and calls done. */
 void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, void *arg);

@@ -29,6 +29,7 @@ enum {
 struct maintenance {
     struct connection *connection;
     uint32_t retention_hours;
+    struct metrics_block *counts;
     struct loop_timer *sweep_timer, *trim_timer, *lag_timer;
     bool has_batches; /* sequenced since the last sweep */
     bool is_sweeping, is_trimming, is_looking;
@@ -105,6 +106,9 @@ static void trim(void *arg)
 static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t bytes,
                       uint64_t age_s)
 {
+    metrics_set(maintenance->counts, METRIC_OUTBOX_ROWS, rows);
+    metrics_set(maintenance->counts, METRIC_OUTBOX_BYTES, bytes);
+    metrics_set(maintenance->counts, METRIC_OUTBOX_AGE, age_s);
     bool is_behind = rows > ALARM_ROWS || age_s > ALARM_AGE_S;
     if (is_behind && !maintenance->is_alarmed) {
         log_warn("the outbox grows: %llu changes (%llu bytes) wait to be delivered, the oldest for "
@@ -142,11 +146,12 @@ static void look(void *arg)
 /* ---- life ---- */
 
 struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
-                                    uint32_t retention_hours)
+                                    uint32_t retention_hours, struct metrics_block *counts)
 {
     struct maintenance *maintenance = mem_zalloc(sizeof(*maintenance));
     maintenance->connection = connection;
     maintenance->retention_hours = retention_hours;
+    maintenance->counts = counts;
     maintenance->has_batches = true; /* of the process before this one */
     maintenance->sweep_timer = loop_timer_new(loop, sweep, maintenance);
     maintenance->trim_timer = loop_timer_new(loop, trim, maintenance);

@@ -5,12 +5,13 @@
 #ifndef HERALD_PG_MAINTENANCE_H
 #define HERALD_PG_MAINTENANCE_H
 
+#include "core/metrics.h"
 #include "pg/connection.h"
 
 struct maintenance;
 
 struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
-                                    uint32_t retention_hours);
+                                    uint32_t retention_hours, struct metrics_block *counts);
 void maintenance_start(
     struct maintenance *maintenance); /* the connection is open: looks at once, then by timers */
 void maintenance_stop(struct maintenance *maintenance);

@@ -75,9 +75,17 @@ static void free_read(struct read *read)
     free(read);
 }
 
+static void count_done(const struct read *read, unsigned result)
+{
+    struct metrics_block *counts = read->reader->options.counts;
+    metrics_add(counts, METRIC_READS, UINT64_MAX);
+    metrics_count(counts, METRIC_READS_DONE + result);
+}
+
 static void fail(struct read *read)
 {
     struct store_answer answer = {.is_failed = true};
+    count_done(read, METRIC_CALL_FAILED);
     read->done(read->arg, &answer);
     free_read(read);
 }
@@ -172,6 +180,7 @@ void reader_read(struct reader *reader, const struct store_query *query, store_a
     read->done = done;
     read->arg = arg;
     read->asked_ms = clock_ms();
+    metrics_count(reader->options.counts, METRIC_READS);
     push(reader, read);
     if (connection_is_open(reader->connection)) {
         send_waiting(reader);
@@ -197,6 +206,7 @@ static void answer(struct read *read, const PGresult *rows)
             answer.events[answer.n_events++] = rows_read_event(rows, i, read->query.channel);
         }
     }
+    count_done(read, METRIC_CALL_DONE);
     read->done(read->arg, &answer);
     for (size_t i = 0; i < answer.n_events; i++) {
         event_unref(answer.events[i]);

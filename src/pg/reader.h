@@ -5,6 +5,7 @@
 #ifndef HERALD_PG_READER_H
 #define HERALD_PG_READER_H
 
+#include "core/metrics.h"
 #include "core/store.h"
 #include "pg/connection.h"
 
@@ -13,6 +14,7 @@ struct reader;
 struct reader_options {
     const char *url; /* copied */
     uint32_t query_timeout_ms;
+    struct metrics_block *counts; /* NULL: nothing is counted */
     void *arg;
     void (*on_open)(void *arg); /* the connection is there: others may use it too */
 };

@@ -28,13 +28,13 @@ bool rows_bool(const PGresult *rows, int row, int column)
 }
 
 /* Whom dbo_id and row_id name. What is there but cannot name anybody is for nobody: a mistake must
- * not show one user's events to all. (No identity has an absent row_id that an audience could name.) */
+ * not show one user's events to all. (No identity has an absent row_id that an audience could
+ * name.) */
 static struct audience named_audience(const json_t *dbo_id, const json_t *row_id)
 {
     json_int_t number = json_integer_value(dbo_id);
     bool has_row = row_id && !json_is_null(row_id);
-    if (!json_is_integer(dbo_id) || number == 0 || number < INT32_MIN ||
-        number > INT32_MAX ||
+    if (!json_is_integer(dbo_id) || number == 0 || number < INT32_MIN || number > INT32_MAX ||
         (has_row && !json_is_string(row_id))) {
         return (struct audience){.kind = AUDIENCE_USER};
     }

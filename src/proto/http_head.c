@@ -3,9 +3,10 @@
  *
  * A server that sits behind proxies must not see another request than they do: every ambiguity is a
  * way to smuggle one. So nothing is repaired here. Lines end with CRLF and nothing else does; no
- * folded lines, no blanks around the field name, no empty line in front, one Host, only the origin
- * form of the target ("/path?query"), no body but one of a stated small length. What is not
- * understood exactly gets an answer in 4xx or 5xx and the connection ends.
+ * folded lines, no blanks around the field name, no empty line in front, one Host, which an
+ * absolute target ("http://host/path?query", which RFC 9112 makes every server take) must repeat,
+ * no body but one of a stated small length. What is not understood exactly gets an answer in 4xx or
+ * 5xx and the connection ends.
  *
  * The reader keeps where it stopped, so a client that sends a head byte by byte costs one look at
  * each byte, and a client that speaks something else (TLS to the plain port, for one) is refused at
@@ -51,9 +52,14 @@ static bool is_token(struct str text)
     return text.len > 0;
 }
 
+static bool are_equal_ignoring_case(struct str a, struct str b)
+{
+    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
+
 static bool equals_ignoring_case(struct str text, const char *other)
 {
-    return text.len == strlen(other) && strncasecmp(text.ptr, other, text.len) == 0;
+    return are_equal_ignoring_case(text, str_of(other));
 }
 
 static struct str trim(struct str text)
@@ -83,6 +89,29 @@ static struct str cut(struct str *text, char separator)
     return front;
 }
 
+static bool starts_ignoring_case(struct str text, const char *start)
+{
+    size_t len = strlen(start);
+    return text.len >= len && strncasecmp(text.ptr, start, len) == 0;
+}
+
+/* Takes scheme and authority off an absolute target. What is left of another one is not a path. */
+static void cut_authority(struct http_head *head, struct str *target)
+{
+    const char *scheme = starts_ignoring_case(*target, "http://")    ? "http://"
+                         : starts_ignoring_case(*target, "https://") ? "https://"
+                                                                     : NULL;
+    head->authority = (struct str){0};
+    if (scheme == NULL)
+        return;
+    struct str rest = {target->ptr + strlen(scheme), target->len - strlen(scheme)};
+    const char *slash = rest.len > 0 ? memchr(rest.ptr, '/', rest.len) : NULL;
+    if (slash == NULL)
+        return;
+    head->authority = (struct str){rest.ptr, (size_t)(slash - rest.ptr)};
+    *target = (struct str){slash, rest.len - head->authority.len};
+}
+
 /* The line "GET /path?query HTTP/1.1". Spaces are single, so three cuts must use it up. */
 static enum http_head_state read_request_line(struct http_head *head, struct str line)
 {
@@ -98,6 +127,7 @@ static enum http_head_state read_request_line(struct http_head *head, struct str
         return bad(head, 505, "only HTTP/1.1 is spoken here");
     if (!str_equals(method, STR("GET")) && !str_equals(method, STR("HEAD")))
         return bad(head, 405, "only GET and HEAD are possible");
+    cut_authority(head, &target);
     if (target.ptr[0] != '/')
         return bad(head, 400, "the target must begin with a slash");
     /* Browsers send more than RFC 3986 allows ('|', '{' …), but none of these. */
@@ -191,6 +221,9 @@ static enum http_head_state check_fields(struct http_head *head)
     uint64_t content_length = 0;
     if (count_fields(head, "host") != 1 || !is_host(http_head_field(head, "host")))
         return bad(head, 400, "exactly one valid Host header is needed");
+    if (head->authority.ptr != NULL &&
+        !are_equal_ignoring_case(head->authority, http_head_field(head, "host")))
+        return bad(head, 400, "the target is of another host than the Host header");
     if (http_head_field(head, "transfer-encoding").ptr != NULL)
         return bad(head, 411, "Transfer-Encoding is not accepted");
     if (count_fields(head, "content-length") > 1)

@@ -39,11 +39,12 @@ struct http_head {
     const char *reason; /* BAD: what was wrong, a literal */
     uint16_t n_fields;
     struct http_head_field fields[HTTP_HEAD_FIELDS_MAX];
-    struct str method;   /* "GET" or "HEAD" */
-    struct str path;     /* begins with '/', not percent-decoded */
-    struct str query;    /* after the '?', absent without one */
-    struct str key;      /* Sec-WebSocket-Key */
-    struct str protocol; /* the first subprotocol that was offered, absent if none was */
+    struct str method;    /* "GET" or "HEAD" */
+    struct str authority; /* of an absolute target, then the same as Host; else absent */
+    struct str path;      /* begins with '/', not percent-decoded */
+    struct str query;     /* after the '?', absent without one */
+    struct str key;       /* Sec-WebSocket-Key */
+    struct str protocol;  /* the first subprotocol that was offered, absent if none was */
     uint32_t content_length;
 };
 

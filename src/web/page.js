@@ -31,6 +31,17 @@ export async function readCanonical() {
     return (await response.json()).canonical;
 }
 
+/**
+ * A token for somebody, without any question: that is what a development server is for. An application asks its own
+ * sign-in.
+ * @param {string} name @returns {Promise<string>}
+ */
+export async function readToken(name) {
+    const response = await fetch(`/examples/token?name=${encodeURIComponent(name)}`, { cache: 'no-store' });
+    if (!response.ok) throw new Error(`There is no token for ${name}: HTTP ${response.status}`);
+    return (await response.json()).token;
+}
+
 /* Made once: a formatter costs a hundred times what formatting does. */
 const SHORT_TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const FULL_TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
@@ -60,11 +71,11 @@ export function showStatus(button, client) {
         tick();
         ticker = setInterval(tick, 500);
     };
-    const show = ({ status, retryMs }) => {
+    const show = ({ status, retryMs, reason }) => {
         clearInterval(ticker);
         button.dataset.status = status;
         button.disabled = status === 'connected' || status === 'connecting';
-        button.title = button.disabled ? '' : 'Reconnect now';
+        button.title = button.disabled ? '' : `Reconnect now${reason ? ` (${reason})` : ''}`;
         if (status === 'waiting') countDown(retryMs);
         else say(STATUS_TEXT[status]);
     };

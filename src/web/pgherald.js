@@ -93,6 +93,10 @@ const MAX_DELAY_MS = 30_000;
  * that a server which accepts and then refuses is not hammered. */
 const STABLE_MS = 10_000;
 
+function isSamePerson(a, b) {
+    return JSON.stringify(a?.permissions) === JSON.stringify(b?.permissions);
+}
+
 /** The smallest thing with `on`. A handler that throws must not take the frame away from the others. */
 class Emitter {
     #handlers = new Map();
@@ -202,7 +206,7 @@ export class Channel extends Emitter {
     _lost() {
         this.joined = false;
         this.#held = null;          // not handed over, so not behind our position either: they will be replayed
-        if (this.presence.length > 0) this.#setPresence([]);
+        if (this.presence.length > 0) this.#listed([]);
     }
 
     /** @param {Frame} frame */
@@ -259,13 +263,12 @@ export class Channel extends Emitter {
     #presenceChanged(frame) {
         const { action, presence } = frame.payload;
         const others = () => this.presence.filter(({ socketId }) => socketId !== presence.socketId);
-        if (frame.action === 'presence_full') this.presence = presence;
-        else this.presence = action === 'join' ? [...others(), presence] : others();
         this._emit(frame.action, frame);
-        this._emit('presence', this.presence);
+        if (frame.action === 'presence_full') this.#listed(presence);
+        else this.#listed(action === 'join' ? [...others(), presence] : others());
     }
 
-    #setPresence(members) {
+    #listed(members) {
         this.presence = members;
         this._emit('presence', members);
     }
@@ -286,25 +289,34 @@ export class Channel extends Emitter {
     }
 }
 
-/** The connection. Events: `status` ({@link Status}), `error` (a {@link Frame} that no channel took). */
+/**
+ * The connection. Events: `status` ({@link Status}), `error`: a {@link Frame} that is about the token or the connection,
+ * or that no channel took.
+ */
 export class Client extends Emitter {
     #url;
-    #protocols;
+    /** @type {Token} */
+    #token;
+    /** What went out with the present connection. @type {string|null} */
+    #shown = null;
+    /** What the server did not accept. @type {string|null} */
+    #refused = null;
     #WebSocket;
     #socket = null;
+    #attempt = 0;
     #timer = null;
     #failures = 0;
     #openedAt = null;
     #channels = new Map();
-    #onOnline = () => this.reconnect();
+    #onOnline = () => { if (this.status.status !== 'closed') this.#reopen(); };
 
     /** @param {object} options see {@link connect} */
-    constructor({ url = globalThis.location?.origin, canonical, token, WebSocket = globalThis.WebSocket }) {
+    constructor({ url = globalThis.location?.origin, canonical, token = null, WebSocket = globalThis.WebSocket }) {
         super();
         if (!url || !canonical || !WebSocket) throw new TypeError('connect needs url, canonical and a WebSocket class');
         this.#url = new URL(`/rt/${encodeURIComponent(canonical)}`, url);
         this.#url.protocol = this.#url.protocol.replace(/^http/, 'ws');
-        this.#protocols = token ? [token] : [];
+        this.#token = token;
         this.#WebSocket = WebSocket;
         /** @type {Status} */
         this.status = { status: 'closed' };
@@ -316,7 +328,7 @@ export class Client extends Emitter {
      * @param {string} name
      * @param {object} [options]
      * @param {boolean} [options.history]    send the newest messages and events first, as one `history` event
-     * @param {boolean} [options.presence]   tell who else is there
+     * @param {boolean} [options.presence]   tell who is there: `channel.presence`, where the rule lists members
      * @param {boolean} [options.resume]     after a cut go on where we were; true unless said otherwise
      * @param {Position} [options.since]     begin where an earlier page stopped
      * @returns {Channel}
@@ -331,10 +343,18 @@ export class Client extends Emitter {
         return channel;
     }
 
-    /** Drops the connection, if any, and opens a new one now. Nothing is missed: the channels resume. */
+    /** Who we are from the next connection on: after signing in, or with a fresh token before the old one expires.
+     * @param {Token} token @returns {this} for `setToken(token).reconnect()`, which is to be somebody else now */
+    setToken(token) {
+        this.#token = token;
+        return this;
+    }
+
+    /** Drops the connection, if any, and opens a new one now. Nothing is missed: the channels resume. After a change of
+     * identity a channel with history asks for it anew, because somebody else may see more of it, or less. */
     reconnect() {
-        this.#drop(4000);
-        this.#open();
+        this.#refused = null;
+        this.#reopen();
     }
 
     /** Ends it: no more events, no way back but {@link Client#reconnect}. */
@@ -354,11 +374,35 @@ export class Client extends Emitter {
         return this.#channels.get(channel.name) === channel && this.#channels.delete(channel.name);
     }
 
+    #reopen() {
+        this.#drop(4000);
+        this.#open();
+    }
+
     #open() {
         // After a sleep or a change of network the old socket is often dead without knowing it yet.
         globalThis.addEventListener?.('online', this.#onOnline);
         this.#setStatus({ status: 'connecting' });
-        const socket = new this.#WebSocket(this.#url.href, this.#protocols);
+        if (typeof this.#token === 'function') this.#askAndDial(++this.#attempt);
+        else this.#dial(this.#token || null);
+    }
+
+    async #askAndDial(attempt) {
+        try {
+            const token = await this.#token(this.#refused);
+            if (attempt === this.#attempt) this.#dial(token || null);
+        } catch (error) {
+            if (attempt === this.#attempt) this.#closed({ code: 1006, reason: error?.message ?? String(error) });
+        }
+    }
+
+    #dial(token) {
+        if (token !== null && token === this.#refused) {
+            this.#setStatus({ status: 'closed', code: 4000, reason: 'there is no other token than the one that was refused' });
+            return;
+        }
+        this.#shown = token;
+        const socket = new this.#WebSocket(this.#url.href, token === null ? [] : [token]);
         const ifOurs = (handler) => (event) => { if (socket === this.#socket) handler(event); };
         this.#socket = socket;
         socket.addEventListener('open', ifOurs(() => this.#opened()));
@@ -370,6 +414,7 @@ export class Client extends Emitter {
     /** Forgets the socket first: what it still says is not ours any more. */
     #drop(code) {
         clearTimeout(this.#timer);
+        this.#attempt++;            // a token that is still being fetched was for this connection
         const socket = this.#socket;
         this.#socket = null;
         this.#openedAt = null;
@@ -392,15 +437,25 @@ export class Client extends Emitter {
         }
         frame.options ??= {};
         const channel = this.#channels.get(frame.options.channel);
-        if (channel) channel._receive(frame);
+        if (frame.action === 'error' && TOKEN_CODES.has(frame.payload?.code)) this.#tokenRefused(frame, channel);
+        else if (channel) channel._receive(frame);
         else if (frame.action === 'error') this._emit('error', frame);
+    }
+
+    /** The server would go on with us as anonymous, or close in a moment. Neither is for us to wait for. */
+    #tokenRefused(frame, channel) {
+        const socket = this.#socket;
+        this.#refused = this.#shown;
+        if (!this._emit('error', frame)) channel?._emit('error', frame);
+        if (socket === this.#socket) this.#closed({ code: 4000, reason: frame.payload.message });
     }
 
     #closed({ code, reason }) {
         const wasStable = this.#openedAt !== null && Date.now() - this.#openedAt >= STABLE_MS;
         this.#failures = wasStable ? 0 : this.#failures;
         this.#drop(1000);
-        if (!RECONNECT_CODES.has(code)) {
+        const hasNoOther = this.#refused !== null && this.#token === this.#refused;
+        if (!RECONNECT_CODES.has(code) || hasNoOther) {
             this.#setStatus({ status: 'closed', code, reason });
             return;
         }
@@ -422,7 +477,8 @@ export class Client extends Emitter {
  * @param {object} options
  * @param {string} options.canonical      which workspace: the name in `/rt/<canonical>`
  * @param {string} [options.url]          `http(s)://` or `ws(s)://` and host; the page's own origin unless said otherwise
- * @param {string} [options.token]        proves who we are; sent as the WebSocket's subprotocol
+ * @param {Token} [options.token]         proves who we are; sent as the WebSocket's subprotocol, which has no room for
+ *                                        blanks, quotes and `( ) , / : ; < = > ? @ [ \ ] { }`
  * @param {typeof WebSocket} [options.WebSocket]  where none is global
  * @returns {Client}
  */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: PostgreSQL
 #
-# What capture costs the writers: pgbench with single-row INSERTs into the same table without and with a watch, at 8 and 32
+# What capture costs the writers: pgbench with single-row INSERTs into the same table without and with a watch, at 16 and 32
 # clients, while a sequencer works beside them (a psql session that calls sequence() as the server does when it is awake);
 # once with commits as they are here, once with commits that cost 1 ms more, as on a typical cloud volume. Prints tps and the
 # ratio. Then: the bytes that a pending change takes in the outbox while no server is there, and how fast they are sequenced.
@@ -73,7 +73,7 @@ for commit in 'as it is' '1 ms more'; do
         LD_PRELOAD=$work/slow.so cluster_restart fast
     fi
     sequencer &
-    for clients in 8 32; do
+    for clients in 16 32; do
         without=$(tps $clients plain)
         with=$(tps $clients watched)
         printf '%-18s %8s %12s %12s %7s\n' "$commit" $clients "$without" "$with" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')"

@@ -15,12 +15,13 @@ before(async () => { site = await Site.start(); });
 afterEach(() => site.closePages());
 after(() => site.stop());
 
+/** Somebody who has signed in before; without a hero a guest, who sees the dialog. */
 async function enter(hero, path = 'chat-xano') {
     const page = await site.page({ route: { url: BUNDLE, answer: (route) => route.fulfill({ path: sdkBundle }) } });
     page.sockets = [];
     page.on('websocket', (socket) => page.sockets.push(socket));
+    if (hero) await page.addInitScript((name) => { sessionStorage['chat.hero'] ??= name; }, hero);
     await page.goto(`${site.url}/examples/${path}/`);
-    await page.click(`[data-hero="${hero}"]`);
     await site.connected(page);
     return page;
 }
@@ -54,9 +55,42 @@ test('the SDK and our own module share the rooms', async () => {
     await xano.click('[data-room="room/guardians"]');
     await say(xano, 'I am here too');
     await message(ours, 'I am here too').waitFor();
-    assert.equal(xano.sockets.length, 1, 'two channels on one socket');
+    assert.equal(xano.sockets.length, 1, 'three channels on one socket');
     assertQuiet(xano);
     assertQuiet(ours);
+});
+
+test('setRealtimeAuthToken and realtimeReconnect: a guest reads, a hero writes, members have a room of their own', async () => {
+    const groot = await enter('Groot', 'chat');
+    const page = await enter();
+    await page.click('[data-hero=""]');
+    await say(groot, 'a word to guests');
+    await message(page, 'a word to guests').waitFor();
+    await groot.click('.composer .members');
+    await say(groot, 'a word to members');
+    await message(groot, 'a word to members').waitFor();
+    await page.click('[data-room="room/shield"]');
+    await until('the reason', async () => (await log(page).getAttribute('data-empty')) === 'Anonymous clients cannot join this channel.');
+    await page.click('[data-room="room/avengers"]');
+    assert.equal(await message(page, 'a word to members').count(), 0);
+
+    await page.click('.identity');
+    await page.click('[data-hero="Rocket"]');
+    await message(page, 'a word to members').waitFor();
+    await until('both to be here', async () => (await page.locator('.here:not(.elsewhere)').getAttribute('title')) === 'Here: Groot, Rocket');
+    await say(page, 'now I may write');
+    await message(groot, 'now I may write').waitFor();
+    await page.click('[data-room="room/shield"]');
+    await until('the room to be open', async () => (await log(page).getAttribute('data-empty')).startsWith('Nobody has spoken'));
+
+    await page.click('.identity');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await until('the room to be shut', async () => (await log(page).getAttribute('data-empty')) === 'Anonymous clients cannot join this channel.');
+    await page.click('[data-room="room/avengers"]');
+    await until('the word to members to be gone', async () => (await message(page, 'a word to members').count()) === 0);
+    await message(page, 'a word to guests').waitFor();
+    assertQuiet(page);
+    assertQuiet(groot);
 });
 
 test('the history is there after a reload', async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * examples/chat in Chromium: two heroes, two rooms, the history after a reload, hostile text, news from the database,
- * and lines that break at the worst moments.
+ * examples/chat in Chromium: heroes and guests, who may read and write what, the history after a reload, hostile text,
+ * news from the database, and lines that break at the worst moments.
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
@@ -21,6 +21,21 @@ async function enter(hero) {
     return page;
 }
 
+/** A visitor who does not sign in. */
+async function lookAround() {
+    const page = await site.page();
+    await page.goto(`${site.url}/examples/chat/`);
+    await page.click('[data-hero=""]');
+    await site.connected(page);
+    return page;
+}
+
+async function signOut(page) {
+    await page.click('.identity');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await site.connected(page);
+}
+
 async function say(page, text) {
     await page.fill('input[name=text]', text);
     await page.press('input[name=text]', 'Enter');
@@ -30,6 +45,7 @@ const openRoom = (page, name) => page.click(`[data-room="room/${name}"]`);
 const log = (page) => page.locator('.log:not([hidden])');
 const message = (page, text) => log(page).locator('.message:not(.pending) .text').getByText(text, { exact: true });
 const texts = (page) => log(page).locator('.message .text').allTextContents();
+const here = (page) => page.locator('.here:not(.elsewhere)').getAttribute('title');
 const stored = (text) => site.sql(`select count(*) from herald.log where payload::text like '%${text}%'`);
 
 test('the first visit asks who one is, and an empty room says so', async () => {
@@ -38,7 +54,7 @@ test('the first visit asks who one is, and an empty room says so', async () => {
     await page.waitForSelector('.picker[open]');
     await site.connected(page);
     await takePictures(page, 'chat-picker');
-    await page.keyboard.press('Escape');
+    await page.click('[data-hero=""]');
     await say(page, 'who am I?');
     await page.waitForSelector('.picker[open]');
     await page.click('[data-hero="Hulk"]');
@@ -178,16 +194,172 @@ test('a message that arrived, but whose echo was lost, is seen once by everybody
 
 test('a message that is refused says so and is not sent again', async () => {
     const page = await enter('Thor');
-    await site.sql(`select herald.set_rule('room/*', public_messaging => false)`);
+    await site.sql(`select herald.set_rule('room/*', public_messaging => false, auth_channel => false)`);
     await until('the rule to hold', async () => {
         await say(page, 'refused');
         return (await log(page).locator('.message.failed').count()) > 0;
     });
     await log(page).locator('.note').last().waitFor();
-    await site.sql(`select herald.set_rule('room/*', public_messaging => true)`);
+    await site.sql(`select herald.set_rule('room/*', public_messaging => true, auth_channel => true)`);
     await until('the rule to be gone', async () => {
         await say(page, 'allowed again');
         return (await message(page, 'allowed again').count()) > 0;
     });
     assertQuiet(page);
+});
+
+test('a guest reads and cannot write; as a hero he can', async () => {
+    const thor = await enter('Thor');
+    const page = await lookAround();
+    await say(thor, 'Can you hear me?');
+    await message(page, 'Can you hear me?').waitFor();
+    assert.equal(await page.textContent('.composer [type=submit]'), 'Sign in');
+    const code = await page.evaluate(async (canonical) => {
+        const { connect } = await import('/pgherald.js');
+        const herald = connect({ canonical });
+        const channel = herald.channel('room/avengers');
+        await new Promise((resolve) => channel.on('join', resolve));
+        const refused = new Promise((resolve) => channel.on('error', ({ payload }) => resolve(payload.code)));
+        channel.message({ text: 'smuggled by a guest' });
+        return refused.finally(() => herald.close());
+    }, site.server.canonical);
+    assert.equal(code, 'send_refused', 'the page does not only hide the button');
+
+    await say(page, 'Now you hear me.');
+    await page.click('[data-hero="Star-Lord"]');
+    await site.connected(page);
+    await message(page, 'Can you hear me?').waitFor();
+    await page.press('input[name=text]', 'Enter');
+    await message(thor, 'Now you hear me.').waitFor();
+    assert.match(await log(thor).locator('.who strong').last().textContent(), /^Star-Lord$/);
+    assert.equal(await log(page).locator('.message.own').count(), 1);
+    assert.equal(await log(thor).getByText('smuggled').count(), 0);
+    await signOut(page);
+    await message(page, 'Now you hear me.').waitFor();
+    await until('nothing to be his own', async () => (await log(page).locator('.message.own').count()) === 0);
+    assertQuiet(page);
+    assertQuiet(thor);
+});
+
+test('nobody speaks in another name', async () => {
+    const thor = await enter('Thor');
+    const page = await enter('Hulk');
+    await page.evaluate(async (canonical) => {
+        const { connect } = await import('/pgherald.js');
+        const { token } = await (await fetch('/examples/token?name=Hulk')).json();
+        const channel = connect({ canonical, token }).channel('room/avengers');
+        await new Promise((resolve) => channel.on('join', resolve));
+        channel.message({ text: 'I am Thor, really', name: 'Thor', from: 'Thor' });
+    }, site.server.canonical);
+    await message(thor, 'I am Thor, really').waitFor();
+    assert.match(await log(thor).locator('.who strong').last().textContent(), /^Hulk$/);
+    await until('it to be Hulk\'s own', async () => (await log(page).locator('.message.own').count()) >= 1);
+    assertQuiet(thor);
+});
+
+test('the room for members refuses guests and says why, and opens at sign-in', async () => {
+    const thor = await enter('Thor');
+    await openRoom(thor, 'shield');
+    await say(thor, 'The password is Mjolnir.');
+    await message(thor, 'The password is Mjolnir.').waitFor();
+
+    const page = await lookAround();
+    await openRoom(page, 'shield');
+    await until('the reason', async () => (await log(page).getAttribute('data-empty')) === 'Anonymous clients cannot join this channel.');
+    assert.equal(page.frames.some((text) => text.includes('Mjolnir')), false);
+    await takePictures(page, 'chat-members-only');
+    await page.click('.identity');
+    await page.click('[data-hero="Gamora"]');
+    await message(page, 'The password is Mjolnir.').waitFor();
+    await say(page, 'Got it.');
+    await message(thor, 'Got it.').waitFor();
+
+    await signOut(page);
+    await until('it to be shut', async () => (await log(page).getAttribute('data-empty')) === 'Anonymous clients cannot join this channel.');
+    assert.deepEqual(await texts(page), []);
+    assertQuiet(page);
+    assertQuiet(thor);
+});
+
+test('a message for members is seen by members, now and in the history, and by no guest', async () => {
+    const thor = await enter('Thor');
+    const gamora = await enter('Gamora');
+    const guest = await lookAround();
+    await say(thor, 'Everybody may know this.');
+    await message(guest, 'Everybody may know this.').waitFor();
+    await thor.click('.composer .members');
+    await say(thor, 'Between us: it was me.');
+    await thor.click('.composer .members');
+    await message(gamora, 'Between us: it was me.').waitFor();
+    await log(gamora).locator('.for-members').getByText('members only').waitFor();
+    await say(gamora, 'We thought so. I shall not tell anybody who did it.');
+    await message(guest, 'We thought so. I shall not tell anybody who did it.').waitFor();
+    assert.equal(await log(guest).getByText('Between us').count(), 0);
+    await until('all to be here', async () => (await here(guest)) === 'Here: Thor, Gamora, 1 guest');
+    await takePictures(guest, 'chat-guest');
+    await takePictures(thor, 'chat-signed-in');
+
+    await guest.reload();
+    await message(guest, 'Everybody may know this.').waitFor();
+    assert.equal(guest.frames.some((text) => text.includes('Between us')), false, 'it never came over the line');
+    await signOut(gamora);
+    await until('it to be gone', async () => (await log(gamora).getByText('Between us').count()) === 0);
+    await message(gamora, 'Everybody may know this.').waitFor();
+    await gamora.click('.identity');
+    await takePictures(gamora, 'chat-sign-in');
+    await gamora.click('[data-hero="Rocket"]');
+    await message(gamora, 'Between us: it was me.').waitFor();
+    for (const page of [thor, gamora, guest]) assertQuiet(page);
+});
+
+test('who is here: heroes once however many windows they have, and guests by number', async () => {
+    const thor = await enter('Thor');
+    await until('Thor', async () => (await here(thor)) === 'Here: Thor');
+    const again = await enter('Thor');
+    const guest = await lookAround();
+    const gamora = await enter('Gamora');
+    await until('all', async () => (await here(thor)) === 'Here: Thor, Gamora, 1 guest');
+    await openRoom(thor, 'shield');
+    await until('no guest in the members\' room', async () => (await here(thor)) === 'Here: Thor, Gamora');
+    await guest.context().close();
+    await gamora.context().close();
+    await openRoom(thor, 'avengers');
+    await until('two to be gone', async () => (await here(thor)) === 'Here: Thor');
+    await again.context().close();
+    await until('Thor to be still here', async () => (await here(thor)) === 'Here: Thor');
+    assertQuiet(thor);
+});
+
+test('a rule that shuts guests out holds at once; signing in opens the room', async () => {
+    const guest = await lookAround();
+    const thor = await enter('Thor');
+    await say(thor, 'for whoever is here');
+    await message(guest, 'for whoever is here').waitFor();
+    await site.sql(`select herald.set_rule('room/*', anonymous_clients => false)`);
+    await until('the guest to be shut out', async () => (await log(guest).getAttribute('data-empty')) === 'You were removed from this channel.');
+    assert.deepEqual(await texts(guest), []);
+    await guest.click('.identity');
+    await guest.click('[data-hero="Groot"]');
+    await message(guest, 'for whoever is here').waitFor();
+    assert.equal(await thor.locator('.tab.shut').count(), 0, 'members stay');
+    await site.sql(`select herald.set_rule('room/*', anonymous_clients => true)`);
+    assertQuiet(guest);
+    assertQuiet(thor);
+});
+
+test('news for members only, and for one person', async () => {
+    const thor = await enter('Thor');
+    const gamora = await enter('Gamora');
+    const guest = await lookAround();
+    await until('SQL to know Thor', async () => (await site.sql(`select count(*) from herald.presence where channel = 'room/avengers' and extras ->> 'name' = 'Thor'`)) === '1');
+    await site.sql(`select herald.publish('room/avengers', '{"text": "for members"}', dbo_id => 1)`);
+    await site.sql(`select herald.publish('room/avengers', '{"text": "for Thor alone"}', dbo_id => 1, row_id => row_id)
+        from herald.presence where channel = 'room/avengers' and extras ->> 'name' = 'Thor'`);
+    await site.sql(`select herald.publish('room/avengers', '{"text": "for all"}')`);
+    for (const page of [thor, gamora, guest]) await log(page).locator('.news').getByText('for all').waitFor();
+    const heard = (page) => log(page).locator('.news span').getByText(/^for (members|Thor alone|all)$/).allTextContents();
+    assert.deepEqual(await heard(thor), ['for members', 'for Thor alone', 'for all']);
+    assert.deepEqual(await heard(gamora), ['for members', 'for all']);
+    assert.deepEqual(await heard(guest), ['for all']);
+    for (const page of [thor, gamora, guest]) assertQuiet(page);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
  * The client module alone, against a socket that does what the test says: joining, positions, resume, gaps, closing
- * codes and back-off. Time is the test's too, so nothing here waits.
+ * codes and back-off, tokens, presence. Time is the test's too, so nothing here waits.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -52,8 +52,8 @@ class FakeSocket {
         this.#listeners.close({ code, reason });
     }
 
-    says(action, payload = null, options = {}) {
-        this.#listeners.message({ data: JSON.stringify({ action, client: null, options: { channel: 'room/1', ...options }, payload }) });
+    says(action, payload = null, options = {}, client = null) {
+        this.#listeners.message({ data: JSON.stringify({ action, client, options: { channel: 'room/1', ...options }, payload }) });
     }
 }
 
@@ -351,4 +351,250 @@ test('a handler that throws takes the frame from nobody, and is reported; off en
     assert.deepEqual(reported, ['broken']);
     assert.deepEqual(later, [6, 7]);
     assert.deepEqual(heard, ['message 6', 'message 7']);
+});
+
+/** Promises that are settled have been heard. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+const isConnecting = () => FakeSocket.last?.readyState === 0;
+
+function startWith(token) {
+    const herald = connect({ url: 'http://host', canonical: 'abc', token, WebSocket: FakeSocket });
+    const errors = [];
+    herald.on('error', ({ payload }) => errors.push(payload.code));
+    return { herald, channel: herald.channel('room/1'), errors };
+}
+
+test('setToken holds from the next connection on', () => {
+    const { herald } = startWith('a');
+    FakeSocket.last.open();
+    assert.equal(herald.setToken('b'), herald);
+    assert.equal(FakeSocket.all.length, 1);
+    herald.reconnect();
+    assert.deepEqual(FakeSocket.all.map(({ protocols }) => protocols), [['a'], ['b']]);
+    herald.setToken(null).reconnect();
+    assert.deepEqual(FakeSocket.last.protocols, []);
+});
+
+test('a token function is asked at every connect, and may answer later, or that there is none', async () => {
+    const answers = ['first', Promise.resolve('second'), null, ''];
+    const { herald } = startWith(() => answers.shift());
+    assert.equal(herald.status.status, 'connecting');
+    assert.equal(FakeSocket.all.length, 0);
+    await settled();
+    FakeSocket.last.open();
+    for (let i = 0; i < 3; i++) {
+        FakeSocket.last.drop(1006);
+        timers.at(-1).action();
+        await settled();
+        FakeSocket.last.open();
+    }
+    assert.deepEqual(FakeSocket.all.map(({ protocols }) => protocols), [['first'], ['second'], [], []]);
+});
+
+test('a token function that fails is a failed attempt; one that is late for its connection is not used', async () => {
+    const waiting = [];
+    const { herald } = startWith(() => new Promise((resolve, reject) => waiting.push({ resolve, reject })));
+    waiting[0].reject(new Error('no network'));
+    await settled();
+    assert.deepEqual(herald.status, { status: 'waiting', retryMs: 500, code: 1006, reason: 'no network' });
+    timers.at(-1).action();
+    herald.reconnect();
+    waiting[2].resolve('new');
+    await settled();
+    waiting[1].resolve('old');
+    await settled();
+    assert.deepEqual(FakeSocket.all.map(({ protocols }) => protocols), [['new']]);
+    herald.reconnect();
+    herald.close();
+    waiting[3].resolve('after the end');
+    await settled();
+    assert.equal(FakeSocket.all.length, 1);
+    assert.equal(herald.status.status, 'closed');
+});
+
+test('a token that expires ends the connection; the function is asked for another, and told which is not good any more', async () => {
+    const asked = [];
+    const { herald, channel, errors } = startWith((refused) => { asked.push(refused); return `token${asked.length}`; });
+    await settled();
+    FakeSocket.last.open();
+    acknowledge(FakeSocket.last, { offset: 5 });
+    const old = FakeSocket.last;
+    old.says('error', { code: 'token_expired', message: 'The token has expired.' }, { channel: undefined });
+    old.drop(4000, 'the token has expired');
+    assert.deepEqual(errors, ['token_expired']);
+    assert.deepEqual(herald.status, { status: 'waiting', retryMs: 500, code: 4000, reason: 'The token has expired.' });
+    assert.equal(channel.joined, false);
+    timers.at(-1).action();
+    await settled();
+    FakeSocket.last.open();
+    assert.deepEqual(asked, [null, 'token1']);
+    assert.deepEqual(FakeSocket.last.protocols, ['token2']);
+    assert.deepEqual(FakeSocket.last.sent[0].payload.since, { epoch: 'e1', offset: 5 }, 'nothing was missed');
+});
+
+test('a token that was refused is not sent again, and nobody becomes anonymous by it', async () => {
+    for (const code of ['token_expired', 'token_invalid']) {
+        for (const token of ['same', () => 'same']) {
+            FakeSocket.all = [];
+            const { herald, channel, errors } = startWith(token);
+            await settled();
+            FakeSocket.last.open();
+            FakeSocket.last.says('error', { code, message: 'why' });
+            FakeSocket.last.says('join', { epoch: 'e1', offset: 5 });
+            assert.equal(channel.joined, false);
+            assert.deepEqual(errors, [code]);
+            if (typeof token === 'function') timers.at(-1).action();
+            await settled();
+            assert.equal(FakeSocket.all.length, 1);
+            assert.equal(FakeSocket.last.closedWith, 1000);
+            assert.equal(herald.status.status, 'closed');
+            assert.equal(herald.status.code, 4000);
+            herald.setToken('other').reconnect();
+            assert.deepEqual(FakeSocket.last.protocols, ['other']);
+            herald.setToken(token).reconnect();
+            await settled();
+            assert.deepEqual(FakeSocket.last.protocols, ['same'], 'who asks for it may try it once more');
+        }
+    }
+});
+
+test('the application may decide in the error handler who it is now', () => {
+    const { herald, errors } = startWith('old');
+    herald.on('error', () => herald.setToken(null).reconnect());
+    FakeSocket.last.open();
+    FakeSocket.last.says('error', { code: 'token_expired', message: 'why' });
+    assert.deepEqual(errors, ['token_expired']);
+    assert.ok(isConnecting());
+    assert.deepEqual(FakeSocket.last.protocols, []);
+});
+
+test('where the client has no handler the channel is told of the token', () => {
+    const herald = connect({ url: 'http://host', canonical: 'abc', token: 'x', WebSocket: FakeSocket });
+    const errors = [];
+    herald.channel('room/1').on('error', ({ payload }) => errors.push(payload.code));
+    FakeSocket.last.open();
+    FakeSocket.last.says('error', { code: 'token_invalid', message: 'why' });
+    assert.deepEqual(errors, ['token_invalid']);
+});
+
+test('a close that has nothing to do with the token brings the same token again', () => {
+    startWith('same');
+    FakeSocket.last.open();
+    FakeSocket.last.drop(4000, 'come back');
+    timers.at(-1).action();
+    assert.deepEqual(FakeSocket.last.protocols, ['same']);
+});
+
+test('the network coming back ends a wait, but not a close', () => {
+    const listeners = [];
+    globalThis.addEventListener = (type, listener) => listeners.push(listener);
+    globalThis.removeEventListener = () => {};
+    try {
+        const { herald } = startWith('same');
+        FakeSocket.last.drop(1006);
+        listeners[0]();
+        assert.ok(isConnecting());
+        FakeSocket.last.open();
+        FakeSocket.last.says('error', { code: 'token_expired', message: 'why' });
+        listeners[0]();
+        assert.equal(herald.status.status, 'closed');
+        assert.equal(FakeSocket.all.length, 2);
+    } finally {
+        delete globalThis.addEventListener;
+        delete globalThis.removeEventListener;
+    }
+});
+
+const member = (socketId, row_id = 0) => ({ socketId, extras: {}, permissions: { dbo_id: row_id && 1, row_id } });
+
+test('presence is the list of the members, and each change is told with it', () => {
+    const { herald, channel } = start({ presence: true });
+    const lists = [];
+    channel.on('presence', (members) => lists.push(members.map(({ socketId }) => socketId).join(' ')));
+    const updates = [];
+    channel.on('presence_update', ({ payload }) => updates.push(payload.action));
+    assert.deepEqual(channel.presence, []);
+    FakeSocket.last.open();
+    FakeSocket.last.says('join', {}, {}, member('me', 7));
+    assert.deepEqual(channel.self, member('me', 7));
+    FakeSocket.last.says('presence_full', { presence: [member('a'), member('me', 7)] });
+    const before = channel.presence;
+    FakeSocket.last.says('presence_update', { action: 'join', presence: member('b') });
+    FakeSocket.last.says('presence_update', { action: 'join', presence: member('b') });
+    FakeSocket.last.says('presence_update', { action: 'leave', presence: member('a') });
+    FakeSocket.last.says('presence_update', { action: 'leave', presence: member('nobody') });
+    assert.equal(before.length, 2, 'a list that was handed out stays as it is');
+    FakeSocket.last.drop(1006);
+    assert.deepEqual(channel.presence, []);
+    timers.at(-1).action();
+    FakeSocket.last.open();
+    FakeSocket.last.says('join', {}, {}, member('me2', 7));
+    FakeSocket.last.says('presence_full', { presence: [member('me2', 7)] });
+    herald.close();
+    assert.deepEqual(lists, ['a me', 'a me b', 'a me b', 'me b', 'me b', '', 'me2', '']);
+    assert.deepEqual(updates, ['join', 'join', 'leave', 'leave']);
+});
+
+test('who was removed is in no list, hears nothing more and does not join by itself', () => {
+    const { herald, channel, heard } = start({ presence: true });
+    FakeSocket.last.open();
+    acknowledge(FakeSocket.last, { offset: 5 });
+    FakeSocket.last.says('presence_full', { presence: [member('me')] });
+    FakeSocket.last.says('error', { code: 'removed', message: 'Off you go.' });
+    assert.equal(channel.joined, false);
+    assert.deepEqual(channel.presence, []);
+    FakeSocket.last.says('message', {}, { id: 6 });
+    assert.deepEqual(heard, ['join', 'error']);
+    herald.reconnect();
+    FakeSocket.last.open();
+    assert.deepEqual(FakeSocket.last.sent, []);
+    channel.join();
+    assert.deepEqual(FakeSocket.last.sent.map(({ payload }) => payload.since), [{ epoch: 'e1', offset: 5 }]);
+    acknowledge(FakeSocket.last, { offset: 6, resumed: true });
+    channel.join();
+    assert.equal(FakeSocket.last.sent.length, 1, 'it is in');
+});
+
+test('join without a connection holds for the next one; a refused join is tried again with each', () => {
+    const { channel } = start();
+    FakeSocket.last.open();
+    FakeSocket.last.says('error', { code: 'removed', message: 'Off you go.' });
+    FakeSocket.last.drop(1006);
+    channel.join();
+    timers.at(-1).action();
+    FakeSocket.last.open();
+    assert.equal(FakeSocket.last.sent.length, 1);
+    FakeSocket.last.says('error', { code: 'anonymous_refused', message: 'Anonymous clients cannot join this channel.' });
+    assert.equal(comeBack().sent.length, 1);
+});
+
+test('as somebody else the history is asked for anew, as the same person it is not', () => {
+    const { herald, heard } = start({ history: true });
+    const joinAs = (who) => {
+        herald.reconnect();
+        FakeSocket.last.open();
+        FakeSocket.last.says('join', { epoch: 'e1', offset: 5, resumed: FakeSocket.last.sent[0].payload.since !== undefined }, {}, who);
+        return FakeSocket.last.sent.map(({ action }) => action);
+    };
+    assert.deepEqual(joinAs(member('s1')), ['join']);
+    FakeSocket.last.says('history', history(5));
+    assert.deepEqual(joinAs(member('s2')), ['join']);
+    assert.deepEqual(joinAs(member('s3', 7)), ['join', 'history']);
+    FakeSocket.last.says('message', {}, { id: 6, replayed: true });
+    FakeSocket.last.says('history', history(3, 4, 5));
+    assert.deepEqual(joinAs(member('s4', 7)), ['join']);
+    assert.deepEqual(heard, ['join', 'history 5', 'join', 'join', 'history 3,4,5', 'message 6', 'join']);
+});
+
+test('an audience leaves holes between the offsets, and they are no gaps', () => {
+    const { channel, heard } = joined();
+    FakeSocket.last.says('message', {}, { id: 9 });
+    FakeSocket.last.says('event', {}, { id: 40 });
+    const socket = comeBack();
+    assert.deepEqual(socket.sent[0].payload.since, { epoch: 'e1', offset: 40 });
+    acknowledge(socket, { offset: 90, resumed: true });
+    socket.says('message', {}, { id: 77, replayed: true });
+    assert.deepEqual(channel.position, { epoch: 'e1', offset: 77 });
+    assert.deepEqual(heard, ['message 9', 'event 40', 'join', 'message 77']);
 });

@@ -28,8 +28,9 @@ const CHROMIUM_FLAGS = [
 
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
-/** Chromium's own words for a WebSocket that could not connect: expected where the test cuts the line. */
-const ABOUT_A_CUT = /WebSocket connection to .* failed/;
+/** Chromium's own words for a WebSocket that could not connect, or a token that could not be fetched for it: expected
+ * where the test cuts the line. */
+const ABOUT_A_CUT = /WebSocket connection to .* failed|Failed to load resource: net::ERR_/;
 
 export class Site {
     /** @param {{flags?: string[]}} [options] flags of `pgherald dev` */
@@ -42,7 +43,7 @@ export class Site {
         await site.server.ready(120 * SECOND);
         site.proxy = await Proxy.start(site.server.port);
         site.url = `http://127.0.0.1:${site.proxy.port}`;
-        site.browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+        site.browser = await launchBrowser();
         return site;
     }
 
@@ -79,17 +80,8 @@ export class Site {
         return stdout.trim();
     }
 
-    /** A browser of its own: nothing is shared with the other pages but the server. */
-    async page({ size = 'desktop', route } = {}) {
-        const context = await this.browser.newContext({ viewport: SIZES[size], reducedMotion: 'no-preference' });
-        context.setDefaultTimeout(15 * SECOND);
-        if (route) await context.route(route.url, route.answer);
-        const page = await context.newPage();
-        page.complaints = [];
-        page.on('console', (said) => said.type() === 'error' && page.complaints.push(said.text()));
-        page.on('pageerror', (error) => page.complaints.push(error.stack));
-        page.on('dialog', (dialog) => { page.complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-        return page;
+    page(options) {
+        return openPage(this.browser, options);
     }
 
     /** What a test has opened; pages that linger would go on reconnecting through the next test's cuts. */
@@ -109,6 +101,29 @@ export class Site {
         await page.evaluate(() => document.querySelector('.status[data-status="waiting"]')?.click());
         await this.connected(page);
     }
+}
+
+/** @param {string[]} [flags] more of Chromium's own */
+export function launchBrowser(flags = []) {
+    return chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_FLAGS, ...flags] });
+}
+
+/** A browser of its own: nothing is shared with the other pages but the server. A phone's has fingers, not a mouse.
+ * `frames` has the texts of all frames that came, `sent` of those that went. */
+export async function openPage(browser, { size = 'desktop', route, ...options } = {}) {
+    const context = await browser.newContext({ viewport: SIZES[size], hasTouch: size === 'phone', reducedMotion: 'no-preference', ...options });
+    context.setDefaultTimeout(15 * SECOND);
+    if (route) await context.route(route.url, route.answer);
+    const page = await context.newPage();
+    Object.assign(page, { complaints: [], frames: [], sent: [] });
+    page.on('console', (said) => said.type() === 'error' && page.complaints.push(said.text()));
+    page.on('pageerror', (error) => page.complaints.push(error.stack));
+    page.on('dialog', (dialog) => { page.complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+    page.on('websocket', (socket) => {
+        socket.on('framereceived', ({ payload }) => page.frames.push(String(payload)));
+        socket.on('framesent', ({ payload }) => page.sent.push(String(payload)));
+    });
+    return page;
 }
 
 export function assertQuiet(page, { wasCut = false } = {}) {

@@ -76,6 +76,13 @@ void bits_set(struct bits *bits, uint32_t i, bool is_in)
     bits->words[i / 64] = is_in ? bits->words[i / 64] | bit : bits->words[i / 64] & ~bit;
 }
 
+void bits_copy(struct bits *to, const struct bits *from)
+{
+    to->words = mem_array(to->words, from->n, sizeof(*to->words));
+    memcpy(to->words, from->words, from->n * sizeof(*to->words));
+    to->n = from->n;
+}
+
 bool bits_equal(const struct bits *a, const struct bits *b)
 {
     for (size_t i = 0; i < a->n || i < b->n; i++) {
@@ -313,6 +320,14 @@ void world_history(struct world *world, unsigned worker, unsigned slot, unsigned
     give(world, command_in(world, worker, slot, COMMAND_HISTORY, channel));
 }
 
+void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      const char *socket_id)
+{
+    struct command *command = command_in(world, worker, slot, COMMAND_HISTORY, channel);
+    command->socket_id = str_of(socket_id);
+    give(world, command);
+}
+
 void world_invalid(struct world *world, unsigned worker, unsigned slot)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_INVALID, 0);
@@ -416,6 +431,14 @@ void world_rules(struct world *world, const struct rule *rules, size_t n)
     world->site = copy_site(rules, n);
     world->sink.on_site(world->sink.ctx, copy_site(rules, n));
     void_lists(world);
+    world_end_step(world);
+}
+
+void world_switch_off(struct world *world)
+{
+    struct site *site = copy_site(world->site->rules, world->site->n_rules);
+    site->is_enabled = false;
+    world->sink.on_site(world->sink.ctx, site);
     world_end_step(world);
 }
 
@@ -566,6 +589,8 @@ void world_free(struct world *world)
         identity_unref(world->identities[who]);
     }
     free_entries(world);
+    frame_unref(world->newest_full);
+    bits_release(&world->newest_list);
     world_release_sql(world);
     site_free(world->site);
     free(world->reads);

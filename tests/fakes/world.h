@@ -75,6 +75,7 @@ struct hub *world_hub(struct world *world);
 void world_rules(struct world *world, const struct rule *rules, size_t n);
 void world_rule(struct world *world, struct rule rule); /* pattern NULL: all rooms */
 void world_site(struct world *world, uint32_t message_history, bool anonymous, bool messaging);
+void world_switch_off(struct world *world); /* realtime, with the rules as they are */
 void world_up(struct world *world, const char *epoch);
 void world_down(struct world *world);
 
@@ -107,6 +108,8 @@ void world_message_authenticated(struct world *world, unsigned worker, unsigned 
 void world_message_private(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                            const char *socket_id);
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel);
+void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      const char *socket_id);
 void world_invalid(struct world *world, unsigned worker, unsigned slot);
 
 /* ---- the database moves ---- */

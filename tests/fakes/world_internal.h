@@ -104,6 +104,8 @@ struct world {
     struct entry *entries;
     struct entry **by_number;
     uint32_t n_entries, cap_entries;
+    struct frame *newest_full; /* a list, and the set that it is */
+    struct bits newest_list;
     struct event *log[WORLD_MAX_LOG];
     struct session_id senders[WORLD_MAX_LOG]; /* generation 0: not a message */
     size_t n_log, n_delivered;
@@ -137,6 +139,7 @@ bool world_is_same(const struct identity *a, const struct identity *b);
 
 bool bits_has(const struct bits *bits, uint32_t i);
 void bits_set(struct bits *bits, uint32_t i, bool is_in);
+void bits_copy(struct bits *to, const struct bits *from);
 bool bits_equal(const struct bits *a, const struct bits *b);
 size_t bits_count(const struct bits *bits);
 void bits_release(struct bits *bits);

@@ -29,6 +29,7 @@ static void check_complete(const struct http_head *head, size_t len)
         assert(i + 4 >= head->line || memcmp(head->data + i, "\r\n\r\n", 4) != 0);
     }
     check_span(head, head->method);
+    check_span(head, head->authority);
     check_span(head, head->path);
     check_span(head, head->query);
     check_span(head, head->key);
@@ -41,6 +42,7 @@ static void check_complete(const struct http_head *head, size_t len)
     assert(str_equals(head->method, STR("GET")) || str_equals(head->method, STR("HEAD")));
     assert(head->path.len > 0 && head->path.ptr[0] == '/');
     assert(http_head_field(head, "Host").len > 0);
+    assert(head->authority.ptr == NULL || head->authority.len == http_head_field(head, "Host").len);
     assert(http_head_field(head, "Transfer-Encoding").ptr == NULL);
     assert(head->content_length <= HTTP_HEAD_BODY_MAX);
     assert(head->is_upgrade == (head->key.ptr != NULL));

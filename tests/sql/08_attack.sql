@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(85);
+SELECT plan(176);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -272,6 +272,75 @@ SET escape_string_warning = off;
 SELECT lives_ok('SELECT herald.watch(''x_mallory.bigs''), herald.refresh()', 'standard_conforming_strings may be off');
 RESET standard_conforming_strings;
 RESET escape_string_warning;
+
+-- Somebody without any right, who alters types and schemas of his own and goes to lunch in the transaction.
+SELECT count(*) AS n_watched FROM herald.watch \gset
+BEGIN;
+SET LOCAL ROLE x_nobody;
+CREATE TYPE pg_temp.lunch AS ENUM ('a');
+CREATE TYPE pg_temp.menu AS (l pg_temp.lunch);
+CREATE DOMAIN pg_temp.table AS int;
+ALTER TYPE pg_temp.lunch RENAME VALUE 'a' TO 'b';
+ALTER TYPE pg_temp.lunch ADD VALUE 'c';
+ALTER TYPE pg_temp.menu ADD ATTRIBUTE n int;
+ALTER DOMAIN pg_temp.table SET DEFAULT 1;
+CREATE TEMP TABLE dish (id int);
+ALTER TABLE dish ADD COLUMN n int;
+DROP TABLE dish;
+SELECT count(*) AS n_locks FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+ WHERE l.pid = pg_backend_pid() AND c.relnamespace = 'herald'::regnamespace AND l.mode <> 'AccessShareLock' \gset
+ROLLBACK;
+SELECT cmp_ok(:n_watched, '>', 5, 'there are watched tables');
+SELECT is(:n_locks, 0, 'a stranger''s DDL locks nothing of ours');
+
+-- The server's session in strange hands: it may not write, read other tables, become somebody else, or call what is no hook.
+SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unnest(ARRAY['herald_server', 'herald_hook', 'herald_capture', 'herald_publisher', 'herald_admin']) a,
+    unnest(ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_server', 'herald_admin']) b WHERE a <> b;
+GRANT USAGE ON SCHEMA tap TO herald_server, herald_hook, herald_capture;
+SET ROLE herald_server;
+SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['INSERT INTO herald.log (id) VALUES (1)', 'DELETE FROM herald.log', 'TRUNCATE herald.log',
+    'UPDATE herald.cursor SET batch = NULL', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'DELETE FROM herald.outbox',
+    'INSERT INTO herald.rule (channel) VALUES ($$*$$)', 'UPDATE herald.hook SET owner = current_user', 'DELETE FROM herald.command', 'UPDATE herald.switch SET enabled = true',
+    'INSERT INTO herald.canonical DEFAULT VALUES', 'DELETE FROM herald.member', 'SELECT herald.set_rule($$*$$, true)', 'SELECT herald.drop_rule($$*$$)', 'SELECT herald.rotate_canonical()',
+    'SELECT herald.set_enabled(true)', 'SELECT herald.watch($$x_alice.t$$)', 'SELECT herald.refresh()', 'SELECT herald.ring()', 'SELECT herald.tell_servers($$forget$$, $$1$$)',
+    'SELECT herald.call_text(1::oid, $$token$$)', 'SELECT herald.let_go()', 'CREATE TABLE herald.x (id int)', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$',
+    'CREATE OR REPLACE FUNCTION herald.ring() RETURNS void LANGUAGE sql AS $f$$f$', 'ALTER FUNCTION herald.call_function(text, text, text[]) OWNER TO herald_server',
+    'ALTER TABLE herald.log DISABLE TRIGGER ALL', 'DROP TABLE herald.log', 'GRANT SELECT ON herald.outbox TO PUBLIC', 'LOCK TABLE herald.log IN ACCESS EXCLUSIVE MODE', 'SELECT * FROM x_alice.t',
+    'COPY (SELECT 1) TO PROGRAM $$true$$', 'SELECT pg_read_file($$/etc/passwd$$)', 'SET session_replication_role = replica']) q;
+SELECT throws_ok(q, NULL, NULL, 'the server: ' || q) FROM unnest(ARRAY['SELECT herald.check_token($$pg_catalog.pg_ls_dir$$, $$/$$)', 'SELECT herald.check_token($$pg_catalog.to_json$$, $$1$$)',
+    'SELECT herald.check_token($$x(text); DROP TABLE herald.log; --$$, $$1$$)', 'SELECT herald.call_hook($$pg_catalog.pg_reload_conf()$$, $$join$$, $$a$$, NULL, NULL, NULL)',
+    'SELECT herald.call_hook($$herald.publish(text,jsonb,integer,text)$$, $$join$$, $$a$$, NULL, NULL, NULL)', 'SELECT herald.call_authorize($$herald.rotate_canonical()$$, $$a$$, NULL, $$join$$)',
+    'SELECT herald.call_hook($$f$$, $$sequence$$, $$a$$, NULL, NULL, NULL)', 'SELECT herald.sequence($$b$$, 1, 1, $${a}$$, $${1}$$, $${1}$$, $${"not json"}$$)']) q;
+RESET ROLE;
+SET ROLE herald_hook;
+SELECT throws_ok(q, '42501', NULL, 'who calls hooks: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.rule', 'SELECT * FROM herald.hook', 'SELECT * FROM herald.member',
+    'SELECT * FROM herald.canonical', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.publish($$a$$, $$1$$)',
+    'SELECT herald.disconnect(1)', 'SELECT herald.site()', 'SELECT herald.check_token($$f$$, $$t$$)', 'SELECT herald.set_rule($$*$$)', 'SELECT * FROM x_alice.t', 'CREATE TABLE herald.x (id int)',
+    'CREATE OR REPLACE FUNCTION herald.call_function(function text, kind text, arguments text[]) RETURNS text LANGUAGE sql AS $f$SELECT $$x$$$f$']) q;
+RESET ROLE;
+SET ROLE herald_capture;
+SELECT throws_ok(q, '42501', NULL, 'who owns trigger functions: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.outbox', 'SELECT * FROM herald.log', 'DELETE FROM herald.outbox',
+    'INSERT INTO herald.outbox (bytes, action, channel, payload, options) VALUES (1, $$e$$, $$a$$, $$1$$, $$1$$)', 'INSERT INTO herald.outbox (id, bytes, action, channel, payload) OVERRIDING SYSTEM VALUE VALUES (1, 1, $$e$$, $$a$$, $$1$$)',
+    'SELECT herald.publish($$a$$, $$1$$)', 'SELECT * FROM herald.watch', 'SELECT * FROM x_alice.t', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$']) q;
+RESET ROLE;
+REVOKE USAGE ON SCHEMA tap FROM herald_server, herald_hook, herald_capture;
+
+-- Temporary objects in front of ours, and operators: no SECURITY DEFINER function looks at them first.
+SET ROLE x_alice;
+CREATE TEMP TABLE rule (channel text);
+CREATE TEMP TABLE pg_class (oid oid, relowner oid);
+CREATE TEMP TABLE pg_proc (oid oid, proowner oid);
+CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (VALUE IS NULL);
+CREATE DOMAIN pg_temp.json AS pg_catalog.json CHECK (VALUE IS NULL);
+SET search_path = pg_temp, x_mallory, pg_catalog, tap;
+SELECT lives_ok($$SELECT herald.set_rule('x/shadow', anonymous_clients => true), herald.watch('x_alice.unwatched', channel => 'x/unwatched'), herald.drop_rule('x/shadow'), herald.refresh()$$,
+    'an admin with temporary tables and types before everything');
+RESET search_path;
+RESET ROLE;
+INSERT INTO x_alice.unwatched VALUES (2, 's');
+SELECT is(rows_of('x/unwatched'), '{"id":2,"secret":"s"}', '… gets what he asked for, and nothing of his was used');
+SELECT is((SELECT count(*) FROM pg_temp.outbox), 0::bigint, '… nor written');
+DROP DOMAIN pg_temp.text, pg_temp.json;
 
 -- Somebody else's advisory locks can slow us down, so they are shown.
 SELECT pg_advisory_lock(1751478881, 2);

@@ -72,7 +72,7 @@ static void finish_waiting(struct hub *hub, struct session *session)
 static void refuse_waiting(struct hub *hub, struct session *session, enum error_code code,
                            const char *reason)
 {
-    hub_answer(hub, session, hub->protocol->error(session->held->channel, code, reason));
+    hub_answer_error_text(hub, session, session->held->channel, code, reason);
     finish_waiting(hub, session);
 }
 
@@ -97,6 +97,7 @@ static void take_hook_answer(struct hub *hub, struct session *session,
     if (called->payload.ptr) {
         session_replace_payload(session, called->payload);
     } else {
+        hub_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DROPPED);
         finish_waiting(hub, session); /* the function has dropped it */
     }
 }
@@ -341,6 +342,8 @@ static struct judgement *judge(struct hub *hub, const struct session *session,
     }
     if (!judgement->is_asked && judgement->until_ms <= hub->now_ms) {
         ask(hub, judgement, &identity, action);
+    } else if (!judgement->is_asked) {
+        hub_count(hub, METRIC_AUTHORIZE_HITS);
     }
     buf_release(&key);
     buf_release(&identity);

@@ -4,6 +4,7 @@
 #ifndef HERALD_CORE_HUB_CHANNEL_H
 #define HERALD_CORE_HUB_CHANNEL_H
 
+#include "base/bucket.h"
 #include "base/hash.h"
 #include "core/site.h"
 
@@ -23,6 +24,7 @@ struct channel {
     bool is_new_judge;         /* the rule has another authorize function than a moment ago */
     bool has_new_list;         /* the rule lists members now and did not a moment ago */
     struct presence *presence; /* NULL: nobody is listed */
+    struct bucket messages;    /* how many come on it */
     bool was_durable;          /* some message of it may be on its way through the log */
     size_t name_len;
     uint32_t *n_on_worker; /* members per worker, n_workers entries, behind the name */

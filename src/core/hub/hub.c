@@ -20,6 +20,7 @@
 #include "core/hub/internal.h"
 
 enum {
+    CODE_POLICY = 1008,
     CODE_UNAUTHORIZED = 4401, /* the client does not come back by itself after it */
     CODE_TRY_AGAIN = 1013,    /* it does after this */
 };
@@ -35,10 +36,22 @@ void hub_answer(struct hub *hub, const struct session *session, struct frame *fr
     frame_unref(frame);
 }
 
+void hub_count(struct hub *hub, unsigned cell)
+{
+    metrics_count(hub->options.counts, cell);
+}
+
+void hub_answer_error_text(struct hub *hub, const struct session *session, struct str channel,
+                           enum error_code code, const char *text)
+{
+    hub_count(hub, METRIC_ERRORS + code);
+    hub_answer(hub, session, hub->protocol->error(channel, code, text));
+}
+
 void hub_answer_error(struct hub *hub, const struct session *session, struct str channel,
                       enum error_code code)
 {
-    hub_answer(hub, session, hub->protocol->error(channel, code, NULL));
+    hub_answer_error_text(hub, session, channel, code, NULL);
 }
 
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf)
@@ -81,6 +94,7 @@ bool hub_waits_for_appends(struct session *session)
 void hub_forget_member(struct hub *hub, struct session *session, struct channel *channel)
 {
     channel->n_members--;
+    metrics_add(hub->options.counts, METRIC_SUBSCRIPTIONS, UINT64_MAX);
     channel->n_on_worker[session->id.worker]--;
     channel_drop_if_unused(&hub->channels, channel);
 }
@@ -89,7 +103,8 @@ static void invalid(struct hub *hub, struct session *session, const struct comma
 {
     hub_answer_error(hub, session, command->channel, command->error);
     if (++session->n_invalid > hub->options.max_invalid) {
-        hub_close(hub, session, 1008, "too many invalid frames");
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_INVALID);
+        hub_close(hub, session, CODE_POLICY, "too many invalid frames");
     }
 }
 
@@ -123,6 +138,13 @@ static void tell_rules(struct hub *hub, const struct session *session, int which
 /* Who it is has become clear. */
 static void welcome(struct hub *hub, struct session *session)
 {
+    if (!hub_take_user(hub, session)) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_USER_SESSIONS);
+        hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_RATE_LIMITED,
+                              "You have too many sessions.");
+        hub_close(hub, session, CODE_POLICY, "too many sessions of this user");
+        return;
+    }
     session->is_welcome = true;
     grace_adopt(hub, session);
     tell_rules(hub, session, ON_CONNECT);
@@ -212,6 +234,7 @@ static void close_session(struct hub *hub, struct session *session)
     if (session->is_welcome) {
         tell_rules(hub, session, ON_DISCONNECT);
     }
+    hub_give_user(hub, session);
     session_table_close(&hub->sessions, session);
 }
 
@@ -247,13 +270,17 @@ static bool handle(struct hub *hub, struct session *session, struct command *com
 
 static void hold(struct hub *hub, struct session *session, struct command *command)
 {
+    uint32_t bytes = command_bytes(command);
+    uint64_t most = hub->options.max_held_total_bytes;
+    bool is_crowded = most > 0 && hub->sessions.held_total.bytes + bytes > most;
     /* The one that waits itself is always kept. */
-    if (!session->held ||
-        (session->n_held < hub->options.max_held &&
-         session->held_bytes + command_bytes(command) <= hub->options.max_held_bytes)) {
+    if (!session->held || (session->n_held < hub->options.max_held && !is_crowded &&
+                           session->held_bytes + bytes <= hub->options.max_held_bytes)) {
         session_hold(session, command);
         return;
     }
+    hub_count(hub,
+              METRIC_LIMITS + (is_crowded ? METRIC_LIMIT_HELD_BYTES : METRIC_LIMIT_SESSION_HELD));
     if (!session->is_closing) {
         hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
     }
@@ -290,6 +317,8 @@ static void on_event(void *ctx, struct event *event)
     struct hub *hub = ctx;
     struct channel *channel = channel_find(&hub->channels, event->f.channel);
     recent_add(&hub->recent, event);
+    hub_count(hub, METRIC_EVENTS);
+    metrics_set(hub->options.counts, METRIC_LOG_ID, event->f.id);
     if (!channel) {
         return;
     }
@@ -376,8 +405,10 @@ static void on_up(void *ctx, struct str epoch)
     struct hub *hub = ctx;
     assert(hub->site);
     hub->is_up = true;
+    metrics_set(hub->options.counts, METRIC_DATABASE_UP, 1);
     if (!hub->epoch || !str_equals(str_of(hub->epoch), epoch)) {
         if (hub->epoch) {
+            hub_count(hub, METRIC_EPOCH_CHANGES);
             log_warn("the epoch has changed: closing all sessions, their positions are void");
             hub->transport->close_all(hub->transport->ctx, 1012, "the epoch has changed", 0);
         }
@@ -399,7 +430,11 @@ static void on_up(void *ctx, struct str epoch)
 static void on_down(void *ctx, const char *reason)
 {
     struct hub *hub = ctx;
+    if (hub->is_up) {
+        hub_count(hub, METRIC_DATABASE_DOWNS);
+    }
     hub->is_up = false;
+    metrics_set(hub->options.counts, METRIC_DATABASE_UP, 0);
     free(hub->down_reason);
     hub->down_reason = mem_strdup(reason);
     update_gate(hub);
@@ -430,6 +465,7 @@ void hub_free(struct hub *hub)
     hub_release_answers(hub);
     hub_release_reads(hub);
     recent_clear(&hub->recent);
+    hub_release_users(hub);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);
@@ -460,6 +496,19 @@ void hub_drain(struct hub *hub, uint32_t spread_ms)
     hub->transport->close_all(hub->transport->ctx, 1012, "the server is stopping", spread_ms);
 }
 
+static void measure(struct hub *hub)
+{
+    struct metrics_block *counts = hub->options.counts;
+    metrics_set(counts, METRIC_CHANNELS, HASH_COUNT(hub->channels.by_name));
+    metrics_set(counts, METRIC_PRESENCE_MEMBERS, hub->n_listed);
+    metrics_set(counts, METRIC_FRAME_BYTES, frame_bytes_alive());
+    metrics_set(counts, METRIC_MEMORY_ROWS, hub->recent.n_rows);
+    metrics_set(counts, METRIC_MEMORY_BYTES, hub->recent.bytes);
+    metrics_set(counts, METRIC_READS_QUEUED, hub->reads.n_queued);
+    metrics_set(counts, METRIC_HELD, hub->sessions.held_total.n);
+    metrics_set(counts, METRIC_HELD_BYTES, hub->sessions.held_total.bytes);
+}
+
 void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
 {
     hub->now_ms = now_ms;
@@ -467,6 +516,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     grace_tick(hub);
     presence_tick(hub);
     hub_replay_paused(hub);
+    measure(hub);
 }
 
 uint32_t hub_n_sessions(const struct hub *hub)

@@ -4,7 +4,9 @@
 #ifndef HERALD_CORE_HUB_HUB_H
 #define HERALD_CORE_HUB_HUB_H
 
+#include "base/bucket.h"
 #include "core/command.h"
+#include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/store.h"
 #include "core/transport.h"
@@ -23,9 +25,15 @@ struct hub_options {
     const struct protocol *protocol;
     const struct transport *transport;
     const struct store *store;
-    uint32_t max_channels; /* per session */
-    uint32_t max_held;     /* commands held back per session while one waits */
+    struct metrics_block *counts; /* of the hub's thread; NULL: nothing is counted */
+    uint32_t max_channels;        /* per session */
+    uint32_t max_held;            /* commands held back per session while one waits */
     uint32_t max_held_bytes;
+    uint64_t max_held_total_bytes; /* over all sessions; here and below: 0 is no limit */
+    uint32_t max_user_sessions;    /* of one identity that has a name */
+    uint32_t max_channel_members;
+    uint32_t max_open_channels;
+    struct bucket_rate channel_messages;
     uint32_t max_invalid;        /* invalid frames of a session before close 1008 */
     bool rejects_invalid_tokens; /* a token that the database refuses ends the session */
     uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the hub's own files share: hub.c (life, order of commands, what the store tells), join.c
- * (join, leave, history), reads.c (what they read, and replays), recent.c (rows that need not be
- * read), message.c (messages and fan-out), call.c (the owner's
- * functions), revoke.c (rights that end) and presence.c with grace.c. Nobody else includes this. */
+ * (join, leave, history), reads.c (what they read, and replays), message.c (messages and fan-out),
+ * call.c (the owner's functions), users.c (how many sessions each has), revoke.c (rights that end)
+ * and presence.c with grace.c. Nobody else includes this. */
 #ifndef HERALD_CORE_HUB_INTERNAL_H
 #define HERALD_CORE_HUB_INTERNAL_H
 
@@ -12,8 +12,8 @@
 #include "core/hub/grace.h"
 #include "core/hub/hub.h"
 #include "core/hub/presence.h"
-#include "core/hub/recent.h"
 #include "core/hub/session.h"
+#include "core/recent.h"
 
 struct judgement;
 
@@ -43,6 +43,7 @@ struct reads { /* first come, first served, in each queue */
         struct read *first, **end; /* end: valid if there is a first */
         uint32_t n_under_way;
     } queues[READ_QUEUE_COUNT];
+    uint32_t n_queued;
     bool is_asking;
 };
 
@@ -76,6 +77,7 @@ struct hub {
     struct session_table sessions;
     struct channel_table channels;
     struct site *site;
+    struct user *users;           /* with their sessions, if these are limited */
     struct judgement *judgements; /* what authorize functions have said */
     struct grace grace;
     struct due due;
@@ -90,6 +92,7 @@ struct hub {
     bool is_up;
     bool is_draining;
     char *down_reason;
+    uint64_t n_listed;        /* members in lists of presence */
     uint64_t now_ms, wall_ms; /* of the last tick */
 };
 
@@ -99,6 +102,10 @@ struct hub {
 void hub_answer(struct hub *hub, const struct session *session, struct frame *frame);
 void hub_answer_error(struct hub *hub, const struct session *session, struct str channel,
                       enum error_code code);
+/* An error with a text of its own; NULL: the code's. */
+void hub_answer_error_text(struct hub *hub, const struct session *session, struct str channel,
+                           enum error_code code, const char *text);
+void hub_count(struct hub *hub, unsigned cell);
 /* The session's JSON as other clients see it; the span lives in *buf. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf);
 void hub_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);
@@ -131,6 +138,8 @@ bool hub_answer_from_memory(struct hub *hub, struct session *session, const stru
 /* The answer to a join or a history; the session is there. */
 void hub_take_answer(struct hub *hub, struct session *session, const struct read *read,
                      const struct store_answer *found);
+/* Who is here, if it has asked for that. */
+void hub_send_presence(struct hub *hub, const struct session *session, struct channel *channel);
 /* All that it has missed was sent: live frames go on. */
 void hub_release(struct hub *hub, const struct session *session, const struct channel *channel,
                  uint64_t skip_to);
@@ -170,6 +179,13 @@ void hub_judge_again(struct hub *hub, struct session *session, struct channel *c
 /* Cached answers are void: for all channels, one, or those of a pattern. */
 void hub_forget_answers(struct hub *hub, struct str channel);
 void hub_release_answers(struct hub *hub);
+
+/* ---- users.c ---- */
+
+/* The session is its identity's. False: that has too many already. */
+bool hub_take_user(struct hub *hub, struct session *session);
+void hub_give_user(struct hub *hub, struct session *session);
+void hub_release_users(struct hub *hub);
 
 /* ---- revoke.c ---- */
 

@@ -42,6 +42,7 @@ static void attach(struct hub *hub, struct session *session, struct channel *cha
         member->member = session->arriving;
         session->arriving = NULL;
         channel->n_members++;
+        hub_count(hub, METRIC_SUBSCRIPTIONS);
         channel->n_on_worker[session->id.worker]++;
     }
     member->is_held = true;
@@ -90,6 +91,10 @@ static void acknowledge_join(struct hub *hub, struct session *session,
         .is_resumed = is_resumed,
         .is_gap = is_gap,
     };
+    hub_count(hub, METRIC_JOINS);
+    if (is_resumed || is_gap) {
+        hub_count(hub, is_resumed ? METRIC_RESUMES : METRIC_GAPS);
+    }
     session_in(session, channel)->is_joined = true;
     hub_answer(hub, session, hub->protocol->joined(&joined));
     buf_release(&client);
@@ -97,7 +102,7 @@ static void acknowledge_join(struct hub *hub, struct session *session,
 
 /* After the acknowledgement: who is here, if it is wanted and the rule lists members. Also to one
  * that has asked before: the news that came while it was held were not for it. */
-static void send_presence(struct hub *hub, const struct session *session, struct channel *channel)
+void hub_send_presence(struct hub *hub, const struct session *session, struct channel *channel)
 {
     if (session_in(session, channel)->wants_presence && channel->presence) {
         hub_answer(hub, session, presence_full(hub, channel));
@@ -130,7 +135,7 @@ static void begin_answer(struct hub *hub, struct session *session, struct channe
     in->wants_presence = in->wants_presence || read->wants_presence;
     acknowledge_join(hub, session, channel, head, read->kind == STORE_READ_SINCE && !is_gap,
                      is_gap);
-    send_presence(hub, session, channel);
+    hub_send_presence(hub, session, channel);
 }
 
 /* A member that joins again goes on where it is: naming the head, which may be ahead of what it was
@@ -146,7 +151,7 @@ static void join_without_reading(struct hub *hub, struct session *session, struc
     acknowledge_join(hub, session, channel, offset, false, read->is_void);
     if (read->wants_presence) {
         session_in(session, channel)->wants_presence = true;
-        send_presence(hub, session, channel);
+        hub_send_presence(hub, session, channel);
     }
     hub_release(hub, session, channel, offset);
 }
@@ -161,7 +166,7 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
     snprintf(text, sizeof(text), "%.*s: %s.",
              (int)(strlen(error_code_text(session->token_error)) - 1),
              error_code_text(session->token_error), session->token_why);
-    hub_answer(hub, session, hub->protocol->error(channel, session->token_error, text));
+    hub_answer_error_text(hub, session, channel, session->token_error, text);
     session->token_why = NULL;
 }
 
@@ -169,13 +174,28 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
 static bool is_join_allowed(struct hub *hub, struct session *session, const struct command *command,
                             const struct rule *rule, bool is_member)
 {
+    const struct hub_options *options = &hub->options;
     enum error_code code;
     if (!access_may_join(rule, session->identity, &code)) {
         hub_answer_error(hub, session, command->channel, code);
         return false;
     }
     if (!is_member && session->n_subscriptions >= hub->options.max_channels) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_CHANNELS);
         hub_answer_error(hub, session, command->channel, ERROR_CODE_TOO_MANY_CHANNELS);
+        return false;
+    }
+    const struct channel *channel = channel_find(&hub->channels, command->channel);
+    if (!channel && options->max_open_channels > 0 &&
+        HASH_COUNT(hub->channels.by_name) >= options->max_open_channels) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNELS);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_UNAVAILABLE);
+        return false;
+    }
+    if (channel && !is_member && options->max_channel_members > 0 &&
+        channel->n_members >= options->max_channel_members) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MEMBERS);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_CHANNEL_FULL);
         return false;
     }
     return true;
@@ -268,6 +288,7 @@ bool hub_join(struct hub *hub, struct session *session, struct command *command)
 static void answer_history(struct hub *hub, const struct session *session,
                            const struct channel *channel, const struct store_answer *found)
 {
+    hub_count(hub, METRIC_HISTORIES);
     hub_answer(hub, session,
                hub->protocol->history(channel_name(channel), found->events, found->n_events));
 }
@@ -305,7 +326,7 @@ static void undo_join(struct hub *hub, struct session *session, const struct rea
 {
     const struct subscription *member = session_in(session, read->channel);
     if (member && read->was_member) {
-        send_presence(hub, session, read->channel);
+        hub_send_presence(hub, session, read->channel);
         hub_release(hub, session, read->channel, member->offset);
     } else {
         hub_detach(hub, session, read->channel);
@@ -365,6 +386,7 @@ static bool history_from_memory(struct hub *hub, struct session *session, const 
         return false;
     }
     uint64_t head = recent_run_last(run);
+    hub_count(hub, METRIC_HISTORIES);
     if (member && read->type == COMMAND_JOIN) {
         begin_answer(hub, session, read->channel, read, head, false);
         hub_answer(hub, session, frame);
@@ -389,6 +411,7 @@ static bool head_from_memory(struct hub *hub, struct session *session, const str
 
 bool hub_answer_from_memory(struct hub *hub, struct session *session, const struct read *read)
 {
+    bool is_answered = false;
     if (read->n_epoch != hub->n_epoch) {
         return false;
     }
@@ -397,11 +420,16 @@ bool hub_answer_from_memory(struct hub *hub, struct session *session, const stru
     case STORE_READ_HEAD:
         return head_from_memory(hub, session, read);
     case STORE_READ_LAST:
-        return history_from_memory(hub, session, read);
+        is_answered = history_from_memory(hub, session, read);
+        break;
     case STORE_READ_SINCE:
-        return resume_from_memory(hub, session, read);
+        is_answered = resume_from_memory(hub, session, read);
+        break;
     }
-    return false;
+    if (is_answered) {
+        hub_count(hub, METRIC_MEMORY_ANSWERS);
+    }
+    return is_answered;
 }
 
 /* ---- history ---- */
@@ -415,6 +443,7 @@ bool hub_history(struct hub *hub, struct session *session, const struct command 
     }
     /* Private messages are never kept, so a client's own history (socketId) is always empty. */
     if (!channel->rule || channel->rule->message_history == 0 || command->socket_id.ptr) {
+        hub_count(hub, METRIC_HISTORIES);
         hub_answer(hub, session, hub->protocol->history(command->channel, NULL, 0));
         return true;
     }

@@ -78,8 +78,16 @@ static void send_durable(struct hub *hub, struct session *session, struct channe
         channel->was_durable = true;
         session->n_appending++;
     } else {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_APPEND_BYTES);
         hub_answer_error(hub, session, event->f.channel, ERROR_CODE_UNAVAILABLE);
     }
+}
+
+static void count(struct hub *hub, bool is_private, bool is_durable)
+{
+    hub_count(hub, METRIC_MESSAGES + (is_private   ? METRIC_MESSAGE_PRIVATE
+                                      : is_durable ? METRIC_MESSAGE_DURABLE
+                                                   : METRIC_MESSAGE_EPHEMERAL));
 }
 
 /* False: it must wait for the sender's earlier messages. */
@@ -104,6 +112,7 @@ static bool deliver(struct hub *hub, struct session *session, struct channel *ch
     };
     struct event *event = event_new(&fields);
     buf_release(&client);
+    count(hub, is_private, is_durable);
     if (is_private) {
         send_private(hub, session, channel, event);
     } else if (is_durable) {
@@ -122,6 +131,13 @@ bool hub_message(struct hub *hub, struct session *session, struct command *comma
     enum error_code code;
     if (!is_allowed(hub, session, channel, command, &audience, &code)) {
         hub_answer_error(hub, session, command->channel, code);
+        return true;
+    }
+    bool is_new = !command->has_rule_passed && !command->has_hook_passed;
+    if (is_new &&
+        !bucket_take(&channel->messages, &hub->options.channel_messages, 1, hub->now_ms)) {
+        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MESSAGES);
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
         return true;
     }
     enum judged judged = hub_authorize(hub, session, command, channel->rule);

@@ -71,14 +71,16 @@ static void push(struct member ***list, uint32_t *n, uint32_t *cap, struct membe
     (*list)[(*n)++] = member;
 }
 
-static void list(struct presence *presence, struct member *member)
+static void list(struct hub *hub, struct presence *presence, struct member *member)
 {
+    hub->n_listed++;
     member->place = presence->n;
     push(&presence->members, &presence->n, &presence->cap, member);
 }
 
-static void unlist(struct presence *presence, struct member *member)
+static void unlist(struct hub *hub, struct presence *presence, struct member *member)
 {
+    hub->n_listed--;
     struct member *last = presence->members[--presence->n];
     presence->members[member->place] = last;
     last->place = member->place;
@@ -244,7 +246,7 @@ static struct member *add(struct hub *hub, const struct session *session, struct
         channel->presence = mem_zalloc(sizeof(*channel->presence));
     }
     struct member *member = member_new(hub, session, channel);
-    list(channel->presence, member);
+    list(hub, channel->presence, member);
     return member;
 }
 
@@ -275,16 +277,6 @@ struct member *presence_arrive_quietly(struct hub *hub, const struct session *se
     return member;
 }
 
-/* Takes back an arrival that was not announced. The order of the others stays. */
-static void cancel(struct presence *presence, const struct member *member)
-{
-    presence->n_changed--;
-    for (uint32_t i = member->change; i < presence->n_changed; i++) {
-        presence->changed[i] = presence->changed[i + 1];
-        presence->changed[i]->change = i;
-    }
-}
-
 void presence_leave(struct hub *hub, struct member *member)
 {
     if (!member) {
@@ -296,8 +288,8 @@ void presence_leave(struct hub *hub, struct member *member)
     }
     if (member->state == MEMBER_STATE_ARRIVING) {
         wake(hub, member->session);
-        cancel(channel->presence, member);
-        unlist(channel->presence, member);
+        channel->presence->changed[member->change] = NULL;
+        unlist(hub, channel->presence, member);
         member_unref(member);
         free_if_empty(hub, channel);
         return;
@@ -314,13 +306,16 @@ static void apply(struct hub *hub, struct presence *presence)
 {
     for (uint32_t i = 0; i < presence->n_changed; i++) {
         struct member *member = presence->changed[i];
+        if (!member) {
+            continue;
+        }
         if (member->state == MEMBER_STATE_ARRIVING) {
             member->state = MEMBER_STATE_LISTED;
             tell(hub, member, true);
             wake(hub, member->session);
         } else {
             tell(hub, member, false);
-            unlist(presence, member);
+            unlist(hub, presence, member);
             member_unref(member);
         }
     }
@@ -334,21 +329,25 @@ static void announce(struct hub *hub, struct channel *channel)
 {
     const struct presence *presence = channel->presence;
     struct protocol_presence *updates = mem_array(NULL, presence->n_changed, sizeof(*updates));
+    size_t n = 0;
     for (uint32_t i = 0; i < presence->n_changed; i++) {
         const struct member *member = presence->changed[i];
-        updates[i].is_join = member->state == MEMBER_STATE_ARRIVING;
-        updates[i].client = member->client;
+        if (member) {
+            updates[n].is_join = member->state == MEMBER_STATE_ARRIVING;
+            updates[n++].client = member->client;
+        }
     }
-    struct frame *frame =
-        hub->protocol->presence_updates(channel_name(channel), updates, presence->n_changed);
-    hub_fan_out(hub, channel, frame);
+    if (n > 0) {
+        hub_fan_out(hub, channel,
+                    hub->protocol->presence_updates(channel_name(channel), updates, n));
+    }
     free(updates);
 }
 
 void presence_flush(struct hub *hub, struct channel *channel)
 {
     struct presence *presence = channel->presence;
-    if (channel->n_members > 0 && presence->n_changed > 0) {
+    if (channel->n_members > 0) {
         announce(hub, channel);
     }
     unset_due(hub, channel);
@@ -386,7 +385,7 @@ void presence_end(struct hub *hub, struct channel *channel)
         } else {
             tell(hub, member, false);
         }
-        unlist(presence, member);
+        unlist(hub, presence, member);
         member_unref(member);
     }
     free_presence(hub, channel);

@@ -34,7 +34,7 @@ struct member {
 struct presence { /* of one channel */
     struct member **members;
     uint32_t n, cap;
-    struct member **changed; /* arriving or leaving */
+    struct member **changed; /* arriving or leaving; NULL: one that came and went unannounced */
     uint32_t n_changed, changed_cap;
     uint64_t flushed_ms;
     struct frame *full; /* the list as announced; NULL: to be encoded when somebody wants it */

@@ -33,6 +33,7 @@ struct replay {
     uint32_t n_epoch;
     uint64_t at;    /* sent up to here */
     uint64_t until; /* and from here on the worker has it */
+    bool has_waited;
 };
 
 /* ---- a read's turn ---- */
@@ -54,12 +55,14 @@ static void push(struct reads *reads, struct read *read)
     read->next = NULL;
     *(reads->queues[which].first ? reads->queues[which].end : &reads->queues[which].first) = read;
     reads->queues[which].end = &read->next;
+    reads->n_queued++;
 }
 
 static struct read *pop(struct reads *reads, enum read_queue which)
 {
     struct read *read = reads->queues[which].first;
     reads->queues[which].first = read->next;
+    reads->n_queued--;
     return read;
 }
 
@@ -146,7 +149,9 @@ void hub_ask(struct hub *hub, struct session *session, struct read what)
         return;
     }
     read->channel->n_pins++;
-    session->wait = read->is_page ? SESSION_WAIT_REPLAY : SESSION_WAIT_READ;
+    if (!read->is_page) {
+        session->wait = SESSION_WAIT_READ;
+    }
     push(&hub->reads, read);
     ask_next(hub);
 }
@@ -244,6 +249,12 @@ static void give_up(struct hub *hub, struct session *session)
     end(hub, session);
 }
 
+static void begin_wait(struct session *session)
+{
+    session->wait = SESSION_WAIT_REPLAY;
+    session->replay->has_waited = true;
+}
+
 static void pause(struct hub *hub, struct session *session)
 {
     struct ready *paused = &hub->paused;
@@ -252,7 +263,7 @@ static void pause(struct hub *hub, struct session *session)
         paused->list = mem_array(paused->list, paused->cap, sizeof(*paused->list));
     }
     paused->list[paused->n++] = session->id;
-    session->wait = SESSION_WAIT_REPLAY;
+    begin_wait(session);
 }
 
 /* After a page, which may have been the last one. */
@@ -260,12 +271,22 @@ static void after_page(struct hub *hub, struct session *session)
 {
     struct replay *replay = session->replay;
     if (replay->at < replay->until) {
-        session->wait = SESSION_WAIT_REPLAY;
+        begin_wait(session);
         hub->transport->await_drain(hub->transport->ctx, session->id);
         return;
     }
+    if (replay->has_waited) {
+        /* The news of presence that came while it was held were not for it. */
+        hub_send_presence(hub, session, replay->channel);
+    }
     hub_release(hub, session, replay->channel, replay->until);
     end(hub, session);
+}
+
+static void note_replayed(struct hub *hub)
+{
+    hub->n_replayed++;
+    hub_count(hub, METRIC_REPLAYED);
 }
 
 /* False: the rows are not in memory. */
@@ -286,7 +307,7 @@ static bool send_recent(struct hub *hub, struct session *session)
             struct frame *frame = recent_replay(&hub->recent, rows[i], hub->protocol);
             hub->transport->send(hub->transport->ctx, session->id, frame);
             bytes += frame->len;
-            hub->n_replayed++;
+            note_replayed(hub);
         }
     }
     return true;
@@ -313,6 +334,7 @@ static bool try_step(struct hub *hub, struct session *session)
 static void step(struct hub *hub, struct session *session)
 {
     if (!try_step(hub, session)) {
+        begin_wait(session);
         hub_ask(hub, session,
                 (struct read){.channel = session->replay->channel,
                               .type = COMMAND_JOIN,
@@ -327,7 +349,7 @@ static void send_page(struct hub *hub, struct session *session, const struct sto
     struct replay *replay = session->replay;
     for (size_t i = 0; i < page->n_events && page->events[i]->f.offset <= replay->until; i++) {
         hub_answer(hub, session, hub->protocol->event(page->events[i], true));
-        hub->n_replayed++;
+        note_replayed(hub);
     }
     replay->at = page->read_to;
     after_page(hub, session);
@@ -348,7 +370,8 @@ void hub_replay(struct hub *hub, struct session *session, struct channel *channe
                 uint64_t until, const struct store_answer *page)
 {
     struct replay *replay = mem_alloc(sizeof(*replay));
-    *replay = (struct replay){channel, hub->n_epoch, since, until};
+    *replay =
+        (struct replay){.channel = channel, .n_epoch = hub->n_epoch, .at = since, .until = until};
     assert(!session->replay);
     session->replay = replay;
     channel->n_pins++;

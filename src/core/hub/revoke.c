@@ -14,8 +14,7 @@ enum { CODE_POLICY = 1008 };
 static void remove_from(struct hub *hub, struct session *session, struct channel *channel,
                         const char *reason)
 {
-    hub_answer(hub, session,
-               hub->protocol->error(channel_name(channel), ERROR_CODE_REMOVED, reason));
+    hub_answer_error_text(hub, session, channel_name(channel), ERROR_CODE_REMOVED, reason);
     hub_detach(hub, session, channel);
 }
 
@@ -140,9 +139,8 @@ static void disconnect(void *arg, struct session *session)
         return;
     }
     if (!order->channel.ptr) {
-        hub_answer(hub, session,
-                   hub->protocol->error((struct str){0}, ERROR_CODE_REMOVED,
-                                        order->reason ? order->reason : "You were disconnected."));
+        hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_REMOVED,
+                              order->reason ? order->reason : "You were disconnected.");
         hub_close(hub, session, CODE_POLICY, "disconnected by the server");
         return;
     }

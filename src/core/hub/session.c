@@ -87,6 +87,7 @@ struct session *session_table_open(struct session_table *table, struct session_i
     struct session *session = mem_zalloc(sizeof(*session));
     session->id = id;
     session->held_end = &session->held;
+    session->held_total = &table->held_total;
     id_text(session->socket_id);
     HASH_ADD_STR(table->by_socket_id, socket_id, session);
     table->slots[id.worker][id.slot] = session;
@@ -148,10 +149,11 @@ bool session_remove(struct session *session, const struct channel *channel)
     return true;
 }
 
-uint32_t command_bytes(const struct command *command)
+/* Modulo 2^32, so what is added may be less than nothing. */
+static void add_held_bytes(struct session *session, uint32_t bytes)
 {
-    return (uint32_t)(sizeof(*command) + command->channel.len + command->since_epoch.len +
-                      command->socket_id.len + command->payload.len);
+    session->held_bytes += bytes;
+    session->held_total->bytes += (uint64_t)(int64_t)(int32_t)bytes;
 }
 
 void session_hold(struct session *session, struct command *command)
@@ -160,17 +162,18 @@ void session_hold(struct session *session, struct command *command)
     *session->held_end = command;
     session->held_end = &command->next;
     session->n_held++;
-    session->held_bytes += command_bytes(command);
+    session->held_total->n++;
+    add_held_bytes(session, command_bytes(command));
 }
 
 void session_replace_payload(struct session *session, struct str payload)
 {
     struct command *command = session->held;
-    session->held_bytes -= command_bytes(command);
+    add_held_bytes(session, 0 - command_bytes(command));
     free(command->replacement);
     command->replacement = str_dup(payload);
     command->payload = (struct str){command->replacement, payload.len};
-    session->held_bytes += command_bytes(command);
+    add_held_bytes(session, command_bytes(command));
 }
 
 struct command *session_next_held(struct session *session)
@@ -179,7 +182,8 @@ struct command *session_next_held(struct session *session)
     if (command) {
         session->held = command->next;
         session->n_held--;
-        session->held_bytes -= command_bytes(command);
+        session->held_total->n--;
+        add_held_bytes(session, 0 - command_bytes(command));
         if (!session->held) {
             session->held_end = &session->held;
         }

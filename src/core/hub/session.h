@@ -11,6 +11,7 @@
 struct member;
 struct dropped;
 struct replay;
+struct user;
 
 /* Commands of one session are handled strictly in order: while one waits, the later ones are held.
  */
@@ -22,6 +23,10 @@ enum session_wait {
     SESSION_WAIT_READ,     /* until the store has answered */
     SESSION_WAIT_REPLAY,   /* until it was sent what it has missed */
     SESSION_WAIT_APPENDS,  /* until its own messages are in the log */
+};
+
+struct held_total { /* over all sessions */
+    uint64_t n, bytes;
 };
 
 struct subscription {
@@ -38,6 +43,7 @@ struct session {
     struct session_id id;
     enum session_wait wait;
     struct identity *identity; /* NULL: anonymous */
+    struct user *user;         /* whose sessions are counted; NULL: nobody's */
     const char *token_why;     /* to be told at the first join: why the token was not accepted */
     enum error_code token_error;
     struct subscription *subscriptions; /* in no order */
@@ -49,6 +55,7 @@ struct session {
     uint32_t n_invalid;
     uint32_t n_held;
     uint32_t held_bytes;
+    struct held_total *held_total;
     struct command *held, **held_end; /* commands that came while one waits; the first one waits */
     bool is_closing;                  /* told to close: what it still says is ignored */
     bool is_welcome;                  /* who it is has become clear; on_connect was told */
@@ -61,6 +68,7 @@ struct session_table {
     uint32_t *n_slots;
     uint32_t n_workers;
     uint32_t n_open;
+    struct held_total held_total;
 };
 
 void session_table_init(struct session_table *table, uint32_t n_workers);
@@ -83,7 +91,6 @@ struct subscription *session_add(struct session *session, struct channel *channe
 bool session_remove(struct session *session,
                     const struct channel *channel); /* false: was not in it */
 
-uint32_t command_bytes(const struct command *command); /* what holding it costs, about */
 void session_hold(struct session *session, struct command *command);       /* takes the command */
 void session_replace_payload(struct session *session, struct str payload); /* of the first held */
 struct command *session_next_held(struct session *session);                /* NULL: none */

@@ -72,6 +72,12 @@ static void copy_reason(const char *message, char out[MAX_REASON + 1])
 
 static void tell(const struct hook_call *call, const struct store_called *called)
 {
+    static const unsigned results[] = {
+        [STORE_CALL_DONE] = METRIC_CALL_DONE,
+        [STORE_CALL_REFUSED] = METRIC_CALL_REFUSED,
+        [STORE_CALL_FAILED] = METRIC_CALL_FAILED,
+    };
+    metrics_count(call->counts, METRIC_HOOK_CALLS + results[called->result]);
     if (call->called) {
         call->called(call->arg, called);
     }

@@ -128,6 +128,12 @@ static void refuse(struct hooks *hooks, struct hook_call *call)
     loop_timer_start(hooks->soon_timer, 0, 0);
 }
 
+void hooks_measure(struct hooks *hooks)
+{
+    metrics_set(hooks->options.counts, METRIC_HOOKS_WAITING, hooks->n_waiting);
+    metrics_set(hooks->options.counts, METRIC_HOOKS_RUNNING, hooks->n_running);
+}
+
 static bool is_crowded(struct hooks *hooks, const struct hook_call *call)
 {
     unsigned long long n_unsaid;
@@ -155,6 +161,7 @@ static void start_ticking(struct hooks *hooks)
 
 static void ask(struct hooks *hooks, struct hook_call *call, struct session_id order)
 {
+    call->counts = hooks->options.counts;
     call->number = ++hooks->n_asked;
     call->asked_ms = clock_ms();
     call->bytes = sizeof(*call) + call->params.bytes.len;

@@ -8,6 +8,7 @@
 #ifndef HERALD_PG_HOOKS_HOOKS_H
 #define HERALD_PG_HOOKS_HOOKS_H
 
+#include "core/metrics.h"
 #include "core/store.h"
 #include "loop/loop.h"
 
@@ -21,13 +22,15 @@ struct hooks_options {
     const char *url; /* copied */
     uint32_t timeout_ms;
     uint32_t n_connections;
-    const char *token_function; /* NULL: no token is accepted; copied */
+    struct metrics_block *counts; /* NULL: nothing is counted */
+    const char *token_function;   /* NULL: no token is accepted; copied */
     void *arg;
     void (*on_idle)(void *arg); /* after hooks_drain: nothing is asked any more */
 };
 
 struct hooks *hooks_new(struct loop *loop, const struct hooks_options *options);
-void hooks_start(struct hooks *hooks); /* connects; again after hooks_pause */
+void hooks_measure(struct hooks *hooks); /* brings gauges up to date */
+void hooks_start(struct hooks *hooks);   /* connects; again after hooks_pause */
 /* The database is away: closes the connections. What is asked until hooks_start fails, at the next
  * turn of the loop, unless that has come by then. */
 void hooks_pause(struct hooks *hooks);

@@ -36,7 +36,8 @@ struct hook_call {
     struct lane *lane;            /* SENT */
     struct params params;         /* until it is sent */
     size_t bytes;                 /* that it adds to waiting_bytes */
-    uint64_t number;              /* in order of asking */
+    struct metrics_block *counts;
+    uint64_t number; /* in order of asking */
     uint64_t asked_ms;
     enum error_code error; /* TOKEN: what it is answered with if it is never sent */
     store_call_fn *called; /* NULL: nobody wants to know */

@@ -206,6 +206,8 @@ static void take_batch(struct sequencer *sequencer, const struct query_result *r
 {
     const PGresult *rows = result->rows;
     connection_settle(sequencer->connection);
+    metrics_count(sequencer->options.counts, METRIC_BATCHES);
+    metrics_add(sequencer->options.counts, METRIC_BATCH_ROWS, (uint64_t)PQntuples(rows));
     if (sequencer->n_flight == 0) {
         sequencer->is_probed = true;
     }

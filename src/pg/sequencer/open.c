@@ -4,7 +4,8 @@
  *   schema_version   missing or too old: waiting will not help, if this is the start
  *   session          settings of our session; is this really our session, or a pooler's?
  *   lead             another server sequences: try again each second
- *   LISTEN           before the first look, so that no ring is missed between them
+ *   LISTEN           before the first look, so that no ring is missed between them; not in a
+ *                    pooler's session
  *   open             epoch and newest id; says whether positions of before still mean something
  *   find_batch       only if messages were in flight when the last connection went: did they
  * commit? site             rules, canonicals, orders → on_up, catching up from the log, looking
@@ -93,10 +94,9 @@ static void on_session(void *arg, const struct query_result *result)
     int pid = connection_backend_pid(sequencer->connection);
     bool is_pooled = pid <= 0 || rows_u64(result->rows, 0, 0) != (uint64_t)pid;
     if (is_pooled && !sequencer->is_pooled) {
-        log_warn("a connection pooler stands between this server and the database: session locks "
-                 "and notifications "
-                 "do not work through it reliably; looking every few milliseconds instead. Better "
-                 "connect directly");
+        log_warn("a connection pooler stands between this server and the database: notifications "
+                 "and session locks do not work through it, so this server looks for changes every "
+                 "few milliseconds, and does not notice a second one. Better connect directly");
     }
     sequencer->is_pooled = is_pooled;
     sequencer_lead(sequencer);
@@ -136,7 +136,11 @@ static void on_lead(void *arg, const struct query_result *result)
         return;
     }
     if (rows_bool(result->rows, 0, 0)) {
-        sequencer_ask(sequencer, "LISTEN herald", NULL, on_listen);
+        if (sequencer->is_pooled) {
+            sequencer_open(sequencer);
+        } else {
+            sequencer_ask(sequencer, "LISTEN herald", NULL, on_listen);
+        }
         return;
     }
     connection_settle(sequencer->connection);
@@ -144,9 +148,13 @@ static void on_lead(void *arg, const struct query_result *result)
     loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
 }
 
+/* A lock or a LISTEN that is left behind in a pooler's session outlives us, and the next server
+ * would wait for it: there we only ask. */
 void sequencer_lead(struct sequencer *sequencer)
 {
-    sequencer_ask(sequencer, "SELECT herald.lead()", NULL, on_lead);
+    sequencer_ask(sequencer,
+                  sequencer->is_pooled ? "SELECT herald.lead(false)" : "SELECT herald.lead()", NULL,
+                  on_lead);
 }
 
 /* ---- site ---- */

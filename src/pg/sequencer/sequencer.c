@@ -305,6 +305,12 @@ bool sequencer_append(struct sequencer *sequencer, struct event *message, struct
     return true;
 }
 
+void sequencer_measure(struct sequencer *sequencer)
+{
+    metrics_set(sequencer->options.counts, METRIC_APPENDS, sequencer->messages.n);
+    metrics_set(sequencer->options.counts, METRIC_APPEND_BYTES, sequencer->messages.bytes);
+}
+
 void sequencer_drain(struct sequencer *sequencer)
 {
     sequencer->is_draining = true;

@@ -5,6 +5,7 @@
 #define HERALD_PG_SEQUENCER_H
 
 #include "base/err.h"
+#include "core/metrics.h"
 #include "core/store.h"
 #include "loop/loop.h"
 
@@ -13,6 +14,7 @@ struct sequencer;
 struct sequencer_options {
     const char *url; /* copied */
     uint32_t look_ms, batch_rows, batch_bytes, query_timeout_ms, append_max_bytes;
+    struct metrics_block *counts; /* NULL: nothing is counted */
     void *arg;
     void (*on_fatal)(void *arg, const struct err *err); /* as in database.h */
     void (*on_serving)(void *arg); /* this server sequences; right before the sink's on_up */
@@ -24,6 +26,7 @@ struct sequencer_options {
 struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options);
 void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
 bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender);
+void sequencer_measure(struct sequencer *sequencer); /* brings gauges up to date */
 /* Calls on_drained whenever no message is pending: at the next turn if there is none, never from
  * inside. May be called again, to hear it again. */
 void sequencer_drain(struct sequencer *sequencer);

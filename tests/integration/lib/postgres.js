@@ -23,9 +23,10 @@ export const binaries = (() => {
 })();
 
 export class Postgres {
-    static async start(settings = {}) {
+    // parent: the directory to put it into.
+    static async start(settings = {}, parent = undefined) {
         const postgres = new Postgres();
-        postgres.directory = temporaryDirectory('pg', unprivileged);
+        postgres.directory = temporaryDirectory('pg', unprivileged, parent);
         postgres.settings = settings;
         const made = await run(
             join(binaries, 'initdb'),
@@ -43,6 +44,24 @@ export class Postgres {
     // A libpq URI; through a proxy's port if one is given.
     url({ user = 'postgres', port = this.port, database = 'postgres' } = {}) {
         return `postgresql://${user}@127.0.0.1:${port}/${database}`;
+    }
+
+    // A streaming standby of this one, that reaches it through the given port.
+    async standby(port, parent = undefined) {
+        const standby = new Postgres();
+        standby.directory = temporaryDirectory('pg', unprivileged, parent);
+        standby.settings = this.settings;
+        const made = await run(
+            join(binaries, 'pg_basebackup'),
+            ['-D', join(standby.directory, 'data'), '-d', this.url({ port }), '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
+            { owner: unprivileged, cwd: standby.directory, deadlineMs: 60 * SECOND },
+        );
+        if (made.code !== 0) {
+            throw new Error(`pg_basebackup failed: ${made.stderr}`);
+        }
+        standby.port = await freePort();
+        await standby.up();
+        return standby;
     }
 
     async up() {

@@ -47,8 +47,8 @@ export const unprivileged = (() => {
     throw new Error('running as root, and there is no user postgres or nobody');
 })();
 
-export function temporaryDirectory(name, owner = {}) {
-    const directory = mkdtempSync(join(tmpdir(), `pgherald-${name}-`));
+export function temporaryDirectory(name, owner = {}, parent = tmpdir()) {
+    const directory = mkdtempSync(join(parent, `pgherald-${name}-`));
     directories.add(directory);
     chmodSync(directory, 0o700);
     if (owner.uid !== undefined) {

@@ -10,16 +10,35 @@ export class Proxy {
         proxy.target = port;
         proxy.links = new Set();
         proxy.isRefusing = false;
+        proxy.held = null; // while the network is dead: connections that nobody answers
         proxy.onRequest = null; // (link, chunk) => false: swallow the chunk
-        proxy.server = createServer((client) => proxy.accept(client)).listen(0, '127.0.0.1');
-        await once(proxy.server, 'listening');
-        proxy.port = proxy.server.address().port;
+        await proxy.open(0);
         return proxy;
+    }
+
+    async open(port = this.port) {
+        this.server = createServer((client) => this.accept(client)).listen(port, '127.0.0.1');
+        await once(this.server, 'listening');
+        this.port = this.server.address().port;
+    }
+
+    // A host that is down refuses (RST), which is not what a host does that accepts and then closes (isRefusing): libpq
+    // goes on to the next host of its list only in the first case.
+    async shut() {
+        const closed = once(this.server, 'close');
+        this.server.close();
+        this.cut();
+        await closed;
     }
 
     accept(client) {
         if (this.isRefusing) {
             client.destroy();
+            return;
+        }
+        if (this.held) {
+            client.on('error', () => {});
+            this.held.push(client);
             return;
         }
         const server = connect(this.target, '127.0.0.1');
@@ -59,6 +78,18 @@ export class Proxy {
         }
     }
 
+    // As stall(), for connections to come as well; until heal(), which ends all of them.
+    blackHole() {
+        this.held ??= [];
+        this.stall();
+    }
+
+    heal() {
+        this.held?.forEach((client) => client.destroy());
+        this.held = null;
+        this.cut();
+    }
+
     // The client's side only: Postgres goes on with what it was asked, and learns of the loss by answering.
     cutClient(link) {
         link.isHalf = true;
@@ -75,7 +106,8 @@ export class Proxy {
     async stop() {
         this.isRefusing = true;
         this.cut();
-        this.server.close();
-        await once(this.server, 'close');
+        if (this.server.listening) {
+            await this.shut();
+        }
     }
 }

@@ -23,6 +23,11 @@ export class SanitizerLog {
         };
     }
 
+    // With what a test wants of the sanitizer besides.
+    with(env) {
+        return Object.fromEntries(Object.entries(this.env).map(([name, value]) => [name, env[name] ? `${value}:${env[name]}` : value]));
+    }
+
     text() {
         if (!existsSync(this.directory)) {
             return '';
@@ -57,7 +62,7 @@ export class Server {
         const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
         server.process = new Process(program, args, {
             // Several workers even on a machine with two cores: sessions of one channel on different threads.
-            env: { ...server.sanitizers.env, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...variables, ...env },
+            env: { PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...variables, ...env, ...server.sanitizers.with(env) },
             owner,
             cwd,
             lastSignal: command === 'dev' ? 'SIGTERM' : 'SIGKILL',

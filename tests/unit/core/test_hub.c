@@ -411,6 +411,126 @@ static void test_an_answer_of_another_epoch_is_not_believed(void **state)
     assert_string_equal(kinds(1, 0), "J");
 }
 
+static void test_a_removed_members_failed_read_undoes_nothing(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_disconnect(world, (struct store_order){.channel = STR("room/0")});
+    world_answer(world, false, true);
+    assert_string_equal(kinds(0, 0), "OO");
+    assert_int_equal(last_code(0, 0), ERROR_CODE_UNAVAILABLE);
+}
+
+static void test_a_failed_history_is_told(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    world_history(world, 0, 0, 0);
+    world_answer(world, false, true);
+    assert_int_equal(last_code(0, 0), ERROR_CODE_UNAVAILABLE);
+    world_history(world, 0, 0, 0);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "OH");
+}
+
+static void test_history_of_one_client_is_empty(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    world_message(world, 0, 0, 0, "1");
+    world_settle(world);
+    world_history_of(world, 0, 0, 0, world_socket_id(world, 0, 0));
+    assert_string_equal(kinds(0, 0), "MH");
+    assert_int_equal(last_note(0, 0).n, 0);
+}
+
+static void test_a_full_store_refuses_messages(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    for (int i = 0; i < 1024; i++) {
+        world_message(world, 0, 0, 0, "1");
+    }
+    assert_string_equal(kinds(0, 0), "");
+    world_message(world, 0, 0, 0, "1");
+    assert_int_equal(last_code(0, 0), ERROR_CODE_UNAVAILABLE);
+    world_history(world, 0, 0, 0); /* waits for the 1024 and not for the refused one */
+    world_settle(world);
+    assert_int_equal(last_note(0, 0).kind, NOTE_HISTORY);
+}
+
+static void test_too_many_waiting_bytes_are_refused(void **state)
+{
+    (void)state;
+    char *payload = malloc(600001);
+    memset(payload, '1', 600000);
+    payload[600000] = '\0';
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_message(world, 0, 0, 0, payload);
+    assert_string_equal(kinds(0, 0), "");
+    world_message(world, 0, 0, 0, payload);
+    assert_int_equal(last_code(0, 0), ERROR_CODE_RATE_LIMITED);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "OJHM");
+    free(payload);
+}
+
+static void test_what_waits_when_a_session_is_told_to_close_is_dropped(void **state)
+{
+    (void)state;
+    world_open(world, 0, 0);
+    world_join(world, 0, 0, 0, HISTORY);
+    world_disconnect(world, (struct store_order){.reason = "go"});
+    for (int i = 0; i < 20; i++) {
+        world_message(world, 0, 0, 0, "1");
+    }
+    assert_string_equal(kinds(0, 0), "O");
+    check_rest();
+}
+
+static void test_answers_for_a_session_that_is_gone(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    world_message(world, 0, 0, 0, "1");
+    world_message(world, 0, 0, 0, "2");
+    world_sequence(world);
+    world_close(world, 0, 0);
+    world_deliver(world);
+    assert_true(world_refuse(world));
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    world_message(world, 0, 0, 0, "3");
+    world_disconnect(world,
+                     (struct store_order){.socket_id = str_of(world_socket_id(world, 0, 0))});
+    assert_true(world_refuse(world));
+    assert_string_equal(kinds(0, 0), "O");
+    check_rest();
+}
+
+static void test_draining_closes_all_with_1012(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    enter(1, 0, WHO_ANN, PLAIN);
+    assert_int_equal(hub_n_sessions(world_hub(world)), 2);
+    hub_drain(world_hub(world), 100);
+    assert_int_equal(world_close_code(world, 0, 0), 1012);
+    assert_int_equal(world_close_code(world, 1, 0), 1012);
+    world_rest(world);
+    assert_int_equal(hub_n_sessions(world_hub(world)), 0);
+}
+
+static void test_switching_off_closes_all_with_1012(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    world_switch_off(world);
+    assert_int_equal(world_close_code(world, 0, 0), 1012);
+    check_rest();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +560,15 @@ int main(void)
         T(test_a_closed_session_leaves_nothing),
         T(test_a_new_epoch_closes_all),
         T(test_an_answer_of_another_epoch_is_not_believed),
+        T(test_a_removed_members_failed_read_undoes_nothing),
+        T(test_a_failed_history_is_told),
+        T(test_history_of_one_client_is_empty),
+        T(test_a_full_store_refuses_messages),
+        T(test_too_many_waiting_bytes_are_refused),
+        T(test_what_waits_when_a_session_is_told_to_close_is_dropped),
+        T(test_answers_for_a_session_that_is_gone),
+        T(test_draining_closes_all_with_1012),
+        T(test_switching_off_closes_all_with_1012),
     };
     return cmocka_run_group_tests_name("core/hub", tests, NULL, NULL);
 }

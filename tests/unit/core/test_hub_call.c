@@ -346,11 +346,11 @@ static void test_authorize_decides_who_joins(void **state)
     (void)state;
     world_rule(world, JUDGED);
     world_deny(world, 'a', 0, WHO_BEN, true);
-    for (unsigned who = 0; who < 3; who++) {
-        open_as(0, who, (enum world_who)who);
+    for (unsigned who = 0; who < WHO_COUNT; who++) {
+        open_as(0, who, (enum world_who)who); /* the fake world reads each identity's JSON */
         join(0, who, PLAIN);
     }
-    assert_int_equal(n_calls(), 3);
+    assert_int_equal(n_calls(), WHO_COUNT);
     assert_int_equal(first_call().kind, STORE_CALL_AUTHORIZE);
     assert_string_equal(first_call().action, "join");
     assert_int_equal(first_call().order.generation, 0); /* it is of no session */

@@ -381,6 +381,64 @@ static void test_a_member_not_yet_listed_asks_for_presence(void **state)
     check_rest();
 }
 
+static void test_a_second_join_gets_the_list_as_announced(void **state)
+{
+    (void)state;
+    crowd(LISTING, 0);
+    enter(0, 0, WHO_ANN, PRESENCE);
+    world_tick(world, 50);
+    world_take(world, 0, 0);
+    enter(0, 1, WHO_BEN, PLAIN);
+    world_close(world, 1, 10);
+    join(0, 0, PRESENCE);
+    assert_string_equal(kinds(0, 0), "JF");
+    assert_int_equal(last_note(0, 0).n, MANY + 1);
+    world_tick(world, 50);
+    assert_string_equal(kinds(0, 0), "JFU");
+    assert_int_equal(last_note(0, 0).n, 2);
+    check_rest();
+}
+
+static void test_several_channels_have_news(void **state)
+{
+    (void)state;
+    new_world((struct world_options){.presence_at_once = 1});
+    world_rule(world, LISTING);
+    for (unsigned slot = 0; slot < 4; slot++) {
+        open_as(0, slot, WHO_ANN);
+        for (unsigned c = 0; c < 3; c++) {
+            world_join(world, 0, slot, c, PRESENCE);
+        }
+    }
+    world_rest(world);
+    world_take(world, 0, 1);
+    for (unsigned c = 0; c < 3; c++) {
+        world_leave(world, 0, 0, c);
+    }
+    const struct rule rules[] = {
+        {.pattern = "room/*", .presence = true},
+        {.pattern = "room/1"}, /* this one ends before its news are told */
+    };
+    world_rules(world, rules, 2);
+    assert_string_equal(kinds(0, 1), "");
+    world_tick(world, 50);
+    assert_string_equal(kinds(0, 1), "UU");
+    check_rest();
+}
+
+static void test_the_database_is_back_while_somebody_arrives(void **state)
+{
+    (void)state;
+    crowd(LISTING, 0);
+    enter(0, 0, WHO_ANN, PLAIN);
+    world_close(world, 1, 10);
+    world_down(world);
+    world_up(world, "e1");
+    world_close(world, 0, 0); /* it was never listed */
+    check_rest();
+    assert_int_equal(world_sql_size(world, 0), MANY - 1);
+}
+
 static void test_a_member_that_waits_for_the_list_is_removed(void **state)
 {
     (void)state;
@@ -656,6 +714,9 @@ int main(void)
         T(test_the_order_of_arrivals_survives_a_cancelled_one),
         T(test_leaving_and_coming_back_between_two_flushes),
         T(test_a_member_not_yet_listed_asks_for_presence),
+        T(test_a_second_join_gets_the_list_as_announced),
+        T(test_several_channels_have_news),
+        T(test_the_database_is_back_while_somebody_arrives),
         T(test_a_member_that_waits_for_the_list_is_removed),
         T(test_a_parked_session_closes),
         T(test_a_parked_join_loses_its_right),

@@ -291,6 +291,25 @@ static void test_pages_wait_for_the_session(void **state)
     check_rest();
 }
 
+static void test_a_long_replay_ends_with_who_is_here(void **state)
+{
+    (void)state;
+    new_world((struct world_options){.recent_rows = 100, .page_rows = 2});
+    world_rule(world, (struct rule){.anonymous_clients = true, .presence = true});
+    deliver(3);
+    world_open(world, 0, 0);
+    join(0, 0, (struct world_join){.has_since = true, .since = 0, .presence = true});
+    enter(0, 1, WHO_ANN, PLAIN);
+    assert_string_equal(kinds(0, 0), "JFEEEF"); /* the news were not for it */
+    assert_int_equal(world_list_size(world, 0, 0, 0), 2);
+    world_close(world, 0, 1);
+    assert_string_equal(kinds(0, 0), "JFEEEFU");
+    world_open(world, 1, 0);
+    join(1, 0, (struct world_join){.has_since = true, .since = 2, .presence = true});
+    assert_string_equal(kinds(1, 0), "JFE");
+    check_rest();
+}
+
 static void test_pages_are_read_one_by_one(void **state)
 {
     (void)state;
@@ -487,6 +506,7 @@ int main(void)
         T(test_rows_that_were_read_join_the_memory),
         T(test_an_answer_older_than_the_fan_out_leaves_no_hole),
         T(test_pages_wait_for_the_session),
+        T(test_a_long_replay_ends_with_who_is_here),
         T(test_pages_are_read_one_by_one),
         T(test_a_replay_goes_over_from_store_to_memory),
         T(test_more_than_is_allowed_is_a_gap),

@@ -168,6 +168,28 @@ static void test_a_forget_looks_at_those_who_are_in(void **state)
     }
 }
 
+static void test_a_forget_asks_only_where_there_is_a_judge(void **state)
+{
+    (void)state;
+    const struct rule rules[] = {
+        {.pattern = "room/0", .anonymous_clients = true, .authorize = "auth_a"},
+        {.pattern = "room/1", .anonymous_clients = true},
+        {.pattern = "room/2", .anonymous_clients = true, .authorize = "auth_a"},
+    };
+    world_rules(world, rules, 3);
+    open_as(0, 0, WHO_ANN);
+    for (unsigned c = 0; c < 3; c++) {
+        world_join(world, 0, 0, c, PLAIN);
+    }
+    world_settle(world);
+    world_forget(world, NULL);
+    assert_int_equal(n_calls(), 2);
+    world_forget(world, "room/2");
+    assert_int_equal(n_calls(), 3); /* anew, though it is asked already */
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JJJ");
+}
+
 static void test_a_remembered_refusal_removes_at_once(void **state)
 {
     (void)state;
@@ -325,6 +347,7 @@ int main(void)
         T(test_the_same_judge_is_not_asked_again),
         T(test_a_judge_that_fails_removes),
         T(test_a_forget_looks_at_those_who_are_in),
+        T(test_a_forget_asks_only_where_there_is_a_judge),
         T(test_a_remembered_refusal_removes_at_once),
         T(test_a_member_leaves_while_it_is_judged),
         T(test_a_second_join_under_way_is_removed_by_the_judge),

@@ -8,11 +8,11 @@ static char answer[200000];
 static char big_body[100001];
 
 static const struct net_page pages[] = {
-    {"/a/index.html", "text/html; charset=utf-8", "<p>a</p>", 8},
-    {"/big.js", "text/javascript; charset=utf-8", big_body, sizeof(big_body) - 1},
-    {"/config.json", "application/json", NULL, 0},
-    {"/index.html", "text/html; charset=utf-8", "<p>top</p>", 10},
-    {"/style.css", "text/css; charset=utf-8", "p{}", 3},
+    {"/a/index.html", "text/html; charset=utf-8", "<p>a</p>", 8, NULL, NULL},
+    {"/big.js", "text/javascript; charset=utf-8", big_body, sizeof(big_body) - 1, NULL, NULL},
+    {"/config.json", "application/json", NULL, 0, NULL, NULL},
+    {"/index.html", "text/html; charset=utf-8", "<p>top</p>", 10, NULL, NULL},
+    {"/style.css", "text/css; charset=utf-8", "p{}", 3, NULL, NULL},
 };
 
 static int start(void **state)

@@ -103,6 +103,27 @@ static void test_a_handshake_byte_by_byte(void **state)
     close_and_forget(fd);
 }
 
+/* A pong overtakes what waits, but not the answer to the handshake. */
+static void test_a_ping_behind_the_handshake(void **state)
+{
+    (void)state;
+    char head[1024], pong[16];
+    size_t len;
+    uint8_t bytes[1024];
+    const char *request = HANDSHAKE("/rt/canonical-1", "");
+    size_t at = strlen(request);
+    memcpy(bytes, request, at);
+    at += client_frame(bytes + at, 0x89, "early", 5);
+    int fd = client_connect(&h);
+    client_write(fd, bytes, at);
+    client_read_head(fd, head, sizeof(head));
+    assert_non_null(strstr(head, "HTTP/1.1 101 "));
+    assert_int_equal(client_read_frame(fd, pong, sizeof(pong), &len), 0x8A);
+    assert_int_equal(len, 5);
+    expect_command(&h, COMMAND_OPEN, NULL);
+    close_and_forget(fd);
+}
+
 static void test_half_a_frame_and_gone(void **state)
 {
     (void)state;
@@ -334,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_long_subprotocol_comes_back, start, stop),
         cmocka_unit_test_setup_teardown(test_frames_may_come_with_the_handshake, start, stop),
         cmocka_unit_test_setup_teardown(test_a_handshake_byte_by_byte, start, stop),
+        cmocka_unit_test_setup_teardown(test_a_ping_behind_the_handshake, start, stop),
         cmocka_unit_test_setup_teardown(test_half_a_frame_and_gone, start, stop),
         cmocka_unit_test_setup_teardown(test_names_are_not_used_twice, start, stop),
         cmocka_unit_test_setup_teardown(test_publish_reaches_members_only, start, stop),

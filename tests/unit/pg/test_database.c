@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The store against a real Postgres, as long as the road to it holds: order, messages, reads, the
- * site, sleeping, and what is said when something is set up wrongly. test_database_loss.c has the
- * rest. */
+/* The store against a real Postgres, as long as the road to it holds: order, messages, the site,
+ * sleeping, and what is said when something is set up wrongly. test_database_loss.c has the rest.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -165,106 +165,6 @@ static void test_stop_stores_what_is_pending(void **state)
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM herald.log"), 3000);
 }
 
-/* ---- reads ---- */
-
-static void read_and_wait(enum store_read_kind kind, const char *channel, uint32_t limit,
-                          struct str epoch, uint64_t since)
-{
-    struct store_query query = {kind, str_of(channel), limit, epoch, since, NULL, 1 << 20, 1000};
-    size_t before = bed->n_answers;
-    bed_read(bed, &query);
-    bed_wait(bed, &bed->n_answers, before + 1);
-    assert_false(bed->answer.is_failed);
-    assert_string_equal(bed->answer_epoch, bed->epoch);
-}
-
-static void test_reads(void **state)
-{
-    (void)state;
-    bed_start_plainly(bed);
-    bed_sql(bed, "SELECT herald.publish('r', to_jsonb(i)) FROM generate_series(1, 30) i");
-    bed_wait(bed, &bed->n_events, 30);
-    struct str epoch = str_of(bed->epoch);
-
-    read_and_wait(STORE_READ_HEAD, "r", 0, (struct str){0}, 0);
-    assert_int_equal(bed->answer.head, 30);
-    assert_int_equal(bed->answer.n_events, 0);
-
-    read_and_wait(STORE_READ_HEAD, "nobody", 0, (struct str){0}, 0);
-    assert_int_equal(bed->answer.head, 0);
-
-    read_and_wait(STORE_READ_LAST, "r", 7, (struct str){0}, 0);
-    assert_int_equal(bed->answer.n_events, 7);
-    assert_int_equal(bed->answer_events[0]->f.offset, 24);
-    assert_int_equal(bed->answer_events[6]->f.offset, 30);
-    assert_true(str_equals(bed->answer_events[6]->f.payload,
-                           STR("{\"data\":30,\"dbo_id\":0,\"row_id\":0}")));
-    assert_true(str_equals(bed->answer_events[6]->f.channel, STR("r")));
-
-    read_and_wait(STORE_READ_SINCE, "r", 9, epoch, 28);
-    assert_false(bed->answer.is_gap);
-    assert_int_equal(bed->answer.n_events, 2);
-    assert_int_equal(bed->answer_events[0]->f.offset, 29);
-    assert_int_equal(bed->answer.read_to, 30);
-
-    read_and_wait(STORE_READ_SINCE, "r", 9, epoch, 11);
-    assert_int_equal(bed->answer.n_events, 9);
-    assert_int_equal(bed->answer_events[0]->f.offset, 12);
-    assert_int_equal(bed->answer.read_to, 20);
-    assert_int_equal(bed->answer.head, 30);
-
-    read_and_wait(STORE_READ_SINCE, "r", 9, epoch, 30);
-    assert_false(bed->answer.is_gap);
-    assert_int_equal(bed->answer.n_events, 0);
-
-    const struct {
-        struct str epoch;
-        uint64_t since;
-    } gaps[] = {{STR("other"), 28}, {epoch, 31},      {epoch, UINT64_MAX},
-                {{"a\0b", 3}, 1},   {STR("\xC3"), 1}, {{0}, 1}};
-    for (size_t i = 0; i < sizeof(gaps) / sizeof(*gaps); i++) {
-        read_and_wait(STORE_READ_SINCE, "r", 9, gaps[i].epoch, gaps[i].since);
-        assert_true(bed->answer.is_gap);
-        assert_int_equal(bed->answer.n_events, 0);
-        assert_int_equal(bed->answer.head, 30);
-    }
-}
-
-static void test_many_reads_at_once(void **state)
-{
-    (void)state;
-    bed_start_plainly(bed);
-    struct store_query query = {.kind = STORE_READ_HEAD, .channel = STR("r")};
-    for (int i = 0; i < 1000; i++) {
-        bed_read(bed, &query);
-    }
-    bed_wait(bed, &bed->n_answers, 1000);
-    assert_false(bed->answer.is_failed);
-}
-
-static void test_reads_are_failed_when_it_ends(void **state)
-{
-    (void)state;
-    bed_start_plainly(bed);
-    cluster_down(false);
-    bed_wait(bed, &bed->n_down, 1);
-    struct store_query query = {.kind = STORE_READ_HEAD, .channel = STR("r")};
-    bed_read(bed, &query);
-    append_marked("room", 1, 1);
-    database_stop(bed->database, 50, (loop_fn *)loop_stop, bed->loop);
-    loop_run(bed->loop);
-    assert_int_equal(bed->n_answers, 1);
-    assert_true(bed->answer.is_failed);
-    assert_int_equal(bed->n_failed, 1);
-    bed_read(bed, &query);
-    assert_false(bed_append(bed, "room", STR("\"#2\""), 2));
-    database_free(bed->database);
-    bed->database = NULL;
-    assert_int_equal(bed->n_answers, 2);
-    assert_true(bed->answer.is_failed);
-    cluster_up();
-}
-
 /* ---- the site ---- */
 
 static void test_the_site_follows_its_version(void **state)
@@ -290,6 +190,37 @@ static void test_the_site_follows_its_version(void **state)
     bed_sql(bed, "SELECT herald.publish('x', '1')");
     bed_wait(bed, &bed->n_events, 1);
     assert_int_equal(bed->n_sites, 3);
+}
+
+static void test_orders_follow_their_site(void **state)
+{
+    (void)state;
+    bed_sql(bed, "SELECT herald.disconnect(1); SELECT herald.forget()"); /* of before we served */
+    bed_start_plainly(bed);
+    assert_int_equal(bed->n_orders, 0);
+    bed_sql(bed, "SELECT herald.disconnect(-12, '34', 's', 'room', 'no more')");
+    bed_wait(bed, &bed->n_orders, 1);
+    assert_int_equal(bed->order.kind, STORE_ORDER_DISCONNECT);
+    assert_true(bed->order.has_dbo_id);
+    assert_int_equal(bed->order.dbo_id, -12);
+    assert_string_equal(bed->order_row_id, "34");
+    assert_string_equal(bed->order_socket_id, "s");
+    assert_string_equal(bed->order_channel, "room");
+    assert_string_equal(bed->order.reason, "no more");
+    bed_sql(bed, "SELECT herald.disconnect(socket_id => 's')");
+    bed_wait(bed, &bed->n_orders, 2);
+    assert_false(bed->order.has_dbo_id || bed->order.row_id.ptr || bed->order.channel.ptr ||
+                 bed->order.reason);
+    bed_sql(bed, "BEGIN; SELECT herald.set_rule('chat/*', public_messaging => true);"
+                 " SELECT herald.disconnect(3); SELECT herald.forget('chat/*'); COMMIT");
+    bed_wait(bed, &bed->n_orders, 4);
+    assert_int_equal(bed->order.kind, STORE_ORDER_FORGET);
+    assert_string_equal(bed->order_channel, "chat/*");
+    bed_sql(bed, "SELECT herald.rotate_canonical()");
+    bed_wait(bed, &bed->n_sites, 5);
+    assert_int_equal(bed->n_orders, 4);
+    buf_text(&bed->trace);
+    assert_non_null(strstr(bed->trace.data, "SUSOSOSOOS"));
 }
 
 /* ---- sleeping ---- */
@@ -502,10 +433,8 @@ int main(void)
         TEST(test_a_poisoned_message_is_refused_alone),
         TEST(test_append_refuses_beyond_its_limit),
         TEST(test_stop_stores_what_is_pending),
-        TEST(test_reads),
-        TEST(test_many_reads_at_once),
-        TEST(test_reads_are_failed_when_it_ends),
         TEST(test_the_site_follows_its_version),
+        TEST(test_orders_follow_their_site),
         TEST(test_sleeps_and_is_woken_by_a_ring),
         TEST(test_late_commits_are_not_slept_through),
         TEST(test_looks_on_when_writers_never_ring),

@@ -213,6 +213,34 @@ static void test_sessions_killed_at_random(void **state)
     }
 }
 
+static void test_orders_given_meanwhile_are_told_once(void **state)
+{
+    (void)state;
+    start_proxied();
+    bed_sql(bed, "SELECT herald.disconnect(1)");
+    bed_wait(bed, &bed->n_orders, 1);
+    proxy_refuse(proxy, true);
+    bed_wait(bed, &bed->n_down, 1);
+    bed_sql(bed, "SELECT herald.disconnect(2)");
+    bed_sql(bed, "SELECT herald.disconnect(3)");
+    proxy_refuse(proxy, false);
+    bed_wait(bed, &bed->n_up, 2);
+    assert_int_equal(bed->n_orders, 3);
+    assert_int_equal(bed->order.dbo_id, 3);
+    for (int i = 0; i < 5; i++) {
+        bed_kill_server_backends(bed);
+        bed_wait(bed, &bed->n_up, (size_t)i + 3);
+    }
+    assert_int_equal(bed->n_orders, 3);
+    /* An answer that was cut: what it would have told is told by the next. */
+    proxy_set_trap(proxy, PROXY_TRAP_AFTER, "herald.site");
+    bed_sql(bed, "SELECT herald.disconnect(4)");
+    bed_wait(bed, &bed->n_orders, 4);
+    bed_sql(bed, "SELECT herald.disconnect(5)");
+    bed_wait(bed, &bed->n_orders, 5);
+    assert_int_equal(bed->order.dbo_id, 5);
+}
+
 static void test_reads_survive_a_lost_connection(void **state)
 {
     (void)state;
@@ -439,6 +467,7 @@ int main(void)
         TEST(test_many_commits_in_doubt),
         TEST(test_equal_messages_in_doubt_are_told_apart),
         TEST(test_sessions_killed_at_random),
+        TEST(test_orders_given_meanwhile_are_told_once),
         TEST(test_reads_survive_a_lost_connection),
         TEST(test_a_silent_network_is_noticed),
         TEST(test_a_server_that_accepts_and_says_nothing),

@@ -12,11 +12,22 @@
 #define FLAGS                                                                                      \
     "\"anonymous_clients\":true,\"public_messaging\":false,\"public_auth\":true,"                  \
     "\"private_messaging\":false,\"private_auth\":true,\"auth_channel\":false,\"presence\":true"
-#define RULE "{\"channel\":\"room/1\"," FLAGS ",\"message_history\":7}"
+#define NO_HOOKS                                                                                   \
+    "\"authorize\":null,\"on_join\":null,\"on_message\":null,\"on_leave\":null,\"on_connect\":"    \
+    "null,"                                                                                        \
+    "\"on_disconnect\":null"
+#define HOOKS                                                                                      \
+    "\"authorize\":\"a\",\"on_join\":\"b\",\"on_message\":\"public.c(text)\",\"on_leave\":\"d\","  \
+    "\"on_connect\":\"e\",\"on_disconnect\":\"f\""
+#define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_HOOKS ",\"message_history\":7}"
+#define SITE "\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[]"
+
+static struct site_orders orders;
 
 static struct site *load(const char *json)
 {
-    return site_load(str_of(json));
+    site_orders_release(&orders);
+    return site_load(str_of(json), &orders);
 }
 
 static void test_a_whole_site(void **state)
@@ -24,7 +35,8 @@ static void test_a_whole_site(void **state)
     (void)state;
     struct site *site =
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
-             ",{\"channel\":\"*\"," FLAGS ",\"message_history\":99999999999}],\"new\":[1]}");
+             ",{\"channel\":\"*\"," FLAGS "," HOOKS
+             ",\"message_history\":99999999999}],\"orders\":[],\"new\":[1]}");
     assert_non_null(site);
     assert_int_equal(site->version, 12);
     assert_true(site->is_enabled);
@@ -37,18 +49,56 @@ static void test_a_whole_site(void **state)
                 rule->presence);
     assert_false(rule->public_messaging || rule->private_messaging || rule->auth_channel);
     assert_int_equal(rule->message_history, 7);
-    assert_int_equal(site->rules[1].message_history, UINT32_MAX);
+    assert_null(rule->authorize);
+    assert_null(rule->on_disconnect);
+    rule = &site->rules[1];
+    assert_int_equal(rule->message_history, UINT32_MAX);
+    assert_string_equal(rule->authorize, "a");
+    assert_string_equal(rule->on_join, "b");
+    assert_string_equal(rule->on_message, "public.c(text)");
+    assert_string_equal(rule->on_leave, "d");
+    assert_string_equal(rule->on_connect, "e");
+    assert_string_equal(rule->on_disconnect, "f");
+    assert_int_equal(orders.n, 0);
     site_free(site);
 }
 
 static void test_an_empty_site(void **state)
 {
     (void)state;
-    struct site *site = load("{\"version\":0,\"enabled\":false,\"canonicals\":[],\"rules\":[]}");
+    struct site *site = load("{\"version\":0,\"enabled\":false,\"canonicals\":[],\"rules\":[],"
+                             "\"orders\":[]}");
     assert_non_null(site);
     assert_false(site->is_enabled);
     assert_int_equal(site->n_rules, 0);
     site_free(site);
+}
+
+static void test_orders(void **state)
+{
+    (void)state;
+    struct site *site =
+        load("{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":-12,\"row_id\":\"34\","
+             "\"socket_id\":\"s\",\"channel\":\"room\",\"reason\":\"no more\"},"
+             "{\"kind\":\"disconnect\",\"dbo_id\":null,\"row_id\":null,\"socket_id\":\"s\","
+             "\"channel\":null,\"reason\":null},{\"kind\":\"forget\",\"channel\":null}]}");
+    assert_non_null(site);
+    assert_int_equal(orders.n, 3);
+    const struct store_order *order = &orders.items[0];
+    assert_int_equal(order->kind, STORE_ORDER_DISCONNECT);
+    assert_true(order->has_dbo_id);
+    assert_int_equal(order->dbo_id, -12);
+    assert_true(str_equals(order->row_id, STR("34")) && str_equals(order->channel, STR("room")));
+    assert_string_equal(order->reason, "no more");
+    order = &orders.items[1];
+    assert_false(order->has_dbo_id);
+    assert_true(str_equals(order->socket_id, STR("s")));
+    assert_true(!order->row_id.ptr && !order->channel.ptr && !order->reason);
+    order = &orders.items[2];
+    assert_int_equal(order->kind, STORE_ORDER_FORGET);
+    assert_null(order->channel.ptr);
+    site_free(site);
+    site_orders_release(&orders);
 }
 
 static void test_what_is_no_site(void **state)
@@ -59,23 +109,32 @@ static void test_what_is_no_site(void **state)
         "null",
         "[]",
         "{",
-        "{\"enabled\":true,\"canonicals\":[],\"rules\":[]}",
-        "{\"version\":-1,\"enabled\":true,\"canonicals\":[],\"rules\":[]}",
-        "{\"version\":1.5,\"enabled\":true,\"canonicals\":[],\"rules\":[]}",
-        "{\"version\":1,\"enabled\":1,\"canonicals\":[],\"rules\":[]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":null,\"rules\":[]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":[\"a\",2],\"rules\":[]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":{}}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[" RULE ",{}]}",
+        "{\"enabled\":true,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
+        "{\"version\":-1,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
+        "{\"version\":1.5,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
+        "{\"version\":1,\"enabled\":1,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":null,\"rules\":[],\"orders\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[\"a\",2],\"rules\":[],\"orders\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":{},\"orders\":[]}",
+        "{" SITE "}",
+        "{" SITE ",\"orders\":null}",
+        "{" SITE ",\"orders\":[{\"kind\":\"else\"}]}",
+        "{" SITE ",\"orders\":[{\"kind\":\"forget\",\"channel\":1}]}",
+        "{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":\"12\"}]}",
+        "{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":2147483648}]}",
+        "{" SITE ",\"orders\":[{\"kind\":\"forget\",\"channel\":null},7]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[" RULE ",{}],\"orders\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{" FLAGS
-        ",\"message_history\":7}]}",
+        ",\"message_history\":7}],\"orders\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
-        "}]}",
+        "," NO_HOOKS "}],\"orders\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
+        ",\"message_history\":7}],\"orders\":[]}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         assert_null(load(texts[i]));
     }
-    assert_null(site_load((struct str){0}));
+    assert_null(site_load((struct str){0}, &orders));
 }
 
 int main(void)
@@ -83,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_site),
         cmocka_unit_test(test_an_empty_site),
+        cmocka_unit_test(test_orders),
         cmocka_unit_test(test_what_is_no_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

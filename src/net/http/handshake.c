@@ -9,7 +9,7 @@
  *
  * Lengths and characters are checked here, before anybody parses: a token is visible ASCII on every
  * road, so it can also be handed to the database as text. */
-#include "net/handshake.h"
+#include "net/http/handshake.h"
 
 #include <assert.h>
 #include <string.h>

@@ -10,7 +10,7 @@
  * name. Rows that come later are fanned out later, and so reach whoever was attached in time.
  *
  * Frames are kept with their rows: a thousand sessions that missed the same events share them. */
-#include "core/hub/recent.h"
+#include "core/recent.h"
 
 #include <assert.h>
 #include <stdlib.h>

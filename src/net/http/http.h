@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The answer to a request head: an upgrade, or a plain answer after which the connection ends. */
-#ifndef HERALD_NET_HTTP_H
-#define HERALD_NET_HTTP_H
+#ifndef HERALD_NET_HTTP_HTTP_H
+#define HERALD_NET_HTTP_HTTP_H
 
 #include "net/net.h"
 #include "net/socket.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The log's newest rows, kept in memory so that a crowd that comes back at once is not a crowd at
  * the database. Hub thread only. */
-#ifndef HERALD_CORE_HUB_RECENT_H
-#define HERALD_CORE_HUB_RECENT_H
+#ifndef HERALD_CORE_RECENT_H
+#define HERALD_CORE_RECENT_H
 
 #include "base/hash.h"
 #include "core/event.h"

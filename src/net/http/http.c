@@ -7,14 +7,16 @@
  *
  * Pages carry an ETag and no-cache: a browser asks each time and mostly gets 304, so a new build is
  * seen at once. The client module may be imported by pages of other origins. */
-#include "net/http.h"
+#include "net/http/http.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "net/handshake.h"
+#include "net/http/addresses.h"
+#include "net/http/admission.h"
+#include "net/http/handshake.h"
 #include "net/worker.h"
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
@@ -75,10 +77,17 @@ static void answer_text(struct socket *socket, const struct http_head *head, uin
 
 /* ---- the upgrade ---- */
 
-/* Why new sessions are not taken now, or NULL. */
-static const char *refusal(const struct worker *worker)
+static void count_refusal(const struct socket *socket, unsigned reason)
 {
+    metrics_count(socket->worker->counts, METRIC_REFUSALS + reason);
+}
+
+/* Why new sessions are not taken now, or NULL. *cell is what to count then. */
+static const char *refusal(const struct worker *worker, unsigned *cell)
+{
+    *cell = METRIC_REFUSAL_NOT_READY;
     if (worker->is_stopping) {
+        *cell = METRIC_REFUSAL_STOPPING;
         return "the server is stopping";
     }
     if (!worker->gate) {
@@ -87,6 +96,7 @@ static const char *refusal(const struct worker *worker)
     if (!worker->gate->is_ready) {
         return worker->gate->reason;
     }
+    *cell = METRIC_REFUSAL_SWITCHED_OFF;
     return worker->gate->is_enabled ? NULL : "realtime is switched off";
 }
 
@@ -127,28 +137,65 @@ static void answer_refused(struct socket *socket, const struct http_head *head, 
     free(text);
 }
 
+/* False: there are too many from its address, and it was told so (RFC 6585, 4). */
+static bool is_admitted(struct socket *socket, const struct http_head *head)
+{
+    struct metrics_block *counts = socket->worker->counts;
+    switch (admission_enter(socket, head)) {
+    case ADMISSION_GRANTED:
+        return true;
+    case ADMISSION_RATE:
+        count_refusal(socket, METRIC_REFUSAL_ADDRESS_RATE);
+        metrics_count(counts, METRIC_LIMITS + METRIC_LIMIT_ADDRESS_HANDSHAKES);
+        answer_text(socket, head, 429, RETRY_AFTER, "too many handshakes from your address\n");
+        return false;
+    case ADMISSION_SESSIONS:
+        count_refusal(socket, METRIC_REFUSAL_ADDRESS_SESSIONS);
+        metrics_count(counts, METRIC_LIMITS + METRIC_LIMIT_ADDRESS_SESSIONS);
+        answer_text(socket, head, 429, RETRY_AFTER, "too many sessions from your address\n");
+        return false;
+    }
+    return false;
+}
+
 /* The token is looked at last: who is turned away anyway costs no signature. */
 static struct command *upgrade(struct socket *socket, const struct http_head *head,
                                struct str canonical)
 {
     const struct worker *worker = socket->worker;
     const struct net_options *options = &worker->shared->options;
-    const char *reason = refusal(worker);
+    unsigned cell;
+    const char *reason = refusal(worker, &cell);
     if (reason) {
+        count_refusal(socket, cell);
         answer_unavailable(socket, head, reason);
         return NULL;
     }
     if (!site_gate_has(worker->gate, canonical)) {
+        count_refusal(socket, METRIC_REFUSAL_CANONICAL);
         answer_text(socket, head, 404, NULL, "no such canonical\n");
         return NULL;
     }
+    if (!admission_has_origin(options->limits.origins, head)) {
+        count_refusal(socket, METRIC_REFUSAL_ORIGIN);
+        answer_text(socket, head, 403, NULL, "this origin may not connect\n");
+        return NULL;
+    }
+    if (!is_admitted(socket, head)) {
+        return NULL;
+    }
     if (!take_place(socket)) {
+        admission_leave(socket);
+        count_refusal(socket, METRIC_REFUSAL_SESSIONS);
+        metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_SESSIONS);
         answer_unavailable(socket, head, "too many sessions");
         return NULL;
     }
     struct command *open = handshake_command(options, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
+        admission_leave(socket);
+        count_refusal(socket, METRIC_REFUSAL_TOKEN);
         answer_refused(socket, head, open->why);
         command_free(open);
         return NULL;
@@ -156,6 +203,8 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
     struct buf bytes = {0};
     http_accept(&bytes, head);
     push_bytes(socket, &bytes);
+    /* Now: the pong for a ping in the same packet would overtake it in the queue. */
+    output_write_now(socket);
     return open;
 }
 
@@ -181,7 +230,8 @@ static void answer_health(struct socket *socket, const struct http_head *head)
 
 static void answer_ready(struct socket *socket, const struct http_head *head)
 {
-    const char *reason = refusal(socket->worker);
+    unsigned ignored;
+    const char *reason = refusal(socket->worker, &ignored);
     struct buf json = {0};
     if (reason) {
         buf_literal(&json, "{\"status\":\"unavailable\",\"reason\":");
@@ -255,6 +305,31 @@ static void answer_page(struct socket *socket, const struct http_head *head,
     free(tag);
 }
 
+/* Behind a proxy on this machine everybody seems to be local; but a proxy says that it is one. */
+static bool may_see_metrics(const struct socket *socket, const struct http_head *head)
+{
+    enum net_metrics shown = socket->worker->shared->options.shows_metrics;
+    return shown == NET_METRICS_ON ||
+           (shown == NET_METRICS_LOOPBACK && admission_is_local(socket, head));
+}
+
+static void answer_metrics(struct socket *socket, const struct http_head *head)
+{
+    struct metrics *metrics = socket->worker->shared->options.metrics;
+    struct buf text = {0};
+    if (!metrics || !may_see_metrics(socket, head)) {
+        answer_text(socket, head, 404, NULL, "not found\n");
+        return;
+    }
+    metrics_write(metrics, &text);
+    answer(socket, head,
+           &(struct http_answer){.status = 200,
+                                 .content_type = METRICS_CONTENT_TYPE,
+                                 .extra_headers = NO_STORE,
+                                 .body = {text.data, text.len}});
+    buf_release(&text);
+}
+
 static int compare_path(const void *key, const void *element)
 {
     const struct net_page *page = element;
@@ -309,6 +384,9 @@ static void answer_path(struct socket *socket, const struct http_head *head)
 struct command *http_respond(struct socket *socket, const struct http_head *head)
 {
     if (head->status != 0) {
+        count_refusal(socket, head->status == 414 || head->status == 431
+                                  ? METRIC_REFUSAL_HEAD_SIZE
+                                  : METRIC_REFUSAL_BAD_REQUEST);
         struct buf bytes = {0};
         http_answer_bad(&bytes, head);
         push_answer(socket, &bytes);
@@ -318,6 +396,7 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     if (is_realtime && head->is_upgrade) {
         return upgrade(socket, head, (struct str){head->path.ptr + 4, head->path.len - 4});
     }
+    metrics_count(socket->worker->counts, METRIC_HTTP_REQUESTS);
     if (is_realtime) {
         answer_text(socket, head, 426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
                     "this is for WebSockets\n");
@@ -325,6 +404,8 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
         answer_health(socket, head);
     } else if (str_equals(head->path, STR("/ready"))) {
         answer_ready(socket, head);
+    } else if (str_equals(head->path, STR("/metrics"))) {
+        answer_metrics(socket, head);
     } else if (head->is_upgrade) {
         answer_text(socket, head, 404, NULL, "WebSockets are at /rt/\n");
     } else {
@@ -335,6 +416,7 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
 
 void http_respond_timeout(struct socket *socket)
 {
+    count_refusal(socket, METRIC_REFUSAL_TIMEOUT);
     struct buf bytes = {0};
     http_answer(&bytes, &(struct http_answer){.status = 408, .body = STR("too slow\n")});
     push_answer(socket, &bytes);

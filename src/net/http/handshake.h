@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Who asks for a session: the token of a handshake. */
-#ifndef HERALD_NET_HANDSHAKE_H
-#define HERALD_NET_HANDSHAKE_H
+#ifndef HERALD_NET_HTTP_HANDSHAKE_H
+#define HERALD_NET_HTTP_HANDSHAKE_H
 
 #include "core/command.h"
 #include "net/net.h"

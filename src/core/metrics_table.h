@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The table of all metrics, and of their labels' values in the order of the cells.
+ *
+ * X(ID, name without "pgherald_", type, label or NONE, number of cells, help). A COUNTER only
+ * grows, a GAUGE is summed over the threads, of a GREATEST the greatest of the threads counts. */
+#ifndef HERALD_CORE_METRICS_TABLE_H
+#define HERALD_CORE_METRICS_TABLE_H
+
+#include "core/error_code.h"
+
+/* Why a handshake was refused, with the status of its answer. */
+#define METRIC_REFUSAL_VALUES(X)                                                                   \
+    X(BAD_REQUEST, "bad_request")           /* 400 and its like */                                 \
+    X(TOKEN, "token")                       /* 401 */                                              \
+    X(ORIGIN, "origin")                     /* 403 */                                              \
+    X(CANONICAL, "canonical")               /* 404 */                                              \
+    X(TIMEOUT, "timeout")                   /* 408, or cut without a word */                       \
+    X(HEAD_SIZE, "head_size")               /* 414, 431 */                                         \
+    X(ADDRESS_RATE, "address_rate")         /* 429 */                                              \
+    X(ADDRESS_SESSIONS, "address_sessions") /* 429 */                                              \
+    X(SESSIONS, "sessions")                 /* 503 */                                              \
+    X(SOCKETS, "sockets")                   /* 503, unread */                                      \
+    X(NOT_READY, "not_ready")               /* 503: the database */                                \
+    X(SWITCHED_OFF, "switched_off")         /* 503 */                                              \
+    X(STOPPING, "stopping")                 /* 503 */
+
+#define METRIC_FRAME_VALUES(X)                                                                     \
+    X(TEXT, "text") X(PING, "ping") X(PONG, "pong") X(CLOSE, "close") X(INVALID, "invalid")
+
+#define METRIC_MESSAGE_VALUES(X)                                                                   \
+    X(EPHEMERAL, "ephemeral") X(DURABLE, "durable") X(PRIVATE, "private") X(DROPPED, "dropped")
+
+/* The limits that a client can run into; the option that sets each has about the same name. */
+#define METRIC_LIMIT_VALUES(X)                                                                     \
+    X(SESSION_MESSAGES, "session_messages")                                                        \
+    X(SESSION_JOINS, "session_joins")                                                              \
+    X(SESSION_BYTES, "session_bytes")                                                              \
+    X(SESSION_CHANNELS, "session_channels")                                                        \
+    X(SESSION_HELD, "session_held")                                                                \
+    X(SESSION_INVALID, "session_invalid")                                                          \
+    X(FRAME_BYTES, "frame_bytes")                                                                  \
+    X(USER_SESSIONS, "user_sessions")                                                              \
+    X(ADDRESS_SESSIONS, "address_sessions")                                                        \
+    X(ADDRESS_HANDSHAKES, "address_handshakes")                                                    \
+    X(CHANNEL_MEMBERS, "channel_members")                                                          \
+    X(CHANNEL_MESSAGES, "channel_messages")                                                        \
+    X(CHANNELS, "channels")                                                                        \
+    X(SESSIONS, "sessions")                                                                        \
+    X(HELD_BYTES, "held_bytes")                                                                    \
+    X(PARTIAL_BYTES, "partial_bytes")                                                              \
+    X(APPEND_BYTES, "append_bytes")                                                                \
+    X(OUTQUEUE, "outqueue")                                                                        \
+    X(OUTQUEUE_SOFT, "outqueue_soft")                                                              \
+    X(OUTQUEUE_TOTAL, "outqueue_total")                                                            \
+    X(ACCEPT_RATE, "accept_rate")                                                                  \
+    X(TRANSIT_BYTES, "transit_bytes")
+
+#define METRIC_CALL_VALUES(X) X(DONE, "done") X(REFUSED, "refused") X(FAILED, "failed")
+#define METRIC_VERDICT_VALUES(X)                                                                   \
+    X(ACCEPTED, "accepted") X(REFUSED, "refused") X(EXPIRED, "expired") X(OPAQUE, "opaque")
+#define METRIC_FETCH_VALUES(X) X(DONE, "done") X(FAILED, "failed")
+#define METRIC_ACCEPT_FAILURE_VALUES(X) X(DESCRIPTORS, "descriptors") X(OTHER, "other")
+
+/* What RFC 6455 and this server close with; all others are one. */
+#define METRIC_CLOSE_VALUES(X)                                                                     \
+    X(1000)                                                                                        \
+    X(1001) X(1002) X(1003) X(1005) X(1007) X(1008) X(1009) X(1011) X(1012) X(1013) X(4000) X(4401)
+
+#define METRIC_VALUE(id, text) METRIC_REFUSAL_##id,
+enum { METRIC_REFUSAL_VALUES(METRIC_VALUE) METRIC_N_REFUSALS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_FRAME_##id,
+enum { METRIC_FRAME_VALUES(METRIC_VALUE) METRIC_N_FRAMES };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_MESSAGE_##id,
+enum { METRIC_MESSAGE_VALUES(METRIC_VALUE) METRIC_N_MESSAGES };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_LIMIT_##id,
+enum { METRIC_LIMIT_VALUES(METRIC_VALUE) METRIC_N_LIMITS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_CALL_##id,
+enum { METRIC_CALL_VALUES(METRIC_VALUE) METRIC_N_CALLS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_VERDICT_##id,
+enum { METRIC_VERDICT_VALUES(METRIC_VALUE) METRIC_N_VERDICTS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_FETCH_##id,
+enum { METRIC_FETCH_VALUES(METRIC_VALUE) METRIC_N_FETCHES };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_ACCEPT_FAILURE_##id,
+enum { METRIC_ACCEPT_FAILURE_VALUES(METRIC_VALUE) METRIC_N_ACCEPT_FAILURES };
+#undef METRIC_VALUE
+#define METRIC_VALUE(code) METRIC_CLOSE_##code,
+enum { METRIC_CLOSE_VALUES(METRIC_VALUE) METRIC_CLOSE_OTHER, METRIC_N_CLOSES };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, wire, text) METRIC_ERROR_##id,
+enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
+#undef METRIC_VALUE
+
+#define METRICS(X)                                                                                 \
+    /* connections */                                                                              \
+    X(SOCKETS, "sockets", GAUGE, NONE, 1, "Open connections, sessions among them.")                \
+    X(SESSIONS, "sessions", GAUGE, NONE, 1, "Open sessions.")                                      \
+    X(ACCEPTS, "accepts_total", COUNTER, NONE, 1, "Connections that were accepted.")               \
+    X(ACCEPT_FAILURES, "accept_failures_total", COUNTER, REASON_ACCEPT, METRIC_N_ACCEPT_FAILURES,  \
+      "Connections that could not be accepted: no file descriptor was left, or another reason.")   \
+    X(TLS_HANDSHAKES, "tls_handshakes_total", COUNTER, NONE, 1, "TLS handshakes that succeeded.")  \
+    X(TLS_FAILURES, "tls_failures_total", COUNTER, NONE, 1,                                        \
+      "TLS connections that ended before anything was said in them.")                              \
+    X(HTTP_REQUESTS, "http_requests_total", COUNTER, NONE, 1,                                      \
+      "Plain HTTP requests that were answered, with whatever status.")                             \
+    X(HANDSHAKES, "handshakes_accepted_total", COUNTER, NONE, 1,                                   \
+      "WebSocket handshakes that became a session.")                                               \
+    X(REFUSALS, "handshakes_refused_total", COUNTER, REASON_REFUSAL, METRIC_N_REFUSALS,            \
+      "Connections that did not become a session, by reason.")                                     \
+    X(CLOSES, "closes_total", COUNTER, CODE_CLOSE, METRIC_N_CLOSES,                                \
+      "Sessions that were closed by a close frame, ours or the client's, by its code.")            \
+    X(PINGS_MISSED, "pings_missed_total", COUNTER, NONE, 1,                                        \
+      "Pings that nothing was heard after in time.")                                               \
+    X(SILENT, "silent_sessions_total", COUNTER, NONE, 1,                                           \
+      "Sessions that were cut because nothing was heard of them.")                                 \
+    /* in */                                                                                       \
+    X(FRAMES_RECEIVED, "frames_received_total", COUNTER, KIND_FRAME, METRIC_N_FRAMES,              \
+      "What clients sent: whole text messages, control frames, violations of the protocol.")       \
+    X(BYTES_RECEIVED, "received_bytes_total", COUNTER, NONE, 1, "Bytes that sessions sent.")       \
+    X(PARTIAL_BYTES, "partial_bytes", GAUGE, NONE, 1,                                              \
+      "Bytes of messages that have not come whole yet.")                                           \
+    X(READING_PAUSES, "reading_pauses_total", COUNTER, NONE, 1,                                    \
+      "Times that a worker stopped reading because the hub or the workers were behind.")           \
+    X(INTAKE_BYTES, "intake_bytes", GAUGE, NONE, 1,                                                \
+      "Bytes of commands that wait for the hub in its mailbox.")                                   \
+    X(INTAKE, "intake_commands", GAUGE, NONE, 1, "Commands that wait for the hub in its mailbox.") \
+    X(HELD, "held_commands", GAUGE, NONE, 1,                                                       \
+      "Commands that wait because an earlier one of their session waits.")                         \
+    X(HELD_BYTES, "held_bytes", GAUGE, NONE, 1, "Bytes of these.")                                 \
+    X(MESSAGES, "messages_total", COUNTER, KIND_MESSAGE, METRIC_N_MESSAGES,                        \
+      "Clients' messages that were allowed; `dropped` ones by the rule's function.")               \
+    X(JOINS, "joins_total", COUNTER, NONE, 1, "Joins that were acknowledged.")                     \
+    X(RESUMES, "resumes_total", COUNTER, NONE, 1, "Joins that resumed without a gap.")             \
+    X(GAPS, "gaps_total", COUNTER, NONE, 1, "Joins that wanted to resume and got a gap.")          \
+    X(HISTORIES, "histories_total", COUNTER, NONE, 1, "Histories that were asked for and sent.")   \
+    X(REPLAYED, "replayed_events_total", COUNTER, NONE, 1,                                         \
+      "Missed events that were sent to sessions that came back.")                                  \
+    X(MEMORY_ANSWERS, "memory_answers_total", COUNTER, NONE, 1,                                    \
+      "Joins that resume, and histories, that were answered without a read.")                      \
+    X(MEMORY_ROWS, "memory_rows", GAUGE, NONE, 1,                                                  \
+      "Newest events of the log that are kept in memory (recent-rows).")                           \
+    X(MEMORY_BYTES, "memory_bytes", GAUGE, NONE, 1, "Their size (recent-bytes).")                  \
+    X(READS_QUEUED, "reads_queued", GAUGE, NONE, 1,                                                \
+      "Joins, histories and replays that wait for their turn to read.")                            \
+    X(ERRORS, "errors_total", COUNTER, CODE_ERROR, METRIC_N_ERRORS,                                \
+      "Error frames that were sent, by code.")                                                     \
+    X(LIMITS, "limits_total", COUNTER, LIMIT, METRIC_N_LIMITS,                                     \
+      "Times that a limit was reached, by limit.")                                                 \
+    /* out */                                                                                      \
+    X(CHANNELS, "channels", GAUGE, NONE, 1, "Channels that have members.")                         \
+    X(SUBSCRIPTIONS, "subscriptions", GAUGE, NONE, 1, "Sessions in channels.")                     \
+    X(PRESENCE_MEMBERS, "presence_members", GAUGE, NONE, 1,                                        \
+      "Members listed in channels with presence.")                                                 \
+    X(EVENTS, "events_total", COUNTER, NONE, 1,                                                    \
+      "Durable events that came from the log: changes, publishes and messages.")                   \
+    X(DELIVERIES, "deliveries_total", COUNTER, NONE, 1, "Frames that were queued for a session.")  \
+    X(BYTES_SENT, "sent_bytes_total", COUNTER, NONE, 1, "Bytes that were written.")                \
+    X(WRITES, "writes_total", COUNTER, NONE, 1, "System calls that wrote them, at least.")         \
+    X(ORDERS, "orders_waiting", GAUGE, NONE, 1,                                                    \
+      "Orders of the hub that wait for a worker (a frame for a channel is one).")                  \
+    X(FRAME_BYTES, "frames_bytes", GAUGE, NONE, 1,                                                 \
+      "Memory of all frames that somebody has yet to be sent, each counted once.")                 \
+    X(OUTQUEUE_BYTES, "outqueue_bytes", GAUGE, NONE, 1,                                            \
+      "Unsent bytes over all sessions, each session's counted; looked at once a second.")          \
+    X(OUTQUEUE_MAX, "outqueue_max_bytes", GREATEST, NONE, 1,                                       \
+      "Unsent bytes of the session that has most of them; looked at once a second.")               \
+    /* the database */                                                                             \
+    X(DATABASE_UP, "database_up", GAUGE, NONE, 1, "1 while the road to the database is up.")       \
+    X(DATABASE_DOWNS, "database_downs_total", COUNTER, NONE, 1,                                    \
+      "Times that the road to the database was lost.")                                             \
+    X(EPOCH_CHANGES, "epoch_changes_total", COUNTER, NONE, 1,                                      \
+      "Times that positions became void and all sessions were closed.")                            \
+    X(LOG_ID, "log_newest_id", GAUGE, NONE, 1, "The newest event of the log that was delivered.")  \
+    X(BATCHES, "sequencer_batches_total", COUNTER, NONE, 1,                                        \
+      "Transactions that looked into the outbox.")                                                 \
+    X(BATCH_ROWS, "sequencer_rows_total", COUNTER, NONE, 1, "Events that they put into the log.")  \
+    X(APPENDS, "appends_waiting", GAUGE, NONE, 1, "Messages that wait for the log.")               \
+    X(APPEND_BYTES, "appends_waiting_bytes", GAUGE, NONE, 1, "Bytes of these.")                    \
+    X(READS, "reads_waiting", GAUGE, NONE, 1, "Reads of channels that are under way.")             \
+    X(READS_DONE, "reads_total", COUNTER, CALL, METRIC_N_CALLS,                                    \
+      "Reads of channels that were answered.")                                                     \
+    X(OUTBOX_ROWS, "outbox_rows", GAUGE, NONE, 1,                                                  \
+      "Changes that wait in the outbox; looked at every ten seconds, as the next two.")            \
+    X(OUTBOX_BYTES, "outbox_bytes", GAUGE, NONE, 1, "Bytes of these.")                             \
+    X(OUTBOX_AGE, "outbox_age_seconds", GAUGE, NONE, 1, "Age of the oldest of these.")             \
+    X(HOOK_CALLS, "hook_calls_total", COUNTER, CALL, METRIC_N_CALLS,                               \
+      "Calls of rules' functions, by how they ended.")                                             \
+    X(HOOKS_WAITING, "hook_calls_waiting", GAUGE, NONE, 1, "Calls that wait for a connection.")    \
+    X(HOOKS_RUNNING, "hook_calls_running", GAUGE, NONE, 1, "Calls that are in the database.")      \
+    X(AUTHORIZE_HITS, "authorize_cache_hits_total", COUNTER, NONE, 1,                              \
+      "Answers of authorize functions that were still known.")                                     \
+    /* tokens */                                                                                   \
+    X(TOKENS, "tokens_total", COUNTER, VERDICT, METRIC_N_VERDICTS,                                 \
+      "Tokens that were checked, by verdict; `opaque` ones are for the database.")                 \
+    X(TOKEN_OPERATIONS, "token_operations_total", COUNTER, NONE, 1,                                \
+      "Signatures verified and keys used to decrypt.")                                             \
+    X(TOKEN_KEYS, "token_keys", GAUGE, NONE, 1, "Keys for tokens that are in force.")              \
+    X(JWKS_FETCHES, "jwks_fetches_total", COUNTER, FETCH, METRIC_N_FETCHES,                        \
+      "Fetches of the JWK set, by how they ended.")                                                \
+    /* the process */                                                                              \
+    X(WORKERS, "workers", GAUGE, NONE, 1, "Threads that own sockets.")                             \
+    X(START_TIME, "start_time_seconds", GAUGE, NONE, 1,                                            \
+      "When the process started, in seconds since 1970.")
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Whether a handshake may become a session as far as its origin and its address are concerned. */
+#ifndef HERALD_NET_HTTP_ADMISSION_H
+#define HERALD_NET_HTTP_ADMISSION_H
+
+#include "net/http/addresses.h"
+#include "net/socket.h"
+#include "proto/http_head.h"
+
+/* The Origin header against the option's list; NULL: any. */
+bool admission_has_origin(const char *origins, const struct http_head *head);
+/* Counts the handshake, and the session to be, against its address. */
+enum admission admission_enter(struct socket *socket, const struct http_head *head);
+void admission_leave(struct socket *socket); /* the session ends, or did not come to be */
+/* Somebody on this machine asks for himself. */
+bool admission_is_local(const struct socket *socket, const struct http_head *head);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: PostgreSQL
+// Our C programs: the load generator, the writer, and the bare servers.
+import assert from 'node:assert/strict';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Process } from '../../integration/lib/process.js';
+import { SECOND } from '../../integration/lib/wait.js';
+
+const top = fileURLToPath(new URL('../../..', import.meta.url));
+const programs = resolve(process.env.BENCH_PROGRAMS ?? join(top, 'build/release/bench'));
+const LIMIT = 180 * SECOND;
+
+export const program = (name) => join(programs, name);
+
+function flagsOf(options) {
+    return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
+async function result(child) {
+    const { code } = await child.end(LIMIT);
+    const line = child.stdout.trim().split('\n').pop();
+    assert.equal(code, 0, `${child.name} failed: ${child.stderr}\n${child.stdout}`);
+    const values = JSON.parse(line);
+    const { lost = 0, duplicated = 0, reordered = 0, gaps = 0, failed = 0, wrong_lists = 0 } = values;
+    values.errors = lost + duplicated + reordered + gaps + failed + wrong_lists;
+    return values;
+}
+
+// target: { port, dialect, pid, canonical }, a running server. Resolves with the figures.
+export function load(scenario, target, options) {
+    const { port, dialect, pid, canonical = '' } = target;
+    const child = new Process(program(target.load ?? 'load'), [
+        scenario, ...flagsOf({ port, dialect, pid, canonical, 'db-pid': target.databasePid ?? 0, ...options }),
+    ]);
+    child.name = `load ${scenario}`;
+    return result(child);
+}
+
+// As load('listen', …), but resolves when all clients have joined: `finished` is the promise of the figures.
+export async function listen(target, options) {
+    const { port, dialect, pid, canonical = '' } = target;
+    const child = new Process(program('load'), [
+        'listen', ...flagsOf({ port, dialect, pid, canonical, 'db-pid': target.databasePid ?? 0, ...options }),
+    ]);
+    child.name = 'load listen';
+    const finished = result(child);
+    finished.catch(() => {});
+    await child.says(/^joined$/m, { stream: 'stdout', deadlineMs: 60 * SECOND });
+    return { finished };
+}
+
+// Rows into a table; resolves with what the application saw.
+export function write(url, { table, connections, rowsEach, rowsPerInsert = 1, rate = 0, commits }) {
+    const args = [url, table, connections, rowsEach, rowsPerInsert, rate, ...(commits ? [commits] : [])];
+    return result(new Process(program('writer'), args.map(String)));
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: PostgreSQL
+// Lies for the run to catch: each changes one function of the schema in the way of a plausible mistake. CHAOS_MUTATION=NAME
+// installs one. prove.js (make chaos-proof) runs them all, each with the faults that bring it out, and wants it found.
+export const MUTATIONS = {
+    // New is what has a higher id than anything that was seen: rows that commit late are never read.
+    order: {
+        finds: 'lost', faults: 'server killed (',
+        of: 'herald.difference',
+        from: 'WHERE pg_catalog.pg_visible_in_snapshot(o.xid, now_visible)',
+        to: `WHERE pg_catalog.pg_visible_in_snapshot(o.xid, now_visible) AND o.id >
+             (SELECT coalesce(max(s.id), 0) FROM herald.outbox s WHERE pg_catalog.pg_visible_in_snapshot(s.xid, done))`,
+    },
+    // Two neighbours change places.
+    swap: {
+        finds: 'reordered', faults: 'server killed (',
+        of: 'herald.difference', from: 'SELECT o.id, o.xid', to: 'SELECT o.id # 1, o.xid',
+    },
+    // A resume leaves out the first event that was missed.
+    resume: {
+        finds: 'silent gap', faults: 'server killed (',
+        of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_seq END', to: 'CASE WHEN NOT gap THEN since_seq + 1 END',
+    },
+    // A batch whose COMMIT was in doubt is always sent again.
+    doubt: {
+        finds: 'duplicated', faults: 'COMMIT',
+        of: 'herald.find_batch', from: 'c.batch = find_batch.batch', to: 'false',
+    },
+    // Whatever was restored or promoted, the epoch stays.
+    epoch: {
+        finds: 'shown without a commit', faults: 'failover',
+        of: 'herald.open', from: "s.issued_on = here AND NOT is_set_back AND (is_canary_ours OR is_canary_gone AND seen IS NOT NULL)",
+        to: 'true',
+    },
+};
+
+export const mutation = process.env.CHAOS_MUTATION || null;
+
+export async function mutate(database) {
+    const { of, from, to } = MUTATIONS[mutation] ?? (() => {
+        throw new Error(`CHAOS_MUTATION=${mutation} is not one of: ${Object.keys(MUTATIONS).join(' ')}`);
+    })();
+    const rows = await database.query(
+        'SELECT pg_get_functiondef(p.oid) AS text FROM pg_proc p WHERE p.oid::regproc::text = $1', [of]);
+    if (rows.length !== 1 || rows[0].text.split(from).length !== 2) {
+        throw new Error(`the mutation ${mutation} does not find what it changes in ${of}`);
+    }
+    await database.query(rows[0].text.replace(from, () => to));
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: PostgreSQL
+// PgBouncer in transaction mode before a port of Postgres: its sessions are shared, and outlive their clients.
+import { chownSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Process, freePort, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
+
+export class Pooler {
+    static async start(target) {
+        const pooler = new Pooler();
+        pooler.directory = temporaryDirectory('pooler', unprivileged);
+        pooler.port = await freePort();
+        pooler.file = join(pooler.directory, 'pgbouncer.ini');
+        writeFileSync(pooler.file, [
+            '[databases]', `* = host=127.0.0.1 port=${target} user=herald_server`,
+            '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${pooler.port}`, 'unix_socket_dir =', 'auth_type = any',
+            'pool_mode = transaction', 'server_login_retry = 1', '',
+        ].join('\n'));
+        if (unprivileged.uid !== undefined) {
+            chownSync(pooler.file, unprivileged.uid, unprivileged.gid);
+        }
+        await pooler.up();
+        return pooler;
+    }
+
+    async up() {
+        this.process = new Process('pgbouncer', [this.file], {
+            owner: unprivileged, cwd: this.directory, env: { PATH: `${process.env.PATH}:/usr/sbin` },
+        });
+        await this.process.says(/process up/);
+    }
+
+    async down(signal = 'SIGINT') {
+        this.process.signal(signal);
+        await this.process.end();
+    }
+}

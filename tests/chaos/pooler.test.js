@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: PostgreSQL
+// Behind PgBouncer in transaction mode neither notifications nor session locks work: the server says so, looks for changes
+// instead, and leaves nothing behind in the pooler's sessions that would keep the next one from serving.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { World, DURABLE } from '../integration/lib/world.js';
+import { Server } from '../integration/lib/server.js';
+import { freePort } from '../integration/lib/process.js';
+import { until, SECOND } from '../integration/lib/wait.js';
+import { Pooler } from './pooler.js';
+
+let world;
+let pooler;
+before(async () => {
+    world = await World.start({ server: false, rules: { 'room/*': DURABLE } });
+    pooler = await Pooler.start(world.postgres.port);
+});
+after(async () => {
+    await world?.stop();
+    await pooler?.down();
+});
+
+const url = () => world.postgres.url({ user: 'herald_server', port: pooler.port });
+
+const locks = () => world.postgres.value(`
+    SELECT count(*)::int FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.usename = 'herald_server' AND l.locktype = 'advisory'`);
+
+// A message, a publish and a resume, all through the pooler.
+async function serves(channel) {
+    const client = await world.member(channel);
+    client.message(channel, 'said');
+    await client.waitFor({ action: 'message', payload: 'said' });
+    await world.publish(channel, 'published');
+    await client.waitFor({ action: 'event', payload: { data: 'published' } });
+    const { epoch, offset } = client.joined.payload;
+    const back = await world.client();
+    assert.equal((await back.join(channel, { since: { epoch, offset } })).payload.resumed, true);
+    await back.waitFor({ action: 'event', payload: { data: 'published' } });
+    client.socket.terminate();
+    back.socket.terminate();
+}
+
+test('it is said, and everything is served', async () => {
+    await world.serve({ database: url() });
+    await serves('room/pooled');
+    assert.match(world.server.process.stderr, /a connection pooler stands between/);
+    await world.server.stop();
+});
+
+test('changes are found by looking, within milliseconds', async (t) => {
+    await world.serve({ database: url(), env: { PGHERALD_LOOK: '10s' } });
+    const client = await world.member('room/looked');
+    let longest = 0;
+    for (let n = 0; n < 10; n++) {
+        const start = performance.now();
+        await world.publish('room/looked', n);
+        await client.waitFor({ payload: { data: n } });
+        longest = Math.max(longest, performance.now() - start);
+    }
+    t.diagnostic(`the longest took ${longest.toFixed(1)} ms`);
+    assert.ok(longest < 2 * SECOND);
+    await world.server.stop();
+});
+
+// PgBouncer gives its sessions out last in, first out: whoever needs a lock in the other one never gets it.
+test('a server that was killed is replaced at once, again and again', async () => {
+    for (let n = 0; n < 6; n++) {
+        await world.serve({ database: url() });
+        await serves(`room/replaced-${n}`);
+        await world.server.kill();
+        assert.equal(await locks(), 0);
+    }
+});
+
+test('while a server leads through a connection of its own, one behind the pooler waits', async () => {
+    await world.serve();
+    const port = await freePort();
+    const second = await Server.start({ database: url(), listen: `127.0.0.1:${port}`, ready: false });
+    second.port = port;
+    try {
+        await until('/ready to say why not', async () => (await second.get('/ready')).body.includes('another pgherald'));
+        await serves('room/led');
+        await world.server.stop();
+        await second.ready(10 * SECOND);
+    } finally {
+        await second.stop();
+    }
+});

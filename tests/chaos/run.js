@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: PostgreSQL
+// The chaos run: writers, publishers, chatters and followers go on while everything around the server fails, one fault after
+// the other; then all is quiet for a moment, and what everybody got is compared with what committed.
+//
+//   CHAOS_SECONDS   180: how long; every fault is made at least once, however short it is
+//   CHAOS_SEED      repeats the random choices (not the timing)
+//   CHAOS_FAULTS    only faults whose names contain this
+//   CHAOS_MUTATION  a lie to install, which must be found (mutations.js)
+//   CHAOS_WRITERS 6, CHAOS_DISK_MB 1024
+//
+// A round is every fault once, in a random order, and the comparison. Afterwards what was compared is forgotten, so the
+// run can last for hours.
+import { Database } from './database.js';
+import { Disk } from './disk.js';
+import { between, pause, pick, random, seed, shuffle } from './chance.js';
+import { Archive, checkLine, checkStretch, missing, readLine } from './check.js';
+import { DBO_ID, DURABLE, FLEETING, ROOMS, RULES, SCHEMA } from './ledger.js';
+import { FAULTS, obstacle } from './faults.js';
+import { Chatter, Follower } from './follower.js';
+import { Writer, clock } from './writer.js';
+import { mutate, mutation } from './mutations.js';
+import { Server, binary, pgherald } from '../integration/lib/server.js';
+import { freePort } from '../integration/lib/process.js';
+import { mint, secretFlags } from '../integration/lib/token.js';
+import { until, within, SECOND } from '../integration/lib/wait.js';
+
+const RUN_MS = Number(process.env.CHAOS_SECONDS ?? 180) * SECOND;
+const WRITERS = Number(process.env.CHAOS_WRITERS ?? 6);
+const MIN_FAULTS = 12; // in a round of few kinds
+const SHOWN = 12; // violations of one kind
+
+const CHECKS = ['lost', 'duplicated', 'reordered', 'silent gap', 'needless gap', 'shown without a commit', 'ephemeral out of order',
+    'refused', 'the server failed', 'a fault was not made'];
+
+class Run {
+    constructor() {
+        this.count = {
+            transactions: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0,
+            logged: 0, streamed: 0, epochs: 0, rounds: 0, forgiven: 0, abandoned: 0,
+        };
+        this.faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0]));
+        this.violations = new Map(CHECKS.map((check) => [check, []]));
+        this.violation = (check, text) => this.violations.get(check).push(text);
+        this.notes = new Map();
+        this.isOver = false;
+        this.begun = performance.now();
+        this.setQuiet(true);
+    }
+
+    // A failure that the fault explains; shown only to who looks for the reason of something else.
+    note(error) {
+        this.notes.set(error.message, (this.notes.get(error.message) ?? 0) + 1);
+    }
+
+    say(text) {
+        console.log(`${((performance.now() - this.begun) / SECOND).toFixed(1).padStart(7)} s  ${text}`);
+    }
+
+    // ---- quiet, and not ----
+
+    setQuiet(isQuiet) {
+        this.isQuiet = isQuiet;
+        if (isQuiet) {
+            this.endQuiet?.();
+            this.beginQuiet?.();
+            this.on = new Promise((resolve) => (this.endQuiet = resolve));
+        } else {
+            this.quiet = new Promise((resolve) => (this.beginQuiet = resolve));
+            this.endQuiet();
+        }
+    }
+
+    async isOn() {
+        while (this.isQuiet && !this.isOver) {
+            await this.on;
+        }
+    }
+
+    // ---- the server ----
+
+    async startServer(way = random() < 0.5 ? 'hosts' : 'address') {
+        this.way = way;
+        this.server = await Server.start({
+            database: this.database.serverUrl(way), listen: `127.0.0.1:${this.port}`, ready: false, flags: this.flags,
+            // With small batches what one transaction wrote is taken in pieces, and a fault finds it half done.
+            env: { PGHERALD_QUERY_TIMEOUT: '3s', PGHERALD_LOG_LEVEL: 'info', PGHERALD_BATCH_ROWS: ['20', '200', '2000'][pick(3)] },
+        });
+        const { server } = this;
+        server.port = this.port;
+        server.process.ended.then((exit) => {
+            if (!server.isEnding) {
+                this.violation('the server failed', `it ended by itself: ${JSON.stringify(exit)}\n${server.process.stderr.slice(-3000)}`);
+            }
+        });
+    }
+
+    async endServer(end) {
+        const { server } = this;
+        server.isEnding = true;
+        await end(server).catch((error) => this.violation('the server failed', error.message));
+    }
+
+    killServer() {
+        return this.endServer((server) => server.kill());
+    }
+
+    stopServer() {
+        return this.endServer((server) => server.stop());
+    }
+
+    async isServing() {
+        return (await this.server.get('/ready')).status === 200;
+    }
+
+    // ---- lines of history ----
+
+    // Before a dump becomes the database: what it has in its outbox is not taken over (the epoch is another).
+    async forgive(where) {
+        const keys = missing(await readLine(this.database, this.base.id, where));
+        keys.forEach((key) => this.forgiven.add(key));
+        this.count.forgiven += keys.length;
+    }
+
+    // The line until now is at its end, and `last` lets us look at it for the last time.
+    async newLine(last) {
+        await last(async (where) => {
+            const line = await readLine(this.database, this.base.id, where);
+            checkLine(line, this);
+            this.archive.add(line, { isAbandoned: true });
+            this.count.abandoned++;
+        });
+    }
+
+    get refused() {
+        return new Set(this.chatters.flatMap((c) => [...c.refused].map((n) => `message ${c.number}/${n}`)));
+    }
+
+    // ---- begin ----
+
+    async start() {
+        this.database = await Database.start(new Disk());
+        const { database } = this;
+        const installed = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: database.adminUrl() }, deadlineMs: 60 * SECOND });
+        if (installed.code !== 0) {
+            throw new Error(installed.stderr);
+        }
+        for (const [pattern, settings] of Object.entries(RULES)) {
+            await database.query(`SELECT herald.set_rule('${pattern}', ${settings})`);
+        }
+        await database.query(SCHEMA);
+        if (mutation) {
+            await mutate(database);
+        }
+        this.canonical = await database.value('SELECT herald.rotate_canonical()');
+        this.flags = secretFlags();
+        this.port = await freePort();
+        await this.startServer();
+        await this.server.waitReady();
+        this.makePeople();
+        await this.beginRound({ id: 0, heads: new Map() });
+        this.lives = [...this.writers, ...this.followers].map((each) => each.live());
+        await this.everybodyIsHere();
+    }
+
+    makePeople() {
+        const everything = [...DURABLE, ...FLEETING];
+        const exp = Math.floor(Date.now() / 1000) + 30 * 86400;
+        const member = (row_id) => ({
+            identity: { dbo_id: DBO_ID, row_id }, token: mint({ dbo_id: DBO_ID, row_id: Number(row_id), exp }),
+        });
+        this.writers = [...Array(WRITERS).keys()].map((i) => new Writer(this, i + 1));
+        this.chatters = [...Array(4).keys()].map((i) => new Chatter(this, i, {
+            name: `chatter ${i}`, channels: [ROOMS[i % 2], FLEETING[i % 2]],
+        }));
+        this.followers = [
+            ...this.chatters,
+            new Follower(this, { name: 'anonymous', channels: everything }),
+            new Follower(this, { name: 'user 34', channels: everything, ...member('34') }),
+            ...[...Array(6).keys()].map((i) => new Follower(this, {
+                name: `visitor ${i}`, channels: everything, isVisitor: true, ...(i % 3 === 2 ? member('35') : {}),
+            })),
+        ];
+    }
+
+    async beginRound(base) {
+        this.base = base;
+        this.archive = new Archive();
+        this.forgiven = new Set();
+        await this.database.query('TRUNCATE ledger');
+        clock.commits.clear();
+        this.followers.forEach((follower) => follower.forget());
+    }
+
+    everybodyIsHere() {
+        return until('everybody to be in all channels', () => this.followers.every((follower) => follower.isComplete), 90 * SECOND);
+    }
+
+    // ---- a round ----
+
+    async round(kinds, isLate) {
+        this.setQuiet(false);
+        let deck = shuffle(kinds);
+        while (deck.length < MIN_FAULTS) {
+            deck = [...deck, ...shuffle(kinds)];
+        }
+        for (const name of deck) {
+            if (isLate()) {
+                break;
+            }
+            await pause(between(200, 1500));
+            await this.strike(name);
+        }
+        this.setQuiet(true);
+        await this.settle();
+        const base = await this.compare();
+        this.count.rounds++;
+        await this.beginRound(base);
+    }
+
+    async strike(name) {
+        const before = performance.now();
+        const isMade = await FAULTS[name](this);
+        if (isMade !== false) {
+            this.faults[name]++;
+        }
+        this.say(`${name}${isMade === false ? ': no opportunity' : ''} (${Math.round(performance.now() - before)} ms)`);
+        if (random() < 0.7) {
+            await until(`the server to serve after: ${name}`, () => this.isServing(), 60 * SECOND);
+        }
+    }
+
+    // Writers stop, the outbox empties, everybody is in all channels and has what there is.
+    async settle() {
+        await this.database.up();
+        await this.server.waitReady(200, 60 * SECOND);
+        await until('the writers to pause', async () =>
+            (await this.database.query(`SELECT FROM pg_stat_activity WHERE application_name = 'writer' AND state <> 'idle'`)).length === 0, 60 * SECOND);
+        await this.everybodyIsHere();
+        await until('messages to be answered', () => this.chatters.every((chatter) => chatter.pending.size === 0), 60 * SECOND);
+        await until('the outbox to be empty', async () =>
+            Number(await this.database.value('SELECT pending_rows FROM herald.lag()')) === 0, 60 * SECOND);
+    }
+
+    async compare() {
+        const line = await readLine(this.database, this.base.id);
+        const next = checkLine(line, this);
+        this.archive.add(line);
+        const stretches = () => this.followers.flatMap((follower) => [...follower.at.values()].map((stretch) => ({
+            stretch, follower, expected: this.archive.expected(stretch, follower.identity),
+        })));
+        await until('everybody to have everything', () => stretches().every(({ stretch, expected }) =>
+            stretch.position >= (expected.at(-1)?.seq ?? 0)), 60 * SECOND).catch(() => {}); // said below, one by one
+        for (const { stretch, follower } of stretches()) {
+            if (stretch.epoch !== line.epoch) {
+                this.violation('silent gap', `${follower.name}: ${stretch.channel} is still in epoch ${stretch.epoch}, not ${line.epoch}`);
+            }
+        }
+        for (const follower of this.followers) {
+            const judge = (stretch, isLive) => (this.count.streamed += checkStretch(
+                stretch, this.archive.expected(stretch, follower.identity), { name: follower.name, isLive, violation: this.violation }));
+            follower.stretches.forEach((stretch) => judge(stretch, false));
+            follower.at.forEach((stretch) => judge(stretch, true));
+        }
+        const logged = [...this.archive.epochs.values()].flatMap((channels) => [...channels.values()]).reduce((n, rows) => n + rows.length, 0);
+        this.count.logged += logged;
+        this.count.epochs += this.archive.epochs.size - 1;
+        this.say(`checked: ${logged} events in ${this.archive.epochs.size} epochs; ${this.sum()}; disk ${this.database.disk.usedMb} MB`);
+        return next;
+    }
+
+    sum() {
+        return CHECKS.slice(0, 4).map((check) => `${check} ${this.violations.get(check).length}`).join(', ');
+    }
+
+    // ---- all of it ----
+
+    async all() {
+        const only = process.env.CHAOS_FAULTS ?? '';
+        const wanted = Object.keys(FAULTS).filter((name) => name.includes(only));
+        const kinds = wanted.filter((name) => {
+            const why = obstacle(name, this);
+            if (why) {
+                this.say(`cannot be made here: ${name}: ${why}`);
+            }
+            return !why;
+        });
+        const isLate = () => performance.now() - this.begun > RUN_MS;
+        do {
+            await this.round(kinds, () => this.count.rounds > 0 && isLate());
+        } while (!isLate());
+        kinds.filter((name) => this.faults[name] === 0).forEach((name) => this.violation('a fault was not made', name));
+    }
+
+    async end() {
+        this.isOver = true;
+        this.setQuiet(false);
+        this.followers?.forEach((follower) => follower.client?.socket.terminate());
+        await within('everybody to go', Promise.allSettled(this.lives ?? []), 30 * SECOND).catch((error) => this.note(error));
+        if (this.server?.process.exit === null) {
+            await this.stopServer();
+        }
+        await this.database?.stop();
+    }
+
+    report() {
+        const { count } = this;
+        const list = (object) => Object.entries(object).map(([name, n]) => `    ${String(n).padStart(7)}  ${name}`).join('\n');
+        console.log(`\nfaults\n${list(this.faults)}\ntraffic and evidence`);
+        console.log(list({
+            'rounds': count.rounds, 'transactions committed': count.transactions, 'rolled back': count.rolledBack, 'cut by a fault': count.cutTransactions,
+            'events in the log, each checked against the ledger': count.logged,
+            'events in streams, each checked against the log': count.streamed,
+            'ephemeral messages received in order': count.fleeting,
+            'connections': count.connections, 'resumes': count.resumes, 'events replayed': count.replayed,
+            'gaps said': count.gaps, 'changes of the epoch': count.epochs, 'lines of history abandoned': count.abandoned,
+            'messages refused as unavailable': count.refused, "events in a restored dump's outbox": count.forgiven,
+        }));
+        const bad = CHECKS.filter((check) => this.violations.get(check).length > 0);
+        for (const check of bad) {
+            const texts = this.violations.get(check);
+            console.log(`\nnot ok: ${check}: ${texts.length}\n    ${texts.slice(0, SHOWN).join('\n    ')}`);
+        }
+        if (bad.length > 0) {
+            const notes = [...this.notes].map(([text, n]) => `${n} × ${text}`);
+            console.log(`\nalso seen:\n    ${notes.slice(0, 40).join('\n    ')}`);
+        }
+        console.log(`\nseed ${seed}: ${this.sum()}`);
+        console.log(`chaos: ${CHECKS.length - bad.length} passed, ${bad.length} failed`);
+        return bad.length === 0;
+    }
+}
+
+const run = new Run();
+console.log(`chaos: seed ${seed}, ${RUN_MS / SECOND} s, ${binary}${mutation ? `, mutation ${mutation}` : ''}`);
+try {
+    await run.start();
+    await run.all();
+} catch (error) {
+    run.violation('the server failed', `${error.stack}\nserver:\n${run.server?.process.stderr.slice(-3000)}`);
+}
+await run.end().catch((error) => run.violation('the server failed', error.stack));
+process.exit(run.report() ? 0 : 1);

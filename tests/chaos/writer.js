@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: PostgreSQL
+// A writer: transactions that commit out of order, of row changes, publishes, savepoints, rollbacks and pauses. It dies with
+// its connection and comes back, and never writes a number twice.
+import { pause, pick, random } from './chance.js';
+import { AIMED, DBO_ID, HOT, PUBLISHED, ROWS } from './ledger.js';
+
+// Commits that have returned, counted: what began at clock c must come after every commit with a number <= c.
+export const clock = { now: 0, commits: new Map() };
+
+export class Writer {
+    constructor(run, number) {
+        this.run = run;
+        this.number = number;
+        this.n = 0;
+        this.items = []; // ids of its rows, as far as it knows
+    }
+
+    async live() {
+        while (!this.run.isOver) {
+            await this.run.isOn();
+            try {
+                this.session ??= await this.run.database.connect({ name: 'writer' });
+                await this.transaction();
+            } catch {
+                this.run.count.cutTransactions++;
+                await this.session?.end().catch(() => {});
+                this.session = null;
+                await pause(50 + pick(200));
+            }
+        }
+        await this.session?.end().catch(() => {});
+    }
+
+    async transaction() {
+        const { session } = this;
+        this.began = clock.now;
+        this.keys = [];
+        await session.query('BEGIN');
+        for (let i = 1 + pick(3); i > 0; i--) {
+            await this.perhapsInVain(() => this.change());
+            if (random() < 0.5) {
+                await session.query('SELECT pg_sleep($1)', [random() * (random() < 0.05 ? 0.6 : 0.03)]);
+            }
+        }
+        if (random() < 0.2) {
+            await this.updateHot();
+        }
+        if (random() < 0.1) {
+            await session.query('ROLLBACK');
+            this.run.count.rolledBack++;
+            return;
+        }
+        await session.query('COMMIT');
+        clock.now++;
+        this.run.count.transactions++;
+        this.keys.forEach((key) => clock.commits.set(key, clock.now));
+    }
+
+    async perhapsInVain(change) {
+        if (random() >= 0.25) {
+            return change();
+        }
+        await this.session.query('SAVEPOINT s');
+        const kept = this.keys.length;
+        await change();
+        if (random() < 0.5) {
+            await this.session.query('ROLLBACK TO s');
+            this.keys.length = kept;
+        }
+    }
+
+    change() {
+        const dice = random();
+        return dice < 0.3 ? this.publish(false) : dice < 0.45 ? this.publish(true) : dice < 0.6 && this.items.length > 0 ? this.touch()
+            : this.insert();
+    }
+
+    next(kind) {
+        const n = ++this.n;
+        this.keys.push(`${kind} ${this.number}/${n}`);
+        return n;
+    }
+
+    async publish(isAimed) {
+        const channel = isAimed ? AIMED[pick(AIMED.length)] : PUBLISHED[pick(PUBLISHED.length)];
+        const n = this.next('publish');
+        const audience = isAimed ? [DBO_ID, [null, '34', '35'][pick(3)]] : [null, null];
+        await this.session.query('SELECT herald.publish($1, $2::jsonb, $3, $4)',
+            [channel, JSON.stringify({ writer: this.number, n, began: this.began }), ...audience]);
+        await this.session.query('INSERT INTO ledger VALUES ($1, $2)', [channel, `publish ${this.number}/${n}`]);
+    }
+
+    // One statement: one row, several, or more than a batch.
+    async insert() {
+        const channel = pick(ROWS.length);
+        const dice = random();
+        const numbers = [...Array(dice < 0.02 ? 300 : dice < 0.3 ? 1 + pick(5) : 1)].map(() => this.next('row'));
+        const { rows } = await this.session.query(`
+            WITH made AS (INSERT INTO item (channel, writer, n, began) SELECT $1, $2, k, $4 FROM unnest($3::int[]) k RETURNING *),
+                 noted AS (INSERT INTO ledger SELECT 'row/' || channel, format('row %s/%s', writer, n) FROM made)
+            SELECT id FROM made`, [channel, this.number, numbers, this.began]);
+        this.items.push(...rows.map((row) => row.id));
+        this.items.splice(0, this.items.length - 20);
+    }
+
+    // Deletes a row, or changes it, perhaps into another channel: that is a delete there and an insert here. The row may
+    // be none that was committed: then nothing happens.
+    async touch() {
+        const [id] = this.items.splice(pick(this.items.length), 1);
+        if (random() < 0.4) {
+            await this.session.query(`
+                WITH gone AS (DELETE FROM item WHERE id = $1 AND writer = $2 RETURNING *)
+                INSERT INTO ledger SELECT 'row/' || channel, format('delete %s/%s', writer, n) FROM gone`, [id, this.number]);
+            return;
+        }
+        await this.session.query(`
+            WITH was AS (SELECT * FROM item WHERE id = $1 AND writer = $2),
+                 changed AS (UPDATE item i SET channel = $3, n = $4, began = $5 FROM was WHERE i.id = was.id RETURNING i.*)
+            INSERT INTO ledger SELECT 'row/' || channel, format('row %s/%s', writer, n) FROM changed
+            UNION ALL SELECT 'row/' || was.channel, format('delete %s/%s', was.writer, was.n) FROM was WHERE was.channel <> $3`,
+        [id, this.number, pick(ROWS.length), this.next('row'), this.began]);
+    }
+
+    // A row that all writers update.
+    async updateHot() {
+        await this.session.query(`
+            WITH changed AS (UPDATE hot SET writer = $1, n = $2, began = $3 WHERE id = $4 RETURNING *)
+            INSERT INTO ledger SELECT 'hot/' || id, format('row %s/%s', writer, n) FROM changed`,
+        [this.number, this.next('row'), this.began, pick(HOT.length)]);
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: PostgreSQL
+// /metrics: who may read it, that it is what Prometheus reads, and that what happens is counted where it belongs.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { World, OPEN, DURABLE } from './lib/world.js';
+import { Server, pgherald } from './lib/server.js';
+import { refusal } from './lib/client.js';
+import { counting, metric, metrics, waitMetric } from './lib/metrics.js';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+let world;
+let server;
+before(async () => {
+    world = await World.start({
+        rules: {
+            'room/*': DURABLE,
+            'fleeting/*': { ...OPEN, private_messaging: true },
+            'who/*': { ...OPEN, presence: true },
+            'hooked/*': { ...OPEN, on_message: 'drop_some' },
+        },
+        sql: `CREATE FUNCTION drop_some(action text, channel text, client json, options json, payload json) RETURNS json
+                  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
+                  $$BEGIN IF payload::text = '"raise"' THEN RAISE EXCEPTION 'no'; END IF;
+                    RETURN CASE WHEN payload::text = '"drop"' THEN NULL ELSE payload END; END$$;
+              GRANT EXECUTE ON FUNCTION drop_some TO herald_hook, herald_server`,
+        env: { PGHERALD_MAX_FRAME_BYTES: '4KiB', PGHERALD_MAX_CHANNELS: '3' },
+    });
+    server = world.server;
+});
+after(() => world?.stop());
+
+test('the answer is what Prometheus reads', async () => {
+    const answer = await server.get('/metrics');
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+    assert.equal(answer.headers.get('cache-control'), 'no-store');
+    const types = new Map();
+    for (const line of answer.body.split('\n').slice(0, -1)) {
+        const type = line.match(/^# TYPE (\S+) (counter|gauge)$/);
+        if (type) {
+            types.set(type[1], type[2]);
+        } else if (!line.startsWith('# HELP ')) {
+            const [, name] = line.match(/^(pgherald_[a-z_]+)(?:\{[a-z]+="[a-z0-9_]+"\})? \d+$/) ?? assert.fail(line);
+            assert.ok(types.has(name), `no TYPE before ${name}`);
+        }
+    }
+    assert.ok(types.size > 50);
+});
+
+test('docs/metrics.md is what the binary prints', async () => {
+    const printed = await pgherald(['config', '--metrics-reference']);
+    assert.equal(printed.code, 0);
+    assert.equal(printed.stdout, readFileSync(fileURLToPath(new URL('../../docs/metrics.md', import.meta.url)), 'utf8'));
+});
+
+test('only for this machine, unless told otherwise', async () => {
+    const ask = async (port, headers) =>
+        (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).status;
+    assert.equal(await ask(server.port, {}), 200);
+    assert.equal(await ask(server.port, { 'X-Forwarded-For': '203.0.113.7' }), 404);
+    assert.equal(await ask(server.port, { Forwarded: 'for=203.0.113.7' }), 404);
+    assert.equal(await ask(server.port, { Via: '1.1 proxy' }), 404);
+    for (const [flag, direct, forwarded] of [['off', 404, 404], ['on', 200, 200]]) {
+        const other = await Server.start({ database: 'host=/nowhere', flags: ['--metrics', flag], ready: false });
+        await other.process.says(/listening on http:\/\/127\.0\.0\.1:(\d+)/).then(([, port]) => (other.port = Number(port)));
+        assert.equal(await ask(other.port, {}), direct);
+        assert.equal(await ask(other.port, { 'X-Forwarded-For': '203.0.113.7' }), forwarded);
+        await other.stop();
+    }
+});
+
+test('sessions, sockets, channels and subscriptions go up and down', async () => {
+    const names = ['sessions', 'sockets', 'channels', 'subscriptions', 'presence_members'];
+    const start = await metrics(server);
+    const a = await world.member('who/a', { presence: true });
+    const b = await world.member('who/a');
+    await b.join('fleeting/b');
+    const rise = { sessions: 2, sockets: 2, channels: 2, subscriptions: 3, presence_members: 2 };
+    for (const name of names) {
+        await waitMetric(server, name, (n) => n === start.get(name) + rise[name]);
+    }
+    await a.close();
+    await b.close();
+    for (const name of names) {
+        await waitMetric(server, name, (n) => n === start.get(name));
+    }
+});
+
+test('handshakes that are refused, by reason', async () => {
+    await counting(server, { 'handshakes_refused_total{reason="canonical"}': 1 }, async () => {
+        assert.equal(await refusal(server, { canonical: 'nothere' }), 404);
+    });
+    const raw = async (text) => {
+        const socket = connect(server.port, '127.0.0.1');
+        socket.end(text);
+        socket.resume();
+        await once(socket, 'close');
+    };
+    await counting(server, { 'handshakes_refused_total{reason="bad_request"}': 1 }, () => raw('HELLO\r\n\r\n'));
+    await counting(server, { 'handshakes_refused_total{reason="head_size"}': 1 }, () => raw(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20000)}\r\n\r\n`));
+    await counting(server, { handshakes_accepted_total: 1 }, async () => (await world.client()).close());
+});
+
+test('messages, joins, history, deliveries and events', async () => {
+    const a = await world.member('fleeting/m');
+    const b = await world.member('fleeting/m');
+    await counting(server, { 'messages_total{kind="ephemeral"}': 1, deliveries_total: 2, 'frames_received_total{kind="text"}': 1 }, async () => {
+        a.message('fleeting/m', 1);
+        await b.waitFor({ payload: 1 });
+    });
+    await counting(server, { 'messages_total{kind="private"}': 1, deliveries_total: 2 }, async () => {
+        a.send('message', 'fleeting/m', 2, { socketId: b.joined.client.socketId });
+        await b.waitFor({ payload: 2 });
+    });
+    const joined = await world.member('room/m', { history: true });
+    await joined.waitFor({ action: 'history' });
+    await counting(server, { 'messages_total{kind="durable"}': 1, events_total: 1, sequencer_rows_total: 1 }, async () => {
+        joined.message('room/m', 3);
+        await joined.waitFor({ payload: 3 });
+    });
+    await counting(server, { histories_total: 1, 'reads_total{result="done"}': 1 }, async () => {
+        joined.send('history', 'room/m');
+        await joined.waitFor({ action: 'history' });
+    });
+    const { epoch, offset } = joined.joined.payload;
+    await counting(server, { joins_total: 1, resumes_total: 1, gaps_total: 0 }, async () => {
+        await world.member('room/m', { since: { epoch, offset } });
+    });
+    await counting(server, { joins_total: 1, resumes_total: 0, gaps_total: 1 }, async () => {
+        await world.member('room/m', { since: { epoch: 'another', offset } });
+    });
+    await counting(server, { events_total: 1 }, async () => {
+        await world.publish('room/m', { n: 4 });
+        await joined.waitFor({ action: 'event' });
+    });
+    assert.ok(await metric(server, 'log_newest_id') > 0);
+    assert.equal(await metric(server, 'database_up'), 1);
+    assert.ok(await metric(server, 'sent_bytes_total') > 1000);
+    assert.ok(await metric(server, 'received_bytes_total') > 100);
+});
+
+test('functions of rules, by result', async () => {
+    const a = await world.member('hooked/a');
+    await counting(server, { 'hook_calls_total{result="done"}': 2, 'hook_calls_total{result="refused"}': 1, 'messages_total{kind="dropped"}': 1 }, async () => {
+        a.message('hooked/a', 'drop');
+        a.message('hooked/a', 'raise');
+        assert.equal(await a.error('hooked/a'), 'hook_refused');
+        a.message('hooked/a', 'keep');
+        await a.waitFor({ payload: 'keep' });
+    });
+});
+
+test('errors by code, limits, closes by code', async () => {
+    const a = await world.client();
+    await counting(server, { 'errors_total{code="no_channel"}': 1, 'errors_total{code="not_joined"}': 1, 'errors_total{code="bad_json"}': 1 }, async () => {
+        a.send('join', 'nowhere');
+        await a.error('nowhere');
+        a.message('fleeting/x', 1);
+        await a.error('fleeting/x');
+        a.raw('nonsense');
+        await a.error();
+    });
+    for (let i = 0; i < 3; i++) {
+        await a.join(`fleeting/${i}`);
+    }
+    await counting(server, { 'errors_total{code="too_many_channels"}': 1, 'limits_total{limit="session_channels"}': 1 }, async () => {
+        a.send('join', 'fleeting/3');
+        await a.error('fleeting/3');
+    });
+    await counting(server, { 'closes_total{code="1009"}': 1, 'limits_total{limit="frame_bytes"}': 1, 'frames_received_total{kind="invalid"}': 1 }, async () => {
+        a.message('fleeting/0', 'x'.repeat(5000));
+        assert.equal((await a.closes()).code, 1009);
+    });
+    const b = await world.client();
+    await counting(server, { 'closes_total{code="1000"}': 1, 'frames_received_total{kind="close"}': 1 }, () => b.close());
+});
+
+test('a database that goes away', async () => {
+    await counting(server, { database_downs_total: 1, epoch_changes_total: 0 }, async () => {
+        await world.postgres.restart();
+        await server.waitReady();
+    });
+    await waitMetric(server, 'database_up', (up) => up === 1);
+});
