@@ -231,7 +231,10 @@ async function flood(clients, channel, text, n) {
 }
 
 test('a flood into a database that stands still: bounded, and said', async (t) => {
-    const env = { PGHERALD_APPEND_MAX_BYTES: '8MiB', PGHERALD_TRANSIT_BYTES: '4MiB', PGHERALD_HELD_BYTES: '4MiB' };
+    const env = {
+        PGHERALD_APPEND_MAX_BYTES: '8MiB', PGHERALD_TRANSIT_BYTES: '4MiB', PGHERALD_HELD_BYTES: '4MiB',
+        ASAN_OPTIONS: 'quarantine_size_mb=4', // what is freed shall be free
+    };
     await withServer(env, async (server) => {
         const { pid } = server.process;
         const bystander = await world.member('fleeting/bystander');
