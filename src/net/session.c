@@ -29,6 +29,8 @@
 
 enum {
     CLOSE_WAIT_MS = 5000,
+    /* So little left is as good as nothing: a write is full of it, and the next comes in time. */
+    DRAINED_BYTES = WORKER_BURST_BYTES,
     CODE_NONE = 1005, /* RFC 6455, 7.4.1: the close frame had no code; never on the wire */
     CODE_TOO_BIG = 1009,
     CODE_TRY_AGAIN = 1013,
@@ -359,6 +361,24 @@ void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to, 
     outqueue_move(&find_held(socket, channel)->queue, &socket->out, skip_to);
     drop_held(socket, channel);
     output_mark(socket);
+}
+
+void session_look_drained(struct socket *socket)
+{
+    if (socket->awaits_drain && socket->state == SOCKET_SESSION &&
+        socket->out.bytes <= DRAINED_BYTES) {
+        struct command *command = mem_zalloc(sizeof(*command));
+        command->type = COMMAND_DRAINED;
+        command->session = session_id_of(socket);
+        socket->awaits_drain = false;
+        worker_submit(socket->worker, command);
+    }
+}
+
+void session_await_drain(struct socket *socket)
+{
+    socket->awaits_drain = true;
+    session_look_drained(socket);
 }
 
 void session_identify(struct socket *socket, struct identity *identity)
