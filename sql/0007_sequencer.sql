@@ -133,6 +133,13 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.advisory_holders() IS 'Internal: who holds the two advisory locks.';
 
+CREATE FUNCTION herald.leader() RETURNS int
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT h.pid FROM herald.advisory_holders() h WHERE h.lock = 'lead' AND h.is_exclusive LIMIT 1
+$$;
+COMMENT ON FUNCTION herald.leader() IS
+'For the server, when lead() said no: the session that leads. A lost session of its own may, for a while.';
+
 -- ------------------------------------------------------------------------------------------------------- a batch
 
 CREATE FUNCTION herald.difference(done pg_snapshot, now_visible pg_snapshot)
@@ -370,7 +377,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps; after the INSERT into the outbox.';
 
-GRANT EXECUTE ON FUNCTION herald.open(bigint), herald.lead(boolean), herald.sequence(text, int, int, text[], text[], text[], text[]),
+GRANT EXECUTE ON FUNCTION herald.open(bigint), herald.lead(boolean), herald.leader(), herald.sequence(text, int, int, text[], text[], text[], text[]),
     herald.find_batch(text), herald.try_sleep(), herald.wake() TO herald_server;
 
 -- The first epoch and the first cursor: what is captured from now on counts, long before a server comes.

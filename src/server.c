@@ -170,6 +170,12 @@ static void on_down(void *ctx, const char *reason)
     server->hub_sink.on_down(server->hub_sink.ctx, reason);
 }
 
+static void on_superseded(void *ctx)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_superseded(server->hub_sink.ctx);
+}
+
 /* All that one round of callbacks gave to the workers goes over at once: that is what makes bursts
  * under load, and a lone event still leaves at the end of the turn it came in. */
 static void on_turn(void *arg)
@@ -493,6 +499,7 @@ static void start(struct server *server)
         .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
+        .on_superseded = on_superseded,
     };
     loop_timer_start(server->tick_timer, HUB_TICK_MS, HUB_TICK_MS);
     loop_on_turn(server->loop, on_turn, server);

@@ -137,6 +137,9 @@ struct store_sink {
     void (*on_up)(void *ctx,
                   struct str epoch); /* a changed epoch: offsets are no longer comparable */
     void (*on_down)(void *ctx, const char *reason);
+    /* After on_down: another server leads instead of this one. Messages that were handed over and
+     * not answered are not answered any more; whether they were stored is not known. */
+    void (*on_superseded)(void *ctx);
 };
 
 #endif

@@ -51,7 +51,8 @@ export const FAULTS = {
         if (dice >= 0.6) {
             await pause(between(0, 2000));
             proxies.forEach((proxy) => proxy.heal());
-            await pause(between(0, 2000)); // both are there, and the first one has had its time
+            await until('the first one to send its clients away', () => run.followers.every(({ client }) =>
+                client.closed || !client.socket.url.includes(`:${first.port}/`)), 60 * SECOND);
             await run.killServer(first);
         }
     },

@@ -39,6 +39,7 @@ class Run {
             logged: 0, streamed: 0, epochs: 0, rounds: 0, forgiven: 0, abandoned: 0,
         };
         this.faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0]));
+        this.backMs = {}; // fault → the longest time from its end until the server served again
         this.violations = new Map(CHECKS.map((check) => [check, []]));
         this.violation = (check, text) => this.violations.get(check).push(text);
         this.notes = new Map();
@@ -228,7 +229,9 @@ class Run {
         }
         this.say(`${name}${isMade === false ? ': no opportunity' : ''} (${Math.round(performance.now() - before)} ms)`);
         if (random() < 0.7) {
+            const end = performance.now();
             await until(`the server to serve after: ${name}`, () => this.isServing(), 60 * SECOND);
+            this.backMs[name] = Math.max(this.backMs[name] ?? 0, Math.round(performance.now() - end));
         }
     }
 
@@ -308,7 +311,8 @@ class Run {
     report() {
         const { count } = this;
         const list = (object) => Object.entries(object).map(([name, n]) => `    ${String(n).padStart(7)}  ${name}`).join('\n');
-        console.log(`\nfaults\n${list(this.faults)}\ntraffic and evidence`);
+        const faults = Object.entries(this.faults).map(([name, n]) => [`${name}; back in at most ${this.backMs[name] ?? '?'} ms`, n]);
+        console.log(`\nfaults\n${list(Object.fromEntries(faults))}\ntraffic and evidence`);
         console.log(list({
             'rounds': count.rounds, 'transactions committed': count.transactions, 'rolled back': count.rolledBack, 'cut by a fault': count.cutTransactions,
             'events in the log, each checked against the ledger': count.logged,

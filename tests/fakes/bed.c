@@ -112,6 +112,12 @@ static void on_up(void *ctx, struct str epoch)
     }
 }
 
+static void on_superseded(void *ctx)
+{
+    struct bed *bed = ctx;
+    bed->n_superseded++;
+}
+
 static void on_down(void *ctx, const char *reason)
 {
     struct bed *bed = ctx;
@@ -339,6 +345,7 @@ void bed_start(struct bed *bed, const struct database_options *options)
         .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
+        .on_superseded = on_superseded,
     };
     bed->database = database_new(bed->loop, options);
     bed->store = database_store(bed->database);

@@ -102,8 +102,12 @@ check '… so the sequencer can sleep at once' t "$answer"
 
 # A second server does not lead; it does when the first is gone.
 check 'a second server does not lead' f "$(PGUSER=herald_server run_sql bell 'SELECT herald.lead()')"
+check '… nor behind a pooler' f "$(PGUSER=herald_server run_sql bell 'SELECT herald.lead(false)')"
+check '… and is told whose lock it is' t "$(PGUSER=herald_server run_sql bell 'SELECT herald.leader() = pid FROM pg_locks WHERE objid = 2 AND granted')"
 to_server=${SEQUENCER[1]}
 exec {to_server}>&-
 wait_until 'the first server is gone' "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'herald_server')" bell
 check 'when the first is gone the second leads' t "$(PGUSER=herald_server run_sql bell 'SELECT herald.lead()')"
+check 'behind a pooler no lock is left' 't 0' "$(PGUSER=herald_server "$bin/psql" -XqAt -d bell <<<"
+    SELECT herald.lead(false); SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();" | xargs)"
 exit $((failures > 0))

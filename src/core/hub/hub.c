@@ -440,6 +440,14 @@ static void on_down(void *ctx, const char *reason)
     update_gate(hub);
 }
 
+/* Nobody would tell these sessions anything for as long as the other one leads. */
+static void on_superseded(void *ctx)
+{
+    struct hub *hub = ctx;
+    log_warn("another server has taken over: closing all sessions, for them to go there");
+    hub->transport->close_all(hub->transport->ctx, 1012, "another server serves now", 0);
+}
+
 /* ---- life ---- */
 
 struct hub *hub_new(const struct hub_options *options)
@@ -486,6 +494,7 @@ struct store_sink hub_sink(struct hub *hub)
         .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
+        .on_superseded = on_superseded,
     };
 }
 

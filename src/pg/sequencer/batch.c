@@ -10,9 +10,10 @@
  * A connection that is lost while a batch is under way leaves a doubt: it may have committed. Its
  * messages stay where they are, at the front of the queue, and its id is kept. The next connection
  * asks for that id. If it is there, the log has the rows: catching up delivers them, and our
- * messages among them are known by their content (only one server sequences, so the messages of
- * that range are ours and in our order; the sender's socket id is in each). If it is not there, the
- * messages go with the next batch. Neither lost nor doubled.
+ * messages among them are known by their content (the sender's socket id, which is ours alone, is
+ * in each, and they are in our order). If it is not there, it did not commit, or so many batches
+ * of another server followed that its id is forgotten: so they are looked for as well, and those
+ * that do not turn up go with the next batch. Neither lost nor doubled.
  *
  * A message that Postgres cannot store (bytes that are no text in the database's encoding) fails
  * its whole batch. Then one batch goes without messages, to see that the outbox is not the reason,
@@ -90,7 +91,7 @@ static void deliver_batch(struct sequencer *sequencer, const PGresult *rows);
 
 static bool is_in_doubt(const struct sequencer *sequencer, const struct event *event)
 {
-    return sequencer->n_flight > 0 && event->f.id <= sequencer->found &&
+    return sequencer->has_doubt && sequencer->n_flight > 0 && event->f.id <= sequencer->found &&
            is_same_message(event, messages_at(&sequencer->messages, 0)->event);
 }
 
@@ -130,18 +131,29 @@ static void read_log(struct sequencer *sequencer)
                   &params, on_log);
 }
 
+static void settle_doubt(struct sequencer *sequencer)
+{
+    /* What is stored, but could not be delivered from the log: of another epoch, or trimmed. */
+    while (sequencer->is_found && sequencer->n_flight > 0) {
+        complete_oldest(sequencer);
+    }
+    if (sequencer->n_flight > 0) {
+        log_info("%zu messages were in a batch that did not commit; they are sent again",
+                 sequencer->n_flight);
+        sequencer->n_flight = 0;
+    }
+    sequencer->has_doubt = false;
+}
+
 static void continue_catching_up(struct sequencer *sequencer)
 {
     if (sequencer->delivered < sequencer->target) {
         read_log(sequencer);
         return;
     }
-    /* What was in doubt and is stored, but could not be delivered from the log: of another epoch,
-     * or trimmed. */
-    while (sequencer->found > 0 && sequencer->n_flight > 0) {
-        complete_oldest(sequencer);
+    if (sequencer->has_doubt) {
+        settle_doubt(sequencer);
     }
-    sequencer->found = 0;
     sequencer->phase = SEQUENCER_PHASE_SERVING;
     if (sequencer->stash) {
         PGresult *rows = sequencer->stash;

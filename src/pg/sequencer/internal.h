@@ -35,11 +35,14 @@ struct sequencer {
     bool is_epoch_told; /* `epoch` is the one of the last on_up */
     bool is_void;       /* positions of this epoch became void while we were down */
     char *down_reason;  /* the last one; NULL: none yet */
+    bool is_superseded; /* another server has led since we were up */
     char *epoch;        /* NULL: never opened */
     uint64_t delivered; /* the newest id of the log that is behind us; means nothing while epoch is
                            NULL */
     uint64_t site_version; /* means something if is_site_known */
     bool is_site_known;
+
+    int led_pid; /* our session when we led last; 0: never; -1: a pooler's */
 
     /* Looking and sleeping. */
     bool is_pooled;  /* our session is not our own */
@@ -64,7 +67,9 @@ struct sequencer {
 
     /* Catching up. */
     uint64_t target; /* deliver from the log up to here */
-    uint64_t found;  /* newest id of the batch in doubt, which was committed; 0: no doubt */
+    bool has_doubt;  /* what is in flight may have been committed: it is looked for … */
+    uint64_t found;  /* … in the log up to here */
+    bool is_found;   /* … where it surely is */
 };
 
 /* sequencer.c */

@@ -8,7 +8,8 @@
  *                    pooler's session
  *   open             epoch and newest id; says whether positions of before still mean something
  *   find_batch       only if messages were in flight when the last connection went: did they
- * commit? site             rules, canonicals, orders → on_up, catching up from the log, looking
+ *                    commit?
+ *   site             rules, canonicals, orders → on_up, catching up from the log, looking
  *
  * A step that fails costs the connection; the next attempt starts from the top. The step order also
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
@@ -129,6 +130,30 @@ static void on_listen(void *arg, const struct query_result *result)
     }
 }
 
+/* Our turn may come in an hour: what clients wanted to have stored now is not kept until then. */
+static void step_back(struct sequencer *sequencer)
+{
+    sequencer->is_superseded = true;
+    sequencer->n_flight = sequencer->n_alone = 0;
+    messages_release(&sequencer->messages);
+    sequencer->sink.on_superseded(sequencer->sink.ctx);
+}
+
+/* After a dead network the lock may be that of our own last session, which Postgres gives up before
+ * long. */
+static void on_leader(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.leader")) {
+        return;
+    }
+    if (!PQgetisnull(result->rows, 0, 0) &&
+        rows_u64(result->rows, 0, 0) != (uint64_t)sequencer->led_pid) {
+        step_back(sequencer);
+    }
+    loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
+}
+
 static void on_lead(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
@@ -136,6 +161,8 @@ static void on_lead(void *arg, const struct query_result *result)
         return;
     }
     if (rows_bool(result->rows, 0, 0)) {
+        sequencer->led_pid =
+            sequencer->is_pooled ? -1 : connection_backend_pid(sequencer->connection);
         if (sequencer->is_pooled) {
             sequencer_open(sequencer);
         } else {
@@ -145,7 +172,11 @@ static void on_lead(void *arg, const struct query_result *result)
     }
     connection_settle(sequencer->connection);
     sequencer_tell_down(sequencer, "another pgherald serves this database");
-    loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
+    if (sequencer->was_up && !sequencer->is_superseded) {
+        sequencer_ask(sequencer, "SELECT herald.leader()", NULL, on_leader);
+    } else {
+        loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
+    }
 }
 
 /* A lock or a LISTEN that is left behind in a pooler's session outlives us, and the next server
@@ -197,6 +228,7 @@ static void tell_up(struct sequencer *sequencer)
 {
     bool was_up = sequencer->is_up;
     sequencer->is_up = sequencer->was_up = true;
+    sequencer->is_superseded = false;
     if (!was_up) {
         sequencer->options.on_serving(sequencer->options.arg);
     }
@@ -229,10 +261,10 @@ static void on_found(void *arg, const struct query_result *result)
         return;
     }
     sequencer->found = rows_u64(result->rows, 0, 0);
-    if (sequencer->found == 0) {
-        log_info("%zu messages were in a batch that did not commit; they are sent again",
-                 sequencer->n_flight);
-        sequencer->n_flight = 0;
+    sequencer->has_doubt = true;
+    sequencer->is_found = sequencer->found > 0;
+    if (!sequencer->is_found) {
+        sequencer->found = sequencer->target;
     }
     sequencer_load_site(sequencer, on_opening_site);
 }
@@ -269,7 +301,7 @@ static void on_opened(void *arg, const struct query_result *result)
     }
     take_position(sequencer, epoch, rows_u64(result->rows, 0, 1));
     sequencer->can_sleep = !sequencer->is_pooled && rows_bool(result->rows, 0, 2);
-    sequencer->found = 0;
+    sequencer->has_doubt = false;
     if (sequencer->n_flight == 0) {
         sequencer_load_site(sequencer, on_opening_site);
         return;

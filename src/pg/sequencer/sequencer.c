@@ -297,7 +297,7 @@ bool sequencer_append(struct sequencer *sequencer, struct event *message, struct
     size_t cost = messages_cost(message);
     bool is_full = sequencer->messages.n > 0 &&
                    sequencer->messages.bytes + cost > sequencer->options.append_max_bytes;
-    if (sequencer->is_stopped || is_full) {
+    if (sequencer->is_stopped || sequencer->is_superseded || is_full) {
         return false;
     }
     messages_push(&sequencer->messages, message, sender);
