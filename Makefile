@@ -83,7 +83,7 @@ install: build ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/pgherald
 	install -d $(DESTDIR)$(PREFIX)/share/pgherald/sql $(DESTDIR)$(PREFIX)/share/doc/pgherald
 	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pgherald/sql
-	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pgherald
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md docs/pgherald.service $(DESTDIR)$(PREFIX)/share/doc/pgherald
 
 clean: ## remove build/
 	rm -rf build

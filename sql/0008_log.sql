@@ -77,9 +77,7 @@ COMMENT ON FUNCTION herald.may_see(json, boolean, int, text) IS
 'Whether a client may see an event with these options (see herald.log.options): has it an identity, and which? Never NULL. The
 server''s core/audience.c is the same in C.';
 
--- The offset after which the channel's newest events fit: at most max_rows of them and max_bytes. Of those, if sees_all is
--- false, that a viewer may see.
-CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int, sees_all boolean, is_authenticated boolean, dbo_id int, row_id text)
+CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int, is_authenticated boolean, dbo_id int, row_id text)
     RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -91,8 +89,8 @@ DECLARE
 BEGIN
     FOR l IN SELECT g.seq, g.payload, g.client
                FROM (SELECT x.seq, x.payload, x.client, x.options FROM herald.log x WHERE x.channel = newest_after.channel COLLATE "C"
-                      ORDER BY x.seq DESC LIMIT greatest(max_rows, 0)::bigint + CASE WHEN sees_all THEN 0 ELSE max_passed END) g
-              WHERE sees_all OR herald.may_see(g.options, is_authenticated, dbo_id, row_id)
+                      ORDER BY x.seq DESC LIMIT greatest(max_rows, 0)::bigint + max_passed) g
+              WHERE herald.may_see(g.options, is_authenticated, dbo_id, row_id)
               ORDER BY g.seq DESC LIMIT greatest(max_rows, 0) LOOP
         n_bytes := n_bytes + octet_length(l.payload::text) + coalesce(octet_length(l.client::text), 0);
         EXIT WHEN n_bytes > max_bytes;
@@ -101,58 +99,75 @@ BEGIN
     RETURN after;
 END
 $$;
-COMMENT ON FUNCTION herald.newest_after(text, int, int, boolean, boolean, int, text) IS
-'Internal: the offset behind which a channel''s newest events fit into the limits; NULL: none fits. Looks at no more than max_rows
-and 5000 rows.';
+COMMENT ON FUNCTION herald.newest_after(text, int, int, boolean, int, text) IS
+'Internal: the offset behind which a channel''s newest events that a viewer may see fit into the limits; NULL: none fits. Looks at
+no more than max_rows and 5000 rows.';
 
 CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_seq bigint,
-                                    is_authenticated boolean, dbo_id int, row_id text)
-    RETURNS TABLE (epoch text, head bigint, gap boolean, id bigint, seq bigint, at text, action text, client text, options text, payload text)
+                                    is_authenticated boolean, dbo_id int, row_id text, max_missed int DEFAULT 100000)
+    RETURNS TABLE (epoch text, head bigint, gap boolean, read_to bigint, id bigint, seq bigint, at text, action text, client text, options text,
+                   payload text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     wanted CONSTANT text := read_channel.channel;
-    after           bigint;
-    fits_after      bigint;
+    n_bytes         bigint := 0;
+    l               record;
 BEGIN
     SELECT s.epoch INTO epoch FROM herald.state s;
     head := herald.head_of(wanted);
     gap := false;
     IF kind = 'last' THEN
-        after := herald.newest_after(wanted, max_rows, max_bytes, false, is_authenticated, dbo_id, row_id);
+        read_to := herald.newest_after(wanted, max_rows, max_bytes, is_authenticated, dbo_id, row_id);
+        max_rows := NULL;
+        max_bytes := NULL;
     ELSIF kind = 'since' THEN
-        gap := coalesce(since_epoch <> epoch OR since_seq > head OR since_seq < 0 OR head - since_seq > max_rows
+        gap := coalesce(since_epoch <> epoch OR since_seq > head OR since_seq < 0 OR head - since_seq > max_missed
                         OR since_seq < (SELECT c.floor FROM herald.channel c WHERE c.name = wanted COLLATE "C"),
                         since_epoch IS NULL OR since_seq IS NULL);
-        IF NOT gap AND since_seq < head THEN
-            -- Of everything, seen or not: whether there is a gap must not depend on who asks.
-            fits_after := herald.newest_after(wanted, max_rows, max_bytes, true, NULL, NULL, NULL);
-            gap := coalesce(fits_after > since_seq, true);
-            after := CASE WHEN NOT gap THEN since_seq END;
-        END IF;
+        read_to := CASE WHEN NOT gap THEN since_seq END;
     ELSIF kind IS DISTINCT FROM 'head' THEN
         RAISE EXCEPTION 'herald: read_channel() reads head, last or since' USING ERRCODE = '22023';
     END IF;
-    IF after IS NULL OR after >= head THEN
-        RETURN NEXT;
-        RETURN;
-    END IF;
-    RETURN QUERY
-    SELECT epoch, head, gap, l.id, l.seq, herald.rfc3339(l.at), l.action, l.client::text, l.options::text, l.payload::text
-      FROM herald.log l
-     WHERE l.channel = wanted COLLATE "C" AND l.seq > after AND herald.may_see(l.options, is_authenticated, dbo_id, row_id) ORDER BY l.seq;
-    IF NOT FOUND THEN
+    FOR l IN SELECT g.*, herald.may_see(g.options, is_authenticated, dbo_id, row_id) AS is_visible
+               FROM herald.log g WHERE g.channel = wanted COLLATE "C" AND g.seq > read_to ORDER BY g.seq LIMIT max_rows LOOP
+        IF l.is_visible THEN
+            payload := l.payload::text;
+            n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.client::text), 0);
+            EXIT WHEN n_bytes > max_bytes AND id IS NOT NULL;
+            id := l.id;
+            seq := l.seq;
+            at := herald.rfc3339(l.at);
+            action := l.action;
+            client := l.client::text;
+            options := l.options::text;
+        END IF;
+        read_to := l.seq;
+        IF l.is_visible THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+    IF id IS NULL OR seq < read_to THEN
+        id := NULL;
+        seq := NULL;
+        at := NULL;
+        action := NULL;
+        client := NULL;
+        options := NULL;
+        payload := NULL;
         RETURN NEXT;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint, boolean, int, text) IS
-'For the server: a channel''s epoch and head, and of one snapshot with them the newest events (kind last: max_rows of them, within
-max_bytes) that a viewer may see, or all such after since_seq (kind since), oldest first. The viewer: has he an identity, and
-which? Always at least one row; without events its id is NULL. gap: what is missing since then cannot be told: another epoch,
-trimmed, ahead of the head, or more than max_rows rows or max_bytes, seen or not. last passes over at most 5000 events that the
-viewer may not see; what he may see behind those is left out.';
+COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint, boolean, int, text, int) IS
+'For the server: a channel''s epoch and head, and of one snapshot with them, oldest first, events that a viewer may see: the newest
+(kind last: max_rows of them, within max_bytes), or a page of those after since_seq (kind since: of max_rows events, seen or not,
+within max_bytes of those seen; one always fits). The viewer: has he an identity, and which? Always at least one row; without an
+event its id is NULL, and so may be that of the last row. read_to of the last row: the events are those up to there; if that is
+below the head, read on from there. gap: what is missing since then cannot be told: another epoch, trimmed, ahead of the head, or
+more than max_missed events, seen or not. last passes over at most 5000 events that the viewer may not see; what he may see behind
+those is left out.';
 
 CREATE FUNCTION herald.history(channel text, n int DEFAULT 100)
     RETURNS TABLE (seq bigint, at timestamptz, action text, client json, payload json)
@@ -379,7 +394,7 @@ COMMENT ON COLUMN herald.status.foreign_lock_holders IS
 'Sessions that hold the server''s advisory locks exclusively and are not herald_server: they slow writers down or keep a server from leading';
 COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue is, 0 to 1; writers stop ringing at 0.5';
 
-GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, boolean, int, text),
+GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, boolean, int, text, int),
     herald.may_see(json, boolean, int, text), herald.sweep(), herald.trim(interval, int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;

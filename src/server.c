@@ -468,6 +468,12 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .authorize_cache_ms = config->authorize_cache_ms,
         .presence_grace_ms = config->presence_grace_ms,
         .presence_at_once = HUB_PRESENCE_AT_ONCE,
+        .recent_bytes = config->recent_bytes,
+        .recent_rows = config->recent_rows,
+        .resume_max_rows = config->resume_max_rows,
+        .page_rows = HUB_PAGE_ROWS,
+        .page_bytes = HUB_PAGE_BYTES,
+        .max_reads = HUB_MAX_READS,
     };
     server->hub = hub_new(&hub_options);
     server->hub_sink = hub_sink(server->hub);

@@ -43,7 +43,7 @@ bool address_parse(struct str text, struct address *out)
 
 bool address_of_peer(int fd, struct address *out)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0) {
         return false;

@@ -34,6 +34,9 @@ struct config {
     uint32_t query_timeout_ms;
     uint32_t append_max_bytes;
     uint32_t retention_hours;
+    uint32_t recent_bytes;
+    uint32_t recent_rows;
+    uint32_t resume_max_rows;
     char *token_secret_file; /* NULL, as the next ones: no such key */
     char *token_secret_algorithm;
     char *token_key_file;

@@ -25,7 +25,7 @@ struct config_limits { /* 0: no limit */
      .commands = SERVER,                                                                           \
      .fallback = (option_fallback),                                                                \
      .max = (option_max),                                                                          \
-     .help = option_help},
+     .help = (option_help)},
 
 #define LIMIT_OPTIONS                                                                              \
     LIMIT("origins", OPTION_TEXT, origins, "LIST", NULL, 0,                                        \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a session asks of the hub: made by a worker (open, close) or by a protocol's decoder (the
- * rest), handed to the hub thread, freed there. One allocation: the spans point into `data`, or to
- * constants. */
+/* What a session asks of the hub: made by a worker (open, close, drained) or by a protocol's
+ * decoder (the rest), handed to the hub thread, freed there. One allocation: the spans point into
+ * `data`, or to constants. */
 #ifndef HERALD_CORE_COMMAND_H
 #define HERALD_CORE_COMMAND_H
 
@@ -11,8 +11,9 @@
 #include "core/session_id.h"
 
 enum command_type {
-    COMMAND_OPEN,  /* the handshake succeeded */
-    COMMAND_CLOSE, /* the socket is gone; the last of its session */
+    COMMAND_OPEN,    /* the handshake succeeded */
+    COMMAND_CLOSE,   /* the socket is gone; the last of its session */
+    COMMAND_DRAINED, /* answers transport.await_drain */
     COMMAND_JOIN,
     COMMAND_LEAVE,
     COMMAND_MESSAGE,

@@ -139,6 +139,15 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(RESUMES, "resumes_total", COUNTER, NONE, 1, "Joins that resumed without a gap.")             \
     X(GAPS, "gaps_total", COUNTER, NONE, 1, "Joins that wanted to resume and got a gap.")          \
     X(HISTORIES, "histories_total", COUNTER, NONE, 1, "Histories that were asked for and sent.")   \
+    X(REPLAYED, "replayed_events_total", COUNTER, NONE, 1,                                         \
+      "Missed events that were sent to sessions that came back.")                                  \
+    X(MEMORY_ANSWERS, "memory_answers_total", COUNTER, NONE, 1,                                    \
+      "Joins that resume, and histories, that were answered without a read.")                      \
+    X(MEMORY_ROWS, "memory_rows", GAUGE, NONE, 1,                                                  \
+      "Newest events of the log that are kept in memory (recent-rows).")                           \
+    X(MEMORY_BYTES, "memory_bytes", GAUGE, NONE, 1, "Their size (recent-bytes).")                  \
+    X(READS_QUEUED, "reads_queued", GAUGE, NONE, 1,                                                \
+      "Joins, histories and replays that wait for their turn to read.")                            \
     X(ERRORS, "errors_total", COUNTER, CODE_ERROR, METRIC_N_ERRORS,                                \
       "Error frames that were sent, by code.")                                                     \
     X(LIMITS, "limits_total", COUNTER, LIMIT, METRIC_N_LIMITS,                                     \

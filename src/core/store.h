@@ -14,16 +14,18 @@
 enum store_read_kind {
     STORE_READ_HEAD,  /* only epoch and head */
     STORE_READ_LAST,  /* the newest `limit` events that the viewer may see */
-    STORE_READ_SINCE, /* everything of it after (since_epoch, since_offset) */
+    STORE_READ_SINCE, /* a page of what it may see after (since_epoch, since_offset) */
 };
 
 struct store_query {
     enum store_read_kind kind;
     struct str channel;
-    uint32_t limit; /* LAST: rows; the store also caps at 1 MiB of payload */
+    uint32_t limit; /* LAST, SINCE: most rows of the answer */
     struct str since_epoch;
     uint64_t since_offset;
     struct identity *viewer; /* events with another audience are left out; NULL: anonymous */
+    uint32_t max_bytes;      /* LAST, SINCE: of their payloads; in a page one event always fits */
+    uint32_t max_missed;     /* SINCE: more events than that since then, seen or not, are a gap */
 };
 
 struct store_answer { /* epoch, head and events are of one snapshot */
@@ -31,6 +33,7 @@ struct store_answer { /* epoch, head and events are of one snapshot */
     bool is_gap;      /* SINCE: other epoch, trimmed, ahead, or too much */
     struct str epoch;
     uint64_t head;         /* the channel's newest offset, 0 if it has none */
+    uint64_t read_to;      /* SINCE: the events are those up to here; below the head: read on */
     struct event **events; /* oldest first; borrowed, ref what you keep */
     size_t n_events;
 };

@@ -35,6 +35,9 @@ struct transport {
     void (*release)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
                     bool wants_presence);
     void (*detach)(void *ctx, struct session_id session, uint32_t channel);
+    /* COMMAND_DRAINED follows once most of what the session was sent so far has gone to the kernel:
+     * whoever has much to send waits for it now and then. Not if it closes before. */
+    void (*await_drain)(void *ctx, struct session_id session);
     /* The session is somebody, as the database said after the handshake: decides audiences and when
      * it expires from now on. Takes a reference of its own. */
     void (*identify)(void *ctx, struct session_id session, struct identity *identity);

@@ -83,16 +83,24 @@ void limits_note_partial(struct socket *socket, uint32_t before)
     if (after == before) {
         return;
     }
-    worker->partial_bytes = worker->partial_bytes - before + after;
-    metrics_set(worker->counts, METRIC_PARTIAL_BYTES, worker->partial_bytes);
     uint64_t share = options->limits.partial_bytes / options->n_workers;
-    if (share > 0 && after > before && worker->partial_bytes > share) {
+    uint64_t all = worker->partial_bytes - before + after;
+    if (share > 0 && after > before && all > share && socket->state == SOCKET_SESSION) {
         count(socket, METRIC_LIMIT_PARTIAL_BYTES);
-        session_close(socket, CODE_TRY_AGAIN, "too many unfinished messages");
+        session_give_up(socket, CODE_TRY_AGAIN, "too many unfinished messages");
+        all -= after;
     }
+    worker->partial_bytes = all;
+    metrics_set(worker->counts, METRIC_PARTIAL_BYTES, all);
 }
 
 /* ---- what it does not read ---- */
+
+unsigned limits_of_queues(const struct worker *worker)
+{
+    bool is_short = worker->outqueue_bytes < worker->shared->options.outqueue_bytes;
+    return is_short ? METRIC_LIMIT_OUTQUEUE_TOTAL : METRIC_LIMIT_OUTQUEUE;
+}
 
 uint64_t limits_outqueue(const struct worker *worker)
 {
@@ -111,7 +119,8 @@ void limits_sweep(struct socket *socket, uint64_t unsent_bytes, uint64_t now_ms)
     if (socket->state != SOCKET_SESSION) {
         return;
     }
-    if (socket->worker->outqueue_bytes < options->outqueue_bytes && unsent_bytes > SHORT_BYTES) {
+    if (limits_of_queues(socket->worker) == METRIC_LIMIT_OUTQUEUE_TOTAL &&
+        unsent_bytes > SHORT_BYTES) {
         session_close_slow(socket, METRIC_LIMIT_OUTQUEUE_TOTAL);
         return;
     }

@@ -21,7 +21,8 @@ bool limits_admit(struct socket *socket, const struct command *command, size_t m
 void limits_note_partial(struct socket *socket, uint32_t before);
 /* Once a second. */
 void limits_sweep(struct socket *socket, uint64_t unsent_bytes, uint64_t now_ms);
-uint64_t limits_outqueue(const struct worker *worker); /* bytes that a queue may hold now */
+unsigned limits_of_queues(const struct worker *worker); /* which limit that is: METRIC_LIMIT */
+uint64_t limits_outqueue(const struct worker *worker);  /* bytes that a queue may hold now */
 
 /* Too much is on its way between the threads: the socket is not read until that is less. */
 bool limits_is_behind(const struct worker *worker);

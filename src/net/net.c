@@ -101,6 +101,11 @@ static void transport_detach(void *ctx, struct session_id session, uint32_t chan
     collect(ctx, session.worker, order);
 }
 
+static void transport_await_drain(void *ctx, struct session_id session)
+{
+    collect(ctx, session.worker, order_for(ORDER_AWAIT_DRAIN, session));
+}
+
 static void transport_identify(void *ctx, struct session_id session, struct identity *identity)
 {
     struct order order = order_for(ORDER_IDENTIFY, session);
@@ -174,6 +179,7 @@ struct transport net_transport(struct net *net)
         .attach = transport_attach,
         .release = transport_release,
         .detach = transport_detach,
+        .await_drain = transport_await_drain,
         .identify = transport_identify,
         .close = transport_close,
         .gate = transport_gate,

@@ -18,6 +18,7 @@ enum order_type {
     ORDER_ATTACH,
     ORDER_RELEASE,
     ORDER_DETACH,
+    ORDER_AWAIT_DRAIN,
     ORDER_IDENTIFY,
     ORDER_CLOSE,
     ORDER_GATE,
@@ -28,7 +29,8 @@ enum order_type {
 
 struct order {
     enum order_type type;
-    uint32_t slot, generation; /* the session: SEND, ATTACH, RELEASE, DETACH, IDENTIFY, CLOSE */
+    uint32_t slot, generation; /* the session: SEND, ATTACH, RELEASE, DETACH, AWAIT_DRAIN, IDENTIFY,
+                                  CLOSE */
     union {
         uint32_t channel; /* PUBLISH, ATTACH, RELEASE, DETACH */
         uint32_t code;    /* CLOSE, CLOSE_ALL */

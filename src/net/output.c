@@ -208,6 +208,7 @@ bool output_write(struct socket *socket)
         metrics_count(socket->worker->counts, METRIC_WRITES);
         metrics_add(socket->worker->counts, METRIC_BYTES_SENT, piece.len);
         consume(socket, &piece);
+        session_look_drained(socket);
         if (lws_partial_buffered(socket->wsi)) {
             socket->flow = SOCKET_FLOW_BLOCKED;
             output_set_reading(socket);

@@ -29,6 +29,8 @@
 
 enum {
     CLOSE_WAIT_MS = 5000,
+    /* So little left is as good as nothing: a write is full of it, and the next comes in time. */
+    DRAINED_BYTES = WORKER_BURST_BYTES,
     CODE_NONE = 1005, /* RFC 6455, 7.4.1: the close frame had no code; never on the wire */
     CODE_TOO_BIG = 1009,
     CODE_TRY_AGAIN = 1013,
@@ -101,6 +103,15 @@ void session_close(struct socket *socket, uint16_t code, const char *reason)
 {
     if (socket->state == SOCKET_SESSION) {
         begin_close(socket, code, reason, SOCKET_ENDING_WAIT);
+    }
+}
+
+void session_give_up(struct socket *socket, uint16_t code, const char *reason)
+{
+    if (socket->state == SOCKET_SESSION) {
+        rfc6455_decoder_release(&socket->decoder);
+        socket->decoder.is_over = true;
+        begin_close(socket, code, reason, SOCKET_ENDING_LINGER);
     }
 }
 
@@ -274,7 +285,7 @@ void session_send(struct socket *socket, struct frame *frame)
         /* Perhaps all of it came in this very turn, and the socket would take it. */
         output_write_now(socket);
         if (is_over_limit(socket, &socket->out, frame)) {
-            session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
+            session_close_slow(socket, limits_of_queues(socket->worker));
             return;
         }
     }
@@ -328,7 +339,7 @@ void session_publish(const struct member *member, uint32_t channel, struct frame
     }
     struct held *held = find_held(socket, channel);
     if (is_over_limit(socket, &held->queue, frame)) {
-        session_close_slow(socket, METRIC_LIMIT_OUTQUEUE);
+        session_close_slow(socket, limits_of_queues(socket->worker));
     } else {
         metrics_count(socket->worker->counts, METRIC_DELIVERIES);
         outqueue_push(&held->queue, frame);
@@ -350,6 +361,24 @@ void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to, 
     outqueue_move(&find_held(socket, channel)->queue, &socket->out, skip_to);
     drop_held(socket, channel);
     output_mark(socket);
+}
+
+void session_look_drained(struct socket *socket)
+{
+    if (socket->awaits_drain && socket->state == SOCKET_SESSION &&
+        socket->out.bytes <= DRAINED_BYTES) {
+        struct command *command = mem_zalloc(sizeof(*command));
+        command->type = COMMAND_DRAINED;
+        command->session = session_id_of(socket);
+        socket->awaits_drain = false;
+        worker_submit(socket->worker, command);
+    }
+}
+
+void session_await_drain(struct socket *socket)
+{
+    socket->awaits_drain = true;
+    session_look_drained(socket);
 }
 
 void session_identify(struct socket *socket, struct identity *identity)

@@ -82,9 +82,10 @@ struct socket {
     bool is_broken : 1;  /* a write failed: ends with the turn */
     bool is_tls : 1;
     bool has_address : 1;
-    bool is_paused : 1;  /* is not read for now (limits.c) */
-    bool has_spoken : 1; /* its first byte has come */
-    uint8_t misses;      /* pings without an answer */
+    bool is_paused : 1;    /* is not read for now (limits.c) */
+    bool has_spoken : 1;   /* its first byte has come */
+    bool awaits_drain : 1; /* the hub waits for COMMAND_DRAINED */
+    uint8_t misses;        /* pings without an answer */
 };
 
 /* socket.c: life, and what libwebsockets calls. */
@@ -105,8 +106,12 @@ void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to,
                      bool wants_presence);
 void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
+void session_await_drain(struct socket *socket);
+void session_look_drained(struct socket *socket);               /* something was written */
 void session_close_slow(struct socket *socket, unsigned limit); /* one of METRIC_LIMIT */
 void session_close(struct socket *socket, uint16_t code, const char *reason);
+/* The same, and what it still sends is not read. */
+void session_give_up(struct socket *socket, uint16_t code, const char *reason);
 void session_forget(struct socket *socket); /* leaves all channels */
 void session_check_expiry(struct socket *socket, int64_t now_s);
 /* False: it has not answered for too long. */

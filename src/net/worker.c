@@ -73,6 +73,7 @@ void order_release(struct order *order)
     case ORDER_ATTACH:
     case ORDER_RELEASE:
     case ORDER_DETACH:
+    case ORDER_AWAIT_DRAIN:
     case ORDER_CLOSE:
     case ORDER_CLOSE_ALL:
     case ORDER_STOP:
@@ -112,6 +113,9 @@ static void carry_out_for(struct socket *socket, const struct order *order)
     case ORDER_DETACH:
         session_detach(socket, order->channel);
         break;
+    case ORDER_AWAIT_DRAIN:
+        session_await_drain(socket);
+        break;
     case ORDER_IDENTIFY:
         session_identify(socket, order->identity);
         break;
@@ -150,6 +154,7 @@ static size_t carry_out(struct worker *worker, struct order *order)
     case ORDER_ATTACH:
     case ORDER_RELEASE:
     case ORDER_DETACH:
+    case ORDER_AWAIT_DRAIN:
     case ORDER_IDENTIFY:
     case ORDER_CLOSE:
         break;

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { PARAMS_MAX = 9 };
+enum { PARAMS_MAX = 10 };
 
 struct params {
     int n;

@@ -18,6 +18,7 @@
  * rows. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -142,8 +143,22 @@ static struct query *pop(struct connection *connection)
     return query;
 }
 
+/* An error about data (SQLSTATE class 22) quotes what was wrong: "invalid input syntax for type
+ * integer: "…"". That is a client's payload or a row, and messages end up in logs. NULL: there is
+ * nothing to hide. */
+static char *without_values(const char *sqlstate, const char *message)
+{
+    const char *first = strchr(message, '"');
+    const char *last = strrchr(message, '"');
+    if (strncmp(sqlstate, "22", 2) != 0 || !first) {
+        return NULL;
+    }
+    return mem_printf("%.*s\"…%s", (int)(first - message), message, last == first ? "" : last);
+}
+
 static void answer(struct query *query, bool is_lost)
 {
+    char *harmless = NULL;
     struct query_result result = {
         .is_lost = is_lost, .sqlstate = "", .message = "", .taken = &query->rows};
     if (!is_lost && query->error) {
@@ -151,10 +166,13 @@ static void answer(struct query *query, bool is_lost)
         const char *message = PQresultErrorField(query->error, PG_DIAG_MESSAGE_PRIMARY);
         result.sqlstate = sqlstate ? sqlstate : "";
         result.message = message ? message : "an error without a message";
+        harmless = without_values(result.sqlstate, result.message);
+        result.message = harmless ? harmless : result.message;
     } else if (!is_lost) {
         result.rows = query->rows;
     }
     query->done(query->arg, &result);
+    free(harmless);
     PQclear(query->rows);
     PQclear(query->error);
     params_release(&query->params);

@@ -19,11 +19,8 @@
 #include "pg/rows.h"
 
 enum {
-    MAX_AGE_MS = 30000,      /* then a read is answered as failed */
-    AGE_CHECK_MS = 500,      /* while there are reads that wait for a connection */
-    MAX_BYTES = 1024 * 1024, /* of payload in one answer (wire-xano.md, CONTRACT.md) */
-    MAX_SINCE_ROWS =
-        10000, /* more than that is a gap: reading the history is then cheaper for all */
+    MAX_AGE_MS = 30000, /* then a read is answered as failed */
+    AGE_CHECK_MS = 500, /* while there are reads that wait for a connection */
 };
 
 struct read {
@@ -121,20 +118,13 @@ static void add_viewer(struct params *params, const struct identity *viewer)
 static void send(struct reader *reader, struct read *read)
 {
     const struct store_query *query = &read->query;
-    const char *kind = "head";
-    int32_t max_rows = 1;
-    if (query->kind == STORE_READ_LAST) {
-        kind = "last";
-        max_rows = to_int(query->limit);
-    } else if (query->kind == STORE_READ_SINCE) {
-        kind = "since";
-        max_rows = MAX_SINCE_ROWS;
-    }
+    static const char *const kinds[] = {
+        [STORE_READ_HEAD] = "head", [STORE_READ_LAST] = "last", [STORE_READ_SINCE] = "since"};
     struct params params = {0};
     params_text(&params, query->channel);
-    params_text(&params, str_of(kind));
-    params_int(&params, max_rows);
-    params_int(&params, MAX_BYTES);
+    params_text(&params, str_of(kinds[query->kind]));
+    params_int(&params, to_int(query->limit));
+    params_int(&params, to_int(query->max_bytes));
     if (query->kind == STORE_READ_SINCE) {
         params_text(&params, safe_epoch(query->since_epoch));
         params_bigint(&params,
@@ -144,9 +134,10 @@ static void send(struct reader *reader, struct read *read)
         params_null_bigint(&params);
     }
     add_viewer(&params, query->viewer);
+    params_int(&params, to_int(query->max_missed));
     connection_query(reader->connection,
-                     "SELECT epoch, head, gap, id, seq, at, action, client, options, payload"
-                     " FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                     "SELECT epoch, head, gap, read_to, id, seq, at, action, client, options,"
+                     " payload FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                      &params, on_rows, read);
 }
 
@@ -208,11 +199,12 @@ static void answer(struct read *read, const PGresult *rows)
         .head = rows_u64(rows, 0, READ_COLUMN_HEAD),
     };
     int n_rows = PQntuples(rows);
-    bool has_events = !PQgetisnull(rows, 0, READ_COLUMN_ID);
-    answer.n_events = has_events ? (size_t)n_rows : 0;
+    answer.read_to = rows_u64(rows, n_rows - 1, READ_COLUMN_READ_TO);
     answer.events = mem_array(NULL, (size_t)n_rows, sizeof(struct event *));
-    for (int i = 0; has_events && i < n_rows; i++) {
-        answer.events[i] = rows_read_event(rows, i, read->query.channel);
+    for (int i = 0; i < n_rows; i++) {
+        if (!PQgetisnull(rows, i, READ_COLUMN_ID)) { /* the last one may be without event */
+            answer.events[answer.n_events++] = rows_read_event(rows, i, read->query.channel);
+        }
     }
     count_done(read, METRIC_CALL_DONE);
     read->done(read->arg, &answer);

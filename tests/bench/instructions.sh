@@ -18,7 +18,7 @@ cases='lone    one channel of 1000, message by message     670
 
 while read -r name what; do
     limit=${what##* }
-    what=$(echo "${what% *}" | sed 's/ *$//')
+    what=${what%"${what##*[! 0-9]}"}
     out=build/instructions/$name.out
     n=$(valgrind --tool=callgrind --toggle-collect='measured*' --callgrind-out-file="$out" "$program" "$name" 2>"$out.log") || {
         cat "$out.log"

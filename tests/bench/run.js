@@ -4,9 +4,10 @@
 //
 //   SCENARIOS='fanout rooms'   only these        BENCH_RUNS=3      how often; medians are shown (default 1)
 //   BENCH_SECONDS=4            of a chat run     BENCH_QUIET=0.5   wait until the load average is below, at most 5 minutes
+//   BENCH_DOC=1                puts the tables into docs/performance.md
 //
-// It fails if anything was lost, duplicated or reordered. A missed target is told, and is no failure: a time is no test.
-import { mkdirSync, writeFileSync } from 'node:fs';
+// It fails if pgherald lost, duplicated or reordered anything. A missed target is told, and is no failure: a time is no test.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,7 @@ import { machine, section } from './lib/report.js';
 import { rows } from './lib/rows.js';
 import { sessions } from './lib/sessions.js';
 
+const document = fileURLToPath(new URL('../../docs/performance.md', import.meta.url));
 const output = fileURLToPath(new URL('../../build/bench/', import.meta.url));
 const all = [...chat, ...sessions, ...rows];
 const wanted = (process.env.SCENARIOS ?? all.map((s) => s.name).join(' ')).split(/\s+/).filter(Boolean);
@@ -37,9 +39,7 @@ const chosen = wanted.map((name) => {
     }
     return scenario;
 });
-if (process.env.BENCH_QUIET) {
-    console.error(`load average at the start: ${await quiet(Number(process.env.BENCH_QUIET))}`);
-}
+const loadBefore = (await quiet(Number(process.env.BENCH_QUIET ?? Infinity))).toFixed(2);
 const results = new Map(chosen.map((scenario) => [scenario, []]));
 const bench = await Bench.start();
 try {
@@ -59,7 +59,13 @@ mkdirSync(output, { recursive: true });
 writeFileSync(join(output, 'report.md'), report);
 writeFileSync(join(output, 'report.json'), JSON.stringify(Object.fromEntries([...results].map(([s, list]) => [s.name, list])), null, 1));
 console.log(report);
-const errors = [...results.values()].flat(2).reduce((sum, row) => sum + (row.errors ?? 0), 0);
+if (process.env.BENCH_DOC) {
+    const command = ['PEERS', 'SCENARIOS', 'BENCH_RUNS', 'BENCH_SECONDS', 'BENCH_QUIET']
+        .filter((name) => process.env[name]).map((name) => `${name}='${process.env[name]}' `).join('');
+    const [before, , after] = readFileSync(document, 'utf8').split(/^<!-- run -->$/m);
+    writeFileSync(document, `${before}<!-- run -->\n\n    ${command}make bench\n\nLoad average before it: ${loadBefore}.\n\n${report}\n<!-- run -->${after}`);
+}
+const errors = [...results.values()].flat(2).filter((row) => row.server.startsWith('pgherald')).reduce((sum, row) => sum + (row.errors ?? 0), 0);
 if (errors > 0) {
     console.error(`${errors} errors: something was lost, duplicated, reordered or cut`);
 }

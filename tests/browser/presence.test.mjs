@@ -186,8 +186,7 @@ test('after a cut everybody is back, once', async () => {
     await sees(thor, 'Thor', 'Gamora');
     site.cut();
     await sees(thor);
-    await site.comeBack(thor);
-    await site.comeBack(gamora);
+    await site.comeBack(thor, gamora);
     for (const page of [thor, gamora]) {
         await until('both to be back', async () => (await names(page)).sort().join() === 'Gamora,Thor');
         assertQuiet(page, { wasCut: true });
@@ -209,8 +208,7 @@ test('who is shown the door is told why and stays outside', async () => {
     const joins = () => thor.sent.filter((text) => text.includes('"join"')).length;
     assert.equal(joins(), 1);
     site.cut();
-    await site.comeBack(thor);
-    await site.comeBack(gamora);
+    await site.comeBack(thor, gamora);
     await sees(gamora, 'Gamora');
     assert.equal(joins(), 1, 'it does not join by itself');
 

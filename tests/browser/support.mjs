@@ -94,12 +94,14 @@ export class Site {
         await page.waitForSelector('.status[data-status="connected"]');
     }
 
-    /** The line is mended, and the user who is tired of waiting clicks, unless the page was faster. */
-    async comeBack(page) {
-        await page.waitForSelector('.status[data-status="waiting"]');
+    /** All have noticed the cut, the line is mended, and the users who are tired of waiting click, unless a page was faster. */
+    async comeBack(...pages) {
+        for (const page of pages) await page.waitForSelector('.status[data-status="waiting"]');
         this.mend();
-        await page.evaluate(() => document.querySelector('.status[data-status="waiting"]')?.click());
-        await this.connected(page);
+        for (const page of pages) {
+            await page.evaluate(() => document.querySelector('.status[data-status="waiting"]')?.click());
+            await this.connected(page);
+        }
     }
 }
 

@@ -139,7 +139,7 @@ void world_settle(struct world *world)
     do {
         world_flush(world);
     } while (world_sequence(world) || world_deliver(world) || world_answer(world, false, false) ||
-             world_answer_token(world, WHO_ANN, ERROR_CODE_TOKEN_INVALID) ||
+             world_drain(world) || world_answer_token(world, WHO_ANN, ERROR_CODE_TOKEN_INVALID) ||
              world_reply(world, 0, (struct world_reply){0}));
 }
 
@@ -262,8 +262,24 @@ void world_join(struct world *world, unsigned worker, unsigned slot, unsigned ch
     command->wants_presence = how.presence;
     command->has_since = how.has_since;
     command->since_offset = how.since;
+    if (how.has_since && how.since < 64) {
+        world_peer(world, worker, slot)->places[channel].sinces |= UINT64_C(1) << how.since;
+    }
     command->since_epoch = how.other_epoch ? STR("other") : str_of(world->epoch);
     give(world, command);
+}
+
+bool world_drain(struct world *world)
+{
+    for (uint32_t i = 0; i < world->n_peers; i++) {
+        struct peer *peer = &world->peers[i];
+        if (peer->is_open && peer->owes_drain) {
+            peer->owes_drain = false;
+            give(world, command_of(world, peer->id.worker, peer->id.slot, COMMAND_DRAINED, 0));
+            return true;
+        }
+    }
+    return false;
 }
 
 void world_leave(struct world *world, unsigned worker, unsigned slot, unsigned channel)
@@ -470,6 +486,9 @@ static void set_defaults(struct world_options *options)
     options->slots = options->slots ? options->slots : WORLD_SLOTS;
     options->max_channels = options->max_channels ? options->max_channels : 3;
     options->max_held = options->max_held ? options->max_held : 8;
+    options->page_rows = options->page_rows ? options->page_rows : WORLD_MAX_LOG;
+    options->resume_max_rows = options->resume_max_rows ? options->resume_max_rows : WORLD_MAX_LOG;
+    options->max_reads = options->max_reads ? options->max_reads : 1000;
     options->presence_at_once =
         options->presence_at_once ? options->presence_at_once : HUB_PRESENCE_AT_ONCE;
 }
@@ -496,6 +515,19 @@ static struct hub *make_hub(struct world *world)
         .authorize_cache_ms = world->options.authorize_cache_ms,
         .presence_grace_ms = world->options.presence_grace_ms,
         .presence_at_once = world->options.presence_at_once,
+        .max_user_sessions = world->options.max_user_sessions,
+        .max_channel_members = world->options.max_channel_members,
+        .max_open_channels = world->options.max_open_channels,
+        .max_held_total_bytes = world->options.max_held_total_bytes,
+        .channel_messages = {.n = world->options.channel_messages,
+                             .period_ms = 1000,
+                             .burst = world->options.channel_messages},
+        .recent_bytes = UINT32_MAX,
+        .recent_rows = world->options.recent_rows,
+        .resume_max_rows = world->options.resume_max_rows,
+        .page_rows = world->options.page_rows,
+        .page_bytes = UINT32_MAX,
+        .max_reads = world->options.max_reads,
     };
     return hub_new(&options);
 }

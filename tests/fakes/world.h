@@ -57,6 +57,11 @@ struct world_options { /* zero: as the plain world has it */
     uint32_t max_channels, max_held;
     uint32_t authorize_cache_ms, presence_grace_ms;
     uint32_t presence_at_once; /* 0: as the server has it */
+    uint32_t max_user_sessions, max_channel_members, max_open_channels;
+    uint32_t max_held_total_bytes;
+    uint32_t channel_messages;                      /* a second, and at once */
+    uint32_t recent_rows;                           /* 0: none are kept in memory */
+    uint32_t page_rows, resume_max_rows, max_reads; /* 0: enough for everything */
     bool rejects_invalid_tokens;
     bool has_manual_turns; /* a turn ends with world_flush, not with every step */
     bool keeps_no_notes;
@@ -146,6 +151,13 @@ struct world_reply {
 size_t world_calls(struct world *world, const struct world_call **calls); /* oldest first */
 /* The nth call that can be answered now: those of one session run one after the other. */
 bool world_reply(struct world *world, size_t nth, struct world_reply reply);
+/* One session that the hub waits for has taken what it was sent; false: it waits for none. */
+bool world_drain(struct world *world);
+/* The log has no events of the channel up to this offset any more. */
+void world_trim(struct world *world, unsigned channel, uint64_t floor);
+size_t world_n_reads(struct world *world); /* asked so far, answered or not */
+size_t world_n_replay_frames(void);        /* encoded so far, in all worlds */
+
 /* What the authorize functions auth_a and auth_b say to both join and send. */
 void world_deny(struct world *world, char function, unsigned channel, enum world_who who,
                 bool is_denied);

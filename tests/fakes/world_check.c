@@ -17,6 +17,8 @@ void world_check_complete(struct world *world)
             assert(!place->is_member ||
                    !world_has_visible(world, peer->who, c, place->position, world->heads[c]));
             assert(!place->owes_history);
+            assert(!place->is_member || place->replay_end == 0 || place->replay_at == 0 ||
+                   !world_has_visible(world, peer->who, c, place->replay_at, place->replay_end));
         }
     }
 }

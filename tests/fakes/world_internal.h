@@ -29,6 +29,8 @@ struct place { /* what a session knows of one channel */
     uint64_t position;   /* newest offset it knows */
     uint64_t replay_end; /* head of a resumed join */
     uint64_t replay_at;  /* newest replayed offset, 0: none yet */
+    uint64_t sinces;     /* the positions below 64 that it has named, one bit each */
+    bool owes_start;     /* resumed, and nothing has told yet whether all of it comes */
     struct bits list;    /* by the entry's number */
 };
 
@@ -42,6 +44,7 @@ struct peer { /* one session, with its worker's part and its oracle */
     struct identity *on_worker; /* as the worker has been told */
     struct sub subs[MAX_SUBS];
     size_t n_subs;
+    bool owes_drain; /* the hub waits for it */
     struct note *notes;
     size_t n_notes, cap_notes;
     struct entry *self; /* how others see it, from its acknowledgements */
@@ -106,7 +109,8 @@ struct world {
     struct event *log[WORLD_MAX_LOG];
     struct session_id senders[WORLD_MAX_LOG]; /* generation 0: not a message */
     size_t n_log, n_delivered;
-    uint64_t heads[WORLD_CHANNELS];
+    uint64_t heads[WORLD_CHANNELS], floors[WORLD_CHANNELS];
+    size_t n_asked;                                          /* reads */
     struct event *by_channel[WORLD_CHANNELS][WORLD_MAX_LOG]; /* by offset - 1 */
     struct read *reads;
     size_t n_reads, cap_reads;

@@ -51,6 +51,13 @@ static void fake_client(struct str socket_id, const struct identity *identity, v
     xano_protocol.client(socket_id, identity, out);
 }
 
+static size_t n_replay_frames; /* a protocol has no context */
+
+size_t world_n_replay_frames(void)
+{
+    return n_replay_frames;
+}
+
 static struct frame *fake_event(const struct event *event, bool is_replayed)
 {
     struct note note = {
@@ -58,6 +65,7 @@ static struct frame *fake_event(const struct event *event, bool is_replayed)
         .offset = event->f.offset,
         .is_replayed = is_replayed,
     };
+    n_replay_frames += is_replayed;
     world_copy(note.text, sizeof(note.text), event->f.payload);
     world_copy(note.to, sizeof(note.to), event->f.socket_id);
     if (event->f.client.ptr) {

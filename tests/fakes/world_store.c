@@ -127,6 +127,7 @@ bool world_refuse(struct world *world)
 void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg)
 {
     struct world *world = ctx;
+    world->n_asked++;
     world->reads =
         world_grow(world->reads, world->n_reads, &world->cap_reads, sizeof(*world->reads));
     struct read *read = &world->reads[world->n_reads++];
@@ -145,20 +146,30 @@ static uint64_t head_then(const struct world *world, unsigned c, size_t log_len)
     return head;
 }
 
-/* Fills rows with the visible events after `from`, the newest `limit` of them (0: all). */
+void world_trim(struct world *world, unsigned channel, uint64_t floor)
+{
+    assert(floor <= world->heads[channel]);
+    world->floors[channel] = floor;
+}
+
+size_t world_n_reads(struct world *world)
+{
+    return world->n_asked;
+}
+
+/* Fills rows with the visible events after `from` and up to read_to, the newest `limit` of them. */
 static void visible_rows(struct world *world, const struct read *read, uint64_t from,
                          struct store_answer *answer, struct event **rows)
 {
     unsigned c = world_channel_index(str_of(read->channel));
     size_t n = 0;
-    for (uint64_t offset = from + 1; offset <= answer->head; offset++) {
+    for (uint64_t offset = from + 1; offset <= answer->read_to; offset++) {
         struct event *event = world->by_channel[c][offset - 1];
         if (audience_admits(&event->f.audience, read->query.viewer)) {
             rows[n++] = event;
         }
     }
-    size_t limit = read->query.kind == STORE_READ_LAST ? read->query.limit : n;
-    size_t keep = n < limit ? n : limit;
+    size_t keep = n < read->query.limit ? n : read->query.limit;
     answer->events = rows + (n - keep);
     answer->n_events = keep;
 }
@@ -166,15 +177,22 @@ static void visible_rows(struct world *world, const struct read *read, uint64_t 
 static void fill_answer(struct world *world, const struct read *read, size_t log_len,
                         struct store_answer *answer, struct event **rows)
 {
+    const struct store_query *query = &read->query;
+    unsigned c = world_channel_index(str_of(read->channel));
     answer->epoch = str_of(world->epoch);
-    answer->head = head_then(world, world_channel_index(str_of(read->channel)), log_len);
-    if (read->query.kind == STORE_READ_LAST) {
-        visible_rows(world, read, 0, answer, rows);
-    } else if (read->query.kind == STORE_READ_SINCE) {
-        answer->is_gap =
-            strcmp(read->epoch, world->epoch) != 0 || read->query.since_offset > answer->head;
+    answer->head = head_then(world, c, log_len);
+    if (query->kind == STORE_READ_LAST) {
+        answer->read_to = answer->head;
+        visible_rows(world, read, world->floors[c], answer, rows);
+    } else if (query->kind == STORE_READ_SINCE) {
+        answer->is_gap = strcmp(read->epoch, world->epoch) != 0 ||
+                         query->since_offset > answer->head ||
+                         query->since_offset < world->floors[c] ||
+                         answer->head - query->since_offset > query->max_missed;
         if (!answer->is_gap) {
-            visible_rows(world, read, read->query.since_offset, answer, rows);
+            uint64_t rest = answer->head - query->since_offset;
+            answer->read_to = query->since_offset + (rest < query->limit ? rest : query->limit);
+            visible_rows(world, read, query->since_offset, answer, rows);
         }
     }
 }

@@ -21,18 +21,34 @@
 
 /* ---- what a session makes of a frame ---- */
 
+/* Nothing that it may see lies between a position that it has named and `to`. */
+static bool is_start_right(struct world *world, const struct peer *peer, unsigned c, uint64_t to)
+{
+    for (uint64_t since = 0; since < 64 && since <= to; since++) {
+        if ((peer->places[c].sinces >> since & 1u) &&
+            !world_has_visible(world, peer->who, c, since, to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_durable(struct world *world, struct peer *peer, unsigned c,
                           const struct note *note)
 {
     struct place *place = &peer->places[c];
     assert(place->is_member);
     if (note->is_replayed) {
+        assert(!place->owes_start || is_start_right(world, peer, c, note->offset - 1));
+        place->owes_start = false;
         assert(place->replay_at == 0 ||
                (note->offset > place->replay_at &&
                 !world_has_visible(world, peer->who, c, place->replay_at, note->offset - 1)));
         assert(note->offset <= place->replay_end);
         place->replay_at = note->offset;
     } else {
+        assert(!place->owes_start || is_start_right(world, peer, c, place->replay_end));
+        place->owes_start = false;
         assert(place->replay_at == 0 ||
                !world_has_visible(world, peer->who, c, place->replay_at, place->replay_end));
         assert(note->offset > place->position);
@@ -130,6 +146,7 @@ static void check_joined(struct world *world, struct peer *peer, unsigned c, str
     place->position = note->offset;
     place->replay_end = note->is_resumed ? note->offset : 0;
     place->replay_at = 0;
+    place->owes_start = note->is_resumed;
 }
 
 static void check_event(struct world *world, struct peer *peer, unsigned c, struct frame *frame)
@@ -323,6 +340,15 @@ static void fake_detach(void *ctx, struct session_id session, uint32_t channel)
     }
 }
 
+static void fake_await_drain(void *ctx, struct session_id session)
+{
+    struct peer *peer = world_peer_of(ctx, session);
+    if (peer) {
+        assert(!peer->owes_drain);
+        peer->owes_drain = true;
+    }
+}
+
 void world_drop_peer(struct peer *peer)
 {
     for (size_t i = 0; i < peer->n_subs; i++) {
@@ -385,6 +411,7 @@ struct transport world_transport(struct world *world)
         .attach = fake_attach,
         .release = fake_release,
         .detach = fake_detach,
+        .await_drain = fake_await_drain,
         .identify = fake_identify,
         .close = fake_close,
         .gate = fake_gate,

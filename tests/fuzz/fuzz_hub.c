@@ -40,6 +40,10 @@ static void join_step(struct world *world, uint8_t step, unsigned worker, unsign
         .other_epoch = step == 127u,
         .since = step & 3u,
     };
+    uint64_t head = world_head(world, channel);
+    if (step & 8u && head > how.since) {
+        how.since = head - how.since;
+    }
     world_join(world, worker, slot, channel, how);
 }
 
@@ -202,6 +206,10 @@ static void database_step(struct world *world, uint8_t step, uint8_t arg)
     case 7:
         if (arg > 200) {
             world_refuse(world);
+        } else if (arg > 190 && world_head(world, arg % WORLD_CHANNELS) > 4) {
+            world_trim(world, arg % WORLD_CHANNELS, world_head(world, arg % WORLD_CHANNELS) - 4);
+        } else {
+            world_drain(world);
         }
         break;
     case 8:
@@ -244,6 +252,12 @@ static struct world *make_world(uint8_t choice)
         .authorize_cache_ms = choice & 4u ? 500 : 0,
         .rejects_invalid_tokens = choice & 8u,
         .presence_at_once = choice & 16u ? AT_ONCE : 0,
+        .recent_rows = choice & 64u    ? 5
+                       : choice & 128u ? 0
+                                       : 1000,
+        .page_rows = choice & 128u ? 2 : 0,
+        .resume_max_rows = choice & 128u ? 7 : 0,
+        .max_reads = choice & 64u ? 1 : 0,
     });
     world_rule(world, rule_of(choice & 32u ? 31 : 23, 0));
     return world;

@@ -4,12 +4,12 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { World, OPEN, DURABLE } from './lib/world.js';
 import { Server, pgherald } from './lib/server.js';
 import { refusal } from './lib/client.js';
 import { counting, metric, metrics, waitMetric } from './lib/metrics.js';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
 let world;
 let server;

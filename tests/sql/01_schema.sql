@@ -53,7 +53,7 @@ SELECT set_has($$
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
 $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint)'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('sequence(batch text, max_rows integer, max_bytes integer, channels text[], clients text[], message_options text[], payloads text[])'),
-    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint, is_authenticated boolean, dbo_id integer, row_id text)'),
+    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint, is_authenticated boolean, dbo_id integer, row_id text, max_missed integer)'),
     ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('check_token(function text, token text)'),
     ('call_hook(function text, action text, channel text, client text, options text, payload text)'), ('call_authorize(function text, channel text, identity text, action text)'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),

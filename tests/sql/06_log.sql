@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Reading a channel and trimming the log.
-SELECT plan(40);
+SELECT plan(44);
 
 SELECT drain();
 CREATE FUNCTION pg_temp.trim_all(keep interval, n int) RETURNS int LANGUAGE plpgsql AS $$
@@ -28,8 +28,11 @@ SELECT results_eq($$EXECUTE reading('l/a', 'last', 100, 1000, NULL, NULL)$$, $$V
 SELECT results_eq(format('EXECUTE reading(%L, %L, %s, %s, %L, %s)', 'l/a', 'since', t.rows, t.bytes, t.epoch, t.seq), format('VALUES (%L)', t.answer), t.name)
   FROM (VALUES (100, 1000, :'epoch', 7, '10 f 8,9,10', 'since'), (100, 1000, :'epoch', 10, '10 f ', 'since the head'), (100, 1000, :'epoch', 0, '10 f 1,2,3,4,5,6,7,8,9,10', 'since the start'),
        (100, 1000, 'other', 7, '10 t ', 'another epoch: gap'), (100, 1000, :'epoch', 11, '10 t ', 'ahead of the head: gap'), (100, 1000, :'epoch', -1, '10 t ', 'below the start: gap'),
-       (3, 1000, :'epoch', 7, '10 f 8,9,10', 'as many as allowed'), (2, 1000, :'epoch', 7, '10 t ', 'too many rows: gap'), (100, 9, :'epoch', 7, '10 f 8,9,10', 'as many bytes as allowed'),
-       (100, 8, :'epoch', 7, '10 t ', 'too many bytes: gap')) t(rows, bytes, epoch, seq, answer, name);
+       (3, 1000, :'epoch', 7, '10 f 8,9,10', 'as many as allowed'), (2, 1000, :'epoch', 7, '10 f 8,9', 'a page of rows'), (100, 9, :'epoch', 7, '10 f 8,9,10', 'as many bytes as allowed'),
+       (100, 8, :'epoch', 7, '10 f 8,9', 'a page of bytes'), (100, 1, :'epoch', 7, '10 f 8', 'one always fits')) t(rows, bytes, epoch, seq, answer, name);
+SELECT is((SELECT max(read_to) FROM herald.read_channel('l/a', 'since', 2, 1000, :'epoch', 7, false, NULL, NULL)), 9::bigint, 'a page says how far it goes');
+SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, false, NULL, NULL, 3)), false, 'as many missed as allowed');
+SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, false, NULL, NULL, 2)), true, 'more missed than allowed: gap');
 SELECT results_eq($$EXECUTE reading('l/a', 'since', 100, 1000, NULL, 7)$$, $$VALUES ('10 t ')$$, 'no epoch: gap');
 SELECT throws_ok($$SELECT herald.read_channel('l/a', 'all', 1, 1, NULL, NULL, false, NULL, NULL)$$, '22023', NULL, 'unknown kind');
 SELECT results_eq($$SELECT seq, action, payload::text FROM herald.history('l/a', 2)$$, $$VALUES (9::bigint, 'message', '"x"'), (10, 'message', '"x"')$$, 'history()');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- For whom an event is, what live servers are told to do, who is present.
-SELECT plan(69);
+SELECT plan(70);
 
 SELECT drain();
 SELECT epoch FROM herald.state \gset
@@ -23,8 +23,8 @@ SELECT drain();
 SELECT count(*) FROM herald.sequence('a', 10, 1000, '{a/1}', '{NULL}', '{"{\"authenticated\":true}"}', '{5}');
 SELECT herald.publish('a/1', '6');
 SELECT drain();
-CREATE FUNCTION pg_temp.reading(who text, channel text, kind text, max_rows int, max_bytes int, since bigint DEFAULT NULL, epoch text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
-    SELECT concat(r.head, ' ', r.gap, ' ', string_agg(r.seq::text, ',')) FROM viewer v, herald.read_channel($2, $3, $4, $5, $7, $6, v.is_authenticated, v.dbo_id, v.row_id) r
+CREATE FUNCTION pg_temp.reading(who text, channel text, kind text, max_rows int, max_bytes int, since bigint DEFAULT NULL, epoch text DEFAULT NULL, max_missed int DEFAULT 1000) RETURNS text LANGUAGE sql AS $$
+    SELECT concat(r.head, ' ', r.gap, ' ', string_agg(r.seq::text, ',')) FROM viewer v, herald.read_channel($2, $3, $4, $5, $7, $6, v.is_authenticated, v.dbo_id, v.row_id, $8) r
      WHERE v.name = $1 GROUP BY r.head, r.gap
 $$;
 SELECT is(pg_temp.reading(t.who, 'a/1', 'last', 100, 10000), '6 f ' || t.answer, 'last for ' || t.who)
@@ -34,8 +34,10 @@ SELECT is(pg_temp.reading(t.who, 'a/1', 'since', 100, 10000, 1, :'epoch'), '6 f 
 SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 2, 10000), '6 f 1,6', 'last counts what may be seen');
 SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 1, 10000), '6 f 6', '… from the newest back');
 SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 9, (SELECT octet_length(payload::text) FROM herald.log WHERE channel = 'a/1' AND seq = 6)), '6 f 6', '… in bytes too');
-SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 4, 10000, 1, :'epoch'), '6 t ', 'a gap is judged on all events');
-SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 5, 10000, 1, :'epoch'), '6 f 6', '… that lie between');
+SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 9, 10000, 1, :'epoch', 4), '6 t ', 'a gap is judged on all events');
+SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 9, 10000, 1, :'epoch', 5), '6 f 6', '… that lie between');
+SELECT is((SELECT string_agg(concat(seq, '/', read_to), ' ') FROM herald.read_channel('a/1', 'since', 3, 10000, :'epoch', 0, false, NULL, NULL)), '1/1 /3',
+          'a page is of all events, and says how far it goes');
 SELECT herald.publish('a/1', '7', 12);
 SELECT drain();
 SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 9, 10000, 6, :'epoch'), '7 f ', 'nothing that may be seen: the head all the same');

@@ -202,11 +202,17 @@ static struct str judged_channel(const struct judgement *judgement)
     return (struct str){judgement->key + judgement->function_len + 1, judgement->channel_len};
 }
 
-static void free_judgement(struct hub *hub, struct judgement *judgement)
+static void take_out(struct hub *hub, struct judgement *judgement)
 {
     if (!judgement->is_void) {
         HASH_DEL(hub->judgements, judgement);
+        judgement->is_void = true;
     }
+}
+
+static void free_judgement(struct hub *hub, struct judgement *judgement)
+{
+    take_out(hub, judgement);
     free(judgement);
 }
 
@@ -224,9 +230,18 @@ static void make_room(struct hub *hub)
     }
 }
 
-static enum error_code refusal_of(const struct command *command)
+/* The function has said no. A member that asks to join once more is in no longer. */
+static void refuse(struct hub *hub, struct session *session, const struct command *command)
 {
-    return command->type == COMMAND_JOIN ? ERROR_CODE_JOIN_REFUSED : ERROR_CODE_SEND_REFUSED;
+    struct channel *channel = channel_find(&hub->channels, command->channel);
+    if (command->type == COMMAND_MESSAGE) {
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_SEND_REFUSED);
+    } else if (!channel || !session_in(session, channel)) {
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_JOIN_REFUSED);
+    } else {
+        hub_answer_error(hub, session, command->channel, ERROR_CODE_REMOVED);
+        hub_detach(hub, session, channel);
+    }
 }
 
 /* Whoever asked now would get this answer. */
@@ -265,7 +280,8 @@ static void tell_command(struct hub *hub, const struct waiter *waiter,
     } else if (called->result == STORE_CALL_FAILED) {
         refuse_waiting(hub, session, ERROR_CODE_HOOK_FAILED, NULL);
     } else if (!called->is_allowed) {
-        refuse_waiting(hub, session, refusal_of(session->held), NULL);
+        refuse(hub, session, session->held);
+        finish_waiting(hub, session);
     } else {
         session->held->has_rule_passed = true;
     }
@@ -374,7 +390,7 @@ enum judged hub_authorize(struct hub *hub, struct session *session, const struct
         return JUDGED_WAITS;
     }
     if (!judgement->is_allowed) {
-        hub_answer_error(hub, session, command->channel, refusal_of(command));
+        refuse(hub, session, command);
         return JUDGED_ANSWERED;
     }
     return JUDGED_ALLOWED;
@@ -400,11 +416,9 @@ void hub_forget_answers(struct hub *hub, struct str channel)
         if (channel.ptr && !channel_pattern_matches(channel, judged_channel(judgement))) {
             continue;
         }
-        if (judgement->is_asked) {
-            HASH_DEL(hub->judgements, judgement);
-            judgement->is_void = true;
-        } else {
-            free_judgement(hub, judgement);
+        take_out(hub, judgement);
+        if (!judgement->is_asked) {
+            free(judgement);
         }
     }
 }

@@ -10,6 +10,7 @@
  * dropped sessions; each is taken up once. */
 #include "core/hub/grace.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,13 +64,12 @@ static void unkey(struct grace *grace, struct dropped *dropped)
 {
     struct dropped *first;
     HASH_FIND(hh, grace->by_identity, dropped->key, dropped->key_len, first);
+    assert(first);
     if (first != dropped) {
-        while (first && first->same != dropped) {
+        while (first->same != dropped) {
             first = first->same;
         }
-        if (first) { /* else it was taken up before */
-            first->same = dropped->same;
-        }
+        first->same = dropped->same;
         return;
     }
     HASH_DEL(grace->by_identity, dropped);

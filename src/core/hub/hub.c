@@ -221,6 +221,7 @@ static void leave_lists(struct hub *hub, struct session *session)
 static void close_session(struct hub *hub, struct session *session)
 {
     leave_lists(hub, session);
+    hub_end_replay(hub, session);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
         const struct rule *rule = in->channel->rule;
@@ -260,9 +261,10 @@ static bool handle(struct hub *hub, struct session *session, struct command *com
         return true;
     case COMMAND_OPEN:
     case COMMAND_CLOSE:
+    case COMMAND_DRAINED:
         break;
     }
-    assert(!"open and close are never held back");
+    assert(!"what a worker says is never held back");
     return true;
 }
 
@@ -296,6 +298,8 @@ void hub_command(struct hub *hub, struct command *command)
     assert(session && hub->site); /* the gate opens only with a site */
     if (command->type == COMMAND_CLOSE) {
         close_session(hub, session);
+    } else if (command->type == COMMAND_DRAINED) {
+        hub_replay_drained(hub, session);
     } else if (session->wait != SESSION_WAIT_NONE || session->held) {
         hold(hub, session, command);
         return;
@@ -312,6 +316,7 @@ static void on_event(void *ctx, struct event *event)
 {
     struct hub *hub = ctx;
     struct channel *channel = channel_find(&hub->channels, event->f.channel);
+    recent_add(&hub->recent, event);
     hub_count(hub, METRIC_EVENTS);
     metrics_set(hub->options.counts, METRIC_LOG_ID, event->f.id);
     if (!channel) {
@@ -409,6 +414,8 @@ static void on_up(void *ctx, struct str epoch)
         }
         free(hub->epoch);
         hub->epoch = str_dup(epoch);
+        hub->n_epoch++;
+        recent_clear(&hub->recent);
         struct channel *channel, *next;
         HASH_ITER(hh, hub->channels.by_name, channel, next)
         {
@@ -451,6 +458,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->transport = options->transport;
     hub->store = options->store;
     hub->channels.n_workers = options->n_workers;
+    recent_init(&hub->recent, options->recent_bytes, options->recent_rows);
     session_table_init(&hub->sessions, options->n_workers);
     hub->down_reason = mem_strdup("the database has not answered yet");
     return hub;
@@ -463,6 +471,8 @@ void hub_free(struct hub *hub)
     }
     presence_release(hub);
     hub_release_answers(hub);
+    hub_release_reads(hub);
+    recent_clear(&hub->recent);
     hub_release_users(hub);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
@@ -501,6 +511,9 @@ static void measure(struct hub *hub)
     metrics_set(counts, METRIC_CHANNELS, HASH_COUNT(hub->channels.by_name));
     metrics_set(counts, METRIC_PRESENCE_MEMBERS, hub->n_listed);
     metrics_set(counts, METRIC_FRAME_BYTES, frame_bytes_alive());
+    metrics_set(counts, METRIC_MEMORY_ROWS, hub->recent.n_rows);
+    metrics_set(counts, METRIC_MEMORY_BYTES, hub->recent.bytes);
+    metrics_set(counts, METRIC_READS_QUEUED, hub->reads.n_queued);
     metrics_set(counts, METRIC_HELD, hub->sessions.held_total.n);
     metrics_set(counts, METRIC_HELD_BYTES, hub->sessions.held_total.bytes);
 }
@@ -511,6 +524,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     hub->wall_ms = wall_ms;
     grace_tick(hub);
     presence_tick(hub);
+    hub_replay_paused(hub);
     measure(hub);
 }
 
@@ -535,5 +549,7 @@ static void go_on_with_ready(struct hub *hub)
 void hub_flush(struct hub *hub)
 {
     go_on_with_ready(hub);
+    recent_trim(&hub->recent);
+    hub->n_replayed = 0;
     hub->transport->flush(hub->transport->ctx);
 }

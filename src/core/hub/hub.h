@@ -13,7 +13,12 @@
 
 struct hub;
 
-#define HUB_PRESENCE_AT_ONCE 100 /* what is sensible: tests have smaller crowds */
+/* What is sensible: tests have smaller crowds and pages. A page is what a session that resumes may
+ * have in memory; reads are pipelined, so more of them at a time would only make others wait. */
+#define HUB_PRESENCE_AT_ONCE 100
+#define HUB_PAGE_ROWS 1000
+#define HUB_PAGE_BYTES (256 * 1024)
+#define HUB_MAX_READS 4
 
 struct hub_options {
     uint32_t n_workers;
@@ -34,6 +39,12 @@ struct hub_options {
     uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */
     uint32_t presence_grace_ms;  /* how long a dropped member stays listed, 0: not */
     uint32_t presence_at_once;   /* members up to which every change is announced at once */
+    uint64_t recent_bytes;       /* of log rows kept in memory for those who come back */
+    uint32_t recent_rows;        /* the same in rows; 0: none are kept */
+    uint32_t resume_max_rows;    /* more missed events are a gap */
+    uint32_t page_rows;          /* of a replay at a time, before it waits for the session */
+    uint32_t page_bytes;
+    uint32_t max_reads; /* under way at the store, of joins and of replays each */
 };
 
 struct hub *hub_new(const struct hub_options *options);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the hub's own files share: hub.c (life, order of commands, what the store tells), join.c
- * (join, leave, history and their reads), message.c (messages and fan-out), call.c (the owner's
- * functions), users.c (how many sessions each has), revoke.c (rights that end) and presence.c with
- * grace.c. Nobody else includes this. */
+ * (join, leave, history), reads.c (what they read, and replays), message.c (messages and fan-out),
+ * call.c (the owner's functions), users.c (how many sessions each has), revoke.c (rights that end)
+ * and presence.c with grace.c. Nobody else includes this. */
 #ifndef HERALD_CORE_HUB_INTERNAL_H
 #define HERALD_CORE_HUB_INTERNAL_H
 
@@ -13,8 +13,39 @@
 #include "core/hub/hub.h"
 #include "core/hub/presence.h"
 #include "core/hub/session.h"
+#include "core/recent.h"
 
 struct judgement;
+
+/* What a join or a history asks, or a replay for its next page. It waits for its turn, then for the
+ * answer; its session may be gone by then, its channel not. */
+struct read {
+    struct read *next;
+    struct hub *hub;
+    struct session_id session;
+    struct channel *channel;
+    enum command_type type; /* JOIN or HISTORY */
+    enum store_read_kind kind;
+    bool is_page;    /* the session's replay goes on with it */
+    bool is_void;    /* JOIN: its position is of another epoch: a gap */
+    bool was_member; /* JOIN: not its first */
+    bool wants_presence;
+    uint32_t limit;   /* LAST */
+    uint32_t n_epoch; /* the hub's when it was asked */
+    uint64_t since;   /* SINCE */
+    uint64_t queued_ms;
+};
+
+enum read_queue { READ_QUEUE_JOINS, READ_QUEUE_REPLAYS, READ_QUEUE_COUNT };
+
+struct reads { /* first come, first served, in each queue */
+    struct {
+        struct read *first, **end; /* end: valid if there is a first */
+        uint32_t n_under_way;
+    } queues[READ_QUEUE_COUNT];
+    uint32_t n_queued;
+    bool is_asking;
+};
 
 struct told_change {
     struct member *member; /* a reference */
@@ -33,7 +64,7 @@ struct due { /* channels whose presence has changed and waits to be announced */
     size_t n, cap;
 };
 
-struct ready { /* sessions that waited for a list and may go on, at the end of the turn */
+struct ready { /* sessions that waited and may go on */
     struct session_id *list;
     size_t n, cap;
 };
@@ -52,7 +83,12 @@ struct hub {
     struct due due;
     struct told told;
     struct ready ready;
-    char *epoch; /* NULL until the store was up once */
+    struct recent recent;
+    struct reads reads;
+    uint32_t n_replayed; /* frames of replays in this turn */
+    struct ready paused; /* replays that go on in another turn */
+    uint32_t n_epoch;    /* how many there have been */
+    char *epoch;         /* NULL until the store was up once */
     bool is_up;
     bool is_draining;
     char *down_reason;
@@ -96,6 +132,32 @@ void hub_detach(struct hub *hub, struct session *session, struct channel *channe
 /* One frame for all members of the channel, on all workers. */
 void hub_publish(struct hub *hub, struct channel *channel, const struct event *event);
 void hub_fan_out(struct hub *hub, struct channel *channel, struct frame *frame); /* takes it */
+
+/* What a read asks, if it can be told without the store: says it. False: it cannot. */
+bool hub_answer_from_memory(struct hub *hub, struct session *session, const struct read *read);
+/* The answer to a join or a history; the session is there. */
+void hub_take_answer(struct hub *hub, struct session *session, const struct read *read,
+                     const struct store_answer *found);
+/* Who is here, if it has asked for that. */
+void hub_send_presence(struct hub *hub, const struct session *session, struct channel *channel);
+/* All that it has missed was sent: live frames go on. */
+void hub_release(struct hub *hub, const struct session *session, const struct channel *channel,
+                 uint64_t skip_to);
+
+/* ---- reads.c ---- */
+
+#define HUB_HISTORY_BYTES (1024 * 1024) /* of payloads in a history (CONTRACT.md) */
+
+/* Answers at once from memory, or the session waits for its turn and the answer. */
+void hub_ask(struct hub *hub, struct session *session, struct read what);
+void hub_release_reads(struct hub *hub);
+/* Sends the session what it may see in (since, until], page by page, and then releases it; it waits
+ * meanwhile. `page`: what of it was read already, NULL: nothing. */
+void hub_replay(struct hub *hub, struct session *session, struct channel *channel, uint64_t since,
+                uint64_t until, const struct store_answer *page);
+void hub_replay_drained(struct hub *hub, struct session *session);
+void hub_replay_paused(struct hub *hub); /* another turn: the paused ones go on */
+void hub_end_replay(struct hub *hub, struct session *session); /* of one that is gone */
 
 /* ---- call.c ---- */
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Joining, leaving and history: the commands that read the log.
+/* Joining, leaving and history: the commands that need to know the log.
  *
  * Joining must neither lose nor repeat an event, though history is read while events go on. So a
  * join attaches the session at once, held: the worker keeps live frames aside. The answer of the
  * read carries rows and head of one snapshot; acknowledgement and history are sent, and then the
  * hold is released with `skip_to` = that head. What is older was in the history, what is newer
  * waited, and what the hub has yet to be told of will be dropped or passed by the same comparison.
- * A join that needs no rows, on a channel whose head is known, takes the same road without the
- * read: the head may be ahead of what was fanned out.
+ * A join that needs no rows, on a channel whose head is known, or only rows that are in memory,
+ * takes the same road without the read: the head may be ahead of what was fanned out.
  *
  * Before that it asks for permission, in this order: the rule's on_join function (not for one that
  * is in already), the rule's flags, its authorize function. A join that had to wait is handled
@@ -19,17 +19,6 @@
 #include "base/mem.h"
 #include "core/hub/access.h"
 #include "core/hub/internal.h"
-
-/* A read under way for a session: it may be gone when the answer comes, the channel may not. */
-struct pending_read {
-    struct hub *hub;
-    struct session_id session;
-    struct channel *channel;
-    enum command_type type; /* JOIN or HISTORY */
-    enum store_read_kind kind;
-    bool was_member; /* JOIN: not its first */
-    bool wants_presence;
-};
 
 /* ---- membership ---- */
 
@@ -77,37 +66,14 @@ void hub_detach(struct hub *hub, struct session *session, struct channel *channe
 }
 
 /* Lets the worker go on with the channel's live frames, and with news of presence if wanted. */
-static void release(struct hub *hub, const struct session *session, const struct channel *channel,
-                    uint64_t skip_to)
+void hub_release(struct hub *hub, const struct session *session, const struct channel *channel,
+                 uint64_t skip_to)
 {
     struct subscription *member = session_in(session, channel);
     member->offset = skip_to;
     member->is_held = false;
     hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to,
                             member->wants_presence);
-}
-
-/* ---- reads ---- */
-
-static void on_answer(void *arg, const struct store_answer *found);
-
-static void start_read(struct hub *hub, struct session *session, struct channel *channel,
-                       const struct command *command, struct store_query *query, bool was_member)
-{
-    struct pending_read *read = mem_alloc(sizeof(*read));
-    *read = (struct pending_read){
-        .hub = hub,
-        .session = session->id,
-        .channel = channel,
-        .type = command->type,
-        .kind = query->kind,
-        .was_member = was_member,
-        .wants_presence = command->wants_presence,
-    };
-    channel->n_pins++;
-    session->wait = SESSION_WAIT_READ;
-    query->viewer = session->identity;
-    hub->store->read(hub->store->ctx, query, on_answer, read);
 }
 
 /* ---- join ---- */
@@ -136,7 +102,7 @@ static void acknowledge_join(struct hub *hub, struct session *session,
 
 /* After the acknowledgement: who is here, if it is wanted and the rule lists members. Also to one
  * that has asked before: the news that came while it was held were not for it. */
-static void send_presence(struct hub *hub, const struct session *session, struct channel *channel)
+void hub_send_presence(struct hub *hub, const struct session *session, struct channel *channel)
 {
     if (session_in(session, channel)->wants_presence && channel->presence) {
         hub_answer(hub, session, presence_full(hub, channel));
@@ -145,36 +111,49 @@ static void send_presence(struct hub *hub, const struct session *session, struct
 
 /* What a join reads: since beats history, and a channel that keeps nothing has no history to send.
  */
-static struct store_query join_query(const struct command *command, const struct rule *rule)
+static struct read join_read(const struct hub *hub, const struct command *command,
+                             const struct rule *rule)
 {
-    struct store_query query = {.kind = STORE_READ_HEAD, .channel = command->channel};
+    struct read read = {
+        .type = COMMAND_JOIN, .kind = STORE_READ_HEAD, .wants_presence = command->wants_presence};
     if (command->has_since) {
-        query.kind = STORE_READ_SINCE;
-        query.since_epoch = command->since_epoch;
-        query.since_offset = command->since_offset;
+        read.is_void = !hub->epoch || !str_equals(command->since_epoch, str_of(hub->epoch));
+        read.kind = read.is_void ? STORE_READ_HEAD : STORE_READ_SINCE;
+        read.since = command->since_offset;
     } else if (command->wants_history && rule->message_history > 0) {
-        query.kind = STORE_READ_LAST;
-        query.limit = rule->message_history;
+        read.kind = STORE_READ_LAST;
+        read.limit = rule->message_history;
     }
-    return query;
+    return read;
+}
+
+/* Up to the end of its answer: what was missed and the release come after it. */
+static void begin_answer(struct hub *hub, struct session *session, struct channel *channel,
+                         const struct read *read, uint64_t head, bool is_gap)
+{
+    struct subscription *in = session_in(session, channel);
+    in->wants_presence = in->wants_presence || read->wants_presence;
+    acknowledge_join(hub, session, channel, head, read->kind == STORE_READ_SINCE && !is_gap,
+                     is_gap);
+    hub_send_presence(hub, session, channel);
 }
 
 /* A member that joins again goes on where it is: naming the head, which may be ahead of what it was
  * sent, would make it believe that it has the events between. */
 static void join_without_reading(struct hub *hub, struct session *session, struct channel *channel,
-                                 bool wants_presence)
+                                 const struct read *read)
 {
     const struct subscription *member = session_in(session, channel);
     uint64_t offset = member ? position_of(member, channel) : channel->head;
     if (!member) {
         attach(hub, session, channel);
     }
-    acknowledge_join(hub, session, channel, offset, false, false);
-    if (wants_presence) {
+    acknowledge_join(hub, session, channel, offset, false, read->is_void);
+    if (read->wants_presence) {
         session_in(session, channel)->wants_presence = true;
-        send_presence(hub, session, channel);
+        hub_send_presence(hub, session, channel);
     }
-    release(hub, session, channel, offset);
+    hub_release(hub, session, channel, offset);
 }
 
 /* Why its token was not accepted is told once, where its owner will look. */
@@ -229,16 +208,28 @@ void hub_end_arrival(struct hub *hub, struct session *session)
     presence_leave(hub, arriving);
 }
 
+/* While there are recent rows of a channel, their newest is a head that is safe to name. */
+static void look_for_head(const struct hub *hub, struct channel *channel)
+{
+    const struct recent_run *run =
+        channel->has_head ? NULL : recent_find(&hub->recent, channel_name(channel));
+    if (run) {
+        channel->head = recent_run_last(run);
+        channel->has_head = true;
+    }
+}
+
 /* The permissions are there: into the list, then into the channel. */
 static bool enter(struct hub *hub, struct session *session, const struct command *command,
                   const struct rule *rule, bool is_member)
 {
-    struct store_query query = join_query(command, rule);
-    if (query.kind != STORE_READ_HEAD && hub_waits_for_appends(session)) {
+    struct read read = join_read(hub, command, rule);
+    if (read.kind != STORE_READ_HEAD && hub_waits_for_appends(session)) {
         return false;
     }
     struct channel *channel = channel_open(&hub->channels, command->channel);
     channel->rule = rule;
+    look_for_head(hub, channel);
     if (rule->presence && !is_member && !session->arriving) {
         session->arriving = presence_arrive(hub, session, channel);
     }
@@ -248,11 +239,13 @@ static bool enter(struct hub *hub, struct session *session, const struct command
         session->wait = SESSION_WAIT_PRESENCE;
         return false;
     }
-    if (query.kind == STORE_READ_HEAD && channel->has_head) {
-        join_without_reading(hub, session, channel, command->wants_presence);
+    if (read.kind == STORE_READ_HEAD && channel->has_head) {
+        join_without_reading(hub, session, channel, &read);
     } else {
         attach(hub, session, channel);
-        start_read(hub, session, channel, command, &query, is_member);
+        read.channel = channel;
+        read.was_member = is_member;
+        hub_ask(hub, session, read);
     }
     return true;
 }
@@ -290,7 +283,17 @@ bool hub_join(struct hub *hub, struct session *session, struct command *command)
     return true;
 }
 
-static void finish_join(struct hub *hub, struct session *session, const struct pending_read *read,
+/* ---- answers ---- */
+
+static void answer_history(struct hub *hub, const struct session *session,
+                           const struct channel *channel, const struct store_answer *found)
+{
+    hub_count(hub, METRIC_HISTORIES);
+    hub_answer(hub, session,
+               hub->protocol->history(channel_name(channel), found->events, found->n_events));
+}
+
+static void finish_join(struct hub *hub, struct session *session, const struct read *read,
                         const struct store_answer *found)
 {
     struct channel *channel = read->channel;
@@ -300,27 +303,133 @@ static void finish_join(struct hub *hub, struct session *session, const struct p
         channel->head = newest;
         channel->has_head = true;
     }
-    struct subscription *in = session_in(session, channel);
-    if (!in) {
+    if (!session_in(session, channel)) {
         return; /* removed while it waited */
     }
-    in->wants_presence = in->wants_presence || read->wants_presence;
     bool is_since = read->kind == STORE_READ_SINCE;
+    bool is_gap = read->is_void || (is_since && found->is_gap);
     /* The head of the read, not the newer one that live events may have reached meanwhile: those
      * still wait. */
-    acknowledge_join(hub, session, channel, found->head, is_since && !found->is_gap,
-                     is_since && found->is_gap);
-    send_presence(hub, session, channel);
-    if (is_since) {
-        for (size_t i = 0; i < found->n_events; i++) {
-            hub_answer(hub, session, hub->protocol->event(found->events[i], true));
-        }
-    } else if (read->kind == STORE_READ_LAST) {
-        hub_count(hub, METRIC_HISTORIES);
-        hub_answer(hub, session,
-                   hub->protocol->history(channel_name(channel), found->events, found->n_events));
+    begin_answer(hub, session, channel, read, found->head, is_gap);
+    if (is_since && !is_gap) {
+        hub_replay(hub, session, channel, read->since, found->head, found);
+        return;
     }
-    release(hub, session, channel, found->head);
+    if (read->kind == STORE_READ_LAST) {
+        answer_history(hub, session, channel, found);
+    }
+    hub_release(hub, session, channel, found->head);
+}
+
+/* A first join that could not be answered has not happened; a member stays one. */
+static void undo_join(struct hub *hub, struct session *session, const struct read *read)
+{
+    const struct subscription *member = session_in(session, read->channel);
+    if (member && read->was_member) {
+        hub_send_presence(hub, session, read->channel);
+        hub_release(hub, session, read->channel, member->offset);
+    } else {
+        hub_detach(hub, session, read->channel);
+    }
+}
+
+void hub_take_answer(struct hub *hub, struct session *session, const struct read *read,
+                     const struct store_answer *found)
+{
+    if (found->is_failed) {
+        hub_answer_error(hub, session, channel_name(read->channel), ERROR_CODE_UNAVAILABLE);
+        if (read->type == COMMAND_JOIN) {
+            undo_join(hub, session, read);
+        }
+    } else if (read->type == COMMAND_JOIN) {
+        finish_join(hub, session, read, found);
+    } else if (session_in(session, read->channel)) { /* not removed while it waited */
+        answer_history(hub, session, read->channel, found);
+    }
+}
+
+/* ---- answers from memory ---- */
+
+/* A position that is the head misses nothing, rows or not. Else all rows after it must be here. */
+static bool resume_from_memory(struct hub *hub, struct session *session, const struct read *read)
+{
+    struct channel *channel = read->channel;
+    const struct recent_run *run = recent_find(&hub->recent, channel_name(channel));
+    struct recent_row *const *rows;
+    size_t n = 0;
+    uint64_t head = channel->head;
+    if (!channel->has_head || read->since != channel->head) {
+        if (!run || !recent_run_after(run, read->since, &rows, &n) ||
+            n > hub->options.resume_max_rows) {
+            return false;
+        }
+        head = read->since + n;
+    }
+    if (session_in(session, channel)) {
+        begin_answer(hub, session, channel, read, head, false);
+        hub_replay(hub, session, channel, read->since, head, NULL);
+    }
+    return true;
+}
+
+static bool history_from_memory(struct hub *hub, struct session *session, const struct read *read)
+{
+    struct recent_run *run = recent_find(&hub->recent, channel_name(read->channel));
+    const struct subscription *member = session_in(session, read->channel);
+    if (run && member && member->offset > recent_run_last(run)) {
+        return false; /* an earlier answer has told it of rows that are not here yet */
+    }
+    struct frame *frame = run ? recent_history(&hub->recent, run, read->limit, HUB_HISTORY_BYTES,
+                                               session->identity, hub->protocol)
+                              : NULL;
+    if (!frame) {
+        return false;
+    }
+    uint64_t head = recent_run_last(run);
+    hub_count(hub, METRIC_HISTORIES);
+    if (member && read->type == COMMAND_JOIN) {
+        begin_answer(hub, session, read->channel, read, head, false);
+        hub_answer(hub, session, frame);
+        hub_release(hub, session, read->channel, head);
+    } else if (member) {
+        hub_answer(hub, session, frame);
+    } else {
+        frame_unref(frame);
+    }
+    return true;
+}
+
+static bool head_from_memory(struct hub *hub, struct session *session, const struct read *read)
+{
+    struct channel *channel = read->channel;
+    if (channel->has_head && session_in(session, channel)) {
+        begin_answer(hub, session, channel, read, channel->head, read->is_void);
+        hub_release(hub, session, channel, channel->head);
+    }
+    return channel->has_head;
+}
+
+bool hub_answer_from_memory(struct hub *hub, struct session *session, const struct read *read)
+{
+    bool is_answered = false;
+    if (read->n_epoch != hub->n_epoch) {
+        return false;
+    }
+    look_for_head(hub, read->channel);
+    switch (read->kind) {
+    case STORE_READ_HEAD:
+        return head_from_memory(hub, session, read);
+    case STORE_READ_LAST:
+        is_answered = history_from_memory(hub, session, read);
+        break;
+    case STORE_READ_SINCE:
+        is_answered = resume_from_memory(hub, session, read);
+        break;
+    }
+    if (is_answered) {
+        hub_count(hub, METRIC_MEMORY_ANSWERS);
+    }
+    return is_answered;
 }
 
 /* ---- history ---- */
@@ -341,60 +450,12 @@ bool hub_history(struct hub *hub, struct session *session, const struct command 
     if (hub_waits_for_appends(session)) {
         return false;
     }
-    struct store_query query = {.kind = STORE_READ_LAST,
-                                .channel = command->channel,
-                                .limit = channel->rule->message_history};
-    start_read(hub, session, channel, command, &query, true);
+    hub_ask(hub, session,
+            (struct read){.type = COMMAND_HISTORY,
+                          .kind = STORE_READ_LAST,
+                          .channel = channel,
+                          .limit = channel->rule->message_history});
     return true;
-}
-
-/* A first join that could not be answered has not happened; a member stays one. */
-static void undo_join(struct hub *hub, struct session *session, const struct pending_read *read)
-{
-    const struct subscription *member = session_in(session, read->channel);
-    if (member && read->was_member) {
-        send_presence(hub, session, read->channel);
-        release(hub, session, read->channel, member->offset);
-    } else {
-        hub_detach(hub, session, read->channel);
-    }
-}
-
-static void take_answer(struct hub *hub, struct session *session, const struct pending_read *read,
-                        const struct store_answer *found)
-{
-    struct channel *channel = read->channel;
-    /* An answer of another epoch than ours was read across a restore or failover: its offsets
-     * mean nothing here, and the sessions are being closed. */
-    if (found->is_failed || !hub->epoch || !str_equals(found->epoch, str_of(hub->epoch))) {
-        hub_answer_error(hub, session, channel_name(channel), ERROR_CODE_UNAVAILABLE);
-        if (read->type == COMMAND_JOIN) {
-            undo_join(hub, session, read);
-        }
-    } else if (read->type == COMMAND_JOIN) {
-        finish_join(hub, session, read, found);
-    } else if (session_in(session, channel)) { /* not removed while it waited */
-        hub_count(hub, METRIC_HISTORIES);
-        hub_answer(hub, session,
-                   hub->protocol->history(channel_name(channel), found->events, found->n_events));
-    }
-}
-
-static void on_answer(void *arg, const struct store_answer *found)
-{
-    struct pending_read *read = arg;
-    struct hub *hub = read->hub;
-    struct channel *channel = read->channel;
-    struct session *session = session_table_find(&hub->sessions, read->session);
-    if (session && !session->is_closing) {
-        take_answer(hub, session, read, found);
-    }
-    channel->n_pins--;
-    channel_drop_if_unused(&hub->channels, channel);
-    free(read);
-    if (session) {
-        hub_go_on(hub, session);
-    }
 }
 
 void hub_leave(struct hub *hub, struct session *session, const struct command *command)

@@ -271,8 +271,6 @@ struct member *presence_arrive_quietly(struct hub *hub, const struct session *se
 {
     struct member *member = add(hub, session, channel);
     member->state = MEMBER_STATE_LISTED;
-    frame_unref(channel->presence->full);
-    channel->presence->full = NULL;
     tell(hub, member, true);
     return member;
 }

@@ -10,6 +10,7 @@
 
 struct member;
 struct dropped;
+struct replay;
 struct user;
 
 /* Commands of one session are handled strictly in order: while one waits, the later ones are held.
@@ -20,6 +21,7 @@ enum session_wait {
     SESSION_WAIT_CALL,     /* until a function of the rule has answered */
     SESSION_WAIT_PRESENCE, /* until it is in the list of a large channel */
     SESSION_WAIT_READ,     /* until the store has answered */
+    SESSION_WAIT_REPLAY,   /* until it was sent what it has missed */
     SESSION_WAIT_APPENDS,  /* until its own messages are in the log */
 };
 
@@ -48,6 +50,7 @@ struct session {
     uint32_t n_subscriptions;
     struct member *arriving;     /* in a presence list, while the join is under way */
     struct dropped *left_behind; /* entries of a session whose place it has taken (grace.c) */
+    struct replay *replay;       /* of what it has missed, under way; NULL: none */
     uint32_t n_appending;        /* messages handed to the store, not answered yet */
     uint32_t n_invalid;
     uint32_t n_held;

@@ -161,7 +161,10 @@ static void rig_init(struct rig *rig)
                                                .protocol = &xano_protocol,
                                                .submit = submit,
                                                .submit_ctx = rig};
+    struct metrics *metrics = metrics_new(2);
     rig->worker.shared = &rig->shared;
+    rig->worker.outqueue_bytes = rig->shared.options.outqueue_bytes;
+    rig->worker.counts = metrics_block(metrics, 1);
     rig->worker.burst.bytes = mem_alloc(WORKER_BURST_BYTES);
     rig->transport = (struct transport){.ctx = rig,
                                         .send = transport_send,
@@ -178,7 +181,8 @@ static void rig_init(struct rig *rig)
                                   .max_channels = 100,
                                   .max_held = 1000,
                                   .max_held_bytes = 1 << 20,
-                                  .max_invalid = 10};
+                                  .max_invalid = 10,
+                                  .counts = metrics_block(metrics, 0)};
     rig->hub = hub_new(&options);
     rig->sink = hub_sink(rig->hub);
     rig->sink.on_site(rig->sink.ctx, one_rule());

@@ -53,7 +53,11 @@ export class Bench {
             try {
                 rows.push({ server: server.name, ...await work(server) });
             } catch (error) {
-                throw new Error(`${server.name}: ${error.message}`, { cause: error });
+                if (server.name.startsWith('pgherald')) {
+                    throw new Error(`${server.name}: ${error.message}`, { cause: error });
+                }
+                console.error(`${server.name}: ${error.message}`);
+                rows.push({ server: server.name, errors: 1 });
             } finally {
                 await server.stop();
             }

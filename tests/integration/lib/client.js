@@ -11,7 +11,7 @@ export class Client {
         return client;
     }
 
-    constructor(server, { canonical, token, headers } = {}) {
+    constructor(server, { canonical, token, headers, localAddress } = {}) {
         this.frames = []; // { action, client, options, payload, text }
         this.taken = new Set(); // frames that a waitFor() has had
         this.waiting = [];
@@ -20,6 +20,7 @@ export class Client {
         this.socket = new WebSocket(server.socketUrl(canonical), token === undefined ? [] : [token], {
             perMessageDeflate: false,
             headers,
+            localAddress, // 127.0.0.2 is somebody else than 127.0.0.1
         });
         this.opened = new Promise((resolve, reject) => {
             this.socket.once('open', resolve);

@@ -229,6 +229,9 @@ static void test_a_second_join_under_way_is_removed_by_the_judge(void **state)
     (void)state;
     world_rule(world, OPEN);
     enter(0, 0, WHO_ANN, PLAIN);
+    world_commit(world, 0);
+    world_settle(world);
+    world_take(world, 0, 0);
     join(0, 0, (struct world_join){.has_since = true});
     world_deny(world, 'a', 0, WHO_ANN, true);
     world_rule(world, JUDGED);

@@ -247,7 +247,8 @@ static void test_reads_survive_a_lost_connection(void **state)
     start_proxied();
     bed_sql(bed, "SELECT herald.publish('r', '1')");
     bed_wait(bed, &bed->n_events, 1);
-    struct store_query query = {.kind = STORE_READ_LAST, .channel = STR("r"), .limit = 5};
+    struct store_query query = {
+        .kind = STORE_READ_LAST, .channel = STR("r"), .limit = 5, .max_bytes = 1 << 20};
     bed_read(bed, &query);
     bed_wait(bed, &bed->n_answers, 1);
     proxy_refuse(proxy, true);

@@ -35,7 +35,7 @@ static struct identity *viewer; /* NULL: anonymous */
 static void read_and_wait(enum store_read_kind kind, const char *channel, uint32_t limit,
                           struct str epoch, uint64_t since)
 {
-    struct store_query query = {kind, str_of(channel), limit, epoch, since, viewer};
+    struct store_query query = {kind, str_of(channel), limit, epoch, since, viewer, 1 << 20, 1000};
     size_t before = bed->n_answers;
     bed_read(bed, &query);
     bed_wait(bed, &bed->n_answers, before + 1);
@@ -66,12 +66,19 @@ static void test_reads(void **state)
                            STR("{\"data\":30,\"dbo_id\":0,\"row_id\":0}")));
     assert_true(str_equals(bed->answer_events[6]->f.channel, STR("r")));
 
-    read_and_wait(STORE_READ_SINCE, "r", 0, epoch, 28);
+    read_and_wait(STORE_READ_SINCE, "r", 9, epoch, 28);
     assert_false(bed->answer.is_gap);
     assert_int_equal(bed->answer.n_events, 2);
     assert_int_equal(bed->answer_events[0]->f.offset, 29);
+    assert_int_equal(bed->answer.read_to, 30);
 
-    read_and_wait(STORE_READ_SINCE, "r", 0, epoch, 30);
+    read_and_wait(STORE_READ_SINCE, "r", 9, epoch, 11);
+    assert_int_equal(bed->answer.n_events, 9);
+    assert_int_equal(bed->answer_events[0]->f.offset, 12);
+    assert_int_equal(bed->answer.read_to, 20);
+    assert_int_equal(bed->answer.head, 30);
+
+    read_and_wait(STORE_READ_SINCE, "r", 9, epoch, 30);
     assert_false(bed->answer.is_gap);
     assert_int_equal(bed->answer.n_events, 0);
 
@@ -81,7 +88,7 @@ static void test_reads(void **state)
     } gaps[] = {{STR("other"), 28}, {epoch, 31},      {epoch, UINT64_MAX},
                 {{"a\0b", 3}, 1},   {STR("\xC3"), 1}, {{0}, 1}};
     for (size_t i = 0; i < sizeof(gaps) / sizeof(*gaps); i++) {
-        read_and_wait(STORE_READ_SINCE, "r", 0, gaps[i].epoch, gaps[i].since);
+        read_and_wait(STORE_READ_SINCE, "r", 9, gaps[i].epoch, gaps[i].since);
         assert_true(bed->answer.is_gap);
         assert_int_equal(bed->answer.n_events, 0);
         assert_int_equal(bed->answer.head, 30);
@@ -138,8 +145,8 @@ static void test_a_viewer_gets_what_is_for_him(void **state)
     assert_string_equal(seen_by(13, STR("34"), STORE_READ_LAST, 9, 0), "1456");
     assert_string_equal(seen_by(12, STR("34"), STORE_READ_LAST, 3, 0), "346");
     assert_string_equal(seen_by(-1, none, STORE_READ_LAST, 2, 0), "16");
-    assert_string_equal(seen_by(12, STR("34"), STORE_READ_SINCE, 0, 2), "346");
-    assert_string_equal(seen_by(-1, none, STORE_READ_SINCE, 0, 2), "6");
+    assert_string_equal(seen_by(12, STR("34"), STORE_READ_SINCE, 9, 2), "346");
+    assert_string_equal(seen_by(-1, none, STORE_READ_SINCE, 9, 2), "6");
 }
 
 static void test_many_reads_at_once(void **state)
