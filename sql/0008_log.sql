@@ -337,10 +337,11 @@ DECLARE
 BEGIN
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     SELECT count(*), coalesce(sum(o.bytes), 0), min(o.at), min(o.id) INTO pending_rows, pending_bytes, oldest, first_id
-      FROM (SELECT a.bytes, a.at, a.id FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.id > c.reading_id
+      FROM (SELECT a.bytes, a.at, a.id FROM herald.outbox a
+             WHERE a.xid >= pg_snapshot_xmax(c.done) AND (a.id > c.reading_id OR NOT pg_visible_in_snapshot(a.xid, c.reading))
             UNION ALL
             SELECT b.bytes, b.at, b.id FROM herald.outbox b
-             WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done))) AND b.id > c.reading_id
+             WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done))) AND (b.id > c.reading_id OR NOT pg_visible_in_snapshot(b.xid, c.reading))
              LIMIT max_counted) o;
     oldest_age := clock_timestamp() - oldest;
     IF pending_rows = max_counted THEN
