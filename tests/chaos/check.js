@@ -25,7 +25,8 @@ export async function readLine(database, base, where) {
         // Not every row of the outbox: those that were taken lie there until they are swept.
         pending: await ask(`SELECT o.channel, o.payload FROM herald.outbox o
             CROSS JOIN (SELECT * FROM herald.cursor ORDER BY position DESC LIMIT 1) c
-            WHERE NOT pg_visible_in_snapshot(o.xid, c.done) AND o.id > c.reading_id`),
+            WHERE NOT pg_visible_in_snapshot(o.xid, c.done)
+              AND NOT (c.reading IS NOT NULL AND pg_visible_in_snapshot(o.xid, c.reading) AND o.id <= c.reading_id)`),
     };
     await client.end();
     for (const row of line.rows) {
@@ -69,7 +70,7 @@ export function checkLine(line, { base, forgiven, refused, violation }) {
     }
     for (const key of missing(line)) {
         if (!line.pending.has(key) && !forgiven.has(key)) {
-            violation('lost', `${key} committed and is not in the log`);
+            violation('lost', `${key} committed and is not in the log, which ended at ${id} in epoch ${line.epoch}`);
         }
     }
     return { id, heads };

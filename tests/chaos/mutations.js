@@ -20,10 +20,10 @@ export const MUTATIONS = {
         finds: 'silent gap', faults: 'server killed (',
         of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_seq END', to: 'CASE WHEN NOT gap THEN since_seq + 1 END',
     },
-    // A batch whose COMMIT was in doubt is always sent again.
-    doubt: {
-        finds: 'duplicated', faults: 'COMMIT',
-        of: 'herald.find_batch', from: 'c.batch = find_batch.batch', to: 'false',
+    // A resume begins with the event that the client named.
+    again: {
+        finds: 'duplicated', faults: 'server killed (',
+        of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_seq END', to: 'CASE WHEN NOT gap THEN since_seq - 1 END',
     },
     // Whatever was restored or promoted, the epoch stays.
     epoch: {

@@ -129,6 +129,7 @@ class Run {
     async newLine(last) {
         await last(async (where) => {
             const line = await readLine(this.database, this.base.id, where);
+            this.say(`a line of history ends: ${line.rows.length} events, ${line.pending.size} not in the log yet, epoch ${line.epoch}`);
             checkLine(line, this);
             this.archive.add(line, { isAbandoned: true });
             this.count.abandoned++;
@@ -249,6 +250,11 @@ class Run {
 
     async compare() {
         const line = await readLine(this.database, this.base.id);
+        const { pending } = line;
+        line.pending = new Set(); // there is nothing more to come
+        if (pending.size > 0) {
+            this.violation('lost', `lag() is 0, but ${[...pending].slice(0, 5)} are not in the log`);
+        }
         const next = checkLine(line, this);
         this.archive.add(line);
         const stretches = () => this.followers.flatMap((follower) => [...follower.at.values()].map((stretch) => ({
