@@ -90,10 +90,15 @@ test('the chat of the examples works from the first start', async () => {
     assert.ok(rows.length > 0, 'there is a rule for a chat with history');
     await database.end();
     const channel = rows[0].channel.replace('*', 'test');
-    const client = await Client.open(server);
+    const { token } = JSON.parse((await server.get('/examples/token?name=Groot')).body);
+    const client = await Client.open(server, { token });
     await client.join(channel);
     client.message(channel, 'hello');
-    assert.equal((await client.waitFor({ action: 'message' })).payload, 'hello');
+    const message = await client.waitFor({ action: 'message' });
+    assert.deepEqual([message.payload, message.client.extras, message.client.permissions.dbo_id], ['hello', { name: 'Groot' }, 1]);
+    for (const query of ['', '?name=', `?name=${'x'.repeat(61)}`, '?name=%ff']) {
+        assert.equal((await server.get(`/examples/token${query}`)).status, 400);
+    }
     const closed = client.closes();
     await server.stop();
     assert.equal((await closed).code, 1012);

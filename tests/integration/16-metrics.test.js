@@ -122,7 +122,11 @@ test('messages, joins, history, deliveries and events', async () => {
         await joined.waitFor({ payload: 3 });
     });
     await counting(server, { histories_total: 1, 'reads_total{result="done"}': 1 }, async () => {
-        joined.send('history', 'room/m');
+        const first = await world.member('room/read', { history: true });
+        await first.waitFor({ action: 'history' });
+    });
+    await counting(server, { histories_total: 1, memory_answers_total: 1, 'reads_total{result="done"}': 0 }, async () => {
+        joined.send('history', 'room/m'); // its newest row was in memory before anybody asked
         await joined.waitFor({ action: 'history' });
     });
     const { epoch, offset } = joined.joined.payload;
