@@ -50,7 +50,7 @@ FUZZ_SECONDS ?= 30
 BENCH := $(addprefix $(B)/bench/,load load-tls relay notified writer)
 NODE_MODULES := tests/node_modules/.package-lock.json
 INTEGRATION_TESTS ?= $(sort $(wildcard tests/integration/[0-9]*.test.js))
-TSAN_TESTS := $(sort $(wildcard $(foreach n,01 02 03 05,tests/integration/$(n)-*.test.js)))
+TSAN_TESTS := $(sort $(wildcard $(foreach n,01 02 03 05 12 13 14,tests/integration/$(n)-*.test.js)))
 BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.mjs))
 
 .DEFAULT_GOAL := build
