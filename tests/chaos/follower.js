@@ -230,10 +230,11 @@ export class Follower {
         await this.join(channel, { isFresh: random() < 0.3 });
     }
 
-    // Everything so far has been checked.
-    forget() {
+    // Everything up to the heads has been checked. Who may not see the newest event stands at it all the same: standing at
+    // the last one it saw, it would get a gap when that is trimmed.
+    forget(heads) {
         this.stretches = [];
-        this.at.forEach((stretch, channel) => this.at.set(channel, new Stretch(channel, stretch.epoch, stretch.position)));
+        this.at.forEach((stretch, channel) => this.at.set(channel, new Stretch(channel, stretch.epoch, heads.get(channel) ?? stretch.position)));
     }
 }
 
