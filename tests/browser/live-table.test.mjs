@@ -9,7 +9,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { assertQuiet, SECOND, Site, takePictures, until } from './support.mjs';
 
 let site;
-before(async () => { site = await Site.start(); });
+before(async () => { site = await Site.start({ flags: ['--no-writer', '--resume-max-rows', '10000'] }); });
 afterEach(() => site.closePages());
 after(() => site.stop());
 

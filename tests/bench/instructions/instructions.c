@@ -182,6 +182,12 @@ static void rig_init(struct rig *rig)
                                   .max_held = 1000,
                                   .max_held_bytes = 1 << 20,
                                   .max_invalid = 10,
+                                  .recent_bytes = 32 << 20,
+                                  .recent_rows = 100000,
+                                  .resume_max_rows = 100000,
+                                  .page_rows = HUB_PAGE_ROWS,
+                                  .page_bytes = HUB_PAGE_BYTES,
+                                  .max_reads = HUB_MAX_READS,
                                   .counts = metrics_block(metrics, 0)};
     rig->hub = hub_new(&options);
     rig->sink = hub_sink(rig->hub);
@@ -270,7 +276,7 @@ static void run_script(struct rig *rig, const struct script *script)
 }
 
 /* Callgrind counts what happens in here. */
-__attribute__((noinline)) static void measured(struct rig *rig, const struct script *script)
+__attribute__((noipa)) static void measured(struct rig *rig, const struct script *script)
 {
     run_script(rig, script);
     atomic_signal_fence(memory_order_seq_cst); /* so that it is a call, and not the last jump */
@@ -300,6 +306,10 @@ int main(int argc, char **argv)
     once.turns = 1;
     run_script(&rig, &once); /* arrays grow only once */
     uint64_t bytes = bytes_written - before;
+    if (bytes < (uint64_t)n * script->per_turn) {
+        fprintf(stderr, "the messages do not reach the members\n");
+        return 1;
+    }
     before = bytes_written;
     measured(&rig, script);
     uint64_t expected = bytes * script->turns;
