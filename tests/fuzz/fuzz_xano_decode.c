@@ -122,6 +122,7 @@ static void check_command(const struct command *command)
         break;
     case COMMAND_OPEN:
     case COMMAND_CLOSE:
+    case COMMAND_DRAINED:
         assert(false);
     }
 }
