@@ -41,12 +41,25 @@ const chosen = wanted.map((name) => {
 });
 const loadBefore = (await quiet(Number(process.env.BENCH_QUIET ?? Infinity))).toFixed(2);
 const results = new Map(chosen.map((scenario) => [scenario, []]));
+
+// After every scenario, so that a run that is ended early has told what it knows.
+function write() {
+    const parts = chosen.filter((scenario) => results.get(scenario).length > 0)
+        .map((scenario) => section(scenario, results.get(scenario)));
+    const report = [...machine().map((line) => `* ${line}`), '', ...parts].join('\n');
+    mkdirSync(output, { recursive: true });
+    writeFileSync(join(output, 'report.md'), report);
+    writeFileSync(join(output, 'report.json'), JSON.stringify(Object.fromEntries([...results].map(([s, list]) => [s.name, list])), null, 1));
+    return report;
+}
+
 const bench = await Bench.start();
 try {
     for (let run = 1; run <= runs; run++) {
         for (const [scenario, list] of results) {
             const start = performance.now();
             list.push(await scenario.run(bench));
+            write();
             console.error(`${run}/${runs} ${scenario.name}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
         }
     }
@@ -54,10 +67,7 @@ try {
     await bench.stop();
 }
 
-const report = [...machine().map((line) => `* ${line}`), '', ...chosen.map((scenario) => section(scenario, results.get(scenario)))].join('\n');
-mkdirSync(output, { recursive: true });
-writeFileSync(join(output, 'report.md'), report);
-writeFileSync(join(output, 'report.json'), JSON.stringify(Object.fromEntries([...results].map(([s, list]) => [s.name, list])), null, 1));
+const report = write();
 console.log(report);
 if (process.env.BENCH_DOC) {
     const command = ['PEERS', 'SCENARIOS', 'BENCH_RUNS', 'BENCH_SECONDS', 'BENCH_QUIET']
