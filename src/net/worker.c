@@ -9,8 +9,8 @@
  * (what was queued is written, sockets are read, blocked ones resumed), and the next slice follows.
  * Without slices a burst of events for large channels would fill the queue of a reader that is
  * perfectly quick, only because his socket did not get its turn. A slice has room for a good burst
- * in a channel of any size: with 16 frames instead of 128, fan-out to 1000 cost four times the CPU,
- * because each write carried so few.
+ * for each session that gets anything, in one large channel as in many small ones: with 16 frames
+ * instead of 128, fan-out to 1000 cost four times the CPU, because each write carried so few.
  *
  * A worker ends in three steps: the sockets and our own handles are closed, the context is told to
  * go, and the loop runs until libuv has called back for each of them; only then the context's
@@ -37,7 +37,7 @@ enum {
      * (socket.c takes them out): only to be longer than ours. */
     MORE_TIMEOUT_S = 60,
     SLICE_DELIVERIES = 8192,
-    SLICE_FRAMES = 128, /* orders, if the deliveries are reached earlier */
+    SLICE_FRAMES = 128, /* deliveries per session that gets any, if that is more */
 };
 
 /* ---- commands ---- */
@@ -180,7 +180,7 @@ static bool take_orders(struct worker *worker)
 static void on_inbox(void *arg)
 {
     struct worker *worker = arg;
-    size_t deliveries = 0, n_orders = 0, bytes = 0;
+    size_t deliveries = 0, bytes = 0;
     bool is_full = false;
     worker->outqueue_bytes = limits_outqueue(worker);
     while (!is_full && (worker->next_order < worker->n_orders || take_orders(worker))) {
@@ -189,8 +189,7 @@ static void on_inbox(void *arg)
         deliveries += carry_out(worker, order);
         order_release(order);
         metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
-        n_orders++;
-        is_full = deliveries >= SLICE_DELIVERIES && n_orders >= SLICE_FRAMES;
+        is_full = deliveries >= SLICE_DELIVERIES && deliveries >= worker->n_dirty * SLICE_FRAMES;
     }
     atomic_fetch_sub_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
     if (is_full) {

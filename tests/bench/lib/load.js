@@ -17,9 +17,9 @@ function flagsOf(options) {
 }
 
 async function result(child) {
-    const { code } = await child.end(LIMIT);
+    const { code, signal } = await child.end(LIMIT);
     const line = child.stdout.trim().split('\n').pop();
-    assert.equal(code, 0, `${child.name} failed: ${child.stderr}\n${child.stdout}`);
+    assert.equal(code, 0, `${child.name} failed (${code ?? signal}): ${child.stderr}\n${child.stdout}`);
     const values = JSON.parse(line);
     const { lost = 0, duplicated = 0, reordered = 0, gaps = 0, failed = 0, wrong_lists = 0 } = values;
     values.errors = lost + duplicated + reordered + gaps + failed + wrong_lists;
