@@ -16,7 +16,8 @@
  *
  * A client's message is looked for by nobody, it comes by itself: it is sent at once, asleep or
  * awake, unless a query is under way; then it waits for its answer, together with all that come
- * meanwhile. That is the batching.
+ * meanwhile. That is the batching. Under a flow of changes there is a pause of 1 to 5 ms between
+ * two looks, for the writers' sake (batch.c).
  *
  * The safety look (look_ms) bounds what a lost notification costs. Where writers never ring (the
  * setting herald.doorbell is off) or where we would not hear it (a pooler), looking every POLL_MS
@@ -156,6 +157,7 @@ static void look(struct sequencer *sequencer)
         sequencer->wants_version = true; /* it may have rung for a command */
     }
     sequencer->wants_look = false;
+    sequencer->pause_ms = 0;
     sequencer_send_batch(sequencer);
 }
 
@@ -174,6 +176,8 @@ void sequencer_go_on(struct sequencer *sequencer)
         wake(sequencer);
     } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {
         look(sequencer);
+    } else if (sequencer->pause_ms > 0) {
+        loop_timer_start(sequencer->wait_timer, sequencer->pause_ms, 0);
     } else if (!sequencer->can_sleep) {
         loop_timer_start(sequencer->wait_timer, look_ms < POLL_MS ? look_ms : POLL_MS, 0);
     } else if (sequencer->is_holding) {
