@@ -135,40 +135,50 @@ COMMENT ON FUNCTION herald.capture_settings(oid, text[], text[]) IS 'Internal: t
 
 -- ------------------------------------------------------------------------------------- the code of the function
 
--- The usual case, straight: whatever is not usual (a NULL or another channel, too many bytes, an error) goes on to the
--- attempts below. Every plpgsql expression is set up anew in each transaction, about 1.2 µs each, so the number of them is
--- what a single-row INSERT pays.
-CREATE FUNCTION herald.fast_code(operation text, guard text, channel text, old_channel text, text_of text, changed text, max_bytes int) RETURNS text
+-- The usual case, straight: whatever is not usual (a part of the table that is not listed, TRUNCATE, a NULL or another
+-- channel, too many bytes, an error) falls through to what follows. Every plpgsql expression is set up anew in each
+-- transaction, 1.2 µs each and several times that when 32 sessions share the processor's caches, so the number of them is
+-- what a single-row INSERT pays. The guard must be an IF of its own: a planner may run what it finds in a later expression.
+CREATE FUNCTION herald.fast_code(is_here text, head text, new_channel text, old_channel text, new_row text, old_row text,
+                                 changed text, max_bytes int, new_guard text, old_guard text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
-        BEGIN
-            IF %6$s THEN%1$s
-                new_channel := %2$s;
-                text_1 := %3$s;
-                payload_1 := text_1;
-            ELSE
-                first_attempt := 2;
+    BEGIN
+        IF TG_OP = 'INSERT' AND %1$s AND %2$s THEN
+            new_channel := %4$s;
+            payload_1 := %6$s::json;
+        ELSIF TG_OP = 'UPDATE' AND %1$s AND %2$s THEN
+            IF NOT (%9$s) THEN
+                RETURN NULL;
             END IF;
-        EXCEPTION WHEN OTHERS THEN
-            text_1 := NULL;
-            first_attempt := 2;
-        END;
-        IF octet_length(text_1) <= %4$s AND octet_length(new_channel) BETWEEN 1 AND 255%5$s THEN
-            INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (octet_length(text_1), 'e', new_channel, payload_1);
-            EXIT announced;
+            old_channel := %5$s;
+            new_channel := %4$s;
+            IF new_channel = old_channel THEN
+                payload_1 := %7$s::json;
+            END IF;
+        ELSIF TG_OP = 'DELETE' AND %1$s AND %3$s THEN
+            new_channel := %5$s;
+            payload_1 := %8$s::json;
         END IF;
-        IF octet_length(text_1) > %4$s%5$s THEN
-            first_attempt := 2;
-        END IF;
-        payload_1 := NULL;$code$,
-        CASE operation WHEN 'UPDATE' THEN format($check$
-                IF NOT (%s) THEN
-                    RETURN NULL;
-                END IF;
-                old_channel := %s;$check$, changed, old_channel) ELSE '' END,
-        channel, text_of, max_bytes, CASE operation WHEN 'UPDATE' THEN ' AND new_channel = old_channel' ELSE '' END, guard)
+    EXCEPTION WHEN OTHERS THEN
+        -- A TRUNCATE comes here too: it has no NEW.
+        payload_1 := NULL;
+        first_attempt := 2;
+    END;
+    IF octet_length(payload_1::text) <= %10$s AND octet_length(new_channel) BETWEEN 1 AND 255 THEN
+        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (octet_length(payload_1::text), 'e', new_channel, payload_1);
+        EXIT announced;
+    END IF;
+    IF octet_length(payload_1::text) > %10$s THEN
+        first_attempt := 2;
+    END IF;
+    payload_1 := NULL;$code$, is_here, new_guard, old_guard, new_channel, old_channel,
+        format('concat(%L, %s, %L)', '{"data":{"action":"insert",' || head || ',"new":', new_row, ',"old":null},"dbo_id":0,"row_id":0}'),
+        format('concat(%L, %s, %L, %s, %L)', '{"data":{"action":"update",' || head || ',"new":', new_row, ',"old":', old_row, '},"dbo_id":0,"row_id":0}'),
+        format('concat(%L, %s, %L)', '{"data":{"action":"delete",' || head || ',"new":null,"old":', old_row, '},"dbo_id":0,"row_id":0}'),
+        changed, max_bytes)
 $$;
-COMMENT ON FUNCTION herald.fast_code(text, text, text, text, text, text, int) IS
+COMMENT ON FUNCTION herald.fast_code(text, text, text, text, text, text, text, int, text, text) IS
 'Internal: the part of a row-mode trigger function that announces a row in the usual case.';
 
 CREATE FUNCTION herald.row_mode_code(head text, new_channel text, old_channel text, new_row text, old_row text,
@@ -176,29 +186,23 @@ CREATE FUNCTION herald.row_mode_code(head text, new_channel text, old_channel te
                                      new_guards text[], old_guards text[]) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
-    <<announced>>
-    BEGIN
-    IF TG_OP = 'INSERT' THEN%10$s
-    ELSIF TG_OP = 'UPDATE' THEN%11$s
-    ELSE%12$s
-    END IF;
     new_channel := NULL;
-    FOR attempt IN first_attempt .. 3 LOOP
+    FOR attempt IN coalesce(first_attempt, 1) .. 3 LOOP
         BEGIN
             tail := CASE WHEN attempt = 1 THEN '},"dbo_id":0,"row_id":0}'
                          ELSE ',"truncated_to_key":true},"dbo_id":0,"row_id":0}' END;
             IF TG_OP <> 'DELETE' AND attempt = 1 THEN
-                CONTINUE WHEN NOT (%13$s);
+                CONTINUE WHEN NOT (%10$s);
             ELSIF TG_OP <> 'DELETE' AND attempt = 2 THEN
-                CONTINUE WHEN NOT (%14$s);
+                CONTINUE WHEN NOT (%11$s);
             ELSIF TG_OP <> 'DELETE' THEN
-                CONTINUE WHEN NOT (%15$s);
+                CONTINUE WHEN NOT (%12$s);
             ELSIF attempt = 1 THEN
-                CONTINUE WHEN NOT (%16$s);
+                CONTINUE WHEN NOT (%13$s);
             ELSIF attempt = 2 THEN
-                CONTINUE WHEN NOT (%17$s);
+                CONTINUE WHEN NOT (%14$s);
             ELSE
-                CONTINUE WHEN NOT (%18$s);
+                CONTINUE WHEN NOT (%15$s);
             END IF;
             IF TG_OP = 'UPDATE' AND attempt = 1 THEN
                 IF NOT (%8$s) THEN
@@ -246,7 +250,7 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
             NULL;
         END;
     END LOOP;
-    IF NOT is_known THEN
+    IF is_known IS NULL THEN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
     END IF;
     IF payload_1 IS NOT NULL THEN
@@ -265,14 +269,7 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
             INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
         END IF;
     END IF;
-    END announced;
 $code$, head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed, max_bytes,
-        herald.fast_code('INSERT', new_guards[1], new_channel, old_channel, format('concat(%L, %s, %L)', '{"data":{"action":"insert",' || head || ',"new":', new_row,
-                                                                    ',"old":null},"dbo_id":0,"row_id":0}'), changed, max_bytes),
-        herald.fast_code('UPDATE', new_guards[1], new_channel, old_channel, format('concat(%L, %s, %L, %s, %L)', '{"data":{"action":"update",' || head || ',"new":', new_row,
-                                                                    ',"old":', old_row, '},"dbo_id":0,"row_id":0}'), changed, max_bytes),
-        herald.fast_code('DELETE', old_guards[1], old_channel, old_channel, format('concat(%L, %s, %L)', '{"data":{"action":"delete",' || head || ',"new":null,"old":', old_row,
-                                                                    '},"dbo_id":0,"row_id":0}'), changed, max_bytes),
         new_guards[1], new_guards[2], new_guards[3], old_guards[1], old_guards[2], old_guards[3])
 $$;
 COMMENT ON FUNCTION herald.row_mode_code(text, text, text, text, text, text, text, text, int, text[], text[]) IS
@@ -360,7 +357,7 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
             NULL;
         END;
     END LOOP;
-    IF NOT is_known THEN
+    IF is_known IS NULL THEN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
     END IF;
 $code$,
@@ -377,16 +374,22 @@ $$;
 COMMENT ON FUNCTION herald.statement_mode_code(text, text, text, text, text, text, text, text, int, text, text[], text[]) IS
 'Internal: the part of a statement-mode trigger function that announces rows.';
 
+CREATE FUNCTION herald.is_here_code(parts oid[]) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN cardinality(parts) = 1 THEN format('TG_RELID = %s', parts[1]) ELSE format('TG_RELID = ANY (%L::oid[])', parts) END
+$$;
+COMMENT ON FUNCTION herald.is_here_code(oid[]) IS 'Internal: whether a trigger was fired by a table that its function was written for.';
+
 CREATE FUNCTION herald.capture_code(parts oid[], watch_key text, truncate_action text, truncate_channel text,
-                                    truncate_payload text, announce text) RETURNS text
+                                    truncate_payload text, fast text, announce text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
 -- Written by herald.generate_capture() and written anew by herald.refresh(): do not edit.
 #variable_conflict use_variable
 DECLARE
-    is_known      boolean := false;
-    is_elsewhere  boolean;
-    first_attempt int := 1;
+    is_known      boolean;
+    is_elsewhere  boolean; -- NULL: no
+    first_attempt int;
     tail          text;
     new_channel   text;
     old_channel   text;
@@ -397,7 +400,9 @@ DECLARE
     payload_1     json;
     payload_2     json;
 BEGIN
-    IF %1$s THEN
+    <<announced>>
+    BEGIN%8$s
+    IF NOT (%1$s) THEN
         IF NOT herald.is_part_of(TG_RELID, %2$L) THEN
             RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::regclass
                 USING ERRCODE = '42501', HINT = 'Call herald.watch() for this table instead.';
@@ -407,6 +412,7 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (%6$s, %3$L, %4$L, %5$L);
     ELSE%7$s    END IF;
+    END announced;
     IF (CASE WHEN current_setting('herald.doorbell', true) = 'off' THEN false
              ELSE NOT pg_try_advisory_xact_lock_shared(1751478881, 1) END) THEN
         IF pg_notification_queue_usage() < 0.5 THEN
@@ -415,10 +421,9 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$code$, CASE WHEN cardinality(parts) = 1 THEN format('TG_RELID <> %s', parts[1]) ELSE format('TG_RELID <> ALL (%L::oid[])', parts) END,
-        watch_key, truncate_action, truncate_channel, truncate_payload, octet_length(truncate_payload), announce)
+$code$, herald.is_here_code(parts), watch_key, truncate_action, truncate_channel, truncate_payload, octet_length(truncate_payload), announce, fast)
 $$;
-COMMENT ON FUNCTION herald.capture_code(oid[], text, text, text, text, text) IS 'Internal: the body of a trigger function.';
+COMMENT ON FUNCTION herald.capture_code(oid[], text, text, text, text, text, text) IS 'Internal: the body of a trigger function.';
 
 INSERT INTO herald.schema_step (step, name) VALUES (4, 'capture');
 RESET ROLE;

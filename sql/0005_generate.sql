@@ -125,6 +125,7 @@ DECLARE
     new_       text := 'NEW';
     old_       text := 'OLD';
     head       text;
+    fast       text := '';
     announce   text;
     position_  text := 'herald_position';
     new_guards text[];
@@ -212,11 +213,16 @@ BEGIN
             herald.json_row(relation, keys, new_, numbers), herald.json_row(relation, keys, old_, numbers),
             format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
             max_bytes, new_guards, old_guards);
+        fast := herald.fast_code(herald.is_here_code(herald.parts_of(relation)), head,
+            herald.channel_text(relation, template, new_), herald.channel_text(relation, template, old_),
+            herald.json_row(relation, shown, new_, numbers), herald.json_row(relation, shown, old_, numbers),
+            format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
+            max_bytes, new_guards[1], old_guards[1]);
     END IF;
     code := herald.capture_code(herald.parts_of(relation), w.key,
         CASE WHEN array_position(in_channel, NULL) IS NOT NULL OR octet_length(template) > 255 AND in_channel = '{}' THEN 's'
              WHEN in_channel = '{}' THEN 'e' ELSE 't' END, template,
-        format('{"data":{"action":"truncate",%s,"new":null,"old":null},"dbo_id":0,"row_id":0}', head), announce);
+        format('{"data":{"action":"truncate",%s,"new":null,"old":null},"dbo_id":0,"row_id":0}', head), fast, announce);
 
     IF code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %s AS %L', capture,
