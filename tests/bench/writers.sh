@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: PostgreSQL
 #
 # What capture costs the writers: pgbench with single-row INSERTs into the same table without and with a watch, at 16 and 32
-# clients, while a sequencer works beside them (a psql session that calls sequence() as the server does when it is awake);
-# once with commits as they are here, once with commits that cost 1 ms more, as on a typical cloud volume. Prints tps and the
+# clients, while pgherald sequences and stores what they change; once with commits as they are here, once with commits that
+# cost 1 ms more, as on a typical cloud volume. Prints tps and the
 # ratio. Then: the bytes that a pending change takes in the outbox while no server is there, and how fast they are sequenced.
 #
 # The millisecond: Postgres is started with a preloaded fdatasync() that sleeps first. commit_delay would not do: it makes one
@@ -14,6 +14,7 @@
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../sql/cluster.sh"
 seconds=${1:-5}
+pgherald=${PGHERALD_BIN:-$here/../../build/release/pgherald}
 export CLUSTER_CONF="fsync = on
 wal_sync_method = fdatasync
 shared_buffers = 256MB
@@ -24,27 +25,22 @@ tps() { # CLIENTS TABLE
     "$bin/pgbench" -n -M prepared -c "$1" -j 2 -T "$seconds" -f "$work/$2.sql" bench 2>/dev/null | sed -n 's/^tps = \([0-9]*\).*/\1/p'
 }
 
-sequencer() {
-    PGUSER=herald_server "$bin/psql" -Xq -d bench >/dev/null 2>&1 <<'SQL'
-SELECT FROM herald.open(NULL);
-DO $$
-DECLARE
-    n_looks int := 0;
-BEGIN
-    LOOP
-        PERFORM FROM herald.sequence('bench', 2000, 1048576, '{}', '{}', '{}', '{}');
-        IF NOT FOUND THEN
-            PERFORM pg_sleep(0.002);
-        END IF;
-        n_looks := n_looks + 1;
-        IF n_looks % 500 = 0 THEN
-            PERFORM herald.sweep();
-        END IF;
-        COMMIT;
-    END LOOP;
-END
-$$;
-SQL
+serve() {
+    "$pgherald" serve --listen 127.0.0.1:0 --database-url "host=$PGHOST user=herald_server dbname=bench" >"$work/server.out" 2>"$work/server.log" &
+    server=$!
+    local deadline=$((SECONDS + 10))
+    until grep -q '^ready' "$work/server.out"; do
+        if [ $SECONDS -ge $deadline ]; then
+            cat "$work/server.log" >&2
+            exit 1
+        fi
+        sleep 0.05
+    done
+}
+
+# The cost of the sequencer is in the ratio only if it keeps up.
+check_sequenced() {
+    wait_until 'everything is sequenced' "SELECT (SELECT count(*) FROM watched) = (SELECT max(id) FROM herald.log)" bench
 }
 
 cluster_start
@@ -72,14 +68,15 @@ for commit in 'as it is' '1 ms more'; do
     if [ "$commit" = '1 ms more' ]; then
         LD_PRELOAD=$work/slow.so cluster_restart fast
     fi
-    sequencer &
+    serve
     for clients in 16 32; do
         without=$(tps $clients plain)
         with=$(tps $clients watched)
         printf '%-18s %8s %12s %12s %7s\n' "$commit" $clients "$without" "$with" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')"
     done
-    run_sql bench "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'herald_server'" >/dev/null
-    wait $! || true
+    check_sequenced
+    kill "$server"
+    wait "$server"
 done
 
 # Nobody there: the outbox grows.
