@@ -17,7 +17,7 @@
 --
 -- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables).
 --
--- plan_cache_mode and enable_seqscan: plans made while the tables were still empty would stay, and be scans. With
+-- plan_cache_mode, enable_seqscan and enable_bitmapscan: plans made while the tables were still empty would stay, and be scans. With
 -- scans forbidden the planner's costs are huge, which is what makes JIT start: so jit is off.
 --
 -- pg_walfile_name() raises during recovery: open() and sequence() write, so they need a primary anyway.
@@ -207,15 +207,20 @@ CREATE FUNCTION herald.sequence(batch text, max_rows int, max_bytes int, channel
                                 payloads text[])
     RETURNS TABLE (id bigint, channel text, seq bigint, at text, action text, client text, options text, payload text, message int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     max_listed CONSTANT int := 100000;
-    c           herald.cursor;
-    this_epoch  text;
-    n_new       bigint;
-    now_visible pg_snapshot;
-    taken_at    timestamptz;
+    c               herald.cursor;
+    this_epoch      text;
+    is_open         boolean;
+    n_new           bigint;
+    may_truncate    boolean;
+    now_visible     pg_snapshot;
+    taken_at        timestamptz;
+    at_text         text;
+    emptied         text[]; -- channels of the TRUNCATE that is this batch
+    is_half_emptied boolean;
 BEGIN
     IF max_rows < 1 OR max_bytes < 1 OR cardinality(channels) IS DISTINCT FROM cardinality(payloads)
        OR cardinality(clients) IS DISTINCT FROM cardinality(payloads) OR cardinality(message_options) IS DISTINCT FROM cardinality(payloads) THEN
@@ -223,10 +228,10 @@ BEGIN
     END IF;
     -- An idle look takes no lock, gets no xid and writes nothing.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
-    SELECT count(*) INTO n_new
-      FROM (SELECT FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
+    SELECT count(*), c.reading IS NOT NULL OR coalesce(bool_or(o.action = 't'), false) INTO n_new, may_truncate
+      FROM (SELECT a.action FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
             UNION ALL
-            SELECT FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
+            SELECT b.action FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
             LIMIT max_rows + 1) o;
     IF n_new = 0 AND c.reading IS NULL AND cardinality(channels) = 0 THEN
         RETURN;
@@ -235,14 +240,15 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'herald: sequence() must see what commits while it waits: use READ COMMITTED' USING ERRCODE = '25001';
     END IF;
-    SELECT s.epoch INTO this_epoch FROM herald.state s FOR UPDATE;
-    IF NOT EXISTS (SELECT FROM herald.canary k WHERE k.epoch = this_epoch) THEN
+    SELECT s.epoch, EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch) INTO this_epoch, is_open FROM herald.state s FOR UPDATE;
+    IF is_open IS NOT TRUE THEN
         RAISE EXCEPTION 'herald: the database crashed or was restored since open()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
     END IF;
     -- Again, now that nobody else moves it; and the snapshot after the lock.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     now_visible := coalesce(c.reading, pg_current_snapshot());
     taken_at := date_trunc('milliseconds', clock_timestamp());
+    at_text := herald.rfc3339(taken_at);
     IF c.reading IS NULL AND n_new > max_rows THEN
         c.reading_fill := c.position + 1;
         c.listed_xid := '0';
@@ -258,29 +264,35 @@ BEGIN
          WHERE (SELECT count(*) FROM portion) = max_listed ORDER BY p.xid DESC, p.id DESC LIMIT 1;
     END IF;
 
+    may_truncate := may_truncate OR n_new > max_rows; -- not all of them were looked at
+    IF may_truncate THEN
+        emptied := ARRAY(
+            SELECT x.name
+              FROM (SELECT p.channel FROM herald.pending(c, now_visible, 1) p
+                     WHERE p.action = 't' AND herald.is_short_template(p.channel) OFFSET 0) t
+             CROSS JOIN LATERAL (
+                 SELECT x.name FROM herald.channel x
+                  WHERE x.name > c.reading_channel COLLATE "C"
+                    AND x.name >= herald.template_prefix(t.channel) COLLATE "C" AND x.name < (herald.template_prefix(t.channel) || chr(1114111)) COLLATE "C"
+                    AND x.name ~ herald.template_pattern(t.channel)
+                  ORDER BY x.name LIMIT max_rows) x);
+    END IF;
+    is_half_emptied := coalesce(cardinality(emptied), 0) = max_rows;
+
+    -- One statement, of as few nodes as it can be: to start it is most of what a small batch costs.
     RETURN QUERY
     WITH seen AS MATERIALIZED (
-        SELECT p.*, row_number() OVER w AS nth, sum(p.bytes) OVER w AS total, count(*) FILTER (WHERE p.action = 't') OVER w AS n_truncates
-          FROM herald.pending(c, now_visible, max_rows) p
-        WINDOW w AS (ORDER BY p.id)
-    ), taken AS MATERIALIZED (
-        -- The first row always; then up to the limit, and not past a TRUNCATE, which makes a batch alone.
-        SELECT * FROM seen r WHERE r.nth = 1 OR r.total <= max_bytes AND r.n_truncates = 0
-    ), emptied AS MATERIALIZED (
-        SELECT t.id, t.payload, k.name
-          FROM (SELECT * FROM taken t WHERE t.action = 't' AND herald.is_short_template(t.channel) OFFSET 0) t
-         CROSS JOIN LATERAL (
-             SELECT x.name FROM herald.channel x
-              WHERE x.name > c.reading_channel COLLATE "C"
-                AND x.name >= herald.template_prefix(t.channel) COLLATE "C" AND x.name < (herald.template_prefix(t.channel) || chr(1114111)) COLLATE "C"
-                AND x.name ~ herald.template_pattern(t.channel)
-              ORDER BY x.name LIMIT max_rows) k
+        -- Taken is the first row always; then up to the limit, and not past a TRUNCATE, which makes a batch alone.
+        SELECT o.*, o.nth = 1 OR o.total <= max_bytes AND o.n_truncates = 0 AS is_taken
+          FROM (SELECT p.*, row_number() OVER w AS nth, sum(p.bytes) OVER w AS total, count(*) FILTER (WHERE p.action = 't') OVER w AS n_truncates
+                  FROM herald.pending(c, now_visible, max_rows) p
+                WINDOW w AS (ORDER BY p.id)) o
     ), event AS (
-        SELECT t.id AS outbox_id, NULL::int AS message, t.channel COLLATE "C" AS channel, 'event' AS action,
-               NULL::json AS client, t.options, t.payload
-          FROM taken t WHERE t.action = 'e' AND octet_length(t.channel) BETWEEN 1 AND 255
+        SELECT o.id AS outbox_id, NULL::int AS message, o.channel COLLATE "C" AS channel, 'event' AS action,
+               NULL::json AS client, o.options, o.payload
+          FROM seen o WHERE o.is_taken AND o.action = 'e' AND octet_length(o.channel) BETWEEN 1 AND 255
         UNION ALL
-        SELECT e.id, NULL, e.name, 'event', NULL, NULL, e.payload FROM emptied e
+        SELECT o.id, NULL, e.name, 'event', NULL, NULL, o.payload FROM seen o CROSS JOIN unnest(emptied) e(name) WHERE o.nth = 1
         UNION ALL
         SELECT 9223372036854775807, m.nth::int, m.channel, 'message', m.client::json, m.options::json, m.payload::json
           FROM unnest(channels, clients, message_options, payloads) WITH ORDINALITY m(channel, client, options, payload, nth)
@@ -295,41 +307,40 @@ BEGIN
           LEFT JOIN LATERAL (SELECT x.floor FROM herald.channel x WHERE x.name = n.channel OFFSET 0) k ON true
     ), created AS (
         INSERT INTO herald.channel (name) SELECT k.channel FROM known k WHERE k.floor IS NULL
-    ), head AS MATERIALIZED (
+    ), head AS MATERIALIZED ( -- or it is looked for once a row
         SELECT k.channel, greatest(coalesce(k.floor, 0),
                    coalesce((SELECT l.seq FROM herald.log l WHERE l.channel = k.channel ORDER BY l.seq DESC LIMIT 1), 0)) AS seq
           FROM known k
+    ), placed AS MATERIALIZED (
+        SELECT c.id + n.in_batch AS id, h.seq + n.in_channel AS seq, n.channel, n.action, n.client, n.options, n.payload, n.message
+          FROM numbered n JOIN head h ON h.channel = n.channel
     ), logged AS (
         INSERT INTO herald.log (id, channel, seq, epoch, at, action, client, options, payload)
-        SELECT c.id + n.in_batch, n.channel, h.seq + n.in_channel, this_epoch, taken_at, n.action, n.client, n.options, n.payload
-          FROM numbered n JOIN head h ON h.channel = n.channel ORDER BY n.in_batch
+        SELECT p.id, p.channel, p.seq, this_epoch, taken_at, p.action, p.client, p.options, p.payload FROM placed p
     ), sums AS MATERIALIZED (
-        SELECT (SELECT count(*) FROM numbered) AS n_events, count(*) AS n_taken, max(t.id) AS last_id,
-               count(*) FILTER (WHERE CASE t.action WHEN 'e' THEN octet_length(t.channel) NOT BETWEEN 1 AND 255
-                                             WHEN 't' THEN NOT herald.is_short_template(t.channel) ELSE true END) AS n_skipped,
-               (SELECT count(*) FROM seen) AS n_seen,
-               (SELECT count(*) = max_rows FROM emptied) AS is_half_emptied,
-               (SELECT max(e.name) FROM emptied e) AS last_name
-          FROM taken t
+        SELECT (SELECT count(*) FROM placed) AS n_events, count(*) AS n_seen, count(*) FILTER (WHERE o.is_taken) AS n_taken,
+               max(o.id) FILTER (WHERE o.is_taken) AS last_id,
+               count(CASE WHEN o.is_taken AND CASE o.action WHEN 'e' THEN octet_length(o.channel) NOT BETWEEN 1 AND 255
+                                                            WHEN 't' THEN NOT herald.is_short_template(o.channel) ELSE true END
+                          THEN nextval('herald.n_skipped') END) AS n_skipped
+          FROM seen o
     ), moved AS (
         INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
         SELECT c.position + 1, batch, c.id + s.n_events,
                CASE WHEN d.is_done THEN now_visible ELSE c.done END,
                CASE WHEN d.is_done THEN NULL ELSE now_visible END,
                CASE WHEN d.is_done THEN NULL ELSE c.reading_fill END, c.listed_xid, c.listed_id,
-               CASE WHEN d.is_done THEN 0 WHEN s.is_half_emptied THEN c.reading_id ELSE coalesce(s.last_id, c.reading_id) END,
-               CASE WHEN s.is_half_emptied THEN s.last_name ELSE '' END
+               CASE WHEN d.is_done THEN 0 WHEN is_half_emptied THEN c.reading_id ELSE coalesce(s.last_id, c.reading_id) END,
+               CASE WHEN is_half_emptied THEN emptied[max_rows] ELSE '' END
           FROM sums s
-         CROSS JOIN LATERAL (SELECT s.n_taken = s.n_seen AND s.n_seen < max_rows AND NOT s.is_half_emptied AND c.listed_xid IS NULL AS is_done) d
-    ), counted AS MATERIALIZED (
-        SELECT count(nextval('herald.n_skipped')) AS n FROM sums s CROSS JOIN LATERAL generate_series(1, s.n_skipped)
+         CROSS JOIN LATERAL (SELECT s.n_taken = s.n_seen AND s.n_seen < max_rows AND NOT is_half_emptied AND c.listed_xid IS NULL AS is_done) d
+         WHERE s.n_skipped >= 0 -- always: it must be computed
     )
-    SELECT c.id + n.in_batch, n.channel::text, h.seq + n.in_channel, herald.rfc3339(taken_at), n.action,
-           n.client::text, n.options::text, n.payload::text, n.message
-      FROM numbered n JOIN head h ON h.channel = n.channel
-    UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM sums s, counted k WHERE s.n_events = 0 OR k.n < 0
-     ORDER BY 1;
+    SELECT p.id, p.channel::text, p.seq, at_text, p.action, p.client::text, p.options::text, p.payload::text, p.message
+      FROM placed p ORDER BY 1;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION herald.sequence(text, int, int, text[], text[], text[], text[]) IS
