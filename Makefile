@@ -57,7 +57,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan chaos chaos-proof corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan chaos soak chaos-proof corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ tsan: ## the integration tests that race the threads, under ThreadSanitizer
 chaos: chaos-deps $(BIN) $(NODE_MODULES) ## everything fails at random, nothing is lost: CHAOS_SECONDS=180, CHAOS_SEED=
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh pooler tests/chaos/pooler.test.js
 	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/run.js
+soak: ## an hour of it, at leisure, with one and the same server: nothing may grow: CHAOS_SECONDS=3600
+	@$(MAKE) --no-print-directory CHAOS_SECONDS='$(or $(CHAOS_SECONDS),3600)' CHAOS_PAUSE=15 \
+	  CHAOS_SPARE='server|dump|standby|PgBouncer' chaos
 chaos-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the chaos run finds what is wrong: five mutated schemas
 	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/prove.js
 corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)

@@ -353,14 +353,15 @@ static bool consume(PGconn *conn)
 static bool take_notifications(struct connection *connection)
 {
     unsigned generation = connection->generation;
-    bool has_some = false;
+    bool has_some = false, says_something = false;
     PGnotify *notification;
     while ((notification = PQnotifies(connection->conn)) != NULL) {
         has_some = true;
+        says_something |= *notification->extra != '\0';
         PQfreemem(notification);
     }
     if (has_some && connection->options.on_notify) {
-        connection->options.on_notify(connection->options.arg);
+        connection->options.on_notify(connection->options.arg, says_something);
     }
     return connection->generation == generation;
 }

@@ -22,8 +22,9 @@ struct connection_options {
      * before. One sentence without secrets, valid during the call. The next attempt comes by
      * itself. */
     void (*on_lost)(void *arg, const char *reason);
-    void (*on_notify)(void *arg); /* notifications came: how many and what they say is not told.
-                                     NULL: not wanted */
+    /* Notifications came. How many and what they say is not told, because anybody may send them;
+     * only whether one of them says anything, which is a hint. NULL: not wanted. */
+    void (*on_notify)(void *arg, bool says_something);
 };
 
 /* False: libpq cannot read this URL, so no attempt to connect will ever succeed. */

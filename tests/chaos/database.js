@@ -18,7 +18,8 @@ import { Proxy } from '../integration/lib/proxy.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
 const NAME = 'app';
-const SETTINGS = { max_wal_size: '64MB', min_wal_size: '32MB', wal_keep_size: '128MB', log_min_messages: 'panic' };
+// A crash forgets how many dead rows there are, so autovacuum has to come between two of them.
+const SETTINGS = { autovacuum_naptime: '5s', max_wal_size: '64MB', min_wal_size: '32MB', wal_keep_size: '128MB', log_min_messages: 'panic' };
 
 export class Database {
     static async start(disk) {

@@ -5,6 +5,9 @@
 //   CHAOS_SECONDS   180: how long; every fault is made at least once, however short it is
 //   CHAOS_SEED      repeats the random choices (not the timing)
 //   CHAOS_FAULTS    only faults whose names contain this
+//   CHAOS_SPARE     and none whose names contain one of these, separated by |; a run in which the server lives through all
+//                   its rounds (make soak) also checks that it and its database do not grow
+//   CHAOS_PAUSE     1.5: at most so many seconds between two faults
 //   CHAOS_MUTATION  a lie to install, which must be found (mutations.js)
 //   CHAOS_WRITERS 6, CHAOS_DISK_MB 1024
 //
@@ -13,6 +16,7 @@
 import { Database } from './database.js';
 import { Disk } from './disk.js';
 import { between, pause, pick, random, seed, shuffle } from './chance.js';
+import { readFileSync, readdirSync } from 'node:fs';
 import { Archive, checkLine, checkStretch, missing, readLine } from './check.js';
 import { DBO_ID, DURABLE, FLEETING, ROOMS, RULES, SCHEMA } from './ledger.js';
 import { FAULTS, obstacle } from './faults.js';
@@ -25,12 +29,25 @@ import { mint, secretFlags } from '../integration/lib/token.js';
 import { until, within, SECOND } from '../integration/lib/wait.js';
 
 const RUN_MS = Number(process.env.CHAOS_SECONDS ?? 180) * SECOND;
+const MAX_PAUSE_MS = Number(process.env.CHAOS_PAUSE ?? 1.5) * SECOND;
 const WRITERS = Number(process.env.CHAOS_WRITERS ?? 6);
 const MIN_FAULTS = 12; // in a round of few kinds
 const SHOWN = 12; // violations of one kind
 
 const CHECKS = ['lost', 'duplicated', 'reordered', 'silent gap', 'needless gap', 'shown without a commit', 'ephemeral out of order',
-    'refused', 'the server failed', 'a fault was not made'];
+    'refused', 'the server failed', 'a fault was not made', 'it grows'];
+
+// What is measured after each round, and by how much the last third of the rounds may exceed the first.
+const SIZES = {
+    'resident memory, KiB': { factor: 1.2, more: 8192 },
+    'file descriptors': { factor: 1, more: 8 },
+    'database, KiB': { factor: 1.2, more: 16384 },
+    'herald.log, KiB': { factor: 1.2, more: 8192 },
+    'herald.outbox, KiB': { factor: 1.2, more: 8192 },
+    'herald.cursor, KiB': { factor: 1.2, more: 1024 },
+};
+const MIN_ROUNDS_TO_JUDGE = 6;
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 class Run {
     constructor() {
@@ -42,6 +59,7 @@ class Run {
         this.backMs = {}; // fault → the longest time from its end until the server served again
         this.violations = new Map(CHECKS.map((check) => [check, []]));
         this.violation = (check, text) => this.violations.get(check).push(text);
+        this.sizes = []; // of each round; its server's process is `pid`
         this.notes = new Map();
         this.isOver = false;
         this.begun = performance.now();
@@ -213,12 +231,13 @@ class Run {
             if (isLate()) {
                 break;
             }
-            await pause(between(200, 1500));
+            await pause(between(200, MAX_PAUSE_MS));
             await this.strike(name);
         }
         this.setQuiet(true);
         await this.settle();
         const base = await this.compare();
+        await this.measure();
         this.count.rounds++;
         await this.beginRound(base);
     }
@@ -281,6 +300,35 @@ class Run {
         return next;
     }
 
+    async measure() {
+        const { pid } = this.server.process;
+        const [, resident] = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB$/m);
+        const size = async (what) => Math.round(Number(await this.database.value(`SELECT ${what}`)) / 1024);
+        const values = [Number(resident), readdirSync(`/proc/${pid}/fd`).length, await size('pg_database_size(current_database())')];
+        for (const table of ['log', 'outbox', 'cursor']) {
+            values.push(await size(`pg_total_relation_size('herald.${table}')`));
+        }
+        this.sizes.push({ pid, values });
+        this.say(`sizes: ${Object.keys(SIZES).map((name, i) => `${name} ${values[i]}`).join('; ')}`);
+    }
+
+    // Only of a server that lived through all rounds: another one begins anew.
+    judgeSizes() {
+        const third = Math.floor(this.sizes.length / 3);
+        if (this.sizes.length < MIN_ROUNDS_TO_JUDGE || new Set(this.sizes.map(({ pid }) => pid)).size > 1) {
+            return;
+        }
+        console.log('\nsizes after a round, median of the first third and of the last (most in between)');
+        Object.entries(SIZES).forEach(([name, { factor, more }], i) => {
+            const all = this.sizes.map(({ values }) => values[i]);
+            const [first, last] = [median(all.slice(0, third)), median(all.slice(-third))];
+            console.log(`    ${name}: ${first} → ${last} (${Math.max(...all)})`);
+            if (last > first * factor + more) {
+                this.violation('it grows', `${name}: from ${first} to ${last}`);
+            }
+        });
+    }
+
     sum() {
         return CHECKS.slice(0, 4).map((check) => `${check} ${this.violations.get(check).length}`).join(', ');
     }
@@ -289,7 +337,8 @@ class Run {
 
     async all() {
         const only = process.env.CHAOS_FAULTS ?? '';
-        const wanted = Object.keys(FAULTS).filter((name) => name.includes(only));
+        const spared = (process.env.CHAOS_SPARE ?? '').split('|').filter(Boolean);
+        const wanted = Object.keys(FAULTS).filter((name) => name.includes(only) && !spared.some((part) => name.includes(part)));
         const kinds = wanted.filter((name) => {
             const why = obstacle(name, this);
             if (why) {
@@ -329,6 +378,7 @@ class Run {
             'gaps said': count.gaps, 'changes of the epoch': count.epochs, 'lines of history abandoned': count.abandoned,
             'messages refused as unavailable': count.refused, "events in a restored dump's outbox": count.forgiven,
         }));
+        this.judgeSizes();
         const bad = CHECKS.filter((check) => this.violations.get(check).length > 0);
         for (const check of bad) {
             const texts = this.violations.get(check);

@@ -223,7 +223,7 @@ static void judge(struct sequencer *sequencer, const PGresult *rows)
         return;
     }
     sequencer->n_hits++;
-    sequencer->pause_ms = sequencer->is_holding ? 0 : pause_after(sequencer, n_changes);
+    sequencer->pause_ms = pause_after(sequencer, n_changes);
     sequencer->wants_look = sequencer->pause_ms == 0;
     sequencer->backoff_ms = 0;
     sequencer->wants_wake = sequencer->is_holding && (sequencer->is_due || sequencer->n_hits > 1);

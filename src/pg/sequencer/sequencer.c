@@ -152,10 +152,7 @@ static bool is_drained(const struct sequencer *sequencer)
 
 static void look(struct sequencer *sequencer)
 {
-    if (sequencer->is_due) {
-        sequencer->is_due = false;
-        sequencer->wants_version = true; /* it may have rung for a command */
-    }
+    sequencer->is_due = false;
     sequencer->wants_look = false;
     sequencer->pause_ms = 0;
     sequencer_send_batch(sequencer);
@@ -214,10 +211,13 @@ static void on_soon(void *arg)
     }
 }
 
-static void on_notify(void *arg)
+/* A change rings without a word. One that says something is a hint that the site changed or that
+ * there are orders. */
+static void on_notify(void *arg, bool says_something)
 {
     struct sequencer *sequencer = arg;
     sequencer->is_due = true;
+    sequencer->wants_version |= says_something;
     sequencer_go_on(sequencer);
 }
 
