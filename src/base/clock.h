@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 uint64_t clock_ms(void);                         /* monotonic milliseconds */
+uint64_t clock_us(void);                         /* the same clock in microseconds */
 uint64_t clock_wall_ms(void);                    /* since 1970, UTC; jumps when it is set */
 int64_t clock_wall_s(void);                      /* seconds since 1970 */
 #define CLOCK_TEXT_SIZE 25                       /* "2026-11-23T22:14:36.123Z" and a NUL */

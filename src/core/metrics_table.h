@@ -111,6 +111,9 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
       "Plain HTTP requests that were answered, with whatever status.")                             \
     X(HANDSHAKES, "handshakes_accepted_total", COUNTER, NONE, 1,                                   \
       "WebSocket handshakes that became a session.")                                               \
+    X(DEFERRED, "requests_deferred_total", COUNTER, NONE, 1,                                       \
+      "Handshakes and requests that waited a turn of the loop, because those before them took "    \
+      "long.")                                                                                     \
     X(REFUSALS, "handshakes_refused_total", COUNTER, REASON_REFUSAL, METRIC_N_REFUSALS,            \
       "Connections that did not become a session, by reason.")                                     \
     X(CLOSES, "closes_total", COUNTER, CODE_CLOSE, METRIC_N_CLOSES,                                \

@@ -13,6 +13,10 @@
  * With TLS too a connection is a socket from accept on: until its handshake is done it is one that
  * says nothing.
  *
+ * A request can be dear: to unwrap a key with RSA costs milliseconds, and strangers may ask for it.
+ * So a turn answers requests for so long only, and the others wait for the next one; sessions get
+ * their turn in between.
+ *
  * There are two ways to die and both end in RAW_CLOSE, which is the only place that frees: a
  * callback returns -1, or, outside of callbacks, socket_end. */
 #include "net/socket.h"
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 
 #include <libwebsockets.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -28,6 +33,8 @@
 #include "net/http/admission.h"
 #include "net/http/http.h"
 #include "net/worker.h"
+
+enum { ANSWERING_US = 4000 };
 
 #define MINUS_ONE UINT64_MAX /* gauges are sums modulo 2^64 */
 
@@ -67,7 +74,11 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
 static void reader_free(struct socket *socket)
 {
     if (socket->reader) {
+        if (socket->reader->is_waiting) {
+            DL_DELETE(socket->worker->waiting, socket->reader);
+        }
         buf_release(&socket->reader->bytes);
+        buf_release(&socket->reader->more);
         free(socket->reader);
         socket->reader = NULL;
     }
@@ -141,31 +152,84 @@ void socket_end(struct socket *socket)
     lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
-/* Bytes of a request head. What follows it in the same packet belongs to the session: a client may
- * send its first frame without waiting. */
+/* ---- requests ---- */
+
+/* What follows the head in the same packet belongs to the session: a client may send its first
+ * frame without waiting. */
+static void answer_head(struct socket *socket)
+{
+    struct head_reader *reader = socket->reader;
+    uint64_t began_us = clock_us();
+    struct command *open = http_respond(socket, &reader->head);
+    if (open) {
+        size_t used = reader->head.line;
+        session_open(socket, open);
+        session_read(socket, (uint8_t *)reader->bytes.data + used, reader->bytes.len - used);
+        if (reader->more.len > 0 && socket->state != SOCKET_LINGER) {
+            session_read(socket, (uint8_t *)reader->more.data, reader->more.len);
+        }
+    }
+    reader_free(socket);
+    socket->worker->answering_us += clock_us() - began_us;
+}
+
+static void wait_for_answer(struct socket *socket)
+{
+    socket->reader->is_waiting = true;
+    DL_APPEND(socket->worker->waiting, socket->reader);
+    metrics_count(socket->worker->counts, METRIC_DEFERRED);
+}
+
+static void stop_reading(struct socket *socket, bool is_stopped)
+{
+    if (socket->is_paused != is_stopped) {
+        socket->is_paused = is_stopped;
+        output_set_reading(socket);
+    }
+}
+
+bool socket_answer_waiting(struct worker *worker)
+{
+    while (worker->waiting && worker->answering_us < ANSWERING_US) {
+        struct socket *socket = worker->waiting->socket;
+        stop_reading(socket, false);
+        if (socket->state == SOCKET_HEAD) {
+            answer_head(socket);
+        } else {
+            reader_free(socket); /* it waited for too long, and was told so */
+        }
+    }
+    worker->answering_us = 0;
+    return worker->waiting == NULL;
+}
+
 static void read_head(struct socket *socket, const uint8_t *data, size_t len)
 {
     if (!socket->reader) {
         forget_timeout(socket->wsi);
         socket->reader = mem_zalloc(sizeof(*socket->reader));
+        socket->reader->socket = socket;
         socket->has_spoken = true;
         if (socket->is_tls) {
             metrics_count(socket->worker->counts, METRIC_TLS_HANDSHAKES);
         }
     }
     struct head_reader *reader = socket->reader;
+    if (reader->is_waiting) {
+        buf_add(&reader->more, data, len);
+        stop_reading(socket, true);
+        return;
+    }
     buf_add(&reader->bytes, data, len);
     if (http_head_read(&reader->head, reader->bytes.data, reader->bytes.len) ==
         HTTP_HEAD_INCOMPLETE) {
         return;
     }
-    struct command *open = http_respond(socket, &reader->head);
-    if (open) {
-        size_t used = reader->head.line;
-        session_open(socket, open);
-        session_read(socket, (uint8_t *)reader->bytes.data + used, reader->bytes.len - used);
+    if (socket->worker->waiting || socket->worker->answering_us >= ANSWERING_US) {
+        wait_for_answer(socket);
+    } else {
+        answer_head(socket);
     }
-    reader_free(socket);
 }
 
 static void on_rx(struct socket *socket, uint8_t *data, size_t len)

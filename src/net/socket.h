@@ -42,7 +42,11 @@ enum socket_ending {
 
 struct head_reader { /* in HEAD, from the first byte on */
     struct http_head head;
-    struct buf bytes;
+    struct buf bytes; /* head points into it, once it is whole */
+    struct buf more;  /* what came while it waited */
+    struct socket *socket;
+    struct head_reader *next, *prev; /* of those that wait for an answer, if it is one of them */
+    bool is_waiting;
 };
 
 struct control { /* control frames that wait to be written; a length of 0: none */
@@ -95,6 +99,9 @@ const struct lws_protocols *socket_protocols(void);
  * libwebsockets. */
 void socket_end(struct socket *socket);
 void socket_set_state(struct socket *socket, enum socket_state state, uint64_t cut_after_ms);
+/* At the turn's end: answers requests that had to wait, as many as a turn has time for. False: some
+ * still wait. */
+bool socket_answer_waiting(struct worker *worker);
 
 /* session.c: frames in, the closing handshake, pings; what the hub orders. */
 void session_open(struct socket *socket, struct command *open); /* takes the command */

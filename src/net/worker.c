@@ -222,6 +222,9 @@ static void on_inbox(void *arg)
 static void on_turn(void *arg)
 {
     struct worker *worker = arg;
+    if (!socket_answer_waiting(worker)) {
+        loop_waker_wake(worker->waker);
+    }
     carry_out_slice(worker);
     output_flush(worker);
     if (worker->is_stopping) {

@@ -65,6 +65,8 @@ struct worker {
     struct tls *tls;        /* NULL, as all with tls in its name: no TLS */
     struct site_gate *gate; /* NULL: none came yet */
     struct socket *sockets;
+    struct head_reader *waiting; /* requests that wait for a later turn, the oldest first */
+    uint64_t answering_us;       /* what answering requests has taken in this turn */
     struct slots slots;
     struct member_table members;
     struct socket **dirty; /* may hold NULL: it closed meanwhile */

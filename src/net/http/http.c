@@ -417,6 +417,10 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
 void http_respond_timeout(struct socket *socket)
 {
     count_refusal(socket, METRIC_REFUSAL_TIMEOUT);
+    if (socket->reader->is_waiting) { /* it is we who are too slow */
+        answer_unavailable(socket, &socket->reader->head, "too many requests at once");
+        return;
+    }
     struct buf bytes = {0};
     http_answer(&bytes, &(struct http_answer){.status = 408, .body = STR("too slow\n")});
     push_answer(socket, &bytes);

@@ -2,11 +2,25 @@
 /* Tokens at the handshake, by each road; identities that expire. */
 #include "harness.h"
 
-enum { TOKEN_MAX = 200 };
+enum { TOKEN_MAX = 200, N_DEAR = 20, DEAR_MS = 5 };
 
 static struct harness h;
-static int n_checks; /* by the worker; read when it has answered */
+static int n_checks;      /* by the worker; read when it has answered */
+static bool is_gate_open; /* the first dear token waits for it */
 static pthread_mutex_t checks_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate_opens = PTHREAD_COND_INITIALIZER;
+
+/* A check that costs more than a turn has time for. */
+static void toil(void)
+{
+    struct timespec pause = {.tv_nsec = DEAR_MS * 1000000L};
+    pthread_mutex_lock(&checks_lock);
+    while (!is_gate_open) {
+        pthread_cond_wait(&gate_opens, &checks_lock);
+    }
+    pthread_mutex_unlock(&checks_lock);
+    nanosleep(&pause, NULL);
+}
 
 /* The token says what becomes of it: "ann" is table 12, row "34"; "brief" the same for two seconds.
  */
@@ -19,7 +33,10 @@ static enum verdict check(void *ctx, struct str token, int64_t now_s, struct ide
     pthread_mutex_lock(&checks_lock);
     n_checks++;
     pthread_mutex_unlock(&checks_lock);
-    if (str_equals(token, STR("ann"))) {
+    if (str_equals(token, STR("dear"))) {
+        toil();
+    }
+    if (str_equals(token, STR("ann")) || str_equals(token, STR("dear"))) {
         *out = identity_new(12, STR("34"), STR("{\"name\":\"Ann\"}"), 0);
         return VERDICT_ACCEPTED;
     }
@@ -86,6 +103,16 @@ static int start_without(void **state)
     return 0;
 }
 
+static int start_roomy(void **state)
+{
+    (void)state;
+    struct net_options options = token_options();
+    options.max_sessions = N_DEAR + 1;
+    is_gate_open = false;
+    start_with(options);
+    return 0;
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -104,7 +131,7 @@ static int n_checks_now(void)
 /* Asks with that query and those header lines; the answer's head is in `answer`. */
 static char answer[8192];
 
-static int ask(const char *query, const char *lines)
+static void ask_on(int fd, const char *query, const char *lines)
 {
     char request[8192];
     snprintf(request, sizeof(request),
@@ -112,8 +139,13 @@ static int ask(const char *query, const char *lines)
              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
              query, lines);
-    int fd = client_connect(&h);
     client_write_text(fd, request);
+}
+
+static int ask(const char *query, const char *lines)
+{
+    int fd = client_connect(&h);
+    ask_on(fd, query, lines);
     return fd;
 }
 
@@ -341,6 +373,49 @@ static void expect_expiry(int fd)
 }
 
 /* Within about a second of its time, and alone: others stay, and are looked at again later. */
+/* Twenty handshakes that each fill a turn, and then a message of somebody who is in: he does not
+ * wait for all of them. Nor is lost what a client says while its handshake waits. */
+static void test_dear_tokens_take_turns(void **state)
+{
+    (void)state;
+    int bystander, fds[N_DEAR], n_opened = 0;
+    bool is_heard = false, is_early_heard = false;
+    for (int i = 0; i < N_DEAR; i++) {
+        fds[i] = client_connect(&h);
+    }
+    command_free(open_session("", "", &bystander)); /* so those before him have been accepted */
+    for (int i = 0; i < N_DEAR; i++) {
+        ask_on(fds[i], "", "Sec-WebSocket-Protocol: dear\r\n");
+    }
+    client_send_text(bystander, "hello");
+    pthread_mutex_lock(&checks_lock);
+    is_gate_open = true;
+    pthread_cond_signal(&gate_opens);
+    pthread_mutex_unlock(&checks_lock);
+    while (n_opened < N_DEAR || !is_heard || !is_early_heard) {
+        struct command *command = next_command(&h, WAIT_MS);
+        assert_non_null(command);
+        if (command->type == COMMAND_OPEN) {
+            n_opened++;
+        } else if (str_equals(command->payload, STR("hello"))) {
+            assert_true(n_opened < N_DEAR / 2);
+            client_send_text(fds[N_DEAR - 1], "early");
+            is_heard = true;
+        } else {
+            assert_true(str_equals(command->payload, STR("early")));
+            is_early_heard = true;
+        }
+        command_free(command);
+    }
+    assert_int_equal(n_checks_now(), N_DEAR);
+    for (int i = 0; i < N_DEAR; i++) {
+        client_read_head(fds[i], answer, sizeof(answer));
+        assert_non_null(strstr(answer, "HTTP/1.1 101 "));
+        close(fds[i]);
+    }
+    close(bystander);
+}
+
 static void test_expiry(void **state)
 {
     (void)state;
@@ -399,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_token_is_looked_at_last, start, stop),
         cmocka_unit_test_setup_teardown(test_a_long_token_is_not_read, start, stop),
         cmocka_unit_test_setup_teardown(test_without_an_authenticator, start_without, stop),
+        cmocka_unit_test_setup_teardown(test_dear_tokens_take_turns, start_roomy, stop),
         cmocka_unit_test_setup_teardown(test_expiry, start, stop),
         cmocka_unit_test_setup_teardown(test_a_longer_identity_stays, start, stop),
     };
