@@ -208,6 +208,13 @@ static void on_tick(void *arg)
     hub_tick(server->hub, clock_ms(), clock_wall_ms());
     database_measure(server->database);
     measure_tokens(server);
+    metrics_set(server->counts, METRIC_LOG_LINES_LOST, log_n_lost());
+}
+
+static bool is_net_behind(void *arg)
+{
+    const struct server *server = arg;
+    return net_is_behind(server->net);
 }
 
 /* ---- stopping ---- */
@@ -443,6 +450,7 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .node = server->node,
         .counts = server->counts,
         .on_fatal = on_fatal,
+        .is_behind = is_net_behind,
         .arg = server,
     };
     server->database = database_new(server->loop, &database_options);

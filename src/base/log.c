@@ -6,12 +6,17 @@
  * control characters become '?', and in JSON lines, which must be UTF-8, so do all bytes above 127
  * of a message that is not valid UTF-8.
  *
+ * A line that has no room is lost, and counted: a full disk, or a pipe whose reader hangs, must not
+ * stop the server.
+ *
  * The level is read on every call from every thread; it is written once, before the threads start.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,7 +28,8 @@ enum { MESSAGE_SIZE = 2048 };
 static struct {
     enum log_level level;
     bool as_json;
-} config = {LOG_LEVEL_INFO, false};
+    atomic_uint_least64_t n_lost;
+} config = {LOG_LEVEL_INFO, false, 0};
 
 static const char *level_name(enum log_level level)
 {
@@ -51,6 +57,11 @@ bool log_is_on(enum log_level level)
     return level <= config.level;
 }
 
+uint64_t log_n_lost(void)
+{
+    return atomic_load_explicit(&config.n_lost, memory_order_relaxed);
+}
+
 static void clean(char *message, size_t len)
 {
     bool is_utf8 = str_is_utf8((struct str){message, len});
@@ -61,17 +72,27 @@ static void clean(char *message, size_t len)
     }
 }
 
-static void write_line(const struct buf *line)
+/* A pipe that says so takes PIPE_BUF bytes at once, and no line is longer. */
+static bool has_room(void)
+{
+    struct pollfd stderr_now = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&stderr_now, 1, 0) != 0; /* an error shows when it is written to */
+}
+
+static bool write_line(const struct buf *line)
 {
     size_t done = 0;
+    if (!has_room())
+        return false;
     while (done < line->len) {
         ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return; /* there is nowhere left to complain to */
+            return false;
         done += (size_t)n;
     }
+    return true;
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -98,7 +119,8 @@ void log_write(enum log_level level, const char *format, ...)
         buf_add(&line, message, len);
         buf_char(&line, '\n');
     }
-    write_line(&line);
+    if (!write_line(&line))
+        atomic_fetch_add_explicit(&config.n_lost, 1, memory_order_relaxed);
     buf_release(&line);
     errno = saved_errno;
 }

@@ -6,11 +6,14 @@
 #define HERALD_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_configure(enum log_level level, bool as_json); /* before threads start */
 bool log_is_on(enum log_level level);
+/* Lines that could not be written: the disk is full, or the reader of a pipe does not read. */
+uint64_t log_n_lost(void);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -208,6 +208,8 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
       "Fetches of the JWK set, by how they ended.")                                                \
     /* the process */                                                                              \
     X(WORKERS, "workers", GAUGE, NONE, 1, "Threads that own sockets.")                             \
+    X(LOG_LINES_LOST, "log_lines_lost_total", COUNTER, NONE, 1,                                    \
+      "Lines of the log that could not be written.")                                               \
     X(START_TIME, "start_time_seconds", GAUGE, NONE, 1,                                            \
       "When the process started, in seconds since 1970.")
 

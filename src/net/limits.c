@@ -137,23 +137,22 @@ void limits_sweep(struct socket *socket, uint64_t unsent_bytes, uint64_t now_ms)
 
 /* ---- reading ---- */
 
-static size_t transit_bytes(const struct worker *worker)
+static size_t transit_bytes(const struct net_shared *shared)
 {
-    const struct net_shared *shared = worker->shared;
     return atomic_load_explicit(&shared->intake_bytes, memory_order_relaxed) +
            atomic_load_explicit(&shared->orders_bytes, memory_order_relaxed);
 }
 
-bool limits_is_behind(const struct worker *worker)
+bool limits_is_behind(const struct net_shared *shared)
 {
-    size_t most = worker->shared->options.limits.transit_bytes;
-    return most > 0 && transit_bytes(worker) > most;
+    size_t most = shared->options.limits.transit_bytes;
+    return most > 0 && transit_bytes(shared) > most;
 }
 
 static void on_resume(void *arg)
 {
     struct worker *worker = arg;
-    if (transit_bytes(worker) > worker->shared->options.limits.transit_bytes / 2) {
+    if (transit_bytes(worker->shared) > worker->shared->options.limits.transit_bytes / 2) {
         return;
     }
     loop_timer_stop(worker->resume_timer);

@@ -7,6 +7,7 @@
 #include "core/command.h"
 
 struct socket;
+struct net_shared;
 struct worker;
 
 struct session_budget {
@@ -25,7 +26,7 @@ unsigned limits_of_queues(const struct worker *worker); /* which limit that is: 
 uint64_t limits_outqueue(const struct worker *worker);  /* bytes that a queue may hold now */
 
 /* Too much is on its way between the threads: the socket is not read until that is less. */
-bool limits_is_behind(const struct worker *worker);
+bool limits_is_behind(const struct net_shared *shared);
 void limits_pause(struct socket *socket);
 void limits_free(struct worker *worker);
 

@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "net/http/addresses.h"
 #include "net/http/http.h"
+#include "net/limits.h"
 #include "net/worker.h"
 
 enum {
@@ -348,6 +349,11 @@ void net_note_taken(struct net *net, size_t n, size_t bytes)
     atomic_fetch_sub_explicit(&net->shared.intake_bytes, bytes, memory_order_relaxed);
     metrics_add(net->counts, METRIC_INTAKE, 0 - (uint64_t)n);
     metrics_add(net->counts, METRIC_INTAKE_BYTES, 0 - (uint64_t)bytes);
+}
+
+bool net_is_behind(const struct net *net)
+{
+    return limits_is_behind(&net->shared);
 }
 
 const char *net_url(const struct net *net)

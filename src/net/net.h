@@ -76,6 +76,9 @@ enum status net_new(const struct net_options *options, struct net **out,
 /* The hub has taken n commands of so many bytes from its mailbox: they no longer count as waiting.
  * Thread of the hub. */
 void net_note_taken(struct net *net, size_t n, size_t bytes);
+/* More waits between hub and workers than transit_bytes allow: as the workers stop reading then, so
+ * should others who bring something. Any thread. */
+bool net_is_behind(const struct net *net);
 void net_start(struct net *net); /* starts the threads: from here clients are answered */
 struct transport net_transport(struct net *net); /* for the hub's thread */
 const char *net_url(const struct net *net);      /* "http://HOST:PORT" with the port really bound */

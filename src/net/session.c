@@ -209,7 +209,7 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
         on_item(socket, &item);
     }
     limits_note_partial(socket, before);
-    if (limits_is_behind(socket->worker)) {
+    if (limits_is_behind(socket->worker->shared)) {
         limits_pause(socket);
     }
 }

@@ -46,6 +46,12 @@ static void on_fatal(void *arg, const struct err *err)
     database->options.on_fatal(database->options.arg, err);
 }
 
+static bool is_behind(void *arg)
+{
+    const struct database *database = arg;
+    return database->options.is_behind && database->options.is_behind(database->options.arg);
+}
+
 static void on_serving(void *arg)
 {
     struct database *database = arg;
@@ -199,6 +205,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .counts = options->counts,
         .arg = database,
         .on_fatal = on_fatal,
+        .is_behind = is_behind,
         .on_serving = on_serving,
         .on_away = on_away,
         .on_batch = on_batch,

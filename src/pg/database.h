@@ -32,6 +32,9 @@ struct database_options {
     /* Called once, when waiting will not help: at the start the schema is missing or older than
      * this program, or the URL is none. Later a missing schema is waited for, as in a restore. */
     void (*on_fatal)(void *arg, const struct err *err);
+    /* Those who get the events have too many of them already: no more are taken from the outbox for
+     * now. Asked again every few milliseconds. NULL: never. */
+    bool (*is_behind)(void *arg);
     void *arg;
 };
 

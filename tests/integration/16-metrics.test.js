@@ -2,6 +2,7 @@
 // /metrics: who may read it, that it is what Prometheus reads, and that what happens is counted where it belongs.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { get } from 'node:http';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -56,6 +57,12 @@ test('docs/metrics.md is what the binary prints', async () => {
     assert.equal(printed.stdout, readFileSync(fileURLToPath(new URL('../../docs/metrics.md', import.meta.url)), 'utf8'));
 });
 
+// fetch() sets its own Host.
+function askAs(host) {
+    return new Promise((resolve, reject) => get({ host: '127.0.0.1', port: server.port, path: '/metrics', headers: { host } },
+        (response) => resolve(response.resume().statusCode)).on('error', reject));
+}
+
 test('only for this machine, unless told otherwise', async () => {
     const ask = async (port, headers) =>
         (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).status;
@@ -63,6 +70,12 @@ test('only for this machine, unless told otherwise', async () => {
     assert.equal(await ask(server.port, { 'X-Forwarded-For': '203.0.113.7' }), 404);
     assert.equal(await ask(server.port, { Forwarded: 'for=203.0.113.7' }), 404);
     assert.equal(await ask(server.port, { Via: '1.1 proxy' }), 404);
+    for (const [host, status] of [
+        ['localhost', 200], ['LocalHost:8080', 200], ['[::1]:80', 200], ['10.1.2.3', 200], // a name that only this machine has
+        ['evil.example', 404], ['localhost.evil.example:80', 404], ['127.0.0.1.evil.example', 404], // that others can have
+    ]) {
+        assert.equal(await askAs(host), status, host);
+    }
     for (const [flag, direct, forwarded] of [['off', 404, 404], ['on', 200, 200]]) {
         const other = await Server.start({ database: 'host=/nowhere', flags: ['--metrics', flag], ready: false });
         await other.process.says(/listening on http:\/\/127\.0\.0\.1:(\d+)/).then(([, port]) => (other.port = Number(port)));

@@ -97,9 +97,22 @@ void admission_leave(struct socket *socket)
     }
 }
 
+/* A page of a stranger whose name he makes point to 127.0.0.1 may ask through a browser on this
+ * machine (DNS rebinding), but it asks by that name. */
+static bool is_asked_by_own_name(const struct http_head *head)
+{
+    struct address ignored;
+    struct str host = http_head_field(head, "host");
+    const char *colon = memrchr(host.ptr ? host.ptr : "", ':', host.len);
+    if (colon && !memchr(colon, ']', host.len - (size_t)(colon - host.ptr))) {
+        host.len = (size_t)(colon - host.ptr);
+    }
+    return equals(host, STR("localhost")) || address_parse(host, &ignored);
+}
+
 bool admission_is_local(const struct socket *socket, const struct http_head *head)
 {
     struct address peer;
     return address_of_peer(lws_get_socket_fd(socket->wsi), &peer) && address_is_loopback(&peer) &&
-           !forwarded_is(head);
+           !forwarded_is(head) && is_asked_by_own_name(head);
 }

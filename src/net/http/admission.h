@@ -12,7 +12,7 @@ bool admission_has_origin(const char *origins, const struct http_head *head);
 /* Counts the handshake, and the session to be, against its address. */
 enum admission admission_enter(struct socket *socket, const struct http_head *head);
 void admission_leave(struct socket *socket); /* the session ends, or did not come to be */
-/* Somebody on this machine asks for himself. */
+/* Somebody on this machine asks for himself, and this machine (by address or as localhost). */
 bool admission_is_local(const struct socket *socket, const struct http_head *head);
 
 #endif

@@ -19,6 +19,9 @@
  * meanwhile. That is the batching. Under a flow of changes there is a pause of 1 to 5 ms between
  * two looks, for the writers' sake (batch.c).
  *
+ * What the workers have not sent yet lies in memory. So while there is too much of it nothing more
+ * is taken from the database, where it keeps.
+ *
  * The safety look (look_ms) bounds what a lost notification costs. Where writers never ring (the
  * setting herald.doorbell is off) or where we would not hear it (a pooler), looking every POLL_MS
  * replaces sleeping. */
@@ -36,6 +39,7 @@ enum {
     BACKOFF_FIRST_MS = 2,
     BACKOFF_MAX_MS = 50,
     POLL_MS = 10,
+    BEHIND_MS = 5,
     REASON_SIZE = 180, /* a sentence that fits into /ready */
 };
 
@@ -150,8 +154,19 @@ static bool is_drained(const struct sequencer *sequencer)
     return sequencer->is_draining && sequencer->messages.n == 0;
 }
 
+/* The end of a server waits for nobody who reads. */
+static bool is_behind(const struct sequencer *sequencer)
+{
+    return !sequencer->is_draining && sequencer->options.is_behind(sequencer->options.arg);
+}
+
 static void look(struct sequencer *sequencer)
 {
+    if (is_behind(sequencer)) {
+        sequencer->wants_look = true;
+        loop_timer_start(sequencer->wait_timer, BEHIND_MS, 0);
+        return;
+    }
     sequencer->is_due = false;
     sequencer->wants_look = false;
     sequencer->pause_ms = 0;

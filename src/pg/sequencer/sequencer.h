@@ -17,6 +17,7 @@ struct sequencer_options {
     struct metrics_block *counts; /* NULL: nothing is counted */
     void *arg;
     void (*on_fatal)(void *arg, const struct err *err); /* as in database.h */
+    bool (*is_behind)(void *arg);                       /* the same */
     void (*on_serving)(void *arg); /* this server sequences; right before the sink's on_up */
     void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
     void (*on_batch)(void *arg);   /* outbox rows have been sequenced */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,6 +98,31 @@ static void test_long_message_is_cut(void **state)
     assert_int_equal(output[strlen(output) - 1], '\n');
 }
 
+/* A full disk, and a reader that hangs: the line is lost and counted, and nobody waits. */
+static void test_lines_without_room_are_lost(void **state)
+{
+    (void)state;
+    static const char filler[4096];
+    int fds[2], saved = dup(STDERR_FILENO), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    uint64_t before = log_n_lost();
+    log_configure(LOG_LEVEL_INFO, false);
+    assert_true(full >= 0);
+    dup2(full, STDERR_FILENO);
+    log_info("into a full disk");
+    assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+    while (write(fds[1], filler, sizeof filler) > 0) {
+    }
+    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0); /* it would wait, as stderr does */
+    dup2(fds[1], STDERR_FILENO);
+    log_info("into a full pipe");
+    dup2(saved, STDERR_FILENO);
+    assert_int_equal(log_n_lost() - before, 2);
+    close(fds[0]);
+    close(fds[1]);
+    close(full);
+    close(saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_one_line_whatever_the_message),
         cmocka_unit_test(test_json_lines),
         cmocka_unit_test(test_long_message_is_cut),
+        cmocka_unit_test(test_lines_without_room_are_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

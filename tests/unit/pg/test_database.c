@@ -76,6 +76,33 @@ static void test_large_backlogs_come_in_pieces_and_in_order(void **state)
     bed_wait_sql(bed, "SELECT count(*) = 0 FROM herald.outbox"); /* the sweep */
 }
 
+static size_t n_asked;
+static bool is_too_much;
+
+static bool asked_whether_behind(void *arg)
+{
+    (void)arg;
+    n_asked++;
+    return is_too_much;
+}
+
+/* Who cannot take more is not given more; the outbox keeps it. */
+static void test_waits_for_those_who_are_behind(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    options.is_behind = asked_whether_behind;
+    is_too_much = false;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_up, 1);
+    is_too_much = true;
+    bed_sql(bed, "SELECT herald.publish('c', '1')");
+    bed_wait(bed, &n_asked, n_asked + 5);
+    assert_int_equal(bed->n_events, 0);
+    is_too_much = false;
+    bed_wait(bed, &bed->n_events, 1);
+}
+
 /* ---- messages ---- */
 
 static void test_messages_are_stored_in_order_and_answered(void **state)
@@ -428,6 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_delivers_what_comes_after_the_start),
         TEST(test_large_backlogs_come_in_pieces_and_in_order),
+        TEST(test_waits_for_those_who_are_behind),
         TEST(test_messages_are_stored_in_order_and_answered),
         TEST(test_options_and_odd_payloads_are_kept),
         TEST(test_a_poisoned_message_is_refused_alone),
