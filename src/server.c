@@ -331,6 +331,7 @@ static struct tokens_options tokens_options(const struct config *config)
         .key_algorithm = config->token_key_algorithm,
         .jwks_file = config->token_jwks_file,
         .jwks_url = config->token_jwks_url,
+        .jwks_ca_file = config->token_jwks_ca_file,
         .jwks_refresh_ms = config->token_jwks_refresh_ms,
         .issuer = config->token_issuer,
         .audience = config->token_audience,

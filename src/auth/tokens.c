@@ -131,6 +131,7 @@ static void own_options(struct tokens *tokens, const struct tokens_options *opti
     o->key_algorithm = own(o->key_algorithm, NULL);
     o->jwks_file = own(o->jwks_file, NULL);
     o->jwks_url = own(o->jwks_url, NULL);
+    o->jwks_ca_file = own(o->jwks_ca_file, NULL);
     o->issuer = own(o->issuer, NULL);
     o->audience = own(o->audience, NULL);
     o->dbo_claim = own(o->dbo_claim, "dbo_id");
@@ -157,6 +158,7 @@ static enum status start_source(struct tokens *tokens, struct err *err)
 {
     struct jwks_source_options options = {
         .url = tokens->options.jwks_url,
+        .ca_file = tokens->options.jwks_ca_file,
         .refresh_ms = tokens->options.jwks_refresh_ms,
         .pause_ms = tokens->options.jwks_pause_ms,
         .ctx = tokens,
@@ -193,8 +195,8 @@ void tokens_free(struct tokens *tokens)
     const struct tokens_options *o = &tokens->options;
     const char *const texts[] = {o->secret_file,   o->secret_algorithm, o->key_file,
                                  o->key_algorithm, o->jwks_file,        o->jwks_url,
-                                 o->issuer,        o->audience,         o->dbo_claim,
-                                 o->row_claim,     o->extras_claim};
+                                 o->jwks_ca_file,  o->issuer,           o->audience,
+                                 o->dbo_claim,     o->row_claim,        o->extras_claim};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         disown(texts[i]);
     }

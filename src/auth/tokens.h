@@ -17,6 +17,7 @@ struct tokens_options {
     const char *key_algorithm; /* NULL: RS256, or by the curve */
     const char *jwks_file;
     const char *jwks_url;
+    const char *jwks_ca_file; /* whom its server's certificate is to be from; NULL: the system's */
     uint32_t jwks_refresh_ms; /* how old the set behind the URL may get */
     uint32_t jwks_pause_ms;   /* between two fetches, whoever asks; 0: 10 s */
     const char *issuer, *audience;

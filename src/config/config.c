@@ -268,6 +268,13 @@ static const struct option options[] = {
      .commands = SERVER,
      .help = "Where to fetch a JWK set, https only (http for a loopback address). Fetched again "
              "when it is old, and when a token names a key that it does not have."},
+    {.name = "token-jwks-ca-file",
+     .type = OPTION_TEXT,
+     FIELD(token_jwks_ca_file),
+     .value_name = "FILE",
+     .commands = SERVER,
+     .help = "The certificates, PEM, that one of must have signed that of token-jwks-url's server. "
+             "Default: those that the system trusts."},
     {.name = "token-jwks-refresh",
      .type = OPTION_DURATION,
      FIELD(token_jwks_refresh_ms),

@@ -43,6 +43,7 @@ struct config {
     char *token_key_algorithm; /* NULL: the usual one of the key's type */
     char *token_jwks_file;
     char *token_jwks_url;
+    char *token_jwks_ca_file;            /* NULL: the system's */
     char *token_issuer, *token_audience; /* NULL: not checked */
     uint32_t token_jwks_refresh_ms;
     uint32_t token_leeway_ms;

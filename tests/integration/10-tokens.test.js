@@ -4,11 +4,15 @@
 import { test, before, after, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, createHmac, sign } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { World, OPEN } from './lib/world.js';
 import { mint, user, secretFlags, SECRET } from './lib/token.js';
 import { refusal } from './lib/client.js';
+import { pgherald } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
 import { SECOND } from './lib/wait.js';
 
@@ -188,15 +192,60 @@ describe('invalid-token = reject', () => {
     });
 });
 
+const pair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+// For table 4, row 5.
+function token({ privateKey }) {
+    const input = `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${Buffer.from('{"dbo_id":4,"row_id":5}').toString('base64url')}`;
+    return `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+describe('keys behind https', () => {
+    const directory = temporaryDirectory('issuer');
+    const cert = join(directory, 'cert.pem');
+    const keys = pair();
+    let issuer;
+    let url;
+    before(async () => {
+        const key = join(directory, 'key.pem');
+        execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=issuer',
+            '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'pipe' });
+        const set = JSON.stringify({ keys: [{ ...keys.publicKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }] });
+        issuer = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => response.end(set));
+        await once(issuer.listen(0, '127.0.0.1'), 'listening');
+        url = `https://127.0.0.1:${issuer.address().port}/jwks.json`;
+    });
+    after(() => issuer?.close());
+
+    const who = async (flags, said) => {
+        const keyed = await World.start({ rules: { 'open/*': OPEN }, flags: ['--token-jwks-url', url, ...flags] });
+        try {
+            await keyed.server.process.says(said);
+            return (await keyed.member('open/1', {}, { token: token(keys) })).joined.client.permissions.row_id;
+        } finally {
+            await keyed.stop();
+        }
+    };
+
+    test('are taken from a server whose certificate is from the authority that was named', async () => {
+        assert.equal(await who(['--token-jwks-ca-file', cert], /1 key/), 5);
+    });
+
+    test('are not taken from a server that nobody vouches for', async () => {
+        assert.equal(await who([], /certificate/), 0);
+    });
+
+    test('a file that is not there is said at the start', async () => {
+        const { code, stderr } = await pgherald(['serve', '--token-jwks-url', url, '--token-jwks-ca-file', join(directory, 'none.pem')]);
+        assert.equal(code, 78);
+        assert.match(stderr, /--token-jwks-ca-file: cannot read .*none\.pem/);
+    });
+});
+
 describe('keys on disk', () => {
     test('are read again on SIGHUP, and a broken file changes nothing', async () => {
         const path = join(temporaryDirectory('keys'), 'key.pem');
-        const pair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
         const write = ({ publicKey }) => writeFileSync(path, publicKey.export({ type: 'spki', format: 'pem' }));
-        const token = ({ privateKey }) => {
-            const input = `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${Buffer.from('{"dbo_id":4,"row_id":5}').toString('base64url')}`;
-            return `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-        };
         const [old, fresh] = [pair(), pair()];
         write(old);
         const keyed = await World.start({ rules: { 'open/*': OPEN }, flags: ['--token-key-file', path] });

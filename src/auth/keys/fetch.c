@@ -109,7 +109,7 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
     return atomic_load(fetch->stop) ? 1 : 0;
 }
 
-static void set_options(struct fetch *fetch, const char *url)
+static void set_options(struct fetch *fetch, const char *url, const char *ca_file)
 {
     CURL *curl = fetch->curl;
     bool is_http = strncasecmp(url, "http:", 5) == 0;
@@ -132,9 +132,14 @@ static void set_options(struct fetch *fetch, const char *url)
     if (is_http) {
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
     }
+    if (ca_file) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    }
 }
 
-struct fetch *fetch_new(const char *url, size_t max_bytes, const atomic_bool *stop)
+struct fetch *fetch_new(const char *url, const char *ca_file, size_t max_bytes,
+                        const atomic_bool *stop)
 {
     struct fetch *fetch = mem_zalloc(sizeof(*fetch));
     fetch->max_bytes = max_bytes;
@@ -144,7 +149,7 @@ struct fetch *fetch_new(const char *url, size_t max_bytes, const atomic_bool *st
     if (!fetch->curl) {
         abort(); /* no memory, as in mem_alloc */
     }
-    set_options(fetch, url);
+    set_options(fetch, url, ca_file);
     return fetch;
 }
 

@@ -7,9 +7,12 @@
  * again after the pause. The log says when failing begins and when it ends, not each time. */
 #include "auth/keys/jwks_source.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "auth/keys/fetch.h"
 #include "base/clock.h"
@@ -126,11 +129,15 @@ enum status jwks_source_start(const struct jwks_source_options *options, struct 
     if (fetch_check_url(options->url, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (options->ca_file && access(options->ca_file, R_OK) != 0) {
+        return err_set(err, EXIT_CODE_CONFIG, "--token-jwks-ca-file: cannot read %s: %s",
+                       options->ca_file, strerror(errno));
+    }
     struct jwks_source *source = mem_zalloc(sizeof(*source));
     source->options = *options;
-    source->options.url = NULL; /* not ours to keep */
+    source->options.url = source->options.ca_file = NULL; /* not ours to keep */
     atomic_init(&source->stop, false);
-    source->fetch = fetch_new(options->url, MAX_SET_BYTES, &source->stop);
+    source->fetch = fetch_new(options->url, options->ca_file, MAX_SET_BYTES, &source->stop);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

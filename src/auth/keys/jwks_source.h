@@ -8,7 +8,8 @@
 struct jwks_source;
 
 struct jwks_source_options {
-    const char *url; /* copied */
+    const char *url;     /* copied */
+    const char *ca_file; /* PEM, to check the server of the URL with; NULL: the system's; copied */
     uint32_t refresh_ms;
     uint32_t pause_ms;
     void *ctx;
@@ -16,7 +17,8 @@ struct jwks_source_options {
     void (*on_keys)(void *ctx, struct keyset *keys);
 };
 
-/* The first fetch begins at once. A failure is a URL that is not allowed. */
+/* The first fetch begins at once. A failure is a URL that is not allowed, or a file that
+ * cannot be read. */
 enum status jwks_source_start(const struct jwks_source_options *options, struct jwks_source **out,
                               struct err *err) MUST_CHECK;
 /* A token named a key that is not in the set: fetch soon, but never within the pause after the last
