@@ -262,8 +262,9 @@ void world_join(struct world *world, unsigned worker, unsigned slot, unsigned ch
     command->wants_presence = how.presence;
     command->has_since = how.has_since;
     command->since_offset = how.since;
-    if (how.has_since && how.since < 64) {
-        world_peer(world, worker, slot)->places[channel].sinces |= UINT64_C(1) << how.since;
+    if (how.has_since && how.since < WORLD_MAX_LOG) {
+        world_peer(world, worker, slot)->places[channel].sinces[how.since / 64] |=
+            UINT64_C(1) << how.since % 64;
     }
     command->since_epoch = how.other_epoch ? STR("other") : str_of(world->epoch);
     give(world, command);

@@ -29,9 +29,10 @@ struct place { /* what a session knows of one channel */
     uint64_t position;   /* newest offset it knows */
     uint64_t replay_end; /* head of a resumed join */
     uint64_t replay_at;  /* newest replayed offset, 0: none yet */
-    uint64_t sinces;     /* the positions below 64 that it has named, one bit each */
-    bool owes_start;     /* resumed, and nothing has told yet whether all of it comes */
-    struct bits list;    /* by the entry's number */
+    /* The positions that it has named, one bit each. */
+    uint64_t sinces[WORLD_MAX_LOG / 64];
+    bool owes_start;  /* resumed, and nothing has told yet whether all of it comes */
+    struct bits list; /* by the entry's number */
 };
 
 enum { MAX_SUBS = 4 };

@@ -24,8 +24,8 @@
 /* Nothing that it may see lies between a position that it has named and `to`. */
 static bool is_start_right(struct world *world, const struct peer *peer, unsigned c, uint64_t to)
 {
-    for (uint64_t since = 0; since < 64 && since <= to; since++) {
-        if ((peer->places[c].sinces >> since & 1u) &&
+    for (uint64_t since = 0; since < WORLD_MAX_LOG && since <= to; since++) {
+        if ((peer->places[c].sinces[since / 64] >> since % 64 & 1u) &&
             !world_has_visible(world, peer->who, c, since, to)) {
             return true;
         }

@@ -33,10 +33,11 @@ export class Bench {
         for (const channel of ['rows', 'big']) {
             await bench.sql(`SELECT herald.set_rule('${channel}', anonymous_clients => true)`);
         }
-        for (const table of ['bench_plain', 'bench_rows', 'bench_notified', 'bench_big']) {
+        for (const table of ['bench_plain', 'bench_rows', 'bench_statement', 'bench_notified', 'bench_big']) {
             await bench.sql(`CREATE TABLE ${table} ${COLUMNS}`);
         }
         await bench.sql("SELECT herald.watch('bench_rows', channel => 'rows')");
+        await bench.sql("SELECT herald.watch('bench_statement', channel => 'rows', mode => 'statement')");
         await bench.sql(NOTIFY);
         return bench;
     }
