@@ -103,7 +103,10 @@ static bool is_asked_by_own_name(const struct http_head *head)
 {
     struct address ignored;
     struct str host = http_head_field(head, "host");
-    const char *colon = memrchr(host.ptr ? host.ptr : "", ':', host.len);
+    if (!host.ptr) {
+        return false;
+    }
+    const char *colon = memrchr(host.ptr, ':', host.len);
     if (colon && !memchr(colon, ']', host.len - (size_t)(colon - host.ptr))) {
         host.len = (size_t)(colon - host.ptr);
     }
