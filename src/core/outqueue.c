@@ -5,6 +5,9 @@
  * array is contiguous on purpose: the worker compares the fronts of two sessions' queues with one
  * memcmp, and sessions that wait for the same frames share one concatenation of them.
  *
+ * A lone frame stands in the queue itself: where nothing piles up each frame would pay for an array
+ * of its own, a third of what its delivery costs here.
+ *
  * The front can stand inside a frame: a history of a megabyte leaves in pieces as the socket takes
  * them, and is never copied as a whole. */
 #include "core/outqueue.h"
@@ -17,6 +20,26 @@
 
 enum { FIRST_FRAMES = 4 };
 
+struct frame *const *outqueue_frames(const struct outqueue *queue)
+{
+    return queue->cap > 0 ? queue->frames + queue->first : &queue->one;
+}
+
+static struct frame *frame_at(const struct outqueue *queue, uint32_t i)
+{
+    return outqueue_frames(queue)[i];
+}
+
+/* The second frame: from here on there is an array. */
+static void make_array(struct outqueue *queue)
+{
+    struct frame **frames = mem_array(NULL, FIRST_FRAMES, sizeof(*frames));
+    frames[0] = queue->one;
+    queue->frames = frames;
+    queue->first = 0;
+    queue->cap = FIRST_FRAMES;
+}
+
 static void make_room(struct outqueue *queue)
 {
     if (queue->first + queue->n < queue->cap) {
@@ -27,15 +50,23 @@ static void make_room(struct outqueue *queue)
         queue->first = 0;
         return;
     }
-    queue->cap = queue->cap > 0 ? queue->cap * 2 : FIRST_FRAMES;
+    queue->cap *= 2;
     queue->frames = mem_array(queue->frames, queue->cap, sizeof(*queue->frames));
 }
 
 static void push_taken(struct outqueue *queue, struct frame *frame)
 {
+    queue->bytes += frame->len;
+    if (queue->cap == 0) {
+        if (queue->n == 0) {
+            queue->one = frame;
+            queue->n = 1;
+            return;
+        }
+        make_array(queue);
+    }
     make_room(queue);
     queue->frames[queue->first + queue->n++] = frame;
-    queue->bytes += frame->len;
 }
 
 void outqueue_push(struct outqueue *queue, struct frame *frame)
@@ -45,16 +76,18 @@ void outqueue_push(struct outqueue *queue, struct frame *frame)
 
 static size_t unsent(const struct outqueue *queue, uint32_t i)
 {
-    return queue->frames[queue->first + i]->len - (i == 0 ? queue->sent : 0);
+    return frame_at(queue, i)->len - (i == 0 ? queue->sent : 0);
 }
 
 size_t outqueue_fit(const struct outqueue *queue, size_t max_bytes, uint32_t max_frames,
                     uint32_t *n_frames)
 {
-    size_t bytes = 0;
+    struct frame *const *frames = outqueue_frames(queue);
+    size_t bytes = 0, sent = queue->sent;
     uint32_t n = 0;
-    while (n < queue->n && n < max_frames && unsent(queue, n) <= max_bytes - bytes) {
-        bytes += unsent(queue, n++);
+    while (n < queue->n && n < max_frames && frames[n]->len - sent <= max_bytes - bytes) {
+        bytes += frames[n++]->len - sent;
+        sent = 0;
     }
     *n_frames = n;
     return n == 0 && queue->n > 0 ? max_bytes : bytes;
@@ -62,14 +95,14 @@ size_t outqueue_fit(const struct outqueue *queue, size_t max_bytes, uint32_t max
 
 uint8_t *outqueue_data(const struct outqueue *queue)
 {
-    return queue->frames[queue->first]->bytes + queue->sent;
+    return frame_at(queue, 0)->bytes + queue->sent;
 }
 
 size_t outqueue_copy(const struct outqueue *queue, uint32_t n_frames, uint8_t *to)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < n_frames; i++) {
-        const struct frame *frame = queue->frames[queue->first + i];
+        const struct frame *frame = frame_at(queue, i);
         size_t len = unsent(queue, i);
         memcpy(to + bytes, frame->bytes + (frame->len - len), len);
         bytes += len;
@@ -80,14 +113,16 @@ size_t outqueue_copy(const struct outqueue *queue, uint32_t n_frames, uint8_t *t
 void outqueue_take(struct outqueue *queue, size_t len)
 {
     assert(len <= queue->bytes);
+    struct frame *const *frames = outqueue_frames(queue);
+    uint32_t n = 0;
     queue->bytes -= len;
-    while (queue->n > 0 && len >= unsent(queue, 0)) {
-        len -= unsent(queue, 0);
-        frame_unref(queue->frames[queue->first]);
-        queue->first++;
-        queue->n--;
+    while (n < queue->n && len >= frames[n]->len - queue->sent) {
+        len -= frames[n]->len - queue->sent;
+        frame_unref(frames[n++]);
         queue->sent = 0;
     }
+    queue->first += n;
+    queue->n -= n;
     queue->sent += (uint32_t)len;
     if (queue->n == 0) {
         outqueue_release(queue);
@@ -100,7 +135,7 @@ void outqueue_drop(struct outqueue *queue)
     while (queue->n > keep) {
         queue->n--;
         queue->bytes -= unsent(queue, queue->n);
-        frame_unref(queue->frames[queue->first + queue->n]);
+        frame_unref(frame_at(queue, queue->n));
     }
     if (queue->n == 0) {
         outqueue_release(queue);
@@ -110,7 +145,7 @@ void outqueue_drop(struct outqueue *queue)
 void outqueue_move(struct outqueue *queue, struct outqueue *to, uint64_t skip_to)
 {
     for (uint32_t i = 0; i < queue->n; i++) {
-        struct frame *frame = queue->frames[queue->first + i];
+        struct frame *frame = frame_at(queue, i);
         if (frame->offset > 0 && frame->offset <= skip_to) {
             frame_unref(frame);
         } else {
@@ -124,8 +159,10 @@ void outqueue_move(struct outqueue *queue, struct outqueue *to, uint64_t skip_to
 void outqueue_release(struct outqueue *queue)
 {
     for (uint32_t i = 0; i < queue->n; i++) {
-        frame_unref(queue->frames[queue->first + i]);
+        frame_unref(frame_at(queue, i));
     }
-    free(queue->frames);
+    if (queue->cap > 0) {
+        free(queue->frames);
+    }
     *queue = (struct outqueue){0};
 }

@@ -11,7 +11,10 @@
 #include "core/frame.h"
 
 struct outqueue {
-    struct frame **frames; /* n of them from `first` on */
+    union {
+        struct frame **frames; /* cap > 0: n of them from `first` on */
+        struct frame *one;     /* cap 0: if n is 1 */
+    };
     uint32_t first, n, cap;
     uint32_t sent;  /* bytes of the first frame that are written already */
     uint64_t bytes; /* unsent, of all frames */
@@ -22,6 +25,7 @@ void outqueue_push(struct outqueue *queue, struct frame *frame); /* takes its ow
  * the first is too long by itself, a piece of it (*n_frames is 0 then). Returns the bytes. */
 size_t outqueue_fit(const struct outqueue *queue, size_t max_bytes, uint32_t max_frames,
                     uint32_t *n_frames);
+struct frame *const *outqueue_frames(const struct outqueue *queue); /* n of them, contiguous */
 /* The first unsent byte of the first frame. */
 uint8_t *outqueue_data(const struct outqueue *queue);
 /* Copies what is unsent of the first n frames; returns the bytes. */

@@ -91,7 +91,7 @@ static void burst_clear(struct burst *burst)
 /* The concatenation of the first n frames of a queue, none of which has begun to be sent. */
 static uint8_t *concatenate(struct burst *burst, const struct outqueue *queue, uint32_t n)
 {
-    struct frame *const *frames = queue->frames + queue->first;
+    struct frame *const *frames = outqueue_frames(queue);
     if (burst->n == n && memcmp(burst->frames, frames, n * sizeof(*frames)) == 0) {
         return burst->bytes;
     }
@@ -112,7 +112,7 @@ static struct piece queue_piece(struct socket *socket)
     size_t most = socket->is_tls ? TLS_RECORD_BYTES : WORKER_BURST_BYTES;
     piece.len = outqueue_fit(queue, most, WORKER_BURST_FRAMES, &n);
     if (n > 1 && queue->sent > 0) { /* the end of a long frame goes by itself */
-        piece.len = queue->frames[queue->first]->len - queue->sent;
+        piece.len = outqueue_frames(queue)[0]->len - queue->sent;
         n = 1;
     }
     piece.data = n > 1 ? concatenate(&socket->worker->burst, queue, n) : outqueue_data(queue);

@@ -11,7 +11,7 @@ passed=0
 failed=0
 
 #     case     what it is                                  at most
-cases='lone    one channel of 1000, message by message     670
+cases='lone    one channel of 1000, message by message     435
        burst   one channel of 1000, 32 messages a turn     275
        rooms   1000 rooms of 10, 2 messages each a turn    1725
        durable one channel of 1000, 32 events a turn       270'

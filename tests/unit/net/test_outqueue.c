@@ -144,6 +144,30 @@ static void test_drop_keeps_a_frame_that_has_begun(void **state)
     assert_null(queue.frames);
 }
 
+/* It stands in the queue itself until a second one comes. */
+static void test_a_lone_frame_needs_no_array(void **state)
+{
+    (void)state;
+    char got[64];
+    uint32_t n;
+    struct outqueue queue = {0};
+    push(&queue, "alone", 0);
+    assert_int_equal(queue.cap, 0);
+    assert_int_equal(outqueue_fit(&queue, 100, 9, &n), 5);
+    assert_int_equal(n, 1);
+    outqueue_take(&queue, 2);
+    outqueue_drop(&queue);
+    assert_int_equal(queue.bytes, 3);
+    push(&queue, " no more", 0);
+    assert_true(queue.cap > 0);
+    drain(&queue, 100, 100, got);
+    assert_string_equal(got, "one no more");
+    assert_int_equal(queue.cap, 0);
+    push(&queue, "let go", 0);
+    outqueue_release(&queue);
+    assert_int_equal(queue.n, 0);
+}
+
 static void test_move_skips_what_is_known(void **state)
 {
     (void)state;
@@ -170,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_queue_holds_nothing),
         cmocka_unit_test(test_a_moving_front),
         cmocka_unit_test(test_drop_keeps_a_frame_that_has_begun),
+        cmocka_unit_test(test_a_lone_frame_needs_no_array),
         cmocka_unit_test(test_move_skips_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
