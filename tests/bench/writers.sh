@@ -3,8 +3,8 @@
 #
 # What capture costs the writers: pgbench with single-row INSERTs into the same table without and with a watch, at 16 and 32
 # clients, while pgherald sequences and stores what they change; once with commits as they are here, once with commits that
-# cost 1 ms more, as on a typical cloud volume. Prints tps and the
-# ratio. Then: the bytes that a pending change takes in the outbox while no server is there, and how fast they are sequenced.
+# cost 1 ms more, as on a typical cloud volume. Prints tps and the ratio. Then: the bytes that a pending change takes in the
+# outbox while no server is there, and how fast they are sequenced.
 #
 # The millisecond: Postgres is started with a preloaded fdatasync() that sleeps first. commit_delay would not do: it makes one
 # leader wait for others to join him, which is another thing than a slow disk.
