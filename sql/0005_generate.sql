@@ -125,6 +125,13 @@ DECLARE
     new_       text := 'NEW';
     old_       text := 'OLD';
     head       text;
+    new_channel text;
+    old_channel text;
+    new_row    text;
+    old_row    text;
+    new_key    text;
+    old_key    text;
+    changed    text;
     fast       text := '';
     announce   text;
     position_  text := 'herald_position';
@@ -199,25 +206,23 @@ BEGIN
         RAISE WARNING 'herald: a column of % that is in the channel template % is gone: nothing is announced', relation, wish ->> 'channel'
             USING HINT = 'Call herald.watch() again with another template.';
         announce := E'\n        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, ''s'', '''', ''{}'');\n';
-    ELSIF wish ->> 'mode' = 'statement' THEN
-        announce := herald.statement_mode_code(head,
-            herald.channel_text(relation, template, new_), herald.channel_text(relation, template, old_),
-            herald.json_row(relation, shown, new_, numbers), herald.json_row(relation, shown, old_, numbers),
-            herald.json_row(relation, keys, new_, numbers), herald.json_row(relation, keys, old_, numbers),
-            format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
-            max_bytes, position_, new_guards, old_guards);
     ELSE
-        announce := herald.row_mode_code(head,
-            herald.channel_text(relation, template, new_), herald.channel_text(relation, template, old_),
-            herald.json_row(relation, shown, new_, numbers), herald.json_row(relation, shown, old_, numbers),
-            herald.json_row(relation, keys, new_, numbers), herald.json_row(relation, keys, old_, numbers),
-            format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
-            max_bytes, new_guards, old_guards);
-        fast := herald.fast_code(herald.is_here_code(herald.parts_of(relation)), head,
-            herald.channel_text(relation, template, new_), herald.channel_text(relation, template, old_),
-            herald.json_row(relation, shown, new_, numbers), herald.json_row(relation, shown, old_, numbers),
-            format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_)),
-            max_bytes, new_guards[1], old_guards[1]);
+        new_channel := herald.channel_text(relation, template, new_);
+        old_channel := herald.channel_text(relation, template, old_);
+        new_row := herald.json_row(relation, shown, new_, numbers);
+        old_row := herald.json_row(relation, shown, old_, numbers);
+        new_key := herald.json_row(relation, keys, new_, numbers);
+        old_key := herald.json_row(relation, keys, old_, numbers);
+        changed := format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_));
+        IF wish ->> 'mode' = 'statement' THEN
+            announce := herald.statement_mode_code(head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed,
+                                                   max_bytes, position_, new_guards, old_guards);
+        ELSE
+            fast := herald.fast_code(herald.is_here_code(herald.parts_of(relation)), head, new_channel, old_channel, new_row, old_row,
+                                     changed, max_bytes, new_guards[1], old_guards[1]);
+            announce := herald.row_mode_code(head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed,
+                                             max_bytes, new_guards, old_guards);
+        END IF;
     END IF;
     code := herald.capture_code(herald.parts_of(relation), w.key,
         CASE WHEN array_position(in_channel, NULL) IS NOT NULL OR octet_length(template) > 255 AND in_channel = '{}' THEN 's'
