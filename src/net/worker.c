@@ -183,9 +183,7 @@ static bool take_orders(struct worker *worker)
     return worker->n_orders > 0;
 }
 
-/* One slice. It ends with an empty box or by waking itself: the sender wakes us only for the first
- * order in an empty box. */
-static bool is_slice(const struct worker *worker, size_t deliveries, size_t bytes)
+static bool is_slice_full(const struct worker *worker, size_t deliveries, size_t bytes)
 {
     if (bytes > worker->outqueue_bytes / 4 || deliveries >= SLICE_MOST) {
         return true;
@@ -193,6 +191,8 @@ static bool is_slice(const struct worker *worker, size_t deliveries, size_t byte
     return deliveries >= SLICE_DELIVERIES && deliveries >= worker->n_dirty * SLICE_FRAMES;
 }
 
+/* One slice. It ends with an empty box or by waking itself: the sender wakes us only for the first
+ * order in an empty box. */
 static void carry_out_slice(struct worker *worker)
 {
     size_t deliveries = 0, bytes = 0;
@@ -204,7 +204,7 @@ static void carry_out_slice(struct worker *worker)
         deliveries += carry_out(worker, order);
         order_release(order);
         metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
-        is_full = is_slice(worker, deliveries, bytes);
+        is_full = is_slice_full(worker, deliveries, bytes);
     }
     atomic_fetch_sub_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
     if (is_full) {

@@ -201,11 +201,13 @@ static void deliver_batch(struct sequencer *sequencer, const PGresult *rows)
 
 /* A batch costs the machine half a millisecond even if it is small. Under a flow of single rows,
  * batches without a pause took one of two cores from the writers; so the pause grows with the flow,
- * until the batches are so large that their rows are what they cost. */
-static uint32_t pause_after(const struct sequencer *sequencer, uint32_t n_changes)
+ * until the batches are so large that their rows are what they cost. A backlog, which fills them by
+ * rows or by bytes, is taken without any. */
+static uint32_t pause_after(const struct sequencer *sequencer, uint32_t n_changes, size_t bytes)
 {
     uint32_t pause_ms = n_changes / PAUSE_ROWS_PER_MS;
-    if (n_changes >= sequencer->options.batch_rows / 4) {
+    if (n_changes >= sequencer->options.batch_rows / 4 ||
+        bytes >= sequencer->options.batch_bytes / 4) {
         return 0;
     }
     return pause_ms < 1 ? 1 : pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
@@ -215,15 +217,19 @@ static uint32_t pause_after(const struct sequencer *sequencer, uint32_t n_change
 static void judge(struct sequencer *sequencer, const PGresult *rows)
 {
     uint32_t n_changes = 0;
+    size_t bytes = 0;
     for (int i = 0; i < PQntuples(rows); i++) {
-        n_changes += PQgetisnull(rows, i, LOG_COLUMN_MESSAGE) ? 1 : 0;
+        if (PQgetisnull(rows, i, LOG_COLUMN_MESSAGE)) {
+            n_changes++;
+            bytes += (size_t)PQgetlength(rows, i, LOG_COLUMN_PAYLOAD);
+        }
     }
     if (n_changes == 0) {
         sequencer->n_hits = 0;
         return;
     }
     sequencer->n_hits++;
-    sequencer->pause_ms = pause_after(sequencer, n_changes);
+    sequencer->pause_ms = pause_after(sequencer, n_changes, bytes);
     sequencer->wants_look = sequencer->pause_ms == 0;
     sequencer->backoff_ms = 0;
     sequencer->wants_wake = sequencer->is_holding && (sequencer->is_due || sequencer->n_hits > 1);
