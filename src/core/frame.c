@@ -42,18 +42,30 @@ struct frame *frame_new(size_t len, const struct audience *audience)
     return frame;
 }
 
+void frame_ref_many(struct frame *frame, uint32_t n)
+{
+    atomic_fetch_add_explicit(&frame->refs, n, memory_order_relaxed);
+}
+
 struct frame *frame_ref(struct frame *frame)
 {
-    atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+    frame_ref_many(frame, 1);
     return frame;
+}
+
+void frame_unref_many(struct frame *frame, uint32_t n)
+{
+    /* Release and acquire: whoever frees must see all that others did with the frame before they
+     * let go. */
+    if (atomic_fetch_sub_explicit(&frame->refs, n, memory_order_acq_rel) == n) {
+        atomic_fetch_sub_explicit(&bytes_alive, bytes_of(frame), memory_order_relaxed);
+        free(frame);
+    }
 }
 
 void frame_unref(struct frame *frame)
 {
-    /* Release and acquire: whoever frees must see all that others did with the frame before they
-     * let go. */
-    if (frame && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) {
-        atomic_fetch_sub_explicit(&bytes_alive, bytes_of(frame), memory_order_relaxed);
-        free(frame);
+    if (frame) {
+        frame_unref_many(frame, 1);
     }
 }

@@ -22,7 +22,10 @@ struct frame {
 /* One reference, offset 0, bytes uninitialised; audience NULL is everybody, else it is copied. */
 struct frame *frame_new(size_t len, const struct audience *audience);
 struct frame *frame_ref(struct frame *frame);
-size_t frame_bytes_alive(void);        /* memory of all frames of the process, about */
 void frame_unref(struct frame *frame); /* NULL is fine */
+/* n references at once: whoever shares out many pays for one. */
+void frame_ref_many(struct frame *frame, uint32_t n);
+void frame_unref_many(struct frame *frame, uint32_t n);
+size_t frame_bytes_alive(void); /* memory of all frames of the process, about */
 
 #endif

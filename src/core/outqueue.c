@@ -54,7 +54,7 @@ static void make_room(struct outqueue *queue)
     queue->frames = mem_array(queue->frames, queue->cap, sizeof(*queue->frames));
 }
 
-static void push_taken(struct outqueue *queue, struct frame *frame)
+void outqueue_push(struct outqueue *queue, struct frame *frame)
 {
     queue->bytes += frame->len;
     if (queue->cap == 0) {
@@ -67,11 +67,6 @@ static void push_taken(struct outqueue *queue, struct frame *frame)
     }
     make_room(queue);
     queue->frames[queue->first + queue->n++] = frame;
-}
-
-void outqueue_push(struct outqueue *queue, struct frame *frame)
-{
-    push_taken(queue, frame_ref(frame));
 }
 
 static size_t unsent(const struct outqueue *queue, uint32_t i)
@@ -110,6 +105,15 @@ size_t outqueue_copy(const struct outqueue *queue, uint32_t n_frames, uint8_t *t
     return bytes;
 }
 
+static void remove_front(struct outqueue *queue, uint32_t n)
+{
+    queue->first += n;
+    queue->n -= n;
+    if (queue->n == 0) {
+        outqueue_release(queue);
+    }
+}
+
 void outqueue_take(struct outqueue *queue, size_t len)
 {
     assert(len <= queue->bytes);
@@ -121,12 +125,15 @@ void outqueue_take(struct outqueue *queue, size_t len)
         frame_unref(frames[n++]);
         queue->sent = 0;
     }
-    queue->first += n;
-    queue->n -= n;
     queue->sent += (uint32_t)len;
-    if (queue->n == 0) {
-        outqueue_release(queue);
-    }
+    remove_front(queue, n);
+}
+
+void outqueue_give(struct outqueue *queue, uint32_t n_frames, size_t len)
+{
+    assert(queue->sent == 0 && n_frames <= queue->n && len <= queue->bytes);
+    queue->bytes -= len;
+    remove_front(queue, n_frames);
 }
 
 void outqueue_drop(struct outqueue *queue)
@@ -149,7 +156,7 @@ void outqueue_move(struct outqueue *queue, struct outqueue *to, uint64_t skip_to
         if (frame->offset > 0 && frame->offset <= skip_to) {
             frame_unref(frame);
         } else {
-            push_taken(to, frame);
+            outqueue_push(to, frame);
         }
     }
     queue->n = 0;

@@ -20,7 +20,7 @@ struct outqueue {
     uint64_t bytes; /* unsent, of all frames */
 };
 
-void outqueue_push(struct outqueue *queue, struct frame *frame); /* takes its own reference */
+void outqueue_push(struct outqueue *queue, struct frame *frame); /* takes the reference */
 /* What goes out in one write of at most max_bytes: whole frames, at most max_frames; or, only if
  * the first is too long by itself, a piece of it (*n_frames is 0 then). Returns the bytes. */
 size_t outqueue_fit(const struct outqueue *queue, size_t max_bytes, uint32_t max_frames,
@@ -31,6 +31,9 @@ uint8_t *outqueue_data(const struct outqueue *queue);
 /* Copies what is unsent of the first n frames; returns the bytes. */
 size_t outqueue_copy(const struct outqueue *queue, uint32_t n_frames, uint8_t *to);
 void outqueue_take(struct outqueue *queue, size_t len); /* these bytes are written */
+/* The first n frames, of `len` bytes, are written, and none had begun: their references are the
+ * caller's now. */
+void outqueue_give(struct outqueue *queue, uint32_t n_frames, size_t len);
 /* Lets go of all that has not begun to be sent: a frame cannot be left half. */
 void outqueue_drop(struct outqueue *queue);
 /* All frames change over to the end of another queue, except durable ones up to skip_to. */

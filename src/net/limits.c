@@ -46,9 +46,7 @@ static void refuse(struct socket *socket, struct str channel, unsigned limit, co
     const struct protocol *protocol = socket->worker->shared->options.protocol;
     count(socket, limit);
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_RATE_LIMITED);
-    struct frame *frame = protocol->error(channel, ERROR_CODE_RATE_LIMITED, text);
-    session_send(socket, frame);
-    frame_unref(frame);
+    session_send(socket, protocol->error(channel, ERROR_CODE_RATE_LIMITED, text));
     if (!bucket_take(&socket->budget.refusals, &refusal_rate, 1, socket->at_ms)) {
         session_close(socket, CODE_POLICY, "too many messages");
     }

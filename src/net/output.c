@@ -7,7 +7,8 @@
  * ten frames in one write cost a sixth of ten writes (measured). There is no timer.
  *
  * Members of a channel mostly wait for the same frames. The last concatenation is kept for the
- * turn, and a session whose queue begins with the same pointers is served from it without copying.
+ * turn, and a session whose queue begins with the same pointers is served from it without copying;
+ * its references go over to the burst, which lets go of all at once.
  *
  * When the kernel takes only a part, libwebsockets keeps the rest and from then on neither reads
  * nor lets us write; but it still polls for input, in vain and with all of a core. So reading is
@@ -72,7 +73,7 @@ struct control *output_control(struct socket *socket)
 
 /* ---- the next piece to write ---- */
 
-enum piece_source { PIECE_NONE, PIECE_QUEUE, PIECE_PONG, PIECE_PING, PIECE_CLOSE };
+enum piece_source { PIECE_NONE, PIECE_BURST, PIECE_QUEUE, PIECE_PONG, PIECE_PING, PIECE_CLOSE };
 
 struct piece {
     enum piece_source source;
@@ -83,39 +84,55 @@ struct piece {
 static void burst_clear(struct burst *burst)
 {
     for (uint32_t i = 0; i < burst->n; i++) {
-        frame_unref(burst->frames[i]);
+        frame_unref_many(burst->frames[i], burst->refs);
     }
     burst->n = 0;
+    burst->is_cut = false;
 }
 
-/* The concatenation of the first n frames of a queue, none of which has begun to be sent. */
-static uint8_t *concatenate(struct burst *burst, const struct outqueue *queue, uint32_t n)
+/* The queue begins with the burst's frames, and it is not made to wait for a second write by that.
+ * None has begun to be sent. */
+static bool is_burst(const struct burst *burst, const struct outqueue *queue)
+{
+    return (queue->n == burst->n || (burst->is_cut && queue->n > burst->n)) &&
+           memcmp(burst->frames, outqueue_frames(queue), burst->n * sizeof(*burst->frames)) == 0;
+}
+
+static void burst_make(struct burst *burst, const struct outqueue *queue, uint32_t n, size_t len)
 {
     struct frame *const *frames = outqueue_frames(queue);
-    if (burst->n == n && memcmp(burst->frames, frames, n * sizeof(*frames)) == 0) {
-        return burst->bytes;
-    }
     burst_clear(burst);
     outqueue_copy(queue, n, burst->bytes);
     for (uint32_t i = 0; i < n; i++) {
         burst->frames[i] = frame_ref(frames[i]);
     }
     burst->n = n;
-    return burst->bytes;
+    burst->refs = 1;
+    burst->is_cut = n < queue->n;
+    burst->len = len;
 }
 
 static struct piece queue_piece(struct socket *socket)
 {
     const struct outqueue *queue = &socket->out;
-    struct piece piece = {.source = PIECE_QUEUE};
+    struct burst *burst = &socket->worker->burst;
+    struct piece piece = {.source = PIECE_QUEUE, .data = outqueue_data(queue)};
     uint32_t n;
     size_t most = socket->is_tls ? TLS_RECORD_BYTES : WORKER_BURST_BYTES;
+    if (queue->n == 1) {
+        piece.len = queue->bytes < most ? queue->bytes : most;
+        return piece;
+    }
+    if (queue->sent == 0 && burst->len <= most && is_burst(burst, queue)) {
+        return (struct piece){PIECE_BURST, burst->bytes, burst->len};
+    }
     piece.len = outqueue_fit(queue, most, WORKER_BURST_FRAMES, &n);
     if (n > 1 && queue->sent > 0) { /* the end of a long frame goes by itself */
         piece.len = outqueue_frames(queue)[0]->len - queue->sent;
-        n = 1;
+    } else if (n > 1) {
+        burst_make(burst, queue, n, piece.len);
+        return (struct piece){PIECE_BURST, burst->bytes, burst->len};
     }
-    piece.data = n > 1 ? concatenate(&socket->worker->burst, queue, n) : outqueue_data(queue);
     return piece;
 }
 
@@ -143,6 +160,10 @@ static void consume(struct socket *socket, const struct piece *piece)
     struct control *control = socket->control;
     switch (piece->source) {
     case PIECE_NONE:
+        break;
+    case PIECE_BURST:
+        outqueue_give(&socket->out, socket->worker->burst.n, piece->len);
+        socket->worker->burst.refs++;
         break;
     case PIECE_QUEUE:
         outqueue_take(&socket->out, piece->len);

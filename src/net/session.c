@@ -256,10 +256,8 @@ void session_check_expiry(struct socket *socket, int64_t now_s)
         return;
     }
     const struct protocol *protocol = socket->worker->shared->options.protocol;
-    struct frame *frame = protocol->error((struct str){0}, ERROR_CODE_TOKEN_EXPIRED, NULL);
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_TOKEN_EXPIRED);
-    session_send(socket, frame);
-    frame_unref(frame);
+    session_send(socket, protocol->error((struct str){0}, ERROR_CODE_TOKEN_EXPIRED, NULL));
     session_close(socket, CODE_TOKEN_EXPIRED, "the token has expired");
 }
 
@@ -276,21 +274,29 @@ static bool is_over_limit(const struct socket *socket, const struct outqueue *qu
     return queue->n > 0 && bytes + frame->len > socket->worker->outqueue_bytes;
 }
 
-void session_send(struct socket *socket, struct frame *frame)
+/* Of an open session. Takes the reference. */
+static void deliver(struct socket *socket, struct frame *frame)
 {
-    if (socket->state != SOCKET_SESSION) {
-        return;
-    }
     if (is_over_limit(socket, &socket->out, frame)) {
         /* Perhaps all of it came in this very turn, and the socket would take it. */
         output_write_now(socket);
         if (is_over_limit(socket, &socket->out, frame)) {
             session_close_slow(socket, limits_of_queues(socket->worker));
+            frame_unref(frame);
             return;
         }
     }
     metrics_count(socket->worker->counts, METRIC_DELIVERIES);
     output_push(socket, frame);
+}
+
+void session_send(struct socket *socket, struct frame *frame)
+{
+    if (socket->state == SOCKET_SESSION) {
+        deliver(socket, frame);
+    } else {
+        frame_unref(frame);
+    }
 }
 
 void session_attach(struct socket *socket, uint32_t channel, bool is_held)
@@ -317,32 +323,43 @@ static struct held *find_held(const struct socket *socket, uint32_t channel)
     return held;
 }
 
-/* Of a frame with an audience. */
-static bool is_for(const struct member *member, const struct frame *frame)
+/* Keeps it aside. Takes the reference. */
+static void hold(struct socket *socket, uint32_t channel, struct frame *frame)
 {
-    return frame->audience.kind == AUDIENCE_PRESENCE
-               ? member->wants_presence
-               : audience_admits(&frame->audience, member->socket->identity);
-}
-
-void session_publish(const struct member *member, uint32_t channel, struct frame *frame)
-{
-    struct socket *socket = member->socket;
-    if (frame->audience.kind != AUDIENCE_ALL && !is_for(member, frame)) {
-        return;
-    }
-    if (!member->is_held) {
-        if (frame->offset == 0 || frame->offset > member->skip_to) {
-            session_send(socket, frame);
-        }
-        return;
-    }
     struct held *held = find_held(socket, channel);
     if (is_over_limit(socket, &held->queue, frame)) {
         session_close_slow(socket, limits_of_queues(socket->worker));
-    } else {
-        metrics_count(socket->worker->counts, METRIC_DELIVERIES);
-        outqueue_push(&held->queue, frame);
+        frame_unref(frame);
+        return;
+    }
+    metrics_count(socket->worker->counts, METRIC_DELIVERIES);
+    outqueue_push(&held->queue, frame);
+}
+
+static bool is_for(const struct member *member, const struct frame *frame)
+{
+    if (frame->offset != 0 && frame->offset <= member->skip_to) {
+        return false;
+    }
+    if (frame->audience.kind == AUDIENCE_PRESENCE) {
+        return member->wants_presence;
+    }
+    return frame->audience.kind == AUDIENCE_ALL ||
+           audience_admits(&frame->audience, member->socket->identity);
+}
+
+void session_publish(const struct member *member, uint32_t channel, struct frame *const *frames,
+                     uint32_t n)
+{
+    struct member now = *member; /* a slow reader leaves the list */
+    for (uint32_t i = 0; i < n; i++) {
+        if (now.socket->state != SOCKET_SESSION || !is_for(&now, frames[i])) {
+            frame_unref(frames[i]);
+        } else if (now.is_held) {
+            hold(now.socket, channel, frames[i]);
+        } else {
+            deliver(now.socket, frames[i]);
+        }
     }
 }
 

@@ -106,9 +106,11 @@ bool socket_answer_waiting(struct worker *worker);
 /* session.c: frames in, the closing handshake, pings; what the hub orders. */
 void session_open(struct socket *socket, struct command *open); /* takes the command */
 void session_read(struct socket *socket, uint8_t *data, size_t len);
-void session_send(struct socket *socket, struct frame *frame);
+void session_send(struct socket *socket, struct frame *frame); /* takes the reference */
 void session_attach(struct socket *socket, uint32_t channel, bool is_held);
-void session_publish(const struct member *member, uint32_t channel, struct frame *frame);
+/* Frames of one channel for one of its members. Takes a reference of each. */
+void session_publish(const struct member *member, uint32_t channel, struct frame *const *frames,
+                     uint32_t n);
 void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to,
                      bool wants_presence);
 void session_identify(struct socket *socket, struct identity *identity);
@@ -129,7 +131,7 @@ struct session_id session_id_of(const struct socket *socket);
 void output_set_reading(struct socket *socket); /* on or off, as its flags want it */
 void output_mark(struct socket *socket);        /* to be written at the end of the turn */
 void output_unmark(struct socket *socket);
-void output_push(struct socket *socket, struct frame *frame); /* takes its own reference */
+void output_push(struct socket *socket, struct frame *frame); /* takes the reference */
 struct control *output_control(struct socket *socket);        /* made if there is none */
 /* Writes until all is gone or the kernel takes no more. False: the connection is to be ended. */
 bool output_write(struct socket *socket);

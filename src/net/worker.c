@@ -9,14 +9,6 @@
  * answered what was read first, and that leaves in the same write as what waited before. Taken when
  * the wake-up comes, somewhere between two sockets, the same messages left in twice as many writes.
  *
- * They are carried out in slices. A slice ends after so many deliveries, what was queued is
- * written, the loop goes round once (sockets are read, blocked ones resumed), and the next slice
- * follows. Without slices a burst of events for large channels would fill the queue of a reader
- * that is perfectly quick, only because his socket did not get its turn. So no session can get more
- * than a quarter of its queue in one slice; and a slice has room for a good burst for each session
- * that gets anything, in one large channel as in many small ones: fan-out to 1000 with 256 under
- * way was 0.78 of the bare loop with bursts of 128 frames, 0.96 with 512, and a quarter with 16.
- *
  * A worker ends in three steps: the sockets and our own handles are closed, the context is told to
  * go, and the loop runs until libuv has called back for each of them; only then the context's
  * memory may be freed, by a second call of the same function (that is how 4.1 does it with a
@@ -32,7 +24,7 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "net/limits.h"
+#include "net/orders.h"
 
 enum {
     /* Of one socket at a time. A TLS record must fit whole: what is left of one would lie in
@@ -41,11 +33,6 @@ enum {
     /* libwebsockets' own limit for TLS handshakes, which it keeps in the sorted list that we avoid
      * (socket.c takes them out): only to be longer than ours. */
     MORE_TIMEOUT_S = 60,
-    /* A slice: at least so many deliveries, more if each session that gets any could have a burst
-     * of so many frames, and never more than some tenths of a second's work. */
-    SLICE_DELIVERIES = 8192,
-    SLICE_FRAMES = 512,
-    SLICE_MOST = 1 << 20,
 };
 
 /* ---- commands ---- */
@@ -60,158 +47,6 @@ void worker_submit(struct worker *worker, struct command *command)
     shared->options.submit(shared->options.submit_ctx, command);
 }
 
-/* ---- orders ---- */
-
-void order_release(struct order *order)
-{
-    switch (order->type) {
-    case ORDER_SEND:
-    case ORDER_PUBLISH:
-        frame_unref(order->frame);
-        break;
-    case ORDER_GATE:
-        site_gate_unref(order->gate);
-        break;
-    case ORDER_IDENTIFY:
-        identity_unref(order->identity);
-        break;
-    case ORDER_CERTIFICATE:
-        tls_pair_unref(order->pair);
-        break;
-    case ORDER_ATTACH:
-    case ORDER_RELEASE:
-    case ORDER_DETACH:
-    case ORDER_AWAIT_DRAIN:
-    case ORDER_CLOSE:
-    case ORDER_CLOSE_ALL:
-    case ORDER_STOP:
-        break;
-    }
-}
-
-size_t order_bytes(const struct order *order)
-{
-    bool has_frame = order->type == ORDER_SEND || order->type == ORDER_PUBLISH;
-    return sizeof(*order) + (has_frame ? order->frame->len : 0);
-}
-
-/* Backwards, because a slow reader leaves the list on the way. Returns the deliveries. */
-static size_t publish(struct worker *worker, uint32_t channel, struct frame *frame)
-{
-    struct members members = members_of(&worker->members, channel);
-    for (uint32_t i = members.n; i > 0; i--) {
-        session_publish(&members_of(&worker->members, channel).list[i - 1], channel, frame);
-    }
-    return members.n;
-}
-
-/* An order for one session. */
-static void carry_out_for(struct socket *socket, const struct order *order)
-{
-    switch (order->type) {
-    case ORDER_SEND:
-        session_send(socket, order->frame);
-        break;
-    case ORDER_ATTACH:
-        session_attach(socket, order->channel, order->is_held);
-        break;
-    case ORDER_RELEASE:
-        session_release(socket, order->channel, order->skip_to, order->wants_presence);
-        break;
-    case ORDER_DETACH:
-        session_detach(socket, order->channel);
-        break;
-    case ORDER_AWAIT_DRAIN:
-        session_await_drain(socket);
-        break;
-    case ORDER_IDENTIFY:
-        session_identify(socket, order->identity);
-        break;
-    case ORDER_CLOSE:
-        session_close(socket, (uint16_t)order->code, order->reason);
-        break;
-    case ORDER_PUBLISH:
-    case ORDER_GATE:
-    case ORDER_CLOSE_ALL:
-    case ORDER_CERTIFICATE:
-    case ORDER_STOP:
-        break;
-    }
-}
-
-/* Returns how much work it was, in deliveries. */
-static size_t carry_out(struct worker *worker, struct order *order)
-{
-    switch (order->type) {
-    case ORDER_PUBLISH:
-        return publish(worker, order->channel, order->frame) + 1;
-    case ORDER_GATE:
-        site_gate_unref(worker->gate);
-        worker->gate = site_gate_ref(order->gate);
-        return 1;
-    case ORDER_CLOSE_ALL:
-        housekeeping_close_all(worker, (uint16_t)order->code, order->reason, order->spread_ms);
-        return 1;
-    case ORDER_CERTIFICATE:
-        tls_use(worker->tls, order->pair);
-        return 1;
-    case ORDER_STOP:
-        housekeeping_stop(worker, order->spread_ms);
-        return 1;
-    case ORDER_SEND:
-    case ORDER_ATTACH:
-    case ORDER_RELEASE:
-    case ORDER_DETACH:
-    case ORDER_AWAIT_DRAIN:
-    case ORDER_IDENTIFY:
-    case ORDER_CLOSE:
-        break;
-    }
-    struct socket *socket = slots_find(&worker->slots, order->slot, order->generation);
-    if (socket) {
-        carry_out_for(socket, order);
-    }
-    return 1;
-}
-
-static bool take_orders(struct worker *worker)
-{
-    void *items;
-    worker->n_orders = mailbox_take(worker->inbox, &items);
-    worker->orders = items;
-    worker->next_order = 0;
-    return worker->n_orders > 0;
-}
-
-static bool is_slice_full(const struct worker *worker, size_t deliveries, size_t bytes)
-{
-    if (bytes > worker->outqueue_bytes / 4 || deliveries >= SLICE_MOST) {
-        return true;
-    }
-    return deliveries >= SLICE_DELIVERIES && deliveries >= worker->n_dirty * SLICE_FRAMES;
-}
-
-/* One slice. It ends with an empty box or by waking itself: the sender wakes us only for the first
- * order in an empty box. */
-static void carry_out_slice(struct worker *worker)
-{
-    size_t deliveries = 0, bytes = 0;
-    bool is_full = false;
-    worker->outqueue_bytes = limits_outqueue(worker);
-    while (!is_full && (worker->next_order < worker->n_orders || take_orders(worker))) {
-        struct order *order = &worker->orders[worker->next_order++];
-        bytes += order_bytes(order);
-        deliveries += carry_out(worker, order);
-        order_release(order);
-        metrics_add(worker->counts, METRIC_ORDERS, UINT64_MAX);
-        is_full = is_slice_full(worker, deliveries, bytes);
-    }
-    atomic_fetch_sub_explicit(&worker->shared->orders_bytes, bytes, memory_order_relaxed);
-    if (is_full) {
-        loop_waker_wake(worker->waker);
-    }
-}
-
 static void on_inbox(void *arg)
 {
     (void)arg; /* on_turn takes what is there: the wake-up only made the loop go round */
@@ -222,11 +57,12 @@ static void on_inbox(void *arg)
 static void on_turn(void *arg)
 {
     struct worker *worker = arg;
-    if (!socket_answer_waiting(worker)) {
+    bool is_all = socket_answer_waiting(worker);
+    is_all &= orders_carry_out(worker);
+    output_flush(worker);
+    if (!is_all) {
         loop_waker_wake(worker->waker);
     }
-    carry_out_slice(worker);
-    output_flush(worker);
     if (worker->is_stopping) {
         housekeeping_end_if_done(worker);
     }
@@ -381,9 +217,7 @@ void worker_free(struct worker *worker)
     }
     assert(!worker->is_started);
     worker_close_down(worker);
-    while (worker->next_order < worker->n_orders || take_orders(worker)) {
-        order_release(&worker->orders[worker->next_order++]); /* it was not carried out */
-    }
+    orders_drop(worker);
     mailbox_free(worker->inbox);
     site_gate_unref(worker->gate);
     tls_free(worker->tls);

@@ -36,6 +36,9 @@ struct net_shared { /* by all workers; nothing else is */
 struct burst { /* the last concatenation made in this turn, for all who wait for the same */
     struct frame *frames[WORKER_BURST_FRAMES]; /* referenced, or another could have the address */
     uint32_t n;
+    uint32_t refs; /* of each frame: its own, and those of the queues that it was written for */
+    bool is_cut;   /* there was no room for the queue's next frame */
+    size_t len;
     uint8_t *bytes;
 };
 

@@ -12,9 +12,9 @@ failed=0
 
 #     case     what it is                                  at most
 cases='lone    one channel of 1000, message by message     435
-       burst   one channel of 1000, 32 messages a turn     275
+       burst   one channel of 1000, 32 messages a turn     185
        rooms   1000 rooms of 10, 2 messages each a turn    1725
-       durable one channel of 1000, 32 events a turn       270'
+       durable one channel of 1000, 32 events a turn       167'
 
 while read -r name what; do
     limit=${what##* }

@@ -47,7 +47,6 @@ static void push_bytes(struct socket *socket, struct buf *bytes)
     struct frame *frame = frame_new(bytes->len, NULL);
     memcpy(frame->bytes, bytes->data, bytes->len);
     output_push(socket, frame);
-    frame_unref(frame);
     buf_release(bytes);
 }
 

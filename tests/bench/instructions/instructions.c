@@ -3,7 +3,7 @@
  * are in the server, on one thread, with a script; only the last call, lws_write, is ours and takes
  * everything at once. Under callgrind the instructions are the same at each run (to a few per
  * thousand: hash keys are random), so a change that makes a delivery dearer is seen where a time
- * would not show it. The kernel's work is not in it, nor are the two mailboxes and the wake-ups,
+ * would not show it. The kernel's work is not in it, nor are the hub's mailbox and the wake-ups,
  * which cost per turn and not per delivery.
  *
  *   instructions CASE     prints the deliveries made inside of measured(), which callgrind counts
@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "core/hub/hub.h"
+#include "net/orders.h"
 #include "net/worker.h"
 #include "proto/xano.h"
 
@@ -66,26 +67,30 @@ int lws_partial_buffered(struct lws *wsi)
     return 0;
 }
 
-/* ---- the transport: straight to the worker's functions ---- */
+/* ---- the transport: orders into the worker's inbox ---- */
 
 static struct socket *socket_of(struct rig *rig, struct session_id id)
 {
     return slots_find(&rig->worker.slots, id.slot, id.generation);
 }
 
-static void transport_send(void *ctx, struct session_id to, struct frame *frame)
+static void put(struct rig *rig, struct order order)
 {
-    session_send(socket_of(ctx, to), frame);
+    mailbox_put(rig->worker.inbox, &order, 1);
 }
 
-/* As worker.c does it. */
+static void transport_send(void *ctx, struct session_id to, struct frame *frame)
+{
+    put(ctx, (struct order){.type = ORDER_SEND,
+                            .slot = to.slot,
+                            .generation = to.generation,
+                            .frame = frame_ref(frame)});
+}
+
 static void transport_publish(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame)
 {
-    const struct member_table *table = &((struct rig *)ctx)->worker.members;
     (void)worker;
-    for (uint32_t i = members_of(table, channel).n; i > 0; i--) {
-        session_publish(&members_of(table, channel).list[i - 1], channel, frame);
-    }
+    put(ctx, (struct order){.type = ORDER_PUBLISH, .channel = channel, .frame = frame_ref(frame)});
 }
 
 static void transport_attach(void *ctx, struct session_id id, uint32_t channel, bool is_held)
@@ -102,6 +107,16 @@ static void transport_release(void *ctx, struct session_id id, uint32_t channel,
 static void transport_gate(void *ctx, struct site_gate *gate)
 {
     (void)ctx, (void)gate;
+}
+
+/* The end of a worker's turn (worker.c). */
+static void end_turn(struct rig *rig)
+{
+    bool is_all;
+    do {
+        is_all = orders_carry_out(&rig->worker);
+        output_flush(&rig->worker);
+    } while (!is_all);
 }
 
 static void transport_flush(void *ctx)
@@ -165,6 +180,7 @@ static void rig_init(struct rig *rig)
     rig->worker.shared = &rig->shared;
     rig->worker.outqueue_bytes = rig->shared.options.outqueue_bytes;
     rig->worker.counts = metrics_block(metrics, 1);
+    rig->worker.inbox = mailbox_new(sizeof(struct order));
     rig->worker.burst.bytes = mem_alloc(WORKER_BURST_BYTES);
     rig->transport = (struct transport){.ctx = rig,
                                         .send = transport_send,
@@ -224,7 +240,7 @@ static void open_member(struct rig *rig, uint32_t index, uint32_t channel)
     snprintf(text, sizeof(text),
              "{\"action\":\"join\",\"options\":{\"channel\":\"room/%u\"},\"payload\":{}}", channel);
     client_says(socket, text);
-    output_flush(&rig->worker);
+    end_turn(rig);
 }
 
 static void write_texts(struct rig *rig, uint32_t n_channels)
@@ -271,7 +287,7 @@ static void run_script(struct rig *rig, const struct script *script)
                 client_says(rig->sockets[number * script->members], rig->texts[number]);
             }
         }
-        output_flush(&rig->worker);
+        end_turn(rig);
     }
 }
 

@@ -22,9 +22,7 @@ static struct frame *frame_of(const char *text, uint64_t offset)
 
 static void push(struct outqueue *queue, const char *text, uint64_t offset)
 {
-    struct frame *frame = frame_of(text, offset);
-    outqueue_push(queue, frame);
-    frame_unref(frame);
+    outqueue_push(queue, frame_of(text, offset));
 }
 
 /* Everything that is left, taken in writes of at most max_bytes and max_frames. */
@@ -94,6 +92,7 @@ static void test_an_empty_queue_holds_nothing(void **state)
     assert_int_equal(n, 0);
     struct frame *frame = frame_of("text", 0);
     for (int round = 0; round < 3; round++) {
+        frame_ref_many(frame, 1000);
         for (int i = 0; i < 1000; i++) {
             outqueue_push(&queue, frame);
         }
@@ -103,6 +102,30 @@ static void test_an_empty_queue_holds_nothing(void **state)
         assert_null(queue.frames);
         assert_int_equal(atomic_load(&frame->refs), 1);
     }
+    frame_unref(frame);
+}
+
+static void test_given_frames_keep_their_references(void **state)
+{
+    (void)state;
+    char got[64];
+    struct outqueue queue = {0};
+    struct frame *frame = frame_of("text", 0);
+    frame_ref_many(frame, 3);
+    for (int i = 0; i < 3; i++) {
+        outqueue_push(&queue, frame);
+    }
+    push(&queue, " stays", 0);
+    outqueue_give(&queue, 2, 8);
+    assert_int_equal(atomic_load(&frame->refs), 4);
+    assert_int_equal(queue.bytes, 10);
+    frame_unref_many(frame, 2);
+    drain(&queue, 100, 100, got);
+    assert_string_equal(got, "text stays");
+    assert_int_equal(atomic_load(&frame->refs), 1);
+    outqueue_push(&queue, frame);
+    outqueue_give(&queue, 1, 4); /* the last one: it holds no memory */
+    assert_int_equal(queue.n + queue.cap, 0);
     frame_unref(frame);
 }
 
@@ -192,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_every_limit_gives_the_same_bytes),
         cmocka_unit_test(test_whole_frames_are_preferred),
         cmocka_unit_test(test_an_empty_queue_holds_nothing),
+        cmocka_unit_test(test_given_frames_keep_their_references),
         cmocka_unit_test(test_a_moving_front),
         cmocka_unit_test(test_drop_keeps_a_frame_that_has_begun),
         cmocka_unit_test(test_a_lone_frame_needs_no_array),
