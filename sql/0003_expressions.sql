@@ -118,8 +118,13 @@ COMMENT ON FUNCTION herald.type_guard(oid, text) IS
 
 CREATE FUNCTION herald.row_guard(relation oid, columns text[], record text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(string_agg(g.guard, ' AND ' ORDER BY a.attnum), 'true')
-      FROM pg_attribute a CROSS JOIN LATERAL herald.type_guard(a.atttypid, format('%s.%I', record, a.attname)) g(guard)
+    SELECT coalesce(nullif(concat_ws(' AND ',
+               -- One comparison for all built-in types: each call in an expression is paid for once per transaction.
+               'greatest(' || string_agg(format('pg_typeof(%s.%I)::oid', record, a.attname), ', ' ORDER BY a.attnum)
+                                  FILTER (WHERE a.atttypid < 16384) || ') < 16384',
+               string_agg(herald.type_guard(a.atttypid, format('%s.%I', record, a.attname)), ' AND ' ORDER BY a.attnum)
+                   FILTER (WHERE a.atttypid >= 16384)), ''), 'true')
+      FROM pg_attribute a
      WHERE a.attrelid = relation AND a.attname = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 COMMENT ON FUNCTION herald.row_guard(oid, text[], text) IS 'Internal: the same for some columns of a record.';

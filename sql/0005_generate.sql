@@ -219,7 +219,7 @@ BEGIN
                                                    max_bytes, position_, new_guards, old_guards);
         ELSE
             fast := herald.fast_code(herald.is_here_code(herald.parts_of(relation)), head, new_channel, old_channel, new_row, old_row,
-                                     changed, max_bytes, new_guards[1], old_guards[1]);
+                                     changed, max_bytes, new_guards[1]);
             announce := herald.row_mode_code(head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed,
                                              max_bytes, new_guards, old_guards);
         END IF;
