@@ -28,6 +28,7 @@ export class Bench {
         await install(bench.postgres);
         bench.canonical = await bench.postgres.value('SELECT herald.rotate_canonical()');
         await bench.sql("SELECT herald.set_rule('chat/*', public_messaging => true)");
+        await bench.sql("SELECT herald.set_rule('idle/*', public_messaging => true)");
         await bench.sql("SELECT herald.set_rule('kept/*', public_messaging => true, message_history => 1000)");
         await bench.sql("SELECT herald.set_rule('crowd/*', public_messaging => true, presence => true)");
         for (const channel of ['rows', 'big']) {

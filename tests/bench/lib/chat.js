@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // Scenarios in which clients send to clients.
-import { load } from './load.js';
+import { begin, load } from './load.js';
 import { pgherald, relay, chatPeers } from './servers.js';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 4);
@@ -14,6 +14,8 @@ const COLUMNS = {
 const rate = (m) => m('pgherald').deliveries_per_s / m('bare loop').deliveries_per_s;
 const cpu = (m) => m('pgherald').cpu_us / m('bare loop').cpu_us;
 const cpuSpeed = (m) => 1 / cpu(m);
+
+const CROWDED = 'pgherald, 10 × 10 among 99 000 idle';
 
 const fanout = (options) => (bench) =>
     bench.each(servers, (server) => load('fanout', server, { prefix: 'chat', seconds: SECONDS, ...options }));
@@ -82,7 +84,7 @@ export const chat = [
     {
         name: 'growth',
         title: 'Growth: CPU per delivery by size',
-        text: 'Saturated; one channel with more and more members, then more and more channels of 10, then 10 in a crowd of idle channels.',
+        text: 'Saturated; one channel with more and more members, then more and more channels of 10, then 10 while 1000 sessions sit in 99 000 others.',
         columns: COLUMNS,
         async run(bench) {
             const rows = [];
@@ -91,11 +93,37 @@ export const chat = [
                     load('fanout', server, { prefix: 'chat', seconds: 2, channels, members, window: 64 * Math.ceil(channels / 10) }));
                 rows.push(...some.map((row) => ({ ...row, server: `${row.server}, ${channels} × ${members}` })));
             }
+            const [crowded] = await bench.each([pgherald], async (server) => {
+                const { finished } = await begin('connect', server, { prefix: 'idle', members: 1000, also: 99, seconds: 8 });
+                const values = await load('fanout', server, { prefix: 'chat', seconds: 2, channels: 10, members: 10, window: 64 });
+                const crowd = await finished;
+                return { ...values, errors: values.errors + crowd.errors };
+            });
+            rows.push({ ...crowded, server: CROWDED });
             return rows;
         },
         targets: [
             { text: 'CPU per delivery, 8000 members ÷ 1000', value: (m) => m('pgherald, 1 × 8000').cpu_us / m('pgherald, 1 × 1000').cpu_us },
             { text: 'CPU per delivery, 800 channels ÷ 10', value: (m) => m('pgherald, 800 × 10').cpu_us / m('pgherald, 10 × 10').cpu_us },
+            { text: 'CPU per delivery, among 99 000 idle channels ÷ alone', value: (m) => m(CROWDED).cpu_us / m('pgherald, 10 × 10').cpu_us },
+        ],
+    },
+    {
+        name: 'workers',
+        title: 'Workers: 1, 2 and 4',
+        text: 'One channel, 1000 members, 100 messages a second. What counts is that a delivery costs the same on each; with more workers than free cores nothing gets faster.',
+        columns: COLUMNS,
+        async run(bench) {
+            const rows = [];
+            for (const n of [1, 2, 4]) {
+                const [row] = await bench.each([(b) => pgherald(b, { PGHERALD_WORKERS: String(n) })], (server) =>
+                    load('fanout', server, { prefix: 'chat', seconds: SECONDS, members: 1000, rate: 100 }));
+                rows.push({ ...row, server: `pgherald, workers ${n}` });
+            }
+            return rows;
+        },
+        targets: [
+            { text: 'CPU per delivery, 4 workers ÷ 1', value: (m) => m('pgherald, workers 4').cpu_us / m('pgherald, workers 1').cpu_us },
         ],
     },
 ];

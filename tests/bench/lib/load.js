@@ -26,23 +26,23 @@ async function result(child) {
     return values;
 }
 
-// target: { port, dialect, pid, canonical }, a running server. Resolves with the figures.
-export function load(scenario, target, options) {
+function start(scenario, target, options) {
     const { port, dialect, pid, canonical = '' } = target;
     const child = new Process(program(target.load ?? 'load'), [
         scenario, ...flagsOf({ port, dialect, pid, canonical, 'db-pid': target.databasePid ?? 0, ...options }),
     ]);
     child.name = `load ${scenario}`;
-    return result(child);
+    return child;
 }
 
-// As load('listen', …), but resolves when all clients have joined: `finished` is the promise of the figures.
-export async function listen(target, options) {
-    const { port, dialect, pid, canonical = '' } = target;
-    const child = new Process(program('load'), [
-        'listen', ...flagsOf({ port, dialect, pid, canonical, 'db-pid': target.databasePid ?? 0, ...options }),
-    ]);
-    child.name = 'load listen';
+// target: { port, dialect, pid, canonical }, a running server. Resolves with the figures.
+export function load(scenario, target, options) {
+    return result(start(scenario, target, options));
+}
+
+// The same for 'listen' and 'connect', but resolves when all clients have joined: `finished` is the promise of the figures.
+export async function begin(scenario, target, options) {
+    const child = start(scenario, target, options);
     const finished = result(child);
     finished.catch(() => {});
     await child.says(/^joined$/m, { stream: 'stdout', deadlineMs: 60 * SECOND });

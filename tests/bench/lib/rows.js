@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryDirectory } from '../../integration/lib/process.js';
 import { binaries } from '../../integration/lib/postgres.js';
-import { listen, load, write } from './load.js';
+import { begin, load, write } from './load.js';
 import { pgherald, notified, rowPeers } from './servers.js';
 
 const MEMBERS = 100;
@@ -20,7 +20,7 @@ const statementMode = async (bench) => ({ ...await pgherald(bench), name: STATEM
 async function changes(bench, server, work) {
     const commits = join(temporaryDirectory('commits'), 'times');
     const options = { members: MEMBERS, producers: work.connections, expect: work.rowsEach, seconds: 10, commits, prefix: 'rows', 'bare-name': 1 };
-    const { finished } = await listen(server, options);
+    const { finished } = await begin('listen', server, options);
     const writer = await write(bench.postgres.url(), { table: tableFor(server), commits, ...work });
     const values = await finished;
     rmSync(commits);
@@ -52,7 +52,7 @@ async function bigUpdate(bench, server) {
     await bench.sql('VACUUM ANALYZE bench_big');
     await bench.sql("SELECT herald.watch('bench_big', channel => 'big')");
     const before = residentBytes(server.pid);
-    const { finished } = await listen(server, { members: 10, expect: BIG, seconds: 30, prefix: 'big', 'bare-name': 1 });
+    const { finished } = await begin('listen', server, { members: 10, expect: BIG, seconds: 30, prefix: 'big', 'bare-name': 1 });
     let peak = 0;
     const watch = setInterval(() => (peak = Math.max(peak, residentBytes(server.pid))), 20);
     const others = ['chat', 'kept'].map((prefix) => load('fanout', server, { prefix, channels: 10, members: 10, rate: 100, seconds: 8 }));

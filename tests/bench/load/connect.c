@@ -1,30 +1,69 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Sessions that come at once, as after a server's restart, and then sit there: how many a second,
  * at what CPU; what memory each takes, and what it costs while nothing happens. Memory is all that
- * the process has grown by, divided by the sessions; the kernel's socket buffers are not in it. */
+ * the process has grown by, divided by the sessions; the kernel's socket buffers are not in it.
+ *
+ * With `also`, each session joins so many channels more, which are its own: a crowd of idle
+ * channels. "joined" is printed when all of it stands. */
+#include <string.h>
+
 #include "pool.h"
 
 static const uint64_t SECOND = 1000000000ULL;
+enum { ALSO_LIMIT_S = 60 };
 
 static void on_text(void *arg, struct client *client, uint8_t *text, size_t len)
 {
-    (void)arg, (void)client, (void)text, (void)len;
+    (void)client, (void)text, (void)len;
+    (*(uint64_t *)arg)++;
+}
+
+/* Everything that comes now is the answer to a join. */
+static bool join_more(struct pool *pool)
+{
+    uint64_t until = now_ns() + ALSO_LIMIT_S * SECOND, n_answers = 0;
+    uint32_t also = pool->options->also;
+    pool->arg = &n_answers;
+    for (uint32_t i = 0; i < pool->n; i++) {
+        char text[DIALECT_TEXT_MAX];
+        struct place place = pool->clients[i].place;
+        place.number = pool->options->channels + i * also;
+        for (uint32_t n = 0; n < also; n++, place.number++) {
+            pool->dialect->greet(&place, NULL, text);
+            client_text(&pool->clients[i], text, strlen(text));
+        }
+        client_flush(&pool->clients[i]);
+        pool_poll(pool, 0);
+    }
+    while (n_answers < (uint64_t)pool->n * also && pool->n_failed == 0 && now_ns() < until) {
+        pool_poll(pool, SECOND / 10);
+    }
+    return n_answers == (uint64_t)pool->n * also;
 }
 
 int connect_run(const struct options *options)
 {
     struct pool pool;
     pid_t pid = (pid_t)options->pid;
+    uint64_t n_texts = 0;
     pool_init(&pool, options, options->channels * options->members, 1);
     pool.on_text = on_text;
+    pool.arg = &n_texts;
     struct usage before = usage_of(pid), database_before = usage_of((pid_t)options->db_pid);
     uint64_t start = now_ns();
     if (!pool_connect(&pool)) {
         return 1;
     }
+    if (options->also > 0 && !join_more(&pool)) {
+        fprintf(stderr, "load: not all further channels were joined\n");
+        return 1;
+    }
     uint64_t took = now_ns() - start;
+    printf("joined\n");
+    fflush(stdout);
     pool_run(&pool, SECOND / 2); /* what the server does after its last answer is part of it */
     struct usage connected = usage_of(pid), database = usage_of((pid_t)options->db_pid);
+    pool.arg = &n_texts;
     pool_run(&pool, options->seconds * SECOND);
     struct usage idle = usage_of(pid);
     double n = pool.n, seconds = (double)took / (double)SECOND;

@@ -90,6 +90,7 @@ static const struct flag {
     {"concurrency", offsetof(struct options, concurrency), false},
     {"bare-name", offsetof(struct options, bare_name), false},
     {"no-join", offsetof(struct options, no_join), false},
+    {"also", offsetof(struct options, also), false},
 };
 
 enum { N_FLAGS = sizeof(flags) / sizeof(flags[0]) };

@@ -30,6 +30,7 @@ struct options { /* one run of the program */
     uint32_t concurrency; /* connections being set up at a time */
     uint32_t bare_name;   /* the channel is the prefix itself */
     uint32_t no_join;     /* connect only */
+    uint32_t also;        /* connect only: further channels for each session */
 };
 
 typedef void pool_text_fn(void *arg, struct client *client, uint8_t *text, size_t len);
