@@ -166,7 +166,7 @@ test('a deep resume is read in pages; live events come after it, once', { timeou
 
 test('deep resumes do not hold up those who join', { timeout: 300 * SECOND }, async () => {
     const { payload: { epoch } } = await (await world.client()).join('deep');
-    const crowd = await Promise.all(range(1, 10).map(() => world.client()));
+    const crowd = await Promise.all(range(1, 30).map(() => world.client()));
     crowd.forEach((client) => client.send('join', 'deep', { since: { epoch, offset: 30000 } }));
     await Promise.all(crowd.map((client) => client.waitFor({ action: 'join' }, 60 * SECOND)));
     let n_joined = 0;
@@ -175,8 +175,8 @@ test('deep resumes do not hold up those who join', { timeout: 300 * SECOND }, as
     while (!isOver() && n_joined < 90) {
         await joiner.join(`fair/${n_joined++}`);
     }
-    console.log(`# ${n_joined} joins were answered during ten deep resumes`);
-    assert.ok(n_joined >= 3);
+    console.log(`# ${n_joined} joins were answered during thirty deep resumes`);
+    assert.ok(n_joined > 1); // had it been held up until they were over, that would have been the only one
     for (const client of crowd) {
         await reaches(client, 'deep', DEEP + 20);
         assert.deepEqual(offsets(client, 'deep'), range(30001, DEEP + 20));
