@@ -5,6 +5,7 @@
  *
  * With `also`, each session joins so many channels more, which are its own: a crowd of idle
  * channels. "joined" is printed when all of it stands. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "pool.h"
@@ -14,16 +15,16 @@ enum { ALSO_LIMIT_S = 60 };
 
 static void on_text(void *arg, struct client *client, uint8_t *text, size_t len)
 {
-    (void)client, (void)text, (void)len;
-    (*(uint64_t *)arg)++;
+    uint64_t *n_also = arg;
+    char *said = strndup((const char *)text, len), reply[DIALECT_TEXT_MAX];
+    *n_also += client->pool->dialect->greet(&client->place, said, reply) == GREETING_JOINED;
+    free(said);
 }
 
-/* Everything that comes now is the answer to a join. */
-static bool join_more(struct pool *pool)
+static bool join_more(struct pool *pool, const uint64_t *n_also)
 {
-    uint64_t until = now_ns() + ALSO_LIMIT_S * SECOND, n_answers = 0;
+    uint64_t until = now_ns() + ALSO_LIMIT_S * SECOND;
     uint32_t also = pool->options->also;
-    pool->arg = &n_answers;
     for (uint32_t i = 0; i < pool->n; i++) {
         char text[DIALECT_TEXT_MAX];
         struct place place = pool->clients[i].place;
@@ -35,27 +36,31 @@ static bool join_more(struct pool *pool)
         client_flush(&pool->clients[i]);
         pool_poll(pool, 0);
     }
-    while (n_answers < (uint64_t)pool->n * also && pool->n_failed == 0 && now_ns() < until) {
+    uint64_t wanted = (uint64_t)pool->n * also;
+    while (*n_also < wanted && pool->n_failed == 0 && now_ns() < until) {
         pool_poll(pool, SECOND / 10);
     }
-    return n_answers == (uint64_t)pool->n * also;
+    if (*n_also != wanted) {
+        fprintf(stderr, "load: %llu of %llu further channels were joined\n",
+                (unsigned long long)*n_also, (unsigned long long)wanted);
+    }
+    return *n_also == wanted;
 }
 
 int connect_run(const struct options *options)
 {
     struct pool pool;
     pid_t pid = (pid_t)options->pid;
-    uint64_t n_texts = 0;
+    uint64_t n_also = 0;
     pool_init(&pool, options, options->channels * options->members, 1);
     pool.on_text = on_text;
-    pool.arg = &n_texts;
+    pool.arg = &n_also;
     struct usage before = usage_of(pid), database_before = usage_of((pid_t)options->db_pid);
     uint64_t start = now_ns();
     if (!pool_connect(&pool)) {
         return 1;
     }
-    if (options->also > 0 && !join_more(&pool)) {
-        fprintf(stderr, "load: not all further channels were joined\n");
+    if (options->also > 0 && !join_more(&pool, &n_also)) {
         return 1;
     }
     uint64_t took = now_ns() - start;
@@ -63,7 +68,6 @@ int connect_run(const struct options *options)
     fflush(stdout);
     pool_run(&pool, SECOND / 2); /* what the server does after its last answer is part of it */
     struct usage connected = usage_of(pid), database = usage_of((pid_t)options->db_pid);
-    pool.arg = &n_texts;
     pool_run(&pool, options->seconds * SECOND);
     struct usage idle = usage_of(pid);
     double n = pool.n, seconds = (double)took / (double)SECOND;
