@@ -118,6 +118,37 @@ static void test_order_under_load(void **state)
     }
 }
 
+/* Frames of two channels arrive as they were published, however they follow each other. */
+static void test_order_across_channels(void **state)
+{
+    (void)state;
+    enum { FRAMES = 3000 };
+    struct session_id both, one;
+    char text[16];
+    int fd = client_open(&h, &both), other = client_open(&h, &one);
+    h.transport.attach(h.transport.ctx, both, 1, false);
+    h.transport.attach(h.transport.ctx, both, 2, false);
+    h.transport.attach(h.transport.ctx, one, 2, false);
+    for (int i = 0; i < FRAMES; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        struct frame *frame = text_frame(text, strlen(text), 0);
+        h.transport.publish(h.transport.ctx, 0, i % 7 < 4 ? 1 : 2, frame);
+        frame_unref(frame);
+    }
+    flush(&h);
+    for (int i = 0; i < FRAMES; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        client_expect_text(fd, text);
+        if (i % 7 >= 4) {
+            client_expect_text(other, text);
+        }
+    }
+    close(fd);
+    expect_command(&h, COMMAND_CLOSE, NULL);
+    close(other);
+    expect_command(&h, COMMAND_CLOSE, NULL);
+}
+
 /* One does not read and is told 1013; the others get everything, in order. */
 static void test_a_slow_reader_is_closed_alone(void **state)
 {
@@ -295,6 +326,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order_under_load, start_workers, stop),
+        cmocka_unit_test_setup_teardown(test_order_across_channels, start_roomy, stop),
         cmocka_unit_test_setup_teardown(test_a_slow_reader_is_closed_alone, start, stop),
         cmocka_unit_test_setup_teardown(test_a_dead_slow_reader_is_cut, start, stop),
         cmocka_unit_test_setup_teardown(test_a_held_subscription_is_bounded, start, stop),
