@@ -90,8 +90,9 @@ static void burst_clear(struct burst *burst)
     burst->is_cut = false;
 }
 
-/* The queue begins with the burst's frames, and it is not made to wait for a second write by that.
- * None has begun to be sent. */
+/* The burst is what a write of this queue would be: all of it, or as much as there was room for.
+ * (The room of a TLS record serves a plain session too, in more writes.) None of the queue's frames
+ * has begun to be sent. */
 static bool is_burst(const struct burst *burst, const struct outqueue *queue)
 {
     return (queue->n == burst->n || (burst->is_cut && queue->n > burst->n)) &&

@@ -336,6 +336,7 @@ static void hold(struct socket *socket, uint32_t channel, struct frame *frame)
     outqueue_push(&held->queue, frame);
 }
 
+/* It has not seen it yet, and is of its audience. */
 static bool is_for(const struct member *member, const struct frame *frame)
 {
     if (frame->offset != 0 && frame->offset <= member->skip_to) {
