@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A strict reader of HTTP/1.1 request heads.
+/* A strict reader of HTTP/1.1 and HTTP/1.0 request heads.
  *
  * A server that sits behind proxies must not see another request than they do: every ambiguity is a
  * way to smuggle one. So nothing is repaired here. Lines end with CRLF and nothing else does; no
@@ -11,6 +11,10 @@
  * The reader keeps where it stopped, so a client that sends a head byte by byte costs one look at
  * each byte, and a client that speaks something else (TLS to the plain port, for one) is refused at
  * its first control character.
+ *
+ * HTTP/1.0 is what the health checks of proxies ask with, and nginx unless told otherwise. It may
+ * do without a Host, and cannot upgrade; the answer is the same, since no connection is kept
+ * anyway.
  *
  * Only GET and HEAD exist: there is nothing to post to. A path is compared as it stands, percent
  * signs and all: what we serve needs none. */
@@ -112,7 +116,7 @@ static void cut_authority(struct http_head *head, struct str *target)
     *target = (struct str){slash, rest.len - head->authority.len};
 }
 
-/* The line "GET /path?query HTTP/1.1". Spaces are single, so three cuts must use it up. */
+/* The line "GET /path?query HTTP/1.1", or 1.0. Spaces are single, so three cuts must use it up. */
 static enum http_head_state read_request_line(struct http_head *head, struct str line)
 {
     struct str method = cut(&line, ' ');
@@ -123,8 +127,8 @@ static enum http_head_state read_request_line(struct http_head *head, struct str
     if (version.len != 8 || memcmp(version.ptr, "HTTP/", 5) != 0 || !is_digit(version.ptr[5]) ||
         version.ptr[6] != '.' || !is_digit(version.ptr[7]))
         return bad(head, 400, "malformed HTTP version");
-    if (version.ptr[5] != '1' || version.ptr[7] != '1')
-        return bad(head, 505, "only HTTP/1.1 is spoken here");
+    if (version.ptr[5] != '1' || version.ptr[7] > '1')
+        return bad(head, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     if (!str_equals(method, STR("GET")) && !str_equals(method, STR("HEAD")))
         return bad(head, 405, "only GET and HEAD are possible");
     cut_authority(head, &target);
@@ -139,6 +143,7 @@ static enum http_head_state read_request_line(struct http_head *head, struct str
     head->method = method;
     head->path = cut(&target, '?');
     head->query = target;
+    head->is_1_0 = version.ptr[7] == '0';
     head->has_request = true;
     return HTTP_HEAD_INCOMPLETE;
 }
@@ -218,11 +223,13 @@ static bool is_host(struct str value)
 static enum http_head_state check_fields(struct http_head *head)
 {
     struct str length = http_head_field(head, "content-length");
+    struct str host = http_head_field(head, "host");
     uint64_t content_length = 0;
-    if (count_fields(head, "host") != 1 || !is_host(http_head_field(head, "host")))
+    bool lacks_host = head->is_1_0 && host.ptr == NULL;
+    if (!lacks_host && (count_fields(head, "host") != 1 || !is_host(host)))
         return bad(head, 400, "exactly one valid Host header is needed");
     if (head->authority.ptr != NULL &&
-        !are_equal_ignoring_case(head->authority, http_head_field(head, "host")))
+        (lacks_host || !are_equal_ignoring_case(head->authority, host)))
         return bad(head, 400, "the target is of another host than the Host header");
     if (http_head_field(head, "transfer-encoding").ptr != NULL)
         return bad(head, 411, "Transfer-Encoding is not accepted");
@@ -238,7 +245,8 @@ static enum http_head_state check_fields(struct http_head *head)
         if (!str_to_u64(length, &content_length) || content_length > HTTP_HEAD_BODY_MAX)
             return bad(head, 413, "the body is too large");
     }
-    if (http_head_field(head, "expect").ptr != NULL)
+    /* RFC 9110, section 10.1.1: of a client that speaks 1.0 it means nothing. */
+    if (!head->is_1_0 && http_head_field(head, "expect").ptr != NULL)
         return bad(head, 417, "Expect is not supported");
     if (count_fields(head, "sec-websocket-key") > 1)
         return bad(head, 400, "more than one Sec-WebSocket-Key");
@@ -277,8 +285,10 @@ static enum http_head_state read_protocols(struct http_head *head)
 
 static enum http_head_state check_upgrade(struct http_head *head)
 {
-    /* RFC 9110, section 7.8: without "Connection: upgrade" the field is meant for another hop. */
-    if (!lists_token(head, "upgrade", "websocket") || !lists_token(head, "connection", "upgrade"))
+    /* RFC 9110, section 7.8: without "Connection: upgrade" the field is meant for another hop, and
+     * in HTTP/1.0 it is ignored. */
+    if (head->is_1_0 || !lists_token(head, "upgrade", "websocket") ||
+        !lists_token(head, "connection", "upgrade"))
         return HTTP_HEAD_COMPLETE;
     if (!str_equals(head->method, STR("GET")))
         return bad(head, 400, "a WebSocket handshake is a GET");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A strict reader of HTTP/1.1 request heads (RFC 9112), and the few answers that the server gives.
- * No I/O. */
+/* A strict reader of HTTP/1.1 and HTTP/1.0 request heads (RFC 9112), and the few answers that the
+ * server gives. No I/O. */
 #ifndef HERALD_PROTO_HTTP_HEAD_H
 #define HERALD_PROTO_HTTP_HEAD_H
 
@@ -34,6 +34,7 @@ struct http_head {
     uint32_t line;     /* where the current line starts; at the end: the length of the head */
     bool has_request;  /* the request line is whole */
     bool is_complete;
+    bool is_1_0;        /* HTTP/1.0: may lack Host, and is never an upgrade */
     bool is_upgrade;    /* a valid WebSocket handshake: key and protocol are set */
     uint16_t status;    /* BAD: the status to answer with, else 0 */
     const char *reason; /* BAD: what was wrong, a literal */

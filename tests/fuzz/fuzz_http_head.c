@@ -41,7 +41,8 @@ static void check_complete(const struct http_head *head, size_t len)
     }
     assert(str_equals(head->method, STR("GET")) || str_equals(head->method, STR("HEAD")));
     assert(head->path.len > 0 && head->path.ptr[0] == '/');
-    assert(http_head_field(head, "Host").len > 0);
+    assert(head->is_1_0 || http_head_field(head, "Host").len > 0);
+    assert(!head->is_1_0 || !head->is_upgrade);
     assert(head->authority.ptr == NULL || head->authority.len == http_head_field(head, "Host").len);
     assert(http_head_field(head, "Transfer-Encoding").ptr == NULL);
     assert(head->content_length <= HTTP_HEAD_BODY_MAX);

@@ -179,6 +179,10 @@ test('HTTP requests that are not ours', async () => {
         ['GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 411],
         ['GET /health HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n', 417],
         ['nonsense\r\n\r\n', 400],
+        ['GET /health HTTP/1.0\r\n\r\n', 200],
+        ['HEAD /ready HTTP/1.0\r\nConnection: close\r\n\r\n', 200],
+        ['GET /metrics HTTP/1.0\r\n\r\n', 404], // who names no host is not known to be on this machine
+        ['POST /health HTTP/1.0\r\n\r\n', 405],
         ['GET /health HTTP/3.0\r\nHost: x\r\n\r\n', 400, 505],
         ['GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n', 400],
         ['GET /health HTTP/1.1\r\nHost : x\r\n\r\n', 400],

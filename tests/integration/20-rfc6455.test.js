@@ -62,7 +62,7 @@ for (const [section, name, options, status, field] of [
     ['4.2.1', 'POST', () => ({ line: line('POST', '1.1') }), 405, 'allow'],
     ['4.2.1', 'HEAD', () => ({ line: line('HEAD', '1.1') }), 400],
     ['4.2.1', 'a method in lower case', () => ({ line: line('get', '1.1') }), 405, 'allow'],
-    ['4.2.1', 'HTTP/1.0', () => ({ line: line('GET', '1.0') }), 505],
+    ['4.2.1', 'HTTP/1.0', () => ({ line: line('GET', '1.0') }), 426, 'upgrade'],
     ['4.2.1', 'HTTP/2.0', () => ({ line: line('GET', '2.0') }), 505],
     ['4.2.1', 'no Host', () => ({ without: ['Host'] }), 400],
     ['4.2.1', 'two Hosts', () => ({ fields: 'Host: b\r\n' }), 400],

@@ -398,7 +398,10 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     metrics_count(socket->worker->counts, METRIC_HTTP_REQUESTS);
     if (is_realtime) {
         answer_text(socket, head, 426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-                    "this is for WebSockets\n");
+                    head->is_1_0 ? "a WebSocket needs HTTP/1.1: a proxy in between must ask with "
+                                   "it, and pass on Upgrade and Connection\n"
+                                 : "this is for WebSockets: Upgrade and Connection do not ask for "
+                                   "one; a proxy in between must pass them on\n");
     } else if (str_equals(head->path, STR("/health"))) {
         answer_health(socket, head);
     } else if (str_equals(head->path, STR("/ready"))) {
