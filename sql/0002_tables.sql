@@ -60,7 +60,9 @@ CREATE TABLE herald.state (
     one       boolean PRIMARY KEY DEFAULT true CHECK (one),
     epoch     text NOT NULL,
     issued_on text NOT NULL,
-    issued_by xid8 NOT NULL
+    issued_by xid8 NOT NULL,
+    led_by    text,
+    led_as    text
 );
 COMMENT ON TABLE herald.state IS
 'One row. Its row lock is the fence of the sequencer: whoever assigns offsets holds it, so that two sequencers are harmless.';
@@ -68,6 +70,8 @@ COMMENT ON COLUMN herald.state.one IS 'Always true: there is one row';
 COMMENT ON COLUMN herald.state.epoch IS 'Opaque. Offsets of two epochs are not comparable';
 COMMENT ON COLUMN herald.state.issued_on IS 'System identifier, timeline and database of the server that issued the epoch';
 COMMENT ON COLUMN herald.state.issued_by IS 'The transaction that issued the epoch; the canary''s xmin as long as nothing was restored';
+COMMENT ON COLUMN herald.state.led_by IS 'The process that called open() last: only that one can know what was delivered before a crash';
+COMMENT ON COLUMN herald.state.led_as IS 'The role that it logged in as; NULL: it was no server';
 
 CREATE UNLOGGED TABLE herald.canary (
     one   boolean PRIMARY KEY DEFAULT true CHECK (one),

@@ -15,7 +15,10 @@
 -- piece would look for the smallest ids in all the rest (a million one-row transactions: 500 batches of four seconds).
 -- A TRUNCATE of a template ends its batch and is then taken in pieces of its own, in the order of the channels' names.
 --
--- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables).
+-- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables). A crash empties
+-- the canary, and then one witness can vouch that nothing was lost: the process that led last, if what it delivered is still
+-- there. Another one may have delivered more than it (a server that was away while a second one led and crashed with the
+-- database). And what is delivered must be on disk, whatever synchronous_commit says: see commit_durably().
 --
 -- plan_cache_mode, enable_seqscan and enable_bitmapscan: plans made while the tables were still empty would stay, and be scans. With
 -- scans forbidden the planner's costs are huge, which is what makes JIT start: so jit is off.
@@ -40,20 +43,36 @@ LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.whole_xid(xid) IS 'Internal: a row''s xmin with the epoch of the transaction counter put back.';
 
-CREATE FUNCTION herald.open(seen bigint) RETURNS TABLE (epoch text, id bigint, is_renewed boolean, doorbell boolean)
+CREATE FUNCTION herald.commit_durably() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- To the end of the transaction, so it holds behind a pooler, too. Not "on": whether to wait for standbys is not ours to say.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'local', true);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.commit_durably() IS
+'Internal: the commit of this transaction waits until it is on disk, although synchronous_commit is off. For what others are told of
+right after it: a number that a crash takes back would be given out twice.';
+
+CREATE FUNCTION herald.open(seen bigint, process text DEFAULT NULL) RETURNS TABLE (epoch text, id bigint, is_renewed boolean, doorbell boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     s              herald.state;
     newest         herald.cursor;
     here           text := herald.server_identity();
+    login          text := CASE WHEN process IS NOT NULL THEN session_user END;
     fresh_epoch    text := to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint) || left(replace(gen_random_uuid()::text, '-', ''), 6);
     is_canary_gone boolean;
     is_canary_ours boolean;
+    is_witness     boolean;
     is_set_back    boolean;
     is_kept        boolean;
     restored_by    xid8;
 BEGIN
+    PERFORM herald.commit_durably();
     SELECT * INTO s FROM herald.state FOR UPDATE;
     SELECT * INTO newest FROM herald.cursor c ORDER BY c.position DESC LIMIT 1;
     doorbell := current_setting('herald.doorbell', true) IS DISTINCT FROM 'off';
@@ -64,9 +83,12 @@ BEGIN
                                WHERE c.epoch = s.epoch AND c.xmin::text::bigint = (s.issued_by::text::numeric % 4294967296)::bigint);
     -- The caller delivered what does not exist any more.
     is_set_back := coalesce(seen > newest.id, false);
-    -- A server that lived through a crash of this same cluster is a witness that nothing it delivered was lost.
-    is_kept := s.issued_on = here AND NOT is_set_back AND (is_canary_ours OR is_canary_gone AND seen IS NOT NULL);
+    -- Who led last and lived through a crash of this same cluster knows that nothing it delivered was lost.
+    is_witness := seen IS NOT NULL AND coalesce(s.led_by = process, false);
+    is_kept := s.issued_on = here AND NOT is_set_back AND (is_canary_ours OR is_canary_gone AND is_witness);
     IF is_kept AND is_canary_ours THEN
+        UPDATE herald.state x SET led_by = process, led_as = login
+         WHERE (x.led_by, x.led_as) IS DISTINCT FROM (process, login);
         RETURN QUERY SELECT s.epoch, newest.id, false, doorbell;
         RETURN;
     END IF;
@@ -90,14 +112,16 @@ BEGIN
     END IF;
     DELETE FROM herald.canary;
     INSERT INTO herald.canary (epoch) VALUES (s.epoch);
-    INSERT INTO herald.state AS o (epoch, issued_on, issued_by) VALUES (s.epoch, here, pg_current_xact_id())
-        ON CONFLICT (one) DO UPDATE SET epoch = EXCLUDED.epoch, issued_on = EXCLUDED.issued_on, issued_by = EXCLUDED.issued_by;
+    INSERT INTO herald.state AS o (epoch, issued_on, issued_by, led_by, led_as)
+        VALUES (s.epoch, here, pg_current_xact_id(), process, login)
+        ON CONFLICT (one) DO UPDATE SET epoch = EXCLUDED.epoch, issued_on = EXCLUDED.issued_on, issued_by = EXCLUDED.issued_by,
+                                        led_by = EXCLUDED.led_by, led_as = EXCLUDED.led_as;
     RETURN QUERY SELECT s.epoch, coalesce(newest.id, 0), NOT is_kept, doorbell;
 END
 $$;
-COMMENT ON FUNCTION herald.open(bigint) IS
+COMMENT ON FUNCTION herald.open(bigint, text) IS
 'For the server, after each (re)connect and before sequence(). seen: the newest log id that this process delivered, NULL at its
-start. Returns the epoch, the newest log id, whether the epoch is new, and whether writers ring (false: herald.doorbell is off
+start. process: a name of the process, no other''s; NULL: it is no server. Returns the epoch, the newest log id, whether the epoch is new, and whether writers ring (false: herald.doorbell is off
 for this database, so look every 10 ms instead of sleeping). After a restore from a dump it drops what the dump
 brought into the outbox and writes the trigger functions anew.';
 
@@ -244,6 +268,7 @@ BEGIN
     IF is_open IS NOT TRUE THEN
         RAISE EXCEPTION 'herald: the database crashed or was restored since open()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
     END IF;
+    PERFORM herald.commit_durably();
     -- Again, now that nobody else moves it; and the snapshot after the lock.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     now_visible := coalesce(c.reading, pg_current_snapshot());
@@ -388,7 +413,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps; after the INSERT into the outbox.';
 
-GRANT EXECUTE ON FUNCTION herald.open(bigint), herald.lead(boolean), herald.leader(), herald.sequence(text, int, int, text[], text[], text[], text[]),
+GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.sequence(text, int, int, text[], text[], text[], text[]),
     herald.find_batch(text), herald.try_sleep(), herald.wake() TO herald_server;
 
 -- The first epoch and the first cursor: what is captured from now on counts, long before a server comes.

@@ -179,7 +179,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.history(text, int) IS
 'The newest n events of a channel, oldest first, whomever they were for. The columns are json and not jsonb, because a client may
-have sent what jsonb refuses ("\u0000", 1e400).';
+have sent what jsonb refuses (a null character, 1e400).';
 
 -- --------------------------------------------------------------------------------------------------- housekeeping
 
@@ -358,10 +358,35 @@ COMMENT ON FUNCTION herald.lag() IS
 'Changes that are committed but not yet in the log: how many, the bytes of their payloads, the age of the oldest (since the start
 of its transaction). Exact up to 20 000 rows, estimated above.';
 
+CREATE FUNCTION herald.foreign_holders() RETURNS TABLE (lock text, pid int, holder text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- Writers share the doorbell's lock all the time; only its exclusive holder and the leader are the server's business.
+    SELECT h.lock, h.pid, format('%s (pid %s)', pg_get_userbyid(a.usesysid), h.pid)
+      FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid, herald.state s
+     WHERE h.is_exclusive AND pg_get_userbyid(a.usesysid) NOT IN ('herald_server', coalesce(s.led_as, ''))
+$$;
+COMMENT ON FUNCTION herald.foreign_holders() IS 'Internal: who holds the server''s advisory locks exclusively and is not the server.';
+
+CREATE FUNCTION herald.warnings() RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY(
+        SELECT format('the server logs in as %s, %s: it should have no more rights than it needs, so let it log in as herald_server'
+                      ' (pgherald serve --database-url postgresql://herald_server@HOST/DATABASE)', r.rolname,
+                      CASE WHEN r.rolsuper THEN 'a superuser'
+                           WHEN r.rolname = 'herald_owner' THEN 'the owner of schema herald' ELSE 'a member of the owner of schema herald' END)
+          FROM herald.state s JOIN pg_roles r ON r.rolname = s.led_as
+         WHERE r.rolsuper OR pg_has_role(r.oid, 'herald_owner', 'MEMBER')
+        UNION ALL
+        SELECT format('%s holds a lock of the server''s (%s): %s. Unless it is the server, end it: SELECT pg_terminate_backend(%s)',
+                      f.holder, f.lock, CASE f.lock WHEN 'lead' THEN 'no other server can serve' ELSE 'writers wake the server although it is awake' END, f.pid)
+          FROM herald.foreign_holders() f)
+$$;
+COMMENT ON FUNCTION herald.warnings() IS 'For the server, and for the view status: what an operator should change, a sentence each.';
+
 CREATE FUNCTION herald.figures()
     RETURNS TABLE (newest_id bigint, epoch text, last_batch_at timestamptz, pending_rows bigint, pending_bytes bigint, oldest_age interval,
                    outbox_bytes bigint, log_bytes bigint, skipped bigint, leader text, is_asleep boolean, foreign_lock_holders text[],
-                   notify_queue double precision)
+                   notify_queue double precision, rings boolean, event_triggers boolean, warnings text[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.id, s.epoch, c.at, g.pending_rows, g.pending_bytes, g.oldest_age,
            pg_total_relation_size('herald.outbox'), pg_total_relation_size('herald.log'),
@@ -369,11 +394,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
            (SELECT format('%s (pid %s)', pg_get_userbyid(a.usesysid), a.pid)
               FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid WHERE h.lock = 'lead' AND h.is_exclusive LIMIT 1),
            EXISTS (SELECT FROM herald.advisory_holders() h WHERE h.lock = 'doorbell' AND h.is_exclusive),
-           -- Writers share the doorbell's lock all the time; only its exclusive holder and the leader are the server's business.
-           ARRAY(SELECT DISTINCT format('%s (pid %s)', pg_get_userbyid(a.usesysid), a.pid)
-                   FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid
-                  WHERE h.is_exclusive AND a.usesysid <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'herald_server')),
-           pg_notification_queue_usage()
+           ARRAY(SELECT DISTINCT f.holder FROM herald.foreign_holders() f),
+           pg_notification_queue_usage(), current_setting('herald.doorbell', true) IS DISTINCT FROM 'off',
+           EXISTS (SELECT FROM pg_event_trigger e WHERE starts_with(e.evtname, 'herald_') AND e.evtenabled <> 'D'), herald.warnings()
       FROM herald.state s, herald.lag() g, (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
 $$;
 COMMENT ON FUNCTION herald.figures() IS 'Internal: the row of the view status.';
@@ -392,12 +415,15 @@ COMMENT ON COLUMN herald.status.skipped IS 'Events that had no usable channel: a
 COMMENT ON COLUMN herald.status.leader IS 'The session of the serving server';
 COMMENT ON COLUMN herald.status.is_asleep IS 'Whether writers ring just now';
 COMMENT ON COLUMN herald.status.foreign_lock_holders IS
-'Sessions that hold the server''s advisory locks exclusively and are not herald_server: they slow writers down or keep a server from leading';
+'Sessions that hold the server''s advisory locks exclusively and are not the server''s: they slow writers down or keep a server from leading';
 COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue is, 0 to 1; writers stop ringing at 0.5';
+COMMENT ON COLUMN herald.status.rings IS 'Whether this session would ring the server after a write (false: herald.doorbell is off)';
+COMMENT ON COLUMN herald.status.event_triggers IS 'Whether schema changes are noticed by themselves; if not, call herald.refresh() after each';
+COMMENT ON COLUMN herald.status.warnings IS 'What should be changed, a sentence each; the server logs them, too';
 
 GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, boolean, int, text, int),
     herald.may_see(json, boolean, int, text), herald.sweep(), herald.trim(interval, int) TO herald_server;
-GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures() TO herald_server, herald_admin;
+GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures(), herald.warnings() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
 GRANT SELECT ON herald.status TO herald_server, herald_admin;
 

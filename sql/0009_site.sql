@@ -66,6 +66,8 @@ DECLARE
     max_kept CONSTANT int := 1000;
     fresh    bigint;
 BEGIN
+    -- Servers compare versions: one that a crash takes back and hands out again would be an order that nobody hears.
+    PERFORM herald.commit_durably();
     LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
     INSERT INTO herald.command (version, kind, args) SELECT coalesce(max(c.version), 0) + 1, tell_servers.kind, tell_servers.args
       FROM herald.command c

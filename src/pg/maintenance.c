@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Three habits: sweep the outbox rows that have been sequenced (they die young, and what dies young
  * must not lie around: 3 s at 30 000 events/s is 100 MB), trim the log by the retention, and look
- * how far the sequencer is behind.
+ * how far the sequencer is behind, and what the database warns of.
  *
  * Each call is bounded, so that reads on the same connection wait for milliseconds. A trim that
  * removed as much as it was allowed to is repeated at once, behind the reads that came meanwhile.
@@ -11,6 +11,7 @@
 #include "pg/maintenance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,6 +35,7 @@ struct maintenance {
     bool has_batches; /* sequenced since the last sweep */
     bool is_sweeping, is_trimming, is_looking;
     bool is_alarmed;
+    char *warned; /* the sentences of the last look, a line each; NULL: none yet */
 };
 
 /* False: it failed; said once per failure, the next turn of the timer tries again. A lost
@@ -121,6 +123,22 @@ static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t b
     maintenance->is_alarmed = is_behind;
 }
 
+/* A sentence is told when it comes up, not with each look. */
+static void tell_warnings(struct maintenance *maintenance, struct str text)
+{
+    char *warned = str_dup(text);
+    char *rest = str_dup(text);
+    char *place = rest;
+    for (char *line; (line = strsep(&place, "\n")) != NULL;) {
+        if (*line && !(maintenance->warned && strstr(maintenance->warned, line))) {
+            log_warn("%s", line);
+        }
+    }
+    free(rest);
+    free(maintenance->warned);
+    maintenance->warned = warned;
+}
+
 static void on_lag(void *arg, const struct query_result *result)
 {
     struct maintenance *maintenance = arg;
@@ -128,6 +146,7 @@ static void on_lag(void *arg, const struct query_result *result)
     if (is_fine(result, "herald.lag")) {
         judge_lag(maintenance, rows_u64(result->rows, 0, 0), rows_u64(result->rows, 0, 1),
                   rows_u64(result->rows, 0, 2));
+        tell_warnings(maintenance, rows_text(result->rows, 0, 3));
     }
 }
 
@@ -136,10 +155,12 @@ static void look(void *arg)
     struct maintenance *maintenance = arg;
     if (!maintenance->is_looking && connection_is_open(maintenance->connection)) {
         maintenance->is_looking = true;
-        connection_query(maintenance->connection,
-                         "SELECT pending_rows, pending_bytes, extract(epoch FROM "
-                         "oldest_age)::bigint FROM herald.lag()",
-                         NULL, on_lag, maintenance);
+        connection_query(
+            maintenance->connection,
+            "SELECT pending_rows, pending_bytes, extract(epoch FROM "
+            "oldest_age)::bigint, pg_catalog.array_to_string(herald.warnings(), E'\\n')"
+            " FROM herald.lag()",
+            NULL, on_lag, maintenance);
     }
 }
 
@@ -184,5 +205,6 @@ void maintenance_free(struct maintenance *maintenance)
     loop_timer_free(maintenance->sweep_timer);
     loop_timer_free(maintenance->trim_timer);
     loop_timer_free(maintenance->lag_timer);
+    free(maintenance->warned);
     free(maintenance);
 }

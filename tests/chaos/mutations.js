@@ -28,7 +28,7 @@ export const MUTATIONS = {
     // Whatever was restored or promoted, the epoch stays.
     epoch: {
         finds: 'shown without a commit', faults: 'failover',
-        of: 'herald.open', from: "s.issued_on = here AND NOT is_set_back AND (is_canary_ours OR is_canary_gone AND seen IS NOT NULL)",
+        of: 'herald.open', from: "s.issued_on = here AND NOT is_set_back AND (is_canary_ours OR is_canary_gone AND is_witness)",
         to: 'true',
     },
 };

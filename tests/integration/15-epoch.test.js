@@ -124,6 +124,30 @@ test('a crash that no server lived through: nobody knows what was delivered', as
     await world.server.stop();
 });
 
+test('a server that was away while another one led is no witness of a crash', async () => {
+    await world.postgres.query('ALTER ROLE herald_server SET synchronous_commit = off');
+    const road = await Proxy.start(world.postgres.port);
+    await serve(world.postgres.url({ user: 'herald_server', port: road.port }));
+    await memberWith('news/away', [1, 2]);
+    road.isRefusing = true;
+    road.cut();
+    const first = world.server;
+    await first.waitReady(503);
+    await serve();
+    const client = await memberWith('news/away', [3, 4]);
+    await world.server.kill();
+    await world.postgres.restart('immediate');
+    road.isRefusing = false;
+    await first.waitReady();
+    world.server = first;
+    const back = await gapSince(client, 'news/away', 4);
+    assert.equal(back.joined.payload.offset, 4);
+    await goesOn(back, 'news/away');
+    await first.stop();
+    await road.stop();
+    await world.postgres.query('ALTER ROLE herald_server RESET synchronous_commit');
+});
+
 test('a clean restart of both keeps the epoch, and a resume is a resume', async () => {
     await serve();
     const client = await memberWith('news/clean', [1]);

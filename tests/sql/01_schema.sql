@@ -51,7 +51,7 @@ SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%
 SELECT set_has($$
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc p
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
-$$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint)'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
+$$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('sequence(batch text, max_rows integer, max_bytes integer, channels text[], clients text[], message_options text[], payloads text[])'),
     ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint, is_authenticated boolean, dbo_id integer, row_id text, max_missed integer)'),
     ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('check_token(function text, token text)'),

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
-SELECT plan(48);
+SELECT plan(59);
 
 SELECT drain();
 CREATE TABLE q (id int PRIMARY KEY, room int, body text);
@@ -102,14 +102,43 @@ CREATE TEMP TABLE era AS SELECT epoch, (SELECT max(id) FROM herald.log) AS newes
 SELECT results_eq('SELECT o.epoch, o.id, o.is_renewed, o.doorbell FROM herald.open(NULL) o', 'SELECT epoch, newest, false, true FROM era', 'open() keeps the epoch');
 SELECT is((SELECT o.is_renewed FROM era, herald.open(newest) o), false, '… for one who saw all');
 SELECT is((SELECT o.is_renewed FROM era, herald.open(newest + 1) o), true, '… but not for one who saw more');
+SELECT is((SELECT led_by FROM herald.state), NULL, 'who opens without a name is no server');
+SELECT FROM herald.open(NULL, 'first');
 DELETE FROM herald.canary;
 SELECT throws_ok($$SELECT herald.sequence('b', 10, 10, '{q/m}', '{NULL}', '{NULL}', '{1}')$$, '55000', NULL, 'after a crash sequence() wants open()');
-SELECT is((SELECT o.is_renewed FROM era, herald.open(newest) o), false, 'a witness keeps the epoch over a crash');
+SELECT is((SELECT o.is_renewed FROM era, herald.open(newest, 'first') o), false, 'a witness keeps the epoch over a crash');
+SELECT FROM herald.open(NULL, 'second');
+SELECT results_eq('SELECT led_by, led_as FROM herald.state', $$VALUES ('second', 'postgres')$$, 'who leads is recorded');
+DELETE FROM herald.canary;
+SELECT is((SELECT o.is_renewed FROM era, herald.open(newest, 'first') o), true, 'who was away while another one led is no witness');
+SELECT FROM herald.open(NULL);
+DELETE FROM herald.canary;
+SELECT is((SELECT o.is_renewed FROM era, herald.open(newest) o), true, '… nor is one without a name');
+SELECT FROM herald.open(NULL, 'first');
 DELETE FROM herald.canary;
 SELECT is((SELECT o.is_renewed FROM herald.open(NULL) o), true, 'without one it changes');
 UPDATE herald.canary SET epoch = epoch;
 SELECT is((SELECT o.is_renewed FROM herald.open(NULL) o), true, 'a canary that was written again is no canary');
 SELECT is((SELECT epoch FROM herald.canary), (SELECT epoch FROM herald.state), 'the canary vouches for the new epoch');
+SELECT is((SELECT rings FROM herald.status), true, 'status: writers ring');
 SET herald.doorbell = off;
 SELECT is((SELECT o.doorbell FROM herald.open(NULL) o), false, 'herald.doorbell = off');
+SELECT is((SELECT rings FROM herald.status), false, '… as status says');
+
+-- What status warns of.
+SET herald.doorbell = on;
+SELECT results_eq('SELECT event_triggers, warnings FROM herald.status', $$VALUES (true, '{}'::text[])$$, 'nothing to warn of');
+SELECT FROM herald.open(NULL, 'as a superuser');
+SELECT matches((SELECT warnings[1] FROM herald.status), '^the server logs in as postgres, a superuser: .* let it log in as herald_server', 'a superuser');
+CREATE ROLE q_owner LOGIN;
+GRANT herald_owner TO q_owner;
+UPDATE herald.state SET led_as = 'q_owner';
+SELECT matches((SELECT warnings[1] FROM herald.status), '^the server logs in as q_owner, a member of the owner of schema herald: ', 'a member of the owner');
+SELECT pg_advisory_lock(1751478881, 1);
+SELECT matches((SELECT warnings[2] FROM herald.status), format('^postgres \(pid %s\) holds a lock of the server.s \(doorbell\): .*SELECT pg_terminate_backend\(%1$s\)$', pg_backend_pid()),
+    'somebody with a lock of the server''s');
+SELECT pg_advisory_unlock(1751478881, 1);
+UPDATE herald.state SET led_as = 'herald_server';
+SELECT is((SELECT warnings FROM herald.status), '{}', 'herald_server is as it should be');
+DROP ROLE q_owner;
 SELECT * FROM finish();

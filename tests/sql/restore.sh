@@ -86,10 +86,10 @@ check '… and a call fails cleanly' 1 "$(PGUSER=herald_server run_sql gone "SEL
 # A copy on the file level, and a crash.
 run_sql postgres 'CREATE DATABASE twin TEMPLATE new'
 check 'a database made from a template has an epoch of its own' t "$(run_sql twin 'SELECT is_renewed FROM herald.open(NULL)')"
-run_sql new "INSERT INTO thing VALUES (6, 'hush', 5)"
+run_sql new "INSERT INTO thing VALUES (6, 'hush', 5); SELECT FROM herald.open(NULL, 'me')"
 cluster_restart immediate
 check 'after a crash sequence() wants open()' 1 "$(run_sql new "SELECT count(*) FROM herald.sequence('b', 10, 10000, '{}', '{}', '{}', '{}')" 2>&1 | grep -c 'crashed or was restored')"
-check 'a server that saw all keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open((SELECT max(id) FROM herald.log))')"
+check 'a server that saw all keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open((SELECT max(id) FROM herald.log), 'me')')"
 check 'and the change from before the crash arrives' 1 "$(look new)"
 cluster_restart fast
 check 'a clean restart keeps the epoch' f "$(run_sql new 'SELECT is_renewed FROM herald.open(NULL)')"

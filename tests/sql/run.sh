@@ -67,7 +67,7 @@ SQL
 check 'without event triggers a stale trigger announces keys only, and a refresh mends it' \
     '{"id":1} true {"id":2} ' "$(run_sql plain "SELECT string_agg(concat(payload #>> '{data,new}', ' ', payload #>> '{data,truncated_to_key}'), ' ' ORDER BY id) FROM herald.outbox")"
 
-for script in restore doorbell sweep hooks order; do
+for script in restore epoch doorbell sweep hooks order; do
     echo "# $script.sh"
     "$here/$script.sh" || failures=$((failures + 1))
 done

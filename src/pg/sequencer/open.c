@@ -320,5 +320,7 @@ void sequencer_open(struct sequencer *sequencer)
     } else {
         params_null_bigint(&params);
     }
-    sequencer_ask(sequencer, "SELECT epoch, id, doorbell FROM herald.open($1)", &params, on_opened);
+    params_text(&params, str_of(sequencer->base));
+    sequencer_ask(sequencer, "SELECT epoch, id, doorbell FROM herald.open($1, $2)", &params,
+                  on_opened);
 }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: PostgreSQL
+// What an operator is told: in the log, by herald.status, and by the commands; in sentences that say what to do.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { World, READ_ONLY } from './lib/world.js';
+import { freePort } from './lib/process.js';
+
+let world;
+before(async () => {
+    world = await World.start({ server: false, rules: { 'news/*': READ_ONLY } });
+});
+after(() => world?.stop());
+
+const listen = async () => `127.0.0.1:${await freePort()}`;
+const serve = async (user) => world.serve({ database: world.postgres.url({ user }), listen: await listen() });
+
+test('a server that logs in as a superuser, or as one who may become the owner', async () => {
+    await world.postgres.query('CREATE ROLE deputy LOGIN; GRANT herald_owner, herald_server TO deputy');
+    for (const [user, what] of [['postgres', 'postgres, a superuser'], ['deputy', 'deputy, a member of the owner of schema herald']]) {
+        await serve(user);
+        await world.server.process.says(new RegExp(`warn +the server logs in as ${what}: .* log in as herald_server`));
+        assert.match(await world.postgres.value('SELECT warnings[1] FROM herald.status'), new RegExp(`^the server logs in as ${what}`));
+        await world.server.stop();
+    }
+    await serve('herald_server');
+    assert.equal(await world.postgres.value('SELECT cardinality(warnings) FROM herald.status'), 0);
+    await world.server.stop();
+    assert.doesNotMatch(world.server.process.stderr, /the server logs in as/);
+});
