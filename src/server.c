@@ -377,6 +377,9 @@ static struct net_limits net_limits(const struct server *server, uint32_t n_work
         .joins = rate(limits->session_joins, MINUTE_MS, limits->session_joins),
         .bytes = rate(limits->session_bytes, SECOND_MS,
                       bytes_burst < UINT32_MAX ? (uint32_t)bytes_burst : UINT32_MAX),
+        .proxy_header = (enum forwarded_header)limits->proxy_header,
+        .proxy_sessions = limits->proxy_sessions,
+        .proxy_handshakes = rate(limits->proxy_handshakes, SECOND_MS, limits->proxy_handshakes),
         .address_sessions = limits->address_sessions,
         .address_handshakes =
             rate(limits->address_handshakes, SECOND_MS, limits->address_handshakes_burst),

@@ -4,6 +4,7 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,15 @@ bool address_of_peer(int fd, struct address *out)
         return true;
     }
     return false;
+}
+
+void address_write(const struct address *address, char out[ADDRESS_TEXT_SIZE])
+{
+    static_assert(ADDRESS_TEXT_SIZE >= INET6_ADDRSTRLEN, "an address must fit");
+    const void *bytes = is_v4(address) ? address->bytes + sizeof(v4_prefix) : address->bytes;
+    if (!inet_ntop(is_v4(address) ? AF_INET : AF_INET6, bytes, out, ADDRESS_TEXT_SIZE)) {
+        out[0] = '\0';
+    }
 }
 
 bool address_is_loopback(const struct address *address)
@@ -128,12 +138,18 @@ static bool is_covered(const struct address *address, const struct address_range
     return rest == 0 || ((address->bytes[whole] ^ range->first.bytes[whole]) & mask) == 0;
 }
 
-bool address_is_in(const struct address *address, const struct address_range *ranges, size_t n)
+const struct address_range *address_range_of(const struct address *address,
+                                             const struct address_range *ranges, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (is_covered(address, &ranges[i])) {
-            return true;
+            return &ranges[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+bool address_is_in(const struct address *address, const struct address_range *ranges, size_t n)
+{
+    return address_range_of(address, ranges, n) != NULL;
 }

@@ -9,6 +9,8 @@ struct address {
     uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2) */
 };
 
+#define ADDRESS_TEXT_SIZE 46 /* INET6_ADDRSTRLEN */
+
 struct address_range {
     struct address first;
     unsigned bits;
@@ -24,6 +26,10 @@ struct address address_owner(const struct address *address);
 
 /* "10.0.0.0/8, ::1": a heap array, NULL for an empty list. False: *bad is the word that is none. */
 bool address_ranges_parse(const char *list, struct address_range **out, size_t *n, struct str *bad);
+/* The first range that holds it, or NULL. */
+const struct address_range *address_range_of(const struct address *address,
+                                             const struct address_range *ranges, size_t n);
 bool address_is_in(const struct address *address, const struct address_range *ranges, size_t n);
+void address_write(const struct address *address, char out[ADDRESS_TEXT_SIZE]);
 
 #endif

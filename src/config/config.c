@@ -395,6 +395,16 @@ static const struct option options[] = {
      .max = 600 * SECOND,
      .help = "How long a member whose connection dropped stays listed; who comes back with the "
              "same identity in that time goes on under his socketId. 0: not at all."},
+    {.name = "proxy-header",
+     .type = OPTION_CHOICE,
+     FIELD(limits.proxy_header),
+     .value_name = "HEADER",
+     .commands = SERVER,
+     .fallback = "x-forwarded-for",
+     .choices = "x-forwarded-for|forwarded|x-real-ip|none",
+     .help = "Which header trusted-proxies set, or append to: its last address that is none of "
+             "theirs is the client. A proxy that passes on what the client wrote there lets him "
+             "choose his address. The other headers are ignored."},
     LIMIT_OPTIONS{
         .name = "metrics",
         .type = OPTION_CHOICE,

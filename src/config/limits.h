@@ -10,7 +10,9 @@ struct config_limits { /* 0: no limit */
     char *trusted_proxies;
     uint32_t session_messages, session_messages_burst, session_joins, session_bytes;
     uint32_t user_sessions;
+    uint32_t proxy_header; /* enum forwarded_header */
     uint32_t address_sessions, address_handshakes, address_handshakes_burst;
+    uint32_t proxy_sessions, proxy_handshakes;
     uint32_t channel_members, channel_messages, open_channels;
     uint32_t accept_rate;
     uint32_t outqueue_soft_bytes, outqueue_soft_ms, outqueue_total_bytes;
@@ -34,9 +36,9 @@ struct config_limits { /* 0: no limit */
           "for all names below. The others get HTTP 403. Clients without an Origin are no "        \
           "browsers and may. Default: any.")                                                       \
     LIMIT("trusted-proxies", OPTION_TEXT, trusted_proxies, "LIST", "127.0.0.0/8, ::1", 0,          \
-          "Addresses and networks (10.0.0.0/8) of proxies: what they say in Forwarded or "         \
-          "X-Forwarded-For is where a client comes from, and they themselves are no client to "    \
-          "the limits per address. What others say there is ignored.")                             \
+          "Addresses and networks (10.0.0.0/8) of proxies: what they say in proxy-header is "      \
+          "where a client comes from. One that names no client there has limits of its own, "      \
+          "proxy-sessions and proxy-handshakes. What others say there is ignored.")                \
     LIMIT("session-messages", OPTION_COUNT, session_messages, "N", "200", 1000000,                 \
           "Frames a second that one session may send on average; above, each gets the error "      \
           "rate_limited, and who goes on is closed with 1008. 0: no limit, as with all limits.")   \
@@ -54,6 +56,12 @@ struct config_limits { /* 0: no limit */
           "Handshakes a second from one address on average; above: HTTP 429.")                     \
     LIMIT("address-handshakes-burst", OPTION_COUNT, address_handshakes_burst, "N", "500", 1000000, \
           "How many of them may come at once.")                                                    \
+    LIMIT("proxy-sessions", OPTION_COUNT, proxy_sessions, "N", "0", 1000000,                       \
+          "Most sessions through one of trusted-proxies that names no client; one more gets HTTP " \
+          "429. 0: as many as max-sessions.")                                                      \
+    LIMIT("proxy-handshakes", OPTION_COUNT, proxy_handshakes, "N", "1000", 1000000,                \
+          "Handshakes a second through one of trusted-proxies that names no client, and so many "  \
+          "at once; above: HTTP 429.")                                                             \
     LIMIT("channel-members", OPTION_COUNT, channel_members, "N", "0", 1000000,                     \
           "Most members of one channel; one more gets the error channel_full.")                    \
     LIMIT("channel-messages", OPTION_COUNT, channel_messages, "N", "1000", 1000000,                \

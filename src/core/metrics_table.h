@@ -18,6 +18,8 @@
     X(HEAD_SIZE, "head_size")               /* 414, 431 */                                         \
     X(ADDRESS_RATE, "address_rate")         /* 429 */                                              \
     X(ADDRESS_SESSIONS, "address_sessions") /* 429 */                                              \
+    X(PROXY_RATE, "proxy_rate")             /* 429 */                                              \
+    X(PROXY_SESSIONS, "proxy_sessions")     /* 429 */                                              \
     X(SESSIONS, "sessions")                 /* 503 */                                              \
     X(SOCKETS, "sockets")                   /* 503, unread */                                      \
     X(NOT_READY, "not_ready")               /* 503: the database */                                \
@@ -42,6 +44,8 @@
     X(USER_SESSIONS, "user_sessions")                                                              \
     X(ADDRESS_SESSIONS, "address_sessions")                                                        \
     X(ADDRESS_HANDSHAKES, "address_handshakes")                                                    \
+    X(PROXY_SESSIONS, "proxy_sessions")                                                            \
+    X(PROXY_HANDSHAKES, "proxy_handshakes")                                                        \
     X(CHANNEL_MEMBERS, "channel_members")                                                          \
     X(CHANNEL_MESSAGES, "channel_messages")                                                        \
     X(CHANNELS, "channels")                                                                        \

@@ -72,6 +72,7 @@ static void on_sweep(void *arg)
     struct queues queues = {0};
     worker->outqueue_bytes = limits_outqueue(worker);
     addresses_sweep(worker->shared->addresses, now_ms);
+    addresses_sweep(worker->shared->proxies, now_ms);
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
         look_at_queues(socket, &queues, now_ms);

@@ -245,6 +245,10 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     atomic_init(&shared->orders_bytes, 0);
     shared->addresses =
         addresses_new(options->limits.address_sessions, &options->limits.address_handshakes);
+    shared->proxies =
+        addresses_new(options->limits.proxy_sessions, &options->limits.proxy_handshakes);
+    shared->is_proxy_named =
+        mem_zalloc((options->limits.n_proxies + 1) * sizeof(*shared->is_proxy_named));
     net->counts = metrics_block(options->metrics, 0);
 }
 
@@ -410,6 +414,8 @@ void net_free(struct net *net)
     free(net->workers);
     free(net->shared.page_tags);
     addresses_free(net->shared.addresses);
+    addresses_free(net->shared.proxies);
+    free(net->shared.is_proxy_named);
     free(net->url);
     free(net->tls_url);
     free(net);

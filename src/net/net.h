@@ -13,6 +13,7 @@
 #include "core/metrics.h"
 #include "core/protocol.h"
 #include "core/transport.h"
+#include "proto/forwarded.h"
 
 struct net;
 
@@ -38,8 +39,9 @@ struct net_limits { /* 0 and NULL: no limit; as the options of the same names sa
     const struct address_range *proxies;
     size_t n_proxies;
     struct bucket_rate messages, joins, bytes; /* per session */
-    uint32_t address_sessions;
-    struct bucket_rate address_handshakes;
+    enum forwarded_header proxy_header;
+    uint32_t address_sessions, proxy_sessions;
+    struct bucket_rate address_handshakes, proxy_handshakes;
     struct bucket_rate accepts; /* per worker */
     uint32_t outqueue_soft_bytes, outqueue_soft_ms;
     uint64_t outqueue_total_bytes, transit_bytes, partial_bytes;

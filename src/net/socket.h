@@ -86,6 +86,7 @@ struct socket {
     bool is_broken : 1;  /* a write failed: ends with the turn */
     bool is_tls : 1;
     bool has_address : 1;
+    bool is_proxy : 1;     /* `from` is a trusted proxy that names no client */
     bool is_paused : 1;    /* is not read for now (limits.c) */
     bool has_spoken : 1;   /* its first byte has come */
     bool awaits_drain : 1; /* the hub waits for COMMAND_DRAINED */

@@ -3,7 +3,12 @@
  * speaks to us, and each one before it is as good as the one behind it. An entry that is no address
  * (RFC 7239 allows "unknown" and hidden names) ends the search: who is behind it cannot be known.
  *
- * Several fields of the same name are one list (RFC 9110, 5.2). */
+ * Only one field is read, the one that the proxies are known to write. A proxy passes on what it
+ * does not know: a client behind one that writes X-Forwarded-For can send any Forwarded, and would
+ * choose whose limits it spends.
+ *
+ * Several fields of the same name are one list (RFC 9110, 5.2). X-Real-IP is none: the last field
+ * counts, and it is one address. */
 #include "proto/forwarded.h"
 
 #include <string.h>
@@ -66,57 +71,54 @@ static bool read_node(struct str node, struct address *out)
     return address_parse(node, out);
 }
 
+const char *forwarded_name(enum forwarded_header header)
+{
+    static const char *const names[] = {
+        [FORWARDED_X_FORWARDED_FOR] = "X-Forwarded-For",
+        [FORWARDED_FORWARDED] = "Forwarded",
+        [FORWARDED_X_REAL_IP] = "X-Real-IP",
+        [FORWARDED_NONE] = "no header",
+    };
+    return names[header];
+}
+
 enum found { FOUND_CLIENT, FOUND_PROXIES, FOUND_NOTHING };
 
-static enum found search(struct str list, bool is_standard, const struct address_range *proxies,
-                         size_t n_proxies, struct address *out)
+static enum found search(struct str value, enum forwarded_header header,
+                         const struct address_range *proxies, size_t n_proxies, struct address *out)
 {
-    while (list.len > 0) {
+    while (value.len > 0) {
         struct address address;
-        struct str element = last_of(&list, ',');
-        if (!read_node(is_standard ? for_of(element) : element, &address)) {
+        struct str element =
+            header == FORWARDED_X_REAL_IP ? last_of(&value, '\0') : last_of(&value, ',');
+        if (!read_node(header == FORWARDED_FORWARDED ? for_of(element) : element, &address)) {
             return FOUND_NOTHING;
         }
-        *out = address;
         if (!address_is_in(&address, proxies, n_proxies)) {
+            *out = address;
             return FOUND_CLIENT;
         }
     }
-    return FOUND_PROXIES;
+    return header == FORWARDED_X_REAL_IP ? FOUND_NOTHING : FOUND_PROXIES;
 }
 
-static bool find(const struct http_head *head, const char *name, bool is_standard,
-                 const struct address_range *proxies, size_t n_proxies, struct address *out)
+bool forwarded_client(const struct http_head *head, enum forwarded_header header,
+                      const struct address_range *proxies, size_t n_proxies, struct address *out)
 {
-    bool has_any = false;
-    for (size_t i = head->n_fields; i > 0; i--) {
+    for (size_t i = head->n_fields; i > 0 && header != FORWARDED_NONE; i--) {
         const struct http_head_field *field = &head->fields[i - 1];
-        if (!is_named(head, field, name)) {
+        if (!is_named(head, field, forwarded_name(header))) {
             continue;
         }
         struct str value = {head->data + field->value, field->value_len};
-        switch (search(value, is_standard, proxies, n_proxies, out)) {
+        switch (search(value, header, proxies, n_proxies, out)) {
         case FOUND_CLIENT:
             return true;
         case FOUND_NOTHING:
             return false;
         case FOUND_PROXIES:
-            has_any = has_any || value.len > 0;
             break;
         }
     }
-    return has_any; /* a proxy asks for itself */
-}
-
-bool forwarded_client(const struct http_head *head, const struct address_range *proxies,
-                      size_t n_proxies, struct address *out)
-{
-    return find(head, "forwarded", true, proxies, n_proxies, out) ||
-           find(head, "x-forwarded-for", false, proxies, n_proxies, out);
-}
-
-bool forwarded_is(const struct http_head *head)
-{
-    return http_head_field(head, "forwarded").ptr || http_head_field(head, "x-forwarded-for").ptr ||
-           http_head_field(head, "via").ptr;
+    return false;
 }

@@ -4,7 +4,8 @@
  * his own can send any Origin: it is no right, and a client without one is let through.
  *
  * The address is the peer's, or what a trusted proxy says in its stead. A trusted proxy that says
- * nothing is not counted: all who come through it would share the limits of one. */
+ * nothing has limits of its own: as one address all who come through it would share those of one
+ * client, and without any the whole server would be theirs. */
 #include "net/http/admission.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <libwebsockets.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/http/addresses.h"
 #include "net/worker.h"
 #include "proto/forwarded.h"
@@ -61,38 +63,69 @@ bool admission_has_origin(const char *origins, const struct http_head *head)
 
 /* ---- address ---- */
 
-/* False: it is not to be counted. */
-static bool find_client(const struct socket *socket, const struct http_head *head,
-                        struct address *out)
+bool admission_peer(const struct socket *socket, struct address *out)
 {
-    const struct net_limits *limits = &socket->worker->shared->options.limits;
-    if (!address_of_peer(lws_get_socket_fd(socket->wsi), out)) {
+    return address_of_peer(lws_get_socket_fd(socket->wsi), out);
+}
+
+/* Without a header a proxy cannot be told from a program on its machine: it is said in either
+ * case, once for each range. */
+static void name_proxy(struct net_shared *shared, const struct address *proxy, size_t range)
+{
+    const struct net_limits *limits = &shared->options.limits;
+    char text[ADDRESS_TEXT_SIZE];
+    if (atomic_exchange(&shared->is_proxy_named[range], true)) {
+        return;
+    }
+    address_write(proxy, text);
+    log_write(
+        address_is_loopback(proxy) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+        "%s is one of trusted-proxies and names no client (proxy-header: %s): whoever comes "
+        "through it shares its limits, proxy-sessions and proxy-handshakes. If it is a proxy, "
+        "let it send that header",
+        text, forwarded_name(limits->proxy_header));
+}
+
+/* False: the peer is gone. */
+static bool find_client(const struct socket *socket, const struct http_head *head,
+                        struct address *out, bool *is_proxy)
+{
+    struct net_shared *shared = socket->worker->shared;
+    const struct net_limits *limits = &shared->options.limits;
+    if (!admission_peer(socket, out)) {
         return false;
     }
-    return !address_is_in(out, limits->proxies, limits->n_proxies) ||
-           (forwarded_client(head, limits->proxies, limits->n_proxies, out) &&
-            !address_is_in(out, limits->proxies, limits->n_proxies));
+    const struct address_range *range = address_range_of(out, limits->proxies, limits->n_proxies);
+    *is_proxy = range && !forwarded_client(head, limits->proxy_header, limits->proxies,
+                                           limits->n_proxies, out);
+    if (*is_proxy) {
+        name_proxy(shared, out, (size_t)(range - limits->proxies));
+    }
+    return true;
+}
+
+static struct addresses *table_of(const struct socket *socket)
+{
+    struct net_shared *shared = socket->worker->shared;
+    return socket->is_proxy ? shared->proxies : shared->addresses;
 }
 
 enum admission admission_enter(struct socket *socket, const struct http_head *head)
 {
-    struct addresses *addresses = socket->worker->shared->addresses;
-    struct address client;
-    if (!find_client(socket, head, &client)) {
-        return ADMISSION_GRANTED;
+    bool is_proxy = false;
+    if (!find_client(socket, head, &socket->from, &is_proxy)) {
+        return ADMISSION_GRANTED; /* nobody will read the answer either */
     }
-    enum admission admission = addresses_enter(addresses, &client, clock_ms());
-    if (admission == ADMISSION_GRANTED) {
-        socket->from = client;
-        socket->has_address = true;
-    }
+    socket->is_proxy = is_proxy;
+    enum admission admission = addresses_enter(table_of(socket), &socket->from, clock_ms());
+    socket->has_address = admission == ADMISSION_GRANTED;
     return admission;
 }
 
 void admission_leave(struct socket *socket)
 {
     if (socket->has_address) {
-        addresses_leave(socket->worker->shared->addresses, &socket->from, clock_ms());
+        addresses_leave(table_of(socket), &socket->from, clock_ms());
         socket->has_address = false;
     }
 }
@@ -116,6 +149,8 @@ static bool is_asked_by_own_name(const struct http_head *head)
 bool admission_is_local(const struct socket *socket, const struct http_head *head)
 {
     struct address peer;
-    return address_of_peer(lws_get_socket_fd(socket->wsi), &peer) && address_is_loopback(&peer) &&
-           !forwarded_is(head) && is_asked_by_own_name(head);
+    return admission_peer(socket, &peer) && address_is_loopback(&peer) &&
+           !http_head_field(head, "forwarded").ptr &&
+           !http_head_field(head, "x-forwarded-for").ptr && !http_head_field(head, "via").ptr &&
+           is_asked_by_own_name(head);
 }

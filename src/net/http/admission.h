@@ -9,8 +9,11 @@
 
 /* The Origin header against the option's list; NULL: any. */
 bool admission_has_origin(const char *origins, const struct http_head *head);
-/* Counts the handshake, and the session to be, against its address. */
+/* Counts the handshake, and the session to be, against its client's address, or against the trusted
+ * proxy that names none (socket->is_proxy). */
 enum admission admission_enter(struct socket *socket, const struct http_head *head);
+/* Who is at the other end of the connection, a proxy perhaps. False: it is gone. */
+bool admission_peer(const struct socket *socket, struct address *out);
 void admission_leave(struct socket *socket); /* the session ends, or did not come to be */
 /* Somebody on this machine asks for himself, and this machine (by address or as localhost). */
 bool admission_is_local(const struct socket *socket, const struct http_head *head);

@@ -139,21 +139,27 @@ static void answer_refused(struct socket *socket, const struct http_head *head, 
 /* False: there are too many from its address, and it was told so (RFC 6585, 4). */
 static bool is_admitted(struct socket *socket, const struct http_head *head)
 {
-    struct metrics_block *counts = socket->worker->counts;
-    switch (admission_enter(socket, head)) {
-    case ADMISSION_GRANTED:
+    static const struct {
+        unsigned refusal, limit;
+        const char *text;
+    } answers[2][2] = {
+        {{METRIC_REFUSAL_ADDRESS_RATE, METRIC_LIMIT_ADDRESS_HANDSHAKES,
+          "too many handshakes from your address\n"},
+         {METRIC_REFUSAL_PROXY_RATE, METRIC_LIMIT_PROXY_HANDSHAKES,
+          "too many handshakes through your proxy\n"}},
+        {{METRIC_REFUSAL_ADDRESS_SESSIONS, METRIC_LIMIT_ADDRESS_SESSIONS,
+          "too many sessions from your address\n"},
+         {METRIC_REFUSAL_PROXY_SESSIONS, METRIC_LIMIT_PROXY_SESSIONS,
+          "too many sessions through your proxy\n"}},
+    };
+    enum admission admission = admission_enter(socket, head);
+    if (admission == ADMISSION_GRANTED) {
         return true;
-    case ADMISSION_RATE:
-        count_refusal(socket, METRIC_REFUSAL_ADDRESS_RATE);
-        metrics_count(counts, METRIC_LIMITS + METRIC_LIMIT_ADDRESS_HANDSHAKES);
-        answer_text(socket, head, 429, RETRY_AFTER, "too many handshakes from your address\n");
-        return false;
-    case ADMISSION_SESSIONS:
-        count_refusal(socket, METRIC_REFUSAL_ADDRESS_SESSIONS);
-        metrics_count(counts, METRIC_LIMITS + METRIC_LIMIT_ADDRESS_SESSIONS);
-        answer_text(socket, head, 429, RETRY_AFTER, "too many sessions from your address\n");
-        return false;
     }
+    unsigned which = admission == ADMISSION_SESSIONS;
+    count_refusal(socket, answers[which][socket->is_proxy].refusal);
+    metrics_count(socket->worker->counts, METRIC_LIMITS + answers[which][socket->is_proxy].limit);
+    answer_text(socket, head, 429, RETRY_AFTER, answers[which][socket->is_proxy].text);
     return false;
 }
 

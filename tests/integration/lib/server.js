@@ -52,7 +52,7 @@ export async function pgherald(args, { env = {}, ...options } = {}) {
 
 // What a test's client does in a burst would be an attack elsewhere: only the tests of limits have any.
 const NO_LIMITS = Object.fromEntries(
-    ['SESSION_MESSAGES', 'SESSION_JOINS', 'SESSION_BYTES', 'USER_SESSIONS', 'CHANNEL_MESSAGES'].map((name) => [`PGHERALD_${name}`, '0']));
+    ['SESSION_MESSAGES', 'SESSION_JOINS', 'SESSION_BYTES', 'USER_SESSIONS', 'CHANNEL_MESSAGES', 'PROXY_HANDSHAKES'].map((name) => [`PGHERALD_${name}`, '0']));
 
 export class Server {
     // database: URL. env: more PGHERALD_* variables. ready: false does not wait for the ready line. program: a copy of the

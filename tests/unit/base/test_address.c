@@ -47,6 +47,19 @@ static void test_who_is_one_client(void **state)
     assert_false(is_same(address_owner(&d), address_owner(&e)));
 }
 
+static void test_as_text(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"10.1.2.3", "2001:db8::1", "::1", "255.255.255.255",
+                                        "2001:db8:1111:2222:3333:4444:5555:6666"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        struct address parsed = address(texts[i]);
+        address_write(&parsed, text);
+        assert_string_equal(text, texts[i]);
+    }
+}
+
 static void test_loopback(void **state)
 {
     (void)state;
@@ -117,9 +130,9 @@ static void test_bad_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),      cmocka_unit_test(test_who_is_one_client),
-        cmocka_unit_test(test_loopback),   cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_bad_ranges),
+        cmocka_unit_test(test_parse),   cmocka_unit_test(test_who_is_one_client),
+        cmocka_unit_test(test_as_text), cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_ranges),  cmocka_unit_test(test_bad_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

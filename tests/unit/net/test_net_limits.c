@@ -342,11 +342,43 @@ static void test_handshakes_behind_a_proxy(void **state)
         expect_status(FOR("9.9.9.9, 2001:db8::1"), " 101 ");
     }
     expect_status(FOR("9.9.9.8, 203.0.113.1"), " 429 ");
-    expect_status(FOR("2001:db8::ffff"), " 429 "); /* the same /64 */
+    expect_status(FOR("2001:db8::ffff"), " 429 ");                            /* the same /64 */
+    expect_status(FOR("203.0.113.1\r\nForwarded: for=203.0.113.2"), " 429 "); /* the client's */
     for (int i = 0; i < 5; i++) {
         expect_status(HANDSHAKE("/rt/canonical-1", ""), " 101 "); /* the proxy itself */
     }
-    assert_int_equal(limit_hits(METRIC_LIMIT_ADDRESS_HANDSHAKES), 2);
+    assert_int_equal(limit_hits(METRIC_LIMIT_ADDRESS_HANDSHAKES), 3);
+}
+
+/* They do not share the limits of one client, nor have they none. */
+static void test_a_proxy_that_names_no_client(void **state)
+{
+    (void)state;
+    struct session_id session;
+    struct address_range loopback = {.bits = 128 - 24};
+    assert_true(address_parse(STR("127.0.0.0"), &loopback.first));
+    start((struct net_limits){
+        .proxies = &loopback,
+        .n_proxies = 1,
+        .proxy_header = FORWARDED_X_REAL_IP,
+        .address_sessions = 1,
+        .proxy_sessions = 2,
+        .proxy_handshakes = {.n = 1, .period_ms = 60000, .burst = 5},
+    });
+    int first = client_open(&h, &session), second = client_open(&h, &session);
+    expect_status(FOR("203.0.113.1"), " 429 "); /* not the header that it writes */
+    assert_int_equal(limit_hits(METRIC_LIMIT_PROXY_SESSIONS), 1);
+    expect_status(HANDSHAKE("/rt/canonical-1", "X-Real-IP: 203.0.113.1\r\n"), " 101 ");
+    close(first);
+    expect_command(&h, COMMAND_CLOSE, NULL);
+    expect_status(HANDSHAKE("/rt/canonical-1", ""), " 101 ");
+    expect_status(HANDSHAKE("/rt/canonical-1", "X-Real-IP: unknown\r\n"), " 101 ");
+    expect_status(HANDSHAKE("/rt/canonical-1", ""), " 429 "); /* the sixth */
+    assert_int_equal(limit_hits(METRIC_LIMIT_PROXY_HANDSHAKES), 1);
+    assert_int_equal(counted(METRIC_REFUSALS + METRIC_REFUSAL_PROXY_RATE), 1);
+    assert_int_equal(counted(METRIC_REFUSALS + METRIC_REFUSAL_PROXY_SESSIONS), 1);
+    close(second);
+    expect_command(&h, COMMAND_CLOSE, NULL);
 }
 
 /* They wait in the kernel, and all get their turn. */
@@ -383,6 +415,7 @@ int main(void)
         TEST(test_origins),
         TEST(test_sessions_of_an_address),
         TEST(test_handshakes_behind_a_proxy),
+        TEST(test_a_proxy_that_names_no_client),
         TEST(test_accepts_are_paced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: PostgreSQL
+// Who a client is behind a proxy: only what the trusted proxy wrote counts, and one that names nobody has limits of its own.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { World, OPEN } from './lib/world.js';
+import { refusal } from './lib/client.js';
+import { Raw, upgrade } from './lib/raw.js';
+import { metric } from './lib/metrics.js';
+
+let world;
+before(async () => {
+    world = await World.start({ rules: { 'fleeting/*': OPEN }, server: false });
+});
+after(() => world?.stop());
+
+// A server with these settings, for one test.
+async function withServer(env, act, flags = []) {
+    await world.serve({ env, flags });
+    try {
+        await act(world.server);
+    } finally {
+        await world.server.stop();
+    }
+}
+
+const through = (headers) => ({ canonical: world.canonical, localAddress: '127.0.0.9', headers });
+const FIELDS = { 'x-forwarded-for': 'X-Forwarded-For', forwarded: 'Forwarded', 'x-real-ip': 'X-Real-IP' };
+const written = (header, address) => ({ [FIELDS[header]]: header === 'forwarded' ? `for=${address}` : address });
+
+for (const header of Object.keys(FIELDS)) {
+    test(`a client is who ${FIELDS[header]} says, whatever it writes into the other headers`, async () => {
+        await withServer({ PGHERALD_TRUSTED_PROXIES: '127.0.0.9', PGHERALD_PROXY_HEADER: header, PGHERALD_ADDRESS_SESSIONS: '1' }, async (server) => {
+            await world.client(through(written(header, '203.0.113.1')));
+            for (const other of Object.keys(FIELDS).filter((name) => name !== header)) {
+                const forged = { ...written(other, '203.0.113.2'), ...written(header, '203.0.113.1') };
+                assert.equal(await refusal(server, through(forged)), 429, other);
+            }
+            await world.client(through(written(header, '203.0.113.2'))); // nobody was locked out by that
+        });
+    });
+}
+
+test('a trusted proxy that names no client has limits of its own, and is named once', async () => {
+    const env = { PGHERALD_TRUSTED_PROXIES: '127.0.0.0/8', PGHERALD_ADDRESS_SESSIONS: '1', PGHERALD_PROXY_SESSIONS: '3', PGHERALD_PROXY_HANDSHAKES: '1000' };
+    await withServer(env, async (server) => {
+        for (let i = 0; i < 3; i++) {
+            await world.client(through({}));
+        }
+        assert.equal(await refusal(server, through({})), 429);
+        assert.equal(await refusal(server, through({ 'X-Forwarded-For': 'unknown' })), 429);
+        await world.client(through({ 'X-Forwarded-For': '203.0.113.1' }));
+        assert.equal(await metric(server, 'limits_total{limit="proxy_sessions"}'), 2);
+        const named = server.process.stderr.match(/127\.0\.0\.9 is one of trusted-proxies and names no client \(proxy-header: X-Forwarded-For\)/g);
+        assert.equal(named?.length, 1);
+    });
+});
+
+test('handshakes through such a proxy', async () => {
+    await withServer({ PGHERALD_PROXY_HANDSHAKES: '2' }, async (server) => {
+        const answers = await Promise.all([...Array(20)].map(async () => {
+            const raw = await Raw.connect(server.port);
+            raw.write(upgrade(world.canonical));
+            const { status } = await raw.head();
+            raw.destroy();
+            return status;
+        }));
+        assert.ok(answers.includes(101));
+        assert.ok(answers.includes(429));
+    });
+});
+
+test('proxy-header none: no header is believed', async () => {
+    await withServer({ PGHERALD_PROXY_HEADER: 'none', PGHERALD_PROXY_SESSIONS: '1' }, async (server) => {
+        await world.client(through({ 'X-Forwarded-For': '203.0.113.1' }));
+        assert.equal(await refusal(server, through({ 'X-Forwarded-For': '203.0.113.2', Forwarded: 'for=203.0.113.2', 'X-Real-IP': '203.0.113.2' })), 429);
+    });
+});
+
+test('what must be single and stands there twice: 400', async () => {
+    await withServer({}, async (server) => {
+        for (const [name, ...values] of [
+            ['Host', 'a'], ['Origin', 'https://a.example', 'https://b.example'], ['Authorization', 'Bearer a', 'Bearer b'],
+            ['Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ=='], ['Sec-WebSocket-Version', '13'], ['Content-Length', '0', '0'],
+        ]) {
+            const raw = await Raw.connect(server.port);
+            raw.write(upgrade(world.canonical, { fields: values.map((value) => `${name}: ${value}\r\n`).join('') }));
+            assert.equal((await raw.head()).status, 400, name);
+            raw.destroy();
+        }
+    });
+});
