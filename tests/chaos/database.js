@@ -12,8 +12,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { Postgres, binaries } from '../integration/lib/postgres.js';
-import { run, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
+import { Postgres } from '../integration/lib/postgres.js';
+import { temporaryDirectory, unprivileged } from '../integration/lib/process.js';
 import { Proxy } from '../integration/lib/proxy.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
@@ -134,24 +134,15 @@ export class Database {
 
     // ---- dump and restore ----
 
-    async tool(command, ...args) {
-        const { primary } = this;
-        const result = await run(join(binaries, command), ['-h', '127.0.0.1', '-p', String(primary.port), '-U', 'postgres', ...args],
-            { owner: unprivileged, cwd: primary.directory, deadlineMs: 60 * SECOND });
-        if (result.code !== 0) {
-            throw new Error(`${command}: ${result.stderr}`);
-        }
-    }
-
     async dump() {
         this.dumpFile = join(temporaryDirectory('dump', unprivileged, this.disk.directory), 'dump');
-        await this.tool('pg_dump', '-Fc', '-f', this.dumpFile, NAME);
+        await this.primary.tool('pg_dump', '-Fc', '-f', this.dumpFile, NAME);
     }
 
     // The dump's database, beside the living one.
     async restoreBeside() {
-        await this.tool('createdb', 'restored');
-        await this.tool('pg_restore', '--exit-on-error', '-d', 'restored', this.dumpFile);
+        await this.primary.tool('createdb', 'restored');
+        await this.primary.tool('pg_restore', '--exit-on-error', '-d', 'restored', this.dumpFile);
         rmSync(join(this.dumpFile, '..'), { recursive: true, force: true });
         return { database: 'restored' };
     }

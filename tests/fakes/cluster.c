@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 #define PORT "5432" /* part of the socket's name only */
 
 static struct {
-    char directory[64], data[80], bin[64], socket_path[96];
+    char directory[64], data[80], bin[PATH_MAX], socket_path[96];
     struct passwd *user; /* NULL: ourselves */
     pid_t postmaster;
 } cluster;
@@ -41,7 +42,7 @@ static void pause_ms(long ms)
 
 static void find_binaries(void)
 {
-    const char *given = getenv("PG_BIN");
+    const char *given = getenv("PGBIN");
     if (given) {
         snprintf(cluster.bin, sizeof(cluster.bin), "%s", given);
         return;
@@ -80,7 +81,7 @@ static pid_t spawn(char *const argv[], bool is_quiet, bool as_user)
     if (is_quiet && (!freopen("/dev/null", "w", stdout))) {
         die("/dev/null");
     }
-    execv(argv[0], argv);
+    execvp(argv[0], argv);
     die(argv[0]);
 }
 
@@ -96,7 +97,7 @@ static void run(char *const argv[], bool as_user)
 
 static char *path_of(const char *program)
 {
-    static char path[128];
+    static char path[PATH_MAX + 32];
     snprintf(path, sizeof(path), "%s/%s", cluster.bin, program);
     return path;
 }
@@ -214,7 +215,16 @@ void cluster_start(void)
     cluster_create_empty("herald_template");
     char url[160];
     snprintf(url, sizeof(url), "%s", cluster_url("herald_template", "postgres"));
-    char *psql[] = {path_of("psql"), "-X", "-q", "-d", url, "-f", "sql/install.sql", NULL};
+    /* PGBIN may have no clients: then whichever psql is in PATH. */
+    char *own = path_of("psql");
+    char *psql[] = {access(own, X_OK) == 0 ? own : (char[]){"psql"},
+                    "-X",
+                    "-q",
+                    "-d",
+                    url,
+                    "-f",
+                    "sql/install.sql",
+                    NULL};
     run(psql, false); /* the sources may not be readable for user postgres */
 }
 

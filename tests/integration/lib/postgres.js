@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: PostgreSQL
 // A Postgres cluster of the test's own: private directory, free loopback port, no fsync (a test may kill the process, not
 // the machine). The postmaster is our child, so stop, crash and restart are signals with an exit code, not guesses.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chownSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Process, run, freePort, temporaryDirectory, unprivileged } from './process.js';
@@ -9,18 +10,28 @@ import { until, SECOND } from './wait.js';
 
 const SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' };
 
+// Where the server's programs are: PGBIN, or the newest that is installed.
 export const binaries = (() => {
-    if (process.env.PG_BIN) {
-        return process.env.PG_BIN;
+    if (process.env.PGBIN) {
+        return process.env.PGBIN;
     }
     const root = '/usr/lib/postgresql';
     const versions = existsSync(root) ? readdirSync(root).map(Number).filter(Boolean) : [];
     const found = versions.sort((a, b) => b - a).map((v) => `${root}/${v}/bin`).find((d) => existsSync(`${d}/initdb`));
     if (!found) {
-        throw new Error('no initdb found: run make deps, or set PG_BIN');
+        throw new Error('no initdb found: run make deps, or set PGBIN');
     }
     return found;
 })();
+
+// PGBIN may have no clients (make matrix): then they are the installed ones, of whatever major that is.
+const clients = existsSync(join(binaries, 'pg_dump')) ? binaries : execFileSync('pg_config', ['--bindir'], { encoding: 'utf8' }).trim();
+const majorOf = (program) => Number(execFileSync(program, ['--version'], { encoding: 'utf8' }).match(/ (\d+)/)[1]);
+const major = majorOf(join(binaries, 'postgres'));
+const clientMajor = majorOf(join(clients, 'pg_dump'));
+
+// For the `skip` of tests that dump: false, or why that cannot be.
+export const noDump = clientMajor < major && `pg_dump of ${clientMajor} refuses a server of ${major}`;
 
 export class Postgres {
     // parent: the directory to put it into.
@@ -50,18 +61,51 @@ export class Postgres {
     async standby(port, parent = undefined) {
         const standby = new Postgres();
         standby.directory = temporaryDirectory('pg', unprivileged, parent);
-        standby.settings = this.settings;
+        await (clientMajor < major ? this.copyFiles(standby) : this.backUp(standby, port));
+        const signal = join(standby.directory, 'data/standby.signal');
+        writeFileSync(signal, '');
+        chownSync(signal, unprivileged.uid ?? -1, unprivileged.gid ?? -1);
+        // Not by pg_basebackup -R, which writes options that a library of 13 does not know.
+        standby.settings = { ...this.settings, primary_conninfo: `host=127.0.0.1 port=${port} user=postgres` };
+        standby.port = await freePort();
+        await standby.up();
+        return standby;
+    }
+
+    async backUp(standby, port) {
         const made = await run(
-            join(binaries, 'pg_basebackup'),
-            ['-D', join(standby.directory, 'data'), '-d', this.url({ port }), '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
+            join(clients, 'pg_basebackup'),
+            ['-D', join(standby.directory, 'data'), '-d', this.url({ port }), '-X', 'stream', '-c', 'fast', '--no-sync'],
             { owner: unprivileged, cwd: standby.directory, deadlineMs: 60 * SECOND },
         );
         if (made.code !== 0) {
             throw new Error(`pg_basebackup failed: ${made.stderr}`);
         }
-        standby.port = await freePort();
-        await standby.up();
-        return standby;
+    }
+
+    // What pg_basebackup does, for a server that is newer than it and idle enough that no file goes away meanwhile.
+    async copyFiles(standby) {
+        const session = await this.connect();
+        await session.query(`SELECT pg_backup_start('copy', true)`);
+        const to = join(standby.directory, 'data');
+        const made = await run('cp', ['-a', join(this.directory, 'data'), to], { owner: unprivileged, deadlineMs: 60 * SECOND });
+        if (made.code !== 0) {
+            throw new Error(`cp failed: ${made.stderr}`);
+        }
+        const { rows: [{ labelfile }] } = await session.query('SELECT labelfile FROM pg_backup_stop(false)');
+        await session.end();
+        rmSync(join(to, 'postmaster.pid'));
+        writeFileSync(join(to, 'backup_label'), labelfile);
+        chownSync(join(to, 'backup_label'), unprivileged.uid ?? -1, unprivileged.gid ?? -1);
+    }
+
+    // A client program to its end: pg_dump, createdb …
+    async tool(command, ...args) {
+        const { code, stderr } = await run(join(clients, command), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', ...args],
+            { owner: unprivileged, cwd: this.directory, deadlineMs: 60 * SECOND });
+        if (code !== 0) {
+            throw new Error(`${command}: ${stderr}`);
+        }
     }
 
     async up() {

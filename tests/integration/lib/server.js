@@ -54,6 +54,9 @@ export async function pgherald(args, { env = {}, ...options } = {}) {
 const NO_LIMITS = Object.fromEntries(
     ['SESSION_MESSAGES', 'SESSION_JOINS', 'SESSION_BYTES', 'USER_SESSIONS', 'CHANNEL_MESSAGES', 'PROXY_HANDSHAKES'].map((name) => [`PGHERALD_${name}`, '0']));
 
+// `dev` runs the Postgres of the other tests.
+const BINDIR = process.env.PGBIN ? { PGHERALD_PG_BINDIR: process.env.PGBIN } : {};
+
 export class Server {
     // database: URL. env: more PGHERALD_* variables. ready: false does not wait for the ready line. program: a copy of the
     // binary, for an owner who may not read the original.
@@ -66,7 +69,7 @@ export class Server {
         const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
         server.process = new Process(program, args, {
             // Several workers even on a machine with two cores: sessions of one channel on different threads.
-            env: { PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...NO_LIMITS, ...variables, ...env, ...server.sanitizers.with(env) },
+            env: { ...BINDIR, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...NO_LIMITS, ...variables, ...env, ...server.sanitizers.with(env) },
             owner,
             cwd,
             lastSignal: command === 'dev' ? 'SIGTERM' : 'SIGKILL',
