@@ -108,6 +108,7 @@ to_server=${SEQUENCER[1]}
 exec {to_server}>&-
 wait_until 'the first server is gone' "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'herald_server')" bell
 check 'when the first is gone the second leads' t "$(PGUSER=herald_server run_sql bell 'SELECT herald.lead()')"
+wait_until 'the second is gone, too' "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'herald_server')" bell
 check 'behind a pooler no lock is left' 't 0' "$(PGUSER=herald_server "$bin/psql" -XqAt -d bell <<<"
     SELECT herald.lead(false); SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();" | xargs)"
 exit $((failures > 0))

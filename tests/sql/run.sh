@@ -17,10 +17,10 @@ run_sql herald_test "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; ALTER
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_test -f "$here/helpers.sql"
 
 if [ $# -gt 0 ]; then
-    pg_prove -d herald_test "$@"
+    pg_prove --directives -d herald_test "$@"
     exit "$failures"
 fi
-pg_prove -d herald_test "$here"/[0-9]*.sql || failures=$((failures + 1))
+pg_prove --directives -d herald_test "$here"/[0-9]*.sql || failures=$((failures + 1))
 
 # Uninstalling, with watched tables, while another database of the cluster still uses the roles, and then there too.
 cluster_install herald_other
@@ -67,7 +67,7 @@ SQL
 check 'without event triggers a stale trigger announces keys only, and a refresh mends it' \
     '{"id":1} true {"id":2} ' "$(run_sql plain "SELECT string_agg(concat(payload #>> '{data,new}', ' ', payload #>> '{data,truncated_to_key}'), ' ' ORDER BY id) FROM herald.outbox")"
 
-for script in restore epoch doorbell sweep hooks order; do
+for script in restore crash epoch doorbell sweep hooks order; do
     echo "# $script.sh"
     "$here/$script.sh" || failures=$((failures + 1))
 done
