@@ -51,13 +51,14 @@ BENCH := $(addprefix $(B)/bench/,load load-tls relay notified writer)
 NODE_MODULES := tests/node_modules/.package-lock.json
 INTEGRATION_TESTS ?= $(sort $(wildcard tests/integration/[0-9]*.test.js))
 TSAN_TESTS := $(sort $(wildcard $(foreach n,01 02 03 05 12 13 14,tests/integration/$(n)-*.test.js)))
+MAJORS ?= 13 14 15 16 17 18
 BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.mjs))
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build deps demo test install lint format floors unit sql integration browser tsan chaos soak chaos-proof corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build deps demo test install lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +104,8 @@ sql: ## the schema's tests (pgTAP)
 	@tests/sql/run.sh
 integration: $(BIN) $(NODE_MODULES) ## the real binary against a real Postgres; best with VARIANT=asan
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh $(or $(STAGE),integration) $(INTEGRATION_TESTS)
+matrix: $(BIN) $(NODE_MODULES) ## SQL, unit and integration tests on every Postgres: MAJORS='13 18', MATRIX_PARTS='sql smoke'
+	+@VARIANT=$(VARIANT) tests/matrix/run.sh $(MAJORS)
 browser: $(BIN) build/sdk/xano.min.js ## the example pages in Chromium
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
 tsan: ## the integration tests that race the threads, under ThreadSanitizer
