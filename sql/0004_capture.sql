@@ -23,8 +23,7 @@
 --
 -- **The doorbell.** While the sequencer sleeps it holds an advisory lock exclusively. A writer tries to share it, after its
 -- INSERT: got it, then nobody sleeps and the lock, which ends after the commit is visible, keeps the sequencer awake until
--- then; refused, then NOTIFY. Nobody rings while the notification queue is half full: a full one would fail the commit.
--- The setting herald.doorbell = off (ALTER DATABASE … SET) is for databases with two-phase commits, which must not NOTIFY.
+-- then; refused, then herald.ring() decides (step 7). That is all that is paid while events flow.
 --
 -- 18: virtual generated columns are not computed in triggers, so they are left out.
 
@@ -416,11 +415,8 @@ BEGIN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (%6$s, %3$L, %4$L, %5$L);
     ELSE%7$s    END IF;
     END announced;
-    IF (CASE WHEN current_setting('herald.doorbell', true) = 'off' THEN false
-             ELSE NOT pg_try_advisory_xact_lock_shared(1751478881, 1) END) THEN
-        IF pg_notification_queue_usage() < 0.5 THEN
-            PERFORM pg_notify('herald', '');
-        END IF;
+    IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
+        PERFORM herald.ring();
     END IF;
     RETURN NULL;
 END

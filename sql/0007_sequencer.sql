@@ -56,7 +56,7 @@ COMMENT ON FUNCTION herald.commit_durably() IS
 'Internal: the commit of this transaction waits until it is on disk, although synchronous_commit is off. For what others are told of
 right after it: a number that a crash takes back would be given out twice.';
 
-CREATE FUNCTION herald.open(seen bigint, process text DEFAULT NULL) RETURNS TABLE (epoch text, id bigint, is_renewed boolean, doorbell boolean)
+CREATE FUNCTION herald.open(seen bigint, process text DEFAULT NULL) RETURNS TABLE (epoch text, id bigint, is_renewed boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -75,7 +75,6 @@ BEGIN
     PERFORM herald.commit_durably();
     SELECT * INTO s FROM herald.state FOR UPDATE;
     SELECT * INTO newest FROM herald.cursor c ORDER BY c.position DESC LIMIT 1;
-    doorbell := current_setting('herald.doorbell', true) IS DISTINCT FROM 'off';
 
     is_canary_gone := NOT EXISTS (SELECT FROM herald.canary);
     -- The very tuple that was written with the epoch? A restored dump wrote it again, in another transaction.
@@ -89,7 +88,7 @@ BEGIN
     IF is_kept AND is_canary_ours THEN
         UPDATE herald.state x SET led_by = process, led_as = login
          WHERE (x.led_by, x.led_as) IS DISTINCT FROM (process, login);
-        RETURN QUERY SELECT s.epoch, newest.id, false, doorbell;
+        RETURN QUERY SELECT s.epoch, newest.id, false;
         RETURN;
     END IF;
 
@@ -116,14 +115,13 @@ BEGIN
         VALUES (s.epoch, here, pg_current_xact_id(), process, login)
         ON CONFLICT (one) DO UPDATE SET epoch = EXCLUDED.epoch, issued_on = EXCLUDED.issued_on, issued_by = EXCLUDED.issued_by,
                                         led_by = EXCLUDED.led_by, led_as = EXCLUDED.led_as;
-    RETURN QUERY SELECT s.epoch, coalesce(newest.id, 0), NOT is_kept, doorbell;
+    RETURN QUERY SELECT s.epoch, coalesce(newest.id, 0), NOT is_kept;
 END
 $$;
 COMMENT ON FUNCTION herald.open(bigint, text) IS
 'For the server, after each (re)connect and before sequence(). seen: the newest log id that this process delivered, NULL at its
-start. process: a name of the process, no other''s; NULL: it is no server. Returns the epoch, the newest log id, whether the epoch is new, and whether writers ring (false: herald.doorbell is off
-for this database, so look every 10 ms instead of sleeping). After a restore from a dump it drops what the dump
-brought into the outbox and writes the trigger functions anew.';
+start. process: a name of the process, no other''s; NULL: it is no server. Returns the epoch, the newest log id and whether the epoch is new. After a restore from a dump it
+drops what the dump brought into the outbox and writes the trigger functions anew. Whether it may sleep: doorbell_obstacle().';
 
 CREATE FUNCTION herald.lead(is_held boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -150,12 +148,12 @@ only asks, for a server behind a pooler, whose sessions, and the locks in them, 
 
 CREATE FUNCTION herald.advisory_holders() RETURNS TABLE (lock text, pid int, is_exclusive boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE l.objid WHEN 1 THEN 'doorbell' ELSE 'lead' END, l.pid, l.mode = 'ExclusiveLock'
+    SELECT CASE l.objid WHEN 1 THEN 'doorbell' WHEN 2 THEN 'lead' WHEN 3 THEN 'silent' ELSE 'lease' END, l.pid, l.mode = 'ExclusiveLock'
       FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-     WHERE l.locktype = 'advisory' AND l.classid = 1751478881 AND l.objid IN (1, 2) AND l.objsubid = 2
+     WHERE l.locktype = 'advisory' AND l.classid = 1751478881 AND l.objsubid = 2
        AND d.datname = current_database() AND l.granted
 $$;
-COMMENT ON FUNCTION herald.advisory_holders() IS 'Internal: who holds the two advisory locks.';
+COMMENT ON FUNCTION herald.advisory_holders() IS 'Internal: who holds our advisory locks: the doorbell''s three (step 7) and the leading server''s.';
 
 CREATE FUNCTION herald.leader() RETURNS int
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -384,37 +382,135 @@ The last thousand batches are known.';
 
 -- ---------------------------------------------------------------------------------------------------- the doorbell
 
-CREATE FUNCTION herald.try_sleep() RETURNS boolean
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_try_advisory_lock(1751478881, 1)
+-- A writer must not have to NOTIFY: that serialises the commits of the whole cluster. So it rings only while a server sleeps
+-- that will hear it. Three kinds of advisory locks (1751478881, key) tell; 2 is the leading server's:
+--
+--   1        the doorbell. Exclusively: a server sleeps. Shared until his commit: a writer who found nobody asleep.
+--   3        silence. Shared until his commit: a writer who found the doorbell taken, but nobody who lives.
+--   16..143  the lease: a key for each two seconds (slot) of Postgres' clock. A sleeping server holds the keys of this slot and
+--            of the next exclusively and moves on every second. One that stands still (SIGSTOP, a paused machine, a dead network)
+--            keeps the doorbell, but the clock leaves its keys behind, two to four seconds later.
+--
+--   try_sleep   takes 1; the lease of now; 3, for a moment. Then a look, then sleep.
+--   stay_asleep while now is in the lease: moves it. Otherwise the server wakes: 1 and the lease go, and it begins anew.
+--   a writer    after his INSERT shares 1. Refused: shares the lease of now; refused: he rings. Got it: shares 3, looks at the
+--               clock once more, and if it is still the same slot he is silent; otherwise he rings.
+--
+-- No wake-up is lost. Let T be the moment at which try_sleep had 3, and consider a writer who commits without a NOTIFY and
+-- whose row the look after T does not find, so that he ends after T (a transaction's locks end after it is visible):
+--   * He shares 1. The server took it before T, so he would have ended before T.
+--   * He is silent, and shared 3 before T: then he would have ended before T.
+--   * He is silent, and shared 3 after T. He holds the key of slot n, and the clock was in n after that. A sleeper whose lease was
+--     valid then had that key: one of them would have been refused. So the lease had run out, and n lies behind it; hence
+--     so does the next stay_asleep: it says no, the server looks on, and its next try_sleep has another T: the first three points.
+-- So a server that was late wakes within a second after it goes on (the time between two calls of stay_asleep), and then finds
+-- whatever happened meanwhile. A writer who rings does so at his commit, and nobody relies on another's ring: it may be
+-- rolled back, or come in an hour. Savepoints: what a subtransaction locked, notified and wrote goes together. A prepared
+-- transaction keeps its locks, a cancelled or killed one loses them with its rows. The keys are per database, like the outbox.
+-- tests/sql/doorbell-model.js walks through all interleavings; if Postgres' clock is set, a lease may be misjudged, for a second.
+--
+-- Advisory locks have no ACL. Who holds one of these makes the server look every 50 ms; it takes two (1 and the lease, or
+-- 1 and 3) to make writers ring though nobody sleeps. herald.status names such sessions. Keys repeat after 256 seconds, so that a
+-- transaction that goes on beside a server that stands still takes 128 of them at most, not one every two seconds; for that one that stands still
+-- is taken for alive four seconds of each 256.
+
+CREATE FUNCTION herald.doorbell_slot() RETURNS int
+LANGUAGE sql VOLATILE AS $$
+    SELECT 16 + (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::bigint / 2 % 128)::int
+$$;
+COMMENT ON FUNCTION herald.doorbell_slot() IS 'Internal: the key of the doorbell''s lease for these two seconds.';
+
+CREATE FUNCTION herald.doorbell_obstacle() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN lower(s.doorbell) IN ('on', 'true', 'yes', '1') THEN NULL
+        WHEN lower(s.doorbell) IN ('off', 'false', 'no', '0') THEN 'the setting herald.doorbell is off'
+        WHEN s.n_prepared::int > 0 THEN format('max_prepared_transactions is %s, and PREPARE TRANSACTION fails after a NOTIFY', s.n_prepared)
+        END
+      FROM (SELECT current_setting('herald.doorbell', true) AS doorbell, current_setting('max_prepared_transactions') AS n_prepared) s
+$$;
+COMMENT ON FUNCTION herald.doorbell_obstacle() IS
+'Why writers do not ring, so that the server looks every 10 ms instead of sleeping; NULL: they ring. ALTER DATABASE … SET
+herald.doorbell = on or off decides; unset, they do not where max_prepared_transactions is more than 0, because Postgres
+refuses to PREPARE a transaction that has sent a NOTIFY.';
+
+CREATE FUNCTION herald.try_sleep() RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_slot  int := herald.doorbell_slot();
+    next_slot int := 16 + (now_slot - 15) % 128;
+BEGIN
+    IF pg_try_advisory_lock(1751478881, 1) THEN
+        IF pg_try_advisory_lock(1751478881, now_slot) THEN
+            IF pg_try_advisory_lock(1751478881, next_slot) THEN
+                IF pg_try_advisory_xact_lock(1751478881, 3) THEN
+                    RETURN now_slot;
+                END IF;
+                PERFORM pg_advisory_unlock(1751478881, next_slot);
+            END IF;
+            PERFORM pg_advisory_unlock(1751478881, now_slot);
+        END IF;
+        PERFORM pg_advisory_unlock(1751478881, 1);
+    END IF;
+    RETURN NULL;
+END
 $$;
 COMMENT ON FUNCTION herald.try_sleep() IS
-'For the server: from now on writers ring. False: some are under way that would not; look on and try again. True: every writer
-that will not ring is visible, so look once more, then sleep.';
+'For the server: from now on writers ring. NULL: some are under way that would not; look on and try again. Otherwise every writer
+that will not ring is visible, so look once more, then sleep; what it returns is for stay_asleep(), within a second, and wake().';
 
-CREATE FUNCTION herald.wake() RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_advisory_unlock(1751478881, 1)
+CREATE FUNCTION herald.stay_asleep(slot int) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_slot  int := herald.doorbell_slot();
+    next_slot int := 16 + (slot - 15) % 128;
+BEGIN
+    IF now_slot = slot THEN
+        RETURN slot;
+    ELSIF now_slot = next_slot AND pg_try_advisory_lock(1751478881, 16 + (next_slot - 15) % 128) THEN
+        PERFORM pg_advisory_unlock(1751478881, slot);
+        RETURN next_slot;
+    END IF;
+    RETURN NULL;
+END
 $$;
-COMMENT ON FUNCTION herald.wake() IS 'For the server: writers need not ring any more. Once for each try_sleep() that said true.';
+COMMENT ON FUNCTION herald.stay_asleep(int) IS
+'For the server, every second while it sleeps, with what the last call or try_sleep() returned. NULL: it stood still for
+so long that writers took it for dead and did not ring; call wake(), look, then try_sleep().';
+
+CREATE FUNCTION herald.wake(slot int) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_advisory_unlock(1751478881, slot), pg_advisory_unlock(1751478881, 16 + (slot - 15) % 128), pg_advisory_unlock(1751478881, 1)
+$$;
+COMMENT ON FUNCTION herald.wake(int) IS 'For the server: writers need not ring any more. With what stay_asleep() or try_sleep() returned last.';
 
 CREATE FUNCTION herald.ring() RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    slot int;
 BEGIN
-    -- The same as at the end of every trigger function.
-    IF current_setting('herald.doorbell', true) IS DISTINCT FROM 'off' THEN
-        IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
-            IF pg_notification_queue_usage() < 0.5 THEN
-                PERFORM pg_notify('herald', '');
+    IF pg_try_advisory_xact_lock_shared(1751478881, 1) OR herald.doorbell_obstacle() IS NOT NULL THEN
+        RETURN;
+    END IF;
+    slot := herald.doorbell_slot();
+    IF pg_try_advisory_xact_lock_shared(1751478881, slot) THEN
+        IF pg_try_advisory_xact_lock_shared(1751478881, 3) THEN
+            IF herald.doorbell_slot() = slot THEN
+                RETURN;
             END IF;
         END IF;
+    END IF;
+    -- A full queue, which anybody can bring about, would fail the commit. NOTIFY is a statement, which nobody can revoke.
+    IF pg_notification_queue_usage() < 0.5 THEN
+        NOTIFY herald;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps; after the INSERT into the outbox.';
 
 GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.sequence(text, int, int, text[], text[], text[], text[]),
-    herald.find_batch(text), herald.try_sleep(), herald.wake() TO herald_server;
+    herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;
 
 -- The first epoch and the first cursor: what is captured from now on counts, long before a server comes.
 DO $$ BEGIN PERFORM herald.open(NULL); END $$;

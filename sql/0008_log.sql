@@ -361,7 +361,7 @@ of its transaction). Exact up to 20 000 rows, estimated above.';
 CREATE FUNCTION herald.foreign_holders() RETURNS TABLE (lock text, pid int, holder text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     -- Writers share the doorbell's lock all the time; only its exclusive holder and the leader are the server's business.
-    SELECT h.lock, h.pid, format('%s (pid %s)', pg_get_userbyid(a.usesysid), h.pid)
+    SELECT DISTINCT h.lock, h.pid, format('%s (pid %s)', pg_get_userbyid(a.usesysid), h.pid)
       FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid, herald.state s
      WHERE h.is_exclusive AND pg_get_userbyid(a.usesysid) NOT IN ('herald_server', coalesce(s.led_as, ''))
 $$;
@@ -378,7 +378,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
          WHERE r.rolsuper OR pg_has_role(r.oid, 'herald_owner', 'MEMBER')
         UNION ALL
         SELECT format('%s holds a lock of the server''s (%s): %s. Unless it is the server, end it: SELECT pg_terminate_backend(%s)',
-                      f.holder, f.lock, CASE f.lock WHEN 'lead' THEN 'no other server can serve' ELSE 'writers wake the server although it is awake' END, f.pid)
+                      f.holder, f.lock, CASE f.lock WHEN 'lead' THEN 'no other server can serve' ELSE 'the server cannot sleep and looks for changes every 50 ms' END, f.pid)
           FROM herald.foreign_holders() f)
 $$;
 COMMENT ON FUNCTION herald.warnings() IS 'For the server, and for the view status: what an operator should change, a sentence each.';
@@ -395,7 +395,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
               FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid WHERE h.lock = 'lead' AND h.is_exclusive LIMIT 1),
            EXISTS (SELECT FROM herald.advisory_holders() h WHERE h.lock = 'doorbell' AND h.is_exclusive),
            ARRAY(SELECT DISTINCT f.holder FROM herald.foreign_holders() f),
-           pg_notification_queue_usage(), current_setting('herald.doorbell', true) IS DISTINCT FROM 'off',
+           pg_notification_queue_usage(), herald.doorbell_obstacle() IS NULL,
            EXISTS (SELECT FROM pg_event_trigger e WHERE starts_with(e.evtname, 'herald_') AND e.evtenabled <> 'D'), herald.warnings()
       FROM herald.state s, herald.lag() g, (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
 $$;
@@ -417,7 +417,7 @@ COMMENT ON COLUMN herald.status.is_asleep IS 'Whether writers ring just now';
 COMMENT ON COLUMN herald.status.foreign_lock_holders IS
 'Sessions that hold the server''s advisory locks exclusively and are not the server''s: they slow writers down or keep a server from leading';
 COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue is, 0 to 1; writers stop ringing at 0.5';
-COMMENT ON COLUMN herald.status.rings IS 'Whether this session would ring the server after a write (false: herald.doorbell is off)';
+COMMENT ON COLUMN herald.status.rings IS 'Whether this session would ring the server after a write (false: herald.doorbell_obstacle() says why not)';
 COMMENT ON COLUMN herald.status.event_triggers IS 'Whether schema changes are noticed by themselves; if not, call herald.refresh() after each';
 COMMENT ON COLUMN herald.status.warnings IS 'What should be changed, a sentence each; the server logs them, too';
 

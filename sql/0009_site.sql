@@ -76,7 +76,7 @@ BEGIN
     DELETE FROM herald.command c WHERE c.version <= fresh - max_kept AND c.at < now() - interval '1 day';
     -- A full queue of notifications, which anybody can bring about, fails a NOTIFY: an order must come through. Servers look.
     IF pg_notification_queue_usage() < 0.5 THEN
-        PERFORM pg_notify('herald', 'site'); -- rows ring without a word: a server looks for both, but sooner for this
+        NOTIFY herald, 'site'; -- rows ring without a word: a server looks for both, but sooner for this
     END IF;
 END
 $$;

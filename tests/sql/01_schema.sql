@@ -37,7 +37,8 @@ $$, $$VALUES ('outbox.bytes', 'INSERT'), ('outbox.action', 'INSERT'), ('outbox.c
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture\_%'
        AND has_function_privilege('herald_capture', p.oid, 'EXECUTE')
-$$, ARRAY['schema_version', 'percent_encode', 'is_part_of', 'is_built_in', 'base_type'], 'herald_capture may call a few harmless functions');
+$$, ARRAY['schema_version', 'percent_encode', 'is_part_of', 'is_built_in', 'base_type', 'ring', 'doorbell_slot', 'doorbell_obstacle'],
+    'herald_capture may call a few harmless functions');
 SELECT ok(NOT has_schema_privilege(r, 'herald', 'CREATE'), r || ' may create nothing') FROM unnest(ARRAY['herald_capture', 'herald_hook']) r;
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_hook', p.oid, 'EXECUTE')
@@ -57,7 +58,7 @@ $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('op
     ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('check_token(function text, token text)'),
     ('call_hook(function text, action text, channel text, client text, options text, payload text)'), ('call_authorize(function text, channel text, identity text, action text)'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
-    ('version()'), ('try_sleep()'), ('wake()'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()')$$,
+    ('version()'), ('doorbell_obstacle()'), ('try_sleep()'), ('stay_asleep(slot integer)'), ('wake(slot integer)'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()')$$,
     'the server may call its functions');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND has_table_privilege('herald_server', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$, 'the server writes through functions only');

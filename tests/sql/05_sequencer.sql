@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
-SELECT plan(59);
+SELECT plan(64);
 
 SELECT drain();
 CREATE TABLE q (id int PRIMARY KEY, room int, body text);
@@ -99,7 +99,7 @@ SELECT is(herald.sweep(), 0::bigint, '… once');
 
 -- The epoch.
 CREATE TEMP TABLE era AS SELECT epoch, (SELECT max(id) FROM herald.log) AS newest FROM herald.state;
-SELECT results_eq('SELECT o.epoch, o.id, o.is_renewed, o.doorbell FROM herald.open(NULL) o', 'SELECT epoch, newest, false, true FROM era', 'open() keeps the epoch');
+SELECT results_eq('SELECT o.epoch, o.id, o.is_renewed FROM herald.open(NULL) o', 'SELECT epoch, newest, false FROM era', 'open() keeps the epoch');
 SELECT is((SELECT o.is_renewed FROM era, herald.open(newest) o), false, '… for one who saw all');
 SELECT is((SELECT o.is_renewed FROM era, herald.open(newest + 1) o), true, '… but not for one who saw more');
 SELECT is((SELECT led_by FROM herald.state), NULL, 'who opens without a name is no server');
@@ -122,7 +122,6 @@ SELECT is((SELECT o.is_renewed FROM herald.open(NULL) o), true, 'a canary that w
 SELECT is((SELECT epoch FROM herald.canary), (SELECT epoch FROM herald.state), 'the canary vouches for the new epoch');
 SELECT is((SELECT rings FROM herald.status), true, 'status: writers ring');
 SET herald.doorbell = off;
-SELECT is((SELECT o.doorbell FROM herald.open(NULL) o), false, 'herald.doorbell = off');
 SELECT is((SELECT rings FROM herald.status), false, '… as status says');
 
 -- What status warns of.
@@ -141,4 +140,15 @@ SELECT pg_advisory_unlock(1751478881, 1);
 UPDATE herald.state SET led_as = 'herald_server';
 SELECT is((SELECT warnings FROM herald.status), '{}', 'herald_server is as it should be');
 DROP ROLE q_owner;
+
+-- The doorbell's settings (what they do: doorbell.sh).
+SELECT is(herald.doorbell_obstacle(), NULL, 'writers ring');
+SET herald.doorbell = off;
+SELECT is(herald.doorbell_obstacle(), 'the setting herald.doorbell is off', 'herald.doorbell = off');
+SET herald.doorbell = TRUE;
+SELECT is(herald.doorbell_obstacle(), NULL, '… or on');
+SELECT is((SELECT rings FROM herald.status), true, '… as status says');
+RESET herald.doorbell;
+SELECT ok(herald.doorbell_slot() BETWEEN 16 AND 143, 'the lease has 128 keys');
+SELECT is(herald.stay_asleep(16 + (herald.doorbell_slot() + 10) % 128), NULL, 'a lease that is over is not prolonged');
 SELECT * FROM finish();

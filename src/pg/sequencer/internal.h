@@ -45,10 +45,14 @@ struct sequencer {
     int led_pid; /* our session when we led last; 0: never; -1: a pooler's */
 
     /* Looking and sleeping. */
-    bool is_pooled;  /* our session is not our own */
-    bool can_sleep;  /* writers ring, and we would hear it */
-    bool is_holding; /* the doorbell's lock is ours: whoever writes now rings */
-    bool is_due;     /* rung since the last look was sent */
+    bool is_pooled; /* our session is not our own */
+    bool can_sleep; /* writers ring, and we would hear it */
+    bool is_obstacle_told;
+    bool is_holding;    /* the doorbell's locks are ours: whoever writes now rings */
+    int32_t lease;      /* which of them, for herald.stay_asleep; while is_holding */
+    uint64_t lease_ms;  /* when it was asked for */
+    uint64_t looked_ms; /* when the last look was sent */
+    bool is_due;        /* rung since the last look was sent */
     bool wants_look, wants_version, wants_wake;
     unsigned n_hits;     /* looks in a row that found something while holding the doorbell */
     uint32_t backoff_ms; /* 0: the shortest */

@@ -288,6 +288,19 @@ static void take_position(struct sequencer *sequencer, struct str epoch, uint64_
     sequencer->target = newest;
 }
 
+/* Why writers do not ring here; NULL: they do. Behind a pooler we would not hear them, which has
+ * been said. */
+static void take_doorbell(struct sequencer *sequencer, struct str obstacle)
+{
+    sequencer->can_sleep = !sequencer->is_pooled && !obstacle.ptr;
+    if (!sequencer->is_pooled && obstacle.ptr && !sequencer->is_obstacle_told) {
+        sequencer->is_obstacle_told = true;
+        log_info("writers do not ring in this database, so this server looks for changes every few "
+                 "milliseconds: %.*s; ALTER DATABASE … SET herald.doorbell = on or off decides",
+                 (int)obstacle.len, obstacle.ptr);
+    }
+}
+
 static void on_opened(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
@@ -300,7 +313,7 @@ static void on_opened(void *arg, const struct query_result *result)
         return;
     }
     take_position(sequencer, epoch, rows_u64(result->rows, 0, 1));
-    sequencer->can_sleep = !sequencer->is_pooled && rows_bool(result->rows, 0, 2);
+    take_doorbell(sequencer, rows_text(result->rows, 0, 2));
     sequencer->has_doubt = false;
     if (sequencer->n_flight == 0) {
         sequencer_load_site(sequencer, on_opening_site);
@@ -321,6 +334,7 @@ void sequencer_open(struct sequencer *sequencer)
         params_null_bigint(&params);
     }
     params_text(&params, str_of(sequencer->base));
-    sequencer_ask(sequencer, "SELECT epoch, id, doorbell FROM herald.open($1, $2)", &params,
+    sequencer_ask(sequencer,
+                  "SELECT epoch, id, herald.doorbell_obstacle() FROM herald.open($1, $2)", &params,
                   on_opened);
 }

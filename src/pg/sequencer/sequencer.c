@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* When the sequencer looks into the outbox, and when it sleeps.
  *
- * A writer's trigger NOTIFYs only while the sequencer holds the doorbell's advisory lock, because a
- * NOTIFY serialises the commits of the whole cluster. So while events flow we do not hold it and
- * look again and again; when a look finds nothing we try to take it:
+ * A writer's trigger NOTIFYs only while the sequencer holds the doorbell's advisory locks, because
+ * a NOTIFY serialises the commits of the whole cluster. So while events flow we do not hold them
+ * and look again and again; when a look finds nothing we try to take them:
  *
  *      awake ── look finds nothing ──▶ try_sleep ── refused: a writer is in the middle ──▶ wait 2,
  * 4, … 50 ms, look ▲                                 │ got it │                                 ▼
  *        └── wake ◀── found again ── one look more ── nothing ──▶ asleep in poll, up to look_ms
  *
- * Once the lock is ours every writer that did not ring has committed visibly, which the one look
- * more finds; every later one rings. A ring leads to a look, still under the lock: a lone event
+ * Once the locks are ours every writer that did not ring has committed visibly, which the one look
+ * more finds; every later one rings. A ring leads to a look, still under the locks: a lone event
  * costs no wake and no try_sleep. Only when looks find something twice in a row, or it rang again
- * meanwhile, do we let go of the lock: then it is a flow.
+ * meanwhile, do we let go of them: then it is a flow.
+ *
+ * If this process stands still while it sleeps (SIGSTOP, a paused machine), its session and its
+ * locks live on, and every commit of every writer would be a NOTIFY to nobody. So one of the locks
+ * is a lease of two to four seconds, which stay_asleep prolongs each second. When it says no, we
+ * stood still and writers did not ring: wake, look, begin anew. The locks, and why no wake-up is
+ * lost, are described in sql/0007_sequencer.sql.
  *
  * A client's message is looked for by nobody, it comes by itself: it is sent at once, asleep or
  * awake, unless a query is under way; then it waits for its answer, together with all that come
@@ -22,9 +28,9 @@
  * What the workers have not sent yet lies in memory. So while there is too much of it nothing more
  * is taken from the database, where it keeps.
  *
- * The safety look (look_ms) bounds what a lost notification costs. Where writers never ring (the
- * setting herald.doorbell is off) or where we would not hear it (a pooler), looking every POLL_MS
- * replaces sleeping. */
+ * The safety look (look_ms) bounds what a lost notification costs. Where writers never ring
+ * (herald.doorbell_obstacle() says why) or where we would not hear it (a pooler), looking every
+ * POLL_MS replaces sleeping. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +46,7 @@ enum {
     BACKOFF_MAX_MS = 50,
     POLL_MS = 10,
     BEHIND_MS = 5,
+    LEASE_MS = 1000,   /* half a slot of the lease: a server late by another second keeps it */
     REASON_SIZE = 180, /* a sentence that fits into /ready */
 };
 
@@ -122,7 +129,49 @@ static void on_wake(void *arg, const struct query_result *result)
 static void wake(struct sequencer *sequencer)
 {
     sequencer->wants_wake = false;
-    sequencer_ask(sequencer, "SELECT herald.wake()", NULL, on_wake);
+    struct params params = {0};
+    params_int(&params, sequencer->lease);
+    sequencer_ask(sequencer, "SELECT herald.wake($1)", &params, on_wake);
+}
+
+static void take_lease(struct sequencer *sequencer, const struct query_result *result)
+{
+    sequencer->is_holding = true;
+    sequencer->lease = (int32_t)rows_u64(result->rows, 0, 0);
+}
+
+static void on_stay_asleep(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.stay_asleep")) {
+        return;
+    }
+    if (PQgetisnull(result->rows, 0, 0)) {
+        log_debug("the doorbell's lease ran out: this server stood still");
+        sequencer->wants_wake = true;
+    } else {
+        take_lease(sequencer, result);
+    }
+    sequencer_go_on(sequencer);
+}
+
+/* Until it rings, the lease is to be prolonged, or the safety look is due. */
+static void sleep_on(struct sequencer *sequencer)
+{
+    uint64_t now_ms = clock_ms();
+    uint64_t leased_ms = now_ms - sequencer->lease_ms;
+    if (leased_ms < LEASE_MS) {
+        uint64_t looked_ms = now_ms - sequencer->looked_ms;
+        uint32_t look_ms = sequencer->options.look_ms;
+        uint32_t wait_ms = looked_ms < look_ms ? look_ms - (uint32_t)looked_ms : 0;
+        uint32_t rest_ms = LEASE_MS - (uint32_t)leased_ms;
+        loop_timer_start(sequencer->wait_timer, wait_ms < rest_ms ? wait_ms : rest_ms, 0);
+        return;
+    }
+    sequencer->lease_ms = now_ms;
+    struct params params = {0};
+    params_int(&params, sequencer->lease);
+    sequencer_ask(sequencer, "SELECT herald.stay_asleep($1)", &params, on_stay_asleep);
 }
 
 static void on_try_sleep(void *arg, const struct query_result *result)
@@ -131,8 +180,8 @@ static void on_try_sleep(void *arg, const struct query_result *result)
     if (!sequencer_answered(sequencer, result, "herald.try_sleep")) {
         return;
     }
-    if (rows_bool(result->rows, 0, 0)) {
-        sequencer->is_holding = true;
+    if (!PQgetisnull(result->rows, 0, 0)) {
+        take_lease(sequencer, result);
         sequencer->backoff_ms = 0;
         sequencer->n_hits = 0;
         sequencer->wants_look = true;
@@ -145,6 +194,12 @@ static void on_try_sleep(void *arg, const struct query_result *result)
     if (sequencer->is_due || sequencer->messages.n > 0) {
         sequencer_go_on(sequencer);
     }
+}
+
+static void try_sleep(struct sequencer *sequencer)
+{
+    sequencer->lease_ms = clock_ms();
+    sequencer_ask(sequencer, "SELECT herald.try_sleep()", NULL, on_try_sleep);
 }
 
 /* ---- what next ---- */
@@ -169,6 +224,7 @@ static void look(struct sequencer *sequencer)
     }
     sequencer->is_due = false;
     sequencer->wants_look = false;
+    sequencer->looked_ms = clock_ms();
     sequencer->pause_ms = 0;
     sequencer_send_batch(sequencer);
 }
@@ -193,9 +249,9 @@ void sequencer_go_on(struct sequencer *sequencer)
     } else if (!sequencer->can_sleep) {
         loop_timer_start(sequencer->wait_timer, look_ms < POLL_MS ? look_ms : POLL_MS, 0);
     } else if (sequencer->is_holding) {
-        loop_timer_start(sequencer->wait_timer, look_ms, 0);
+        sleep_on(sequencer);
     } else {
-        sequencer_ask(sequencer, "SELECT herald.try_sleep()", NULL, on_try_sleep);
+        try_sleep(sequencer);
     }
 }
 
@@ -203,7 +259,10 @@ static void on_wait_over(void *arg)
 {
     struct sequencer *sequencer = arg;
     if (sequencer->phase == SEQUENCER_PHASE_SERVING) {
-        sequencer->wants_look = true;
+        /* Asleep only the lease may be what is due. */
+        bool is_asleep = sequencer->is_holding && sequencer->pause_ms == 0;
+        uint64_t looked_ms = clock_ms() - sequencer->looked_ms;
+        sequencer->wants_look |= !is_asleep || looked_ms >= sequencer->options.look_ms;
         sequencer_go_on(sequencer);
     } else if (sequencer->phase == SEQUENCER_PHASE_OPENING && !sequencer->is_busy) {
         sequencer_lead(sequencer);
