@@ -28,7 +28,7 @@ bool address_parse(struct str text, struct address *out)
     if (text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']') {
         text = (struct str){text.ptr + 1, text.len - 2};
     }
-    if (text.len == 0 || text.len >= sizeof(terminated)) {
+    if (text.len == 0 || text.len >= sizeof(terminated) || memchr(text.ptr, '\0', text.len)) {
         return false;
     }
     memcpy(terminated, text.ptr, text.len);
@@ -40,6 +40,12 @@ bool address_parse(struct str text, struct address *out)
     }
     *out = parsed;
     return true;
+}
+
+void address_of_v4(const uint8_t bytes[4], struct address *out)
+{
+    memcpy(out->bytes, v4_prefix, sizeof(v4_prefix));
+    memcpy(out->bytes + sizeof(v4_prefix), bytes, 4);
 }
 
 bool address_of_peer(int fd, struct address *out)
@@ -56,8 +62,7 @@ bool address_of_peer(int fd, struct address *out)
     }
     if (peer.ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const void *)&peer;
-        memcpy(out->bytes, v4_prefix, sizeof(v4_prefix));
-        memcpy(out->bytes + sizeof(v4_prefix), &v4->sin_addr, sizeof(v4->sin_addr));
+        address_of_v4((const uint8_t *)&v4->sin_addr, out);
         return true;
     }
     return false;

@@ -31,6 +31,7 @@ static void test_parse(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(address_parse(str_of(bad[i]), &ignored));
     }
+    assert_false(address_parse(STR("127.0.0.1\0"), &ignored));
     assert_true(is_same(address("10.1.2.3"), address("::ffff:10.1.2.3")));
     assert_true(is_same(address("[::1]"), address("0:0:0:0:0:0:0:1")));
     assert_false(is_same(address("10.1.2.3"), address("::10.1.2.3")));
