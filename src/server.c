@@ -395,13 +395,23 @@ static struct net_limits net_limits(const struct server *server, uint32_t n_work
 static enum status read_proxies(struct server *server, struct err *err)
 {
     struct str bad;
-    const char *list = server->config->limits.trusted_proxies;
-    if (!list || address_ranges_parse(list, &server->proxies, &server->n_proxies, &bad)) {
-        return STATUS_OK;
+    const struct config *config = server->config;
+    const char *list = config->limits.trusted_proxies;
+    if (list && !address_ranges_parse(list, &server->proxies, &server->n_proxies, &bad)) {
+        return err_set(
+            err, EXIT_CODE_CONFIG,
+            "--trusted-proxies: \"%.*s\" is no address and no network such as 10.0.0.0/8",
+            (int)bad.len, bad.ptr);
     }
-    return err_set(err, EXIT_CODE_CONFIG,
-                   "--trusted-proxies: \"%.*s\" is no address and no network such as 10.0.0.0/8",
-                   (int)bad.len, bad.ptr);
+    if (config->tls_proxy_protocol && !config->tls_listen) {
+        return err_set(err, EXIT_CODE_CONFIG, "--tls-proxy-protocol needs --tls-listen");
+    }
+    if ((config->proxy_protocol || config->tls_proxy_protocol) && server->n_proxies == 0) {
+        return err_set(err, EXIT_CODE_CONFIG,
+                       "--%sproxy-protocol needs --trusted-proxies: nobody else may connect then",
+                       config->proxy_protocol ? "" : "tls-");
+    }
+    return STATUS_OK;
 }
 
 static enum status make_net(struct server *server, uint32_t n_workers, struct err *err)
@@ -412,6 +422,8 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
     struct net_options options = {
         .listen = config->listen,
         .tls_listen = config->tls_listen,
+        .proxy_protocol = config->proxy_protocol,
+        .tls_proxy_protocol = config->tls_proxy_protocol,
         .tls_cert_file = config->tls_cert_file,
         .tls_key_file = config->tls_key_file,
         .authenticator = &server->authenticator,
@@ -491,6 +503,11 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
     server->hub_sink = hub_sink(server->hub);
 }
 
+static void log_listening(const char *url, bool is_proxied)
+{
+    log_info("listening on %s%s", url, is_proxied ? ", for proxies (PROXY protocol) only" : "");
+}
+
 static void start(struct server *server)
 {
     server->on_int = loop_signal_new(server->loop, SIGINT, on_stop_signal, server);
@@ -517,9 +534,9 @@ static void start(struct server *server)
     loop_on_turn(server->loop, on_turn, server);
     net_start(server->net);
     database_start(server->database, sink);
-    log_info("listening on %s", net_url(server->net));
+    log_listening(net_url(server->net), server->config->proxy_protocol);
     if (net_tls_url(server->net)) {
-        log_info("listening on %s", net_tls_url(server->net));
+        log_listening(net_tls_url(server->net), server->config->tls_proxy_protocol);
     }
 }
 

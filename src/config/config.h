@@ -17,6 +17,7 @@
 struct config {
     char *listen;     /* "127.0.0.1:8080" */
     char *tls_listen; /* NULL: no TLS */
+    bool proxy_protocol, tls_proxy_protocol;
     char *tls_cert_file, *tls_key_file;
     char *database_url; /* "": what libpq takes by itself */
     uint32_t workers;   /* 0: cores minus one, at least one */

@@ -20,6 +20,8 @@
     X(ADDRESS_SESSIONS, "address_sessions") /* 429 */                                              \
     X(PROXY_RATE, "proxy_rate")             /* 429 */                                              \
     X(PROXY_SESSIONS, "proxy_sessions")     /* 429 */                                              \
+    X(PROXY_HEADER, "proxy_header")         /* closed: no PROXY header where one must be */        \
+    X(PROXY_STRANGER, "proxy_stranger")     /* closed: and from none of trusted-proxies */         \
     X(SESSIONS, "sessions")                 /* 503 */                                              \
     X(SOCKETS, "sockets")                   /* 503, unread */                                      \
     X(NOT_READY, "not_ready")               /* 503: the database */                                \

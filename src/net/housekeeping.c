@@ -64,8 +64,8 @@ static void on_sweep(void *arg)
     if (has_expired) {
         worker->next_expiry_s = 0; /* the walk finds the next one */
     }
-    listener_resume(worker->listener);
-    listener_resume(worker->tls_listener);
+    listener_sweep(worker->listener, now_ms);
+    listener_sweep(worker->tls_listener, now_ms);
     if (worker->tls) {
         tls_rotate(worker->tls, now_ms);
     }

@@ -50,6 +50,8 @@ struct net_limits { /* 0 and NULL: no limit; as the options of the same names sa
 struct net_options {
     const char *listen;     /* ADDR:PORT, [V6]:PORT; port 0 picks one for all workers */
     const char *tls_listen; /* the same with TLS; NULL: none */
+    /* That listener takes only limits.proxies, by the PROXY protocol. */
+    bool proxy_protocol, tls_proxy_protocol;
     /* PEM; read by net_new and net_reload_tls, so the names must outlive the net */
     const char *tls_cert_file, *tls_key_file;
     const struct authenticator *authenticator; /* must outlive the net */

@@ -67,6 +67,12 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
     atomic_fetch_add(&worker->shared->n_sockets, 1);
     metrics_count(worker->counts, METRIC_SOCKETS);
     socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
+    if (worker->arrival) {
+        socket->is_proxied = true;
+        socket->is_named = worker->arrival->has_client;
+        socket->from = worker->arrival->client;
+        socket->at_ms = worker->arrival->cut_ms;
+    }
     forget_timeout(wsi);
     return socket;
 }

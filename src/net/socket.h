@@ -61,6 +61,12 @@ struct held { /* what waits for one held subscription */
     struct outqueue queue;
 };
 
+struct arrival {     /* what the header of the PROXY protocol has said (listen/proxied.h) */
+    uint64_t cut_ms; /* when its request must be whole: counted from accept */
+    bool has_client;
+    struct address client;
+};
+
 struct socket {
     struct lws *wsi;
     struct worker *worker;
@@ -73,7 +79,8 @@ struct socket {
     struct control *control;
     struct held *held;
     struct subscriptions subscriptions;
-    struct address from; /* if has_address: what its limits are counted under */
+    struct address
+        from; /* if is_named: the client; if has_address: what its limits are counted under */
     struct session_budget budget;
     struct identity *identity; /* SESSION: who it is; NULL: anonymous */
     uint32_t slot;             /* SESSION, CLOSING and after them, if is_session */
@@ -87,6 +94,8 @@ struct socket {
     bool is_tls : 1;
     bool has_address : 1;
     bool is_proxy : 1;     /* `from` is a trusted proxy that names no client */
+    bool is_proxied : 1;   /* it came through a proxy, by the PROXY protocol */
+    bool is_named : 1;     /* the proxy has said who the client is */
     bool is_paused : 1;    /* is not read for now (limits.c) */
     bool has_spoken : 1;   /* its first byte has come */
     bool awaits_drain : 1; /* the hub waits for COMMAND_DRAINED */

@@ -9,7 +9,7 @@
 
 #include "base/mailbox.h"
 #include "loop/loop.h"
-#include "net/listener.h"
+#include "net/listen/listener.h"
 #include "net/members.h"
 #include "net/net.h"
 #include "net/order.h"
@@ -66,8 +66,9 @@ struct worker {
     struct lws_context *lws;
     struct lws_vhost *vhost, *tls_vhost;
     struct listener *listener, *tls_listener;
-    struct tls *tls;        /* NULL, as all with tls in its name: no TLS */
-    struct site_gate *gate; /* NULL: none came yet */
+    const struct arrival *arrival; /* while one that came through a proxy is being adopted */
+    struct tls *tls;               /* NULL, as all with tls in its name: no TLS */
+    struct site_gate *gate;        /* NULL: none came yet */
     struct socket *sockets;
     struct head_reader *waiting; /* requests that wait for a later turn, the oldest first */
     uint64_t answering_us;       /* what answering requests has taken in this turn */

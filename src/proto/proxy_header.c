@@ -66,7 +66,8 @@ static bool read_v1_address(struct str word, bool is_v6, struct address *out)
 static bool is_port(struct str word)
 {
     uint64_t port;
-    return str_to_u64(word, &port) && port <= UINT16_MAX && (word.len == 1 || word.ptr[0] != '0');
+    return word.len > 0 && (word.len == 1 || word.ptr[0] != '0') && str_to_u64(word, &port) &&
+           port <= UINT16_MAX;
 }
 
 /* The line between "PROXY " and the CRLF. */

@@ -20,7 +20,7 @@
 #include "cli/dev/stop.h"
 #include "cli/dev/writer.h"
 #include "cli/install.h"
-#include "net/listener.h"
+#include "net/listen/listener.h"
 #include "server.h"
 
 #define DATABASE "herald"

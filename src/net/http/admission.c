@@ -65,14 +65,19 @@ bool admission_has_origin(const char *origins, const struct http_head *head)
 
 bool admission_peer(const struct socket *socket, struct address *out)
 {
+    if (socket->is_named) {
+        *out = socket->from;
+        return true;
+    }
     return address_of_peer(lws_get_socket_fd(socket->wsi), out);
 }
 
 /* Without a header a proxy cannot be told from a program on its machine: it is said in either
  * case, once for each range. */
-static void name_proxy(struct net_shared *shared, const struct address *proxy, size_t range)
+static void name_proxy(const struct socket *socket, const struct address *proxy, size_t range)
 {
-    const struct net_limits *limits = &shared->options.limits;
+    struct net_shared *shared = socket->worker->shared;
+    const char *header = forwarded_name(shared->options.limits.proxy_header);
     char text[ADDRESS_TEXT_SIZE];
     if (atomic_exchange(&shared->is_proxy_named[range], true)) {
         return;
@@ -80,10 +85,11 @@ static void name_proxy(struct net_shared *shared, const struct address *proxy, s
     address_write(proxy, text);
     log_write(
         address_is_loopback(proxy) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-        "%s is one of trusted-proxies and names no client (proxy-header: %s): whoever comes "
+        "%s is one of trusted-proxies and names no client (%s%s): whoever comes "
         "through it shares its limits, proxy-sessions and proxy-handshakes. If it is a proxy, "
         "let it send that header",
-        text, forwarded_name(limits->proxy_header));
+        text,
+        socket->is_proxied ? "PROXY protocol" : "proxy-header: ", socket->is_proxied ? "" : header);
 }
 
 /* False: the peer is gone. */
@@ -96,10 +102,13 @@ static bool find_client(const struct socket *socket, const struct http_head *hea
         return false;
     }
     const struct address_range *range = address_range_of(out, limits->proxies, limits->n_proxies);
-    *is_proxy = range && !forwarded_client(head, limits->proxy_header, limits->proxies,
-                                           limits->n_proxies, out);
+    /* What a PROXY header leaves open, the headers of HTTP do not say: the proxy may well have
+     * passed on what its client wrote there. */
+    bool is_unnamed = socket->is_proxied && !socket->is_named;
+    *is_proxy = range && (is_unnamed || !forwarded_client(head, limits->proxy_header,
+                                                          limits->proxies, limits->n_proxies, out));
     if (*is_proxy) {
-        name_proxy(shared, out, (size_t)(range - limits->proxies));
+        name_proxy(socket, out, (size_t)(range - limits->proxies));
     }
     return true;
 }
@@ -146,11 +155,13 @@ static bool is_asked_by_own_name(const struct http_head *head)
     return equals(host, STR("localhost")) || address_parse(host, &ignored);
 }
 
+/* What asks with HTTP/1.0 is most likely a proxy: nginx does, and adds no header, unless told
+ * otherwise. */
 bool admission_is_local(const struct socket *socket, const struct http_head *head)
 {
     struct address peer;
-    return admission_peer(socket, &peer) && address_is_loopback(&peer) &&
-           !http_head_field(head, "forwarded").ptr &&
+    return !socket->is_proxied && !head->is_1_0 && admission_peer(socket, &peer) &&
+           address_is_loopback(&peer) && !http_head_field(head, "forwarded").ptr &&
            !http_head_field(head, "x-forwarded-for").ptr && !http_head_field(head, "via").ptr &&
            is_asked_by_own_name(head);
 }

@@ -16,8 +16,10 @@
  * When the process has run out of descriptors, accept fails but the connection stays in the
  * backlog, and the loop would report it again at once, for ever. A spare descriptor is given up for
  * a moment to take the connection and turn it away; if even that fails, listening pauses until the
- * next sweep. */
-#include "net/listener.h"
+ * next sweep.
+ *
+ * A listener may take only proxies, which begin with a header that names the client (proxied.c). */
+#include "net/listen/listener.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -37,6 +39,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/http/http.h"
+#include "net/listen/proxied.h"
 #include "net/worker.h"
 
 enum {
@@ -186,6 +189,7 @@ struct listener {
     bool is_paused;
     struct bucket accepts;
     struct loop_timer *pace_timer; /* while more than it may has come; NULL: was never needed */
+    struct proxied *proxied;       /* NULL: the PROXY protocol is not spoken */
     bool is_warned;                /* since the last sweep: one line a second is enough */
 };
 
@@ -207,7 +211,25 @@ static void refuse(const struct listener *listener, int fd)
     close(fd);
 }
 
-static void adopt(struct listener *listener, int fd)
+/* Makes it a socket. If that fails, libwebsockets has closed the descriptor. */
+static void adopt(void *arg, int fd, const struct arrival *arrival)
+{
+    struct listener *listener = arg;
+    struct worker *worker = listener->worker;
+    const lws_adopt_desc_t adopted = {
+        .vh = listener->is_tls ? worker->tls_vhost : worker->vhost,
+        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, /* no HTTP flag: the raw-skt role */
+        .fd = {.sockfd = fd},
+        .vh_prot_name = socket_protocols()->name,
+    };
+    worker->arrival = arrival; /* socket_new is called inside of this */
+    if (!lws_adopt_descriptor_vhost_via_info(&adopted)) {
+        log_debug("a connection could not be taken");
+    }
+    worker->arrival = NULL;
+}
+
+static void take(struct listener *listener, int fd)
 {
     const struct worker *worker = listener->worker;
     struct net_shared *shared = worker->shared;
@@ -217,17 +239,10 @@ static void adopt(struct listener *listener, int fd)
     if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
         metrics_count(worker->counts, METRIC_REFUSALS + METRIC_REFUSAL_SOCKETS);
         refuse(listener, fd);
-        return;
-    }
-    const lws_adopt_desc_t adopted = {
-        .vh = listener->is_tls ? worker->tls_vhost : worker->vhost,
-        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, /* no HTTP flag: the raw-skt role */
-        .fd = {.sockfd = fd},
-        .vh_prot_name = socket_protocols()->name,
-    };
-    /* If it fails, libwebsockets has closed the descriptor. */
-    if (!lws_adopt_descriptor_vhost_via_info(&adopted)) {
-        log_debug("a connection could not be taken");
+    } else if (listener->proxied) {
+        proxied_add(listener->proxied, fd);
+    } else {
+        adopt(listener, fd, NULL);
     }
 }
 
@@ -311,7 +326,7 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
         }
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            adopt(listener, fd);
+            take(listener, fd);
         } else if (is_empty(errno)) {
             return;
         } else if (errno == EMFILE || errno == ENFILE) {
@@ -336,6 +351,10 @@ struct listener *listener_new(struct worker *worker, int fd, bool is_tls)
     listener->is_tls = is_tls;
     listener->fd = fd;
     listener->spare_fd = open_spare();
+    const struct net_options *options = &worker->shared->options;
+    if (is_tls ? options->tls_proxy_protocol : options->proxy_protocol) {
+        listener->proxied = proxied_new(worker, adopt, listener);
+    }
     listener->poll = loop_poll_new(worker->loop, fd, on_readable, listener);
     return listener;
 }
@@ -347,10 +366,13 @@ void listener_start(struct listener *listener)
     }
 }
 
-void listener_resume(struct listener *listener)
+void listener_sweep(struct listener *listener, uint64_t now_ms)
 {
     if (!listener) {
         return;
+    }
+    if (listener->proxied) {
+        proxied_sweep(listener->proxied, now_ms);
     }
     listener->is_warned = false;
     if (listener->spare_fd < 0) {
@@ -367,6 +389,7 @@ void listener_free(struct listener *listener)
     if (!listener) {
         return;
     }
+    proxied_free(listener->proxied);
     loop_timer_free(listener->pace_timer);
     loop_poll_free(listener->poll);
     close(listener->fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Listening sockets: made in the main thread, all at once, served by one worker each. */
-#ifndef HERALD_NET_LISTENER_H
-#define HERALD_NET_LISTENER_H
+#ifndef HERALD_NET_LISTEN_LISTENER_H
+#define HERALD_NET_LISTEN_LISTENER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,8 +17,9 @@ enum status listener_bind(const char *listen, bool is_tls, uint32_t n, int *fds,
                           struct err *err) MUST_CHECK;
 
 struct listener *listener_new(struct worker *worker, int fd, bool is_tls); /* owns the fd */
-void listener_start(struct listener *listener);  /* NULL is fine, as below */
-void listener_resume(struct listener *listener); /* after it ran out of descriptors */
+void listener_start(struct listener *listener); /* NULL is fine, as below */
+/* Goes on after it ran out of descriptors; cuts connections whose PROXY header does not come. */
+void listener_sweep(struct listener *listener, uint64_t now_ms);
 void listener_free(struct listener *listener);
 
 #endif
