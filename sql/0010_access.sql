@@ -293,6 +293,20 @@ COMMENT ON FUNCTION herald.disconnect(int, text, text, text, text) IS
 socket). With channel they are only removed from that channel. Who is removed is told the reason. It keeps nobody from coming
 back: take away the right first. Call it last in a transaction: such calls wait for one another until the commit.';
 
+-- A key that is a number or a uuid, as in publish().
+CREATE FUNCTION herald.disconnect(dbo_id int, row_id bigint, socket_id text DEFAULT NULL, channel text DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT herald.disconnect(dbo_id, row_id::text, socket_id, channel, reason)
+$$;
+COMMENT ON FUNCTION herald.disconnect(int, bigint, text, text, text) IS 'The same for a row_id that is an integer.';
+CREATE FUNCTION herald.disconnect(dbo_id int, row_id uuid, socket_id text DEFAULT NULL, channel text DEFAULT NULL, reason text DEFAULT NULL)
+    RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT herald.disconnect(dbo_id, row_id::text, socket_id, channel, reason)
+$$;
+COMMENT ON FUNCTION herald.disconnect(int, uuid, text, text, text) IS 'The same for a row_id that is a uuid.';
+
 CREATE FUNCTION herald.forget(channel text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -381,7 +395,8 @@ GRANT EXECUTE ON FUNCTION herald.call_text(oid, text), herald.check_leftovers(),
 GRANT EXECUTE ON FUNCTION herald.call_function(text, text, text[]), herald.call_hook(text, text, text, text, text, text),
     herald.call_authorize(text, text, text, text), herald.check_token(text, text),
     herald.write_presence(text, boolean, text[], text[], text[], text[], text[], text[], text[]) TO herald_server;
-GRANT EXECUTE ON FUNCTION herald.disconnect(int, text, text, text, text) TO herald_publisher, herald_server;
+GRANT EXECUTE ON FUNCTION herald.disconnect(int, text, text, text, text), herald.disconnect(int, bigint, text, text, text),
+    herald.disconnect(int, uuid, text, text, text) TO herald_publisher, herald_server;
 GRANT EXECUTE ON FUNCTION herald.forget(text) TO herald_admin;
 GRANT SELECT ON herald.presence TO herald_server, herald_admin;
 

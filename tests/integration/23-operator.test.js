@@ -27,3 +27,16 @@ test('a server that logs in as a superuser, or as one who may become the owner',
     await world.server.stop();
     assert.doesNotMatch(world.server.process.stderr, /the server logs in as/);
 });
+
+test('publish to a channel that no rule covers: a notice, once for a transaction', async () => {
+    const session = await world.postgres.connect();
+    const notices = [];
+    session.on('notice', ({ message, hint }) => notices.push([message, hint]));
+    await session.query(`SELECT herald.publish('lonely/1', to_jsonb(n)) FROM generate_series(1, 10) n`);
+    assert.equal(notices.length, 1);
+    assert.match(notices[0][0], /no rule covers the channel 'lonely\/1'/);
+    await session.query(notices[0][1].match(/^SELECT herald\.set_rule\(.*?\)/)[0]);
+    await session.query(`SELECT herald.publish('lonely/1', '1'), herald.publish('news/1', '1')`);
+    assert.equal(notices.length, 1, 'what the hint says is what helps');
+    await session.end();
+});

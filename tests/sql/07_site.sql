@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Rules, canonicals, publishing, and the commands that tell servers.
-SELECT plan(57);
+SELECT plan(83);
 
 SELECT herald.version() AS version \gset
 PREPARE rule(text) AS SELECT r::text FROM herald.rules r WHERE r.channel = $1;
@@ -64,6 +64,53 @@ SELECT is((SELECT string_agg(DISTINCT options::text, ' ') FROM herald.log WHERE 
 SELECT is((SELECT string_agg(payload ->> 'row_id', ',' ORDER BY seq) FROM herald.log WHERE channel = 'p/3' AND json_typeof(payload -> 'row_id') = 'string'),
     '9007199254740992,007,-0,1.0,99999999999999999999,a"b, 1', 'all other keys are strings');
 SELECT is((SELECT count(*) FROM herald.log WHERE channel = 'p/1' AND options IS NOT NULL), 0::bigint, 'for everybody: no options');
+
+-- However a call is written, Postgres knows which function is meant; json keeps its bytes.
+CREATE TABLE form (id bigint, small int2, code uuid, name varchar, made json, kept jsonb, said text);
+INSERT INTO form VALUES (34, 3, '00000000-0000-0000-0000-000000000001', 'n', '{"b":1,  "b":1e400}', '{"b": 2}', '[ 3 ]');
+CREATE TEMP TABLE call (arguments text, sent text);
+INSERT INTO call VALUES
+    ($$'{"a":1}'$$, '{"data":{"a":1},"dbo_id":0,"row_id":0}'), ($$json '{"a":  1}'$$, '{"data":{"a":  1},"dbo_id":0,"row_id":0}'),
+    ($$jsonb '[1,2]'$$, '{"data":[1, 2],"dbo_id":0,"row_id":0}'), ($$'{}', 12, 34$$, '{"data":{},"dbo_id":12,"row_id":34}'),
+    ($$'{}', 12, '34'$$, '{"data":{},"dbo_id":12,"row_id":34}'), ($$'{}', 12, NULL$$, '{"data":{},"dbo_id":12,"row_id":0}'),
+    ($$'{}', NULL, NULL$$, '{"data":{},"dbo_id":0,"row_id":0}'), ($$NULL$$, '{"data":null,"dbo_id":0,"row_id":0}'),
+    ($$NULL, 12, 5$$, '{"data":null,"dbo_id":12,"row_id":5}'), ($$row_id => code, data => kept, dbo_id => 12$$, '{"data":{"b": 2},"dbo_id":12,"row_id":"00000000-0000-0000-0000-000000000001"}'),
+    ($$'1', row_id => '00000000-0000-0000-0000-000000000001'::uuid, dbo_id => 12$$, '{"data":1,"dbo_id":12,"row_id":"00000000-0000-0000-0000-000000000001"}'),
+    ($$made, 12, id$$, '{"data":{"b":1,  "b":1e400},"dbo_id":12,"row_id":34}'), ($$made, 12, name$$, '{"data":{"b":1,  "b":1e400},"dbo_id":12,"row_id":"n"}'),
+    ($$kept, 12, small$$, '{"data":{"b": 2},"dbo_id":12,"row_id":3}'), ($$said, 12, id$$, '{"data":[ 3 ],"dbo_id":12,"row_id":34}'),
+    ($$to_json(name)$$, '{"data":"n","dbo_id":0,"row_id":0}'), ($$to_jsonb(id), 12$$, '{"data":34,"dbo_id":12,"row_id":0}'),
+    ($$json_build_array(id), 12, 9007199254740992$$, '{"data":[34],"dbo_id":12,"row_id":"9007199254740992"}');
+CREATE FUNCTION pg_temp.sent_by(arguments text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := (SELECT coalesce(max(o.id), 0) FROM herald.outbox o);
+BEGIN
+    EXECUTE format('SELECT herald.publish(''p/4'', %s) FROM form', arguments);
+    RETURN (SELECT string_agg(o.payload::text, ' ') FROM herald.outbox o WHERE o.id > before AND o.channel = 'p/4');
+END
+$$;
+SELECT is(pg_temp.sent_by(c.arguments), c.sent, 'publish: ' || c.arguments) FROM call c;
+SELECT throws_ok(format('SELECT herald.publish(%L, %s) FROM form', 'p/4', x), '22023', NULL, 'publish: ' || x || ': of which table?') FROM unnest(ARRAY['''1'', NULL, 5', 'made, row_id => ''5''']) x;
+SELECT throws_ok($$SELECT herald.publish('p/4', '1,"dbo_id":7')$$, '22P02', NULL, 'text that is not JSON');
+SELECT is((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname = 'publish' AND has_function_privilege('herald_publisher', p.oid, 'EXECUTE')), 9::bigint,
+    'a publisher may call every form');
+SELECT herald.version() AS version \gset
+SELECT herald.disconnect(12, 34), herald.disconnect(12, '34'), herald.disconnect(12, id), herald.disconnect(12, code, reason => 'r'), herald.disconnect(row_id => small, dbo_id => 12, channel => 'p/4'),
+    herald.disconnect(12, NULL) FROM form;
+SELECT is((SELECT string_agg(concat_ws('/', c.args ->> 'row_id', c.args ->> 'channel', c.args ->> 'reason'), ' ' ORDER BY c.version) FROM herald.command c WHERE c.version > :version),
+    '34 34 34 00000000-0000-0000-0000-000000000001/r 3/p/4 ', 'disconnect: a key of any type');
+SELECT is((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname = 'disconnect' AND has_function_privilege('herald_publisher', p.oid, 'EXECUTE')), 3::bigint,
+    '… and a publisher may call them all');
+
+-- Which channels a rule covers: what the server's own search says (tests/unit/core/test_site.c), for the notice of publish().
+CREATE TEMP TABLE was AS SELECT * FROM herald.rule;
+DELETE FROM herald.rule;
+SELECT herald.set_rule('r/a/*'), herald.set_rule('r.c.*'), herald.set_rule('r/off', active => false), herald.set_rule('r/exact');
+SELECT is((SELECT string_agg(c, ' ' ORDER BY c COLLATE "C") FROM unnest(ARRAY['r', 'r/a', 'r/a/', 'r/a/b', 'r/a/b/c', 'r/ab', 'r.c', 'r.c.d', 'xr.c.d', 'r/off', 'r/exact', 'r/exact/x', 'é/', '/']) c WHERE herald.is_ruled(c)),
+    'r.c.d r/a/b r/a/b/c r/exact', 'channels that a rule covers');
+SELECT herald.set_rule('*');
+SELECT ok(herald.is_ruled('r') AND herald.is_ruled('/'), '… a star covers all');
+DELETE FROM herald.rule;
+INSERT INTO herald.rule SELECT * FROM was;
 
 -- Commands are not kept for ever, but none that a server may still have to see.
 SELECT herald.set_enabled(true) FROM generate_series(1, 1100);
