@@ -15,12 +15,15 @@
 --   herald_admin      granted to those who may watch tables and change rules.
 --
 -- Every step is plain SQL without psql's commands, so that the server's binary can carry and run it, and must run in
--- one transaction of its own (psql -1, or BEGIN … COMMIT). A released step is never edited: a change is a new step.
+-- one transaction of its own (psql -1, or BEGIN ... COMMIT). A released step is never edited: a change is a new step.
 --
 -- Who can install: a superuser. A role with CREATEROLE, CREATE on the database and nothing more can install too, but
 -- may not create event triggers (before 18 that takes a superuser everywhere): then herald.refresh() has to be called
--- in migrations, and step 4 says so. Restoring a dump as such a role fails at ALTER FUNCTION … OWNER TO herald_capture
+-- in migrations, and step 4 says so. Restoring a dump as such a role fails at ALTER FUNCTION ... OWNER TO herald_capture
 -- (or herald_hook), because those have no CREATE on the schema, on purpose.
+--
+-- This file is ASCII: in a database of another encoding the parser would stumble over anything else before the check below could
+-- say what is wrong.
 --
 -- Versions: written for 13 to 18, run on 15. 13 is the oldest because of xid8, pg_snapshot and pg_trigger.tgparentid.
 -- Before 15 every role may create objects in schema public; nothing here relies on that schema. From 16 on a creating
@@ -32,7 +35,7 @@ DECLARE
 BEGIN
     IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
         RAISE EXCEPTION 'herald needs a database in UTF8, this one is in %', pg_catalog.getdatabaseencoding()
-            USING ERRCODE = '0A000', HINT = 'CREATE DATABASE … ENCODING ''UTF8'' TEMPLATE template0';
+            USING ERRCODE = '0A000', HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0';
     END IF;
     IF pg_catalog.current_setting('server_version_num')::int < 130000 THEN
         RAISE EXCEPTION 'herald needs PostgreSQL 13 or newer, this is %', pg_catalog.current_setting('server_version')

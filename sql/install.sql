@@ -9,6 +9,7 @@
 -- than the highest file, the database is newer than these files, and nothing may be done.
 
 \set ON_ERROR_STOP on
+\encoding UTF8
 \set newest 10
 SET client_min_messages = notice;
 

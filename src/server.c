@@ -166,7 +166,7 @@ static void on_up(void *ctx, struct str epoch)
 static void on_down(void *ctx, const char *reason)
 {
     struct server *server = ctx;
-    log_warn("not ready: %s", reason);
+    log_warn("not ready: %s; trying again", reason);
     server->hub_sink.on_down(server->hub_sink.ctx, reason);
 }
 

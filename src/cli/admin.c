@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/url.h"
 
 struct admin {
     PGconn *conn;
@@ -47,37 +48,18 @@ static void on_notice(void *arg, const PGresult *result)
     }
 }
 
-/* libpq quotes what it did not understand, and that may be a password: its sentence ends before. */
-static PQconninfoOption *parse_url(const char *url, struct err *err)
-{
-    static const char *const quotes[] = {": \"", " after \"", " in \"", " found \""};
-    char *message = NULL;
-    PQconninfoOption *parsed = PQconninfoParse(url, &message);
-    if (!parsed) {
-        char *line = one_line(message ? message : "out of memory");
-        for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++) {
-            char *quote = strstr(line, quotes[i]);
-            if (quote) {
-                *quote = '\0';
-            }
-        }
-        err_set(err, EXIT_CODE_CONFIG, "the database URL is not understood: %s", line);
-        free(line);
-        PQfreemem(message);
-    }
-    return parsed;
-}
-
 enum status admin_open(const char *url, int stop_fd, struct admin **out, struct err *err)
 {
-    PQconninfoOption *parsed = parse_url(url, err);
-    if (!parsed) {
+    PQconninfoOption *parsed = NULL;
+    if (url_parse(url, &parsed, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
     PQconninfoFree(parsed);
-    /* Later entries win, and the URL is expanded in its place. */
-    const char *const keywords[] = {"connect_timeout", "fallback_application_name", "dbname", NULL};
-    const char *const values[] = {"10", "pgherald", url, NULL};
+    /* Later entries win, and the URL is expanded in its place. The steps are written in UTF-8,
+     * whatever PGCLIENTENCODING and the role's settings say. */
+    const char *const keywords[] = {"connect_timeout", "fallback_application_name", "dbname",
+                                    "client_encoding", NULL};
+    const char *const values[] = {"10", "pgherald", url, "UTF8", NULL};
     PGconn *conn = PQconnectdbParams(keywords, values, 1);
     if (!conn) {
         abort(); /* out of memory */
@@ -329,23 +311,13 @@ static void add_encoded(struct buf *out, const char *text, const char *also_plai
     }
 }
 
-static const char *value_of(const PQconninfoOption *parsed, const char *keyword)
-{
-    for (const PQconninfoOption *option = parsed; option->keyword; option++) {
-        if (strcmp(option->keyword, keyword) == 0) {
-            return option->val;
-        }
-    }
-    return NULL;
-}
-
 /* libpq's own spelling: postgresql://user:password@/dbname?host=…&port=…, or host:port in its usual
  * place if it is one plain host. */
 static char *compose(const PQconninfoOption *parsed, const char *user, const char *dbname)
 {
     struct buf out = {0};
-    const char *password = value_of(parsed, "password");
-    const char *host = value_of(parsed, "host"), *port = value_of(parsed, "port");
+    const char *password = url_value(parsed, "password");
+    const char *host = url_value(parsed, "host"), *port = url_value(parsed, "port");
     bool is_plain = host && *host && !strpbrk(host, "/,:@%[") && !(port && strchr(port, ','));
     buf_literal(&out, "postgresql://");
     if (user) {
@@ -381,16 +353,16 @@ static char *compose(const PQconninfoOption *parsed, const char *user, const cha
 enum status admin_complete_url(const char *url, const char *user, const char *dbname, char **out,
                                struct err *err)
 {
-    PQconninfoOption *parsed = parse_url(url, err);
-    if (!parsed) {
+    PQconninfoOption *parsed = NULL;
+    if (url_parse(url, &parsed, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *in_url = value_of(parsed, "user");
-    bool has_service = value_of(parsed, "service") || getenv("PGSERVICE");
+    const char *in_url = url_value(parsed, "user");
+    bool has_service = url_value(parsed, "service") || getenv("PGSERVICE");
     /* A service file may name both; libpq would let the URL override it. */
     const char *default_user = getenv("PGUSER") || has_service ? NULL : user;
     const char *default_dbname = getenv("PGDATABASE") || has_service ? NULL : dbname;
-    const char *chosen_dbname = value_of(parsed, "dbname");
+    const char *chosen_dbname = url_value(parsed, "dbname");
     *out = compose(parsed, in_url ? in_url : default_user,
                    chosen_dbname ? chosen_dbname : default_dbname);
     PQconninfoFree(parsed);

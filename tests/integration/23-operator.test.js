@@ -3,6 +3,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World, READ_ONLY } from './lib/world.js';
+import { Server, pgherald } from './lib/server.js';
 import { freePort } from './lib/process.js';
 
 let world;
@@ -39,4 +40,32 @@ test('publish to a channel that no rule covers: a notice, once for a transaction
     await session.query(`SELECT herald.publish('lonely/1', '1'), herald.publish('news/1', '1')`);
     assert.equal(notices.length, 1, 'what the hint says is what helps');
     await session.end();
+});
+
+test('a database that lets nobody in is said at once, and tried again', async () => {
+    for (const [options, said, mended] of [
+        [{ user: 'nobody' }, 'role "nobody" does not exist', 'CREATE ROLE nobody LOGIN IN ROLE herald_server'],
+        [{ user: 'herald_server', database: 'nowhere' }, 'database "nowhere" does not exist'],
+    ]) {
+        const server = await Server.start({ database: world.postgres.url(options), listen: await listen(), ready: false });
+        await server.process.says(new RegExp(`warn +not ready: .*${said}; trying again`));
+        if (mended) {
+            await world.postgres.query(mended);
+            await server.ready();
+        }
+        await server.stop();
+    }
+});
+
+test('a URL from elsewhere: what is wanted', async () => {
+    for (const [url, said] of [
+        ['jdbc:postgresql://h/d?user=u', /begins with "jdbc:".* give postgresql:\/\//],
+        ['mysql://root@h/d', /begins with "mysql:".* give postgresql:\/\//],
+        [`${world.postgres.url({ user: 'herald_server' })}?pgbouncer=true`, /parameter "pgbouncer", which libpq does not know: remove it/],
+    ]) {
+        for (const args of [['serve'], ['install'], ['watches'], ['config', '--check']]) {
+            const result = await pgherald(args, { env: { PGHERALD_DATABASE_URL: url } });
+            assert.deepEqual([result.code, said.test(result.stderr)], [78, true], `${args}: ${result.stderr}`);
+        }
+    }
 });

@@ -44,8 +44,19 @@ check 'it can be installed again' 10 "$(run_sql herald_again 'SELECT herald.sche
 # Steps 1 to 9 as they were before the release had no column for audiences.
 run_sql herald_again 'ALTER TABLE herald.outbox DROP COLUMN options; DELETE FROM herald.schema_step WHERE step = 10'
 check 'an unreleased schema is not upgraded' 1 "$("$bin/psql" -Xq -d herald_again -f "$sql_dir/install.sql" 2>&1 | grep -c 'Uninstall and install again')"
-run_sql postgres "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
-check 'a database that is not UTF8 is refused' 1 "$("$bin/psql" -Xq -d latin -f "$sql_dir/install.sql" 2>&1 | grep -c 'needs a database in UTF8')"
+for encoding in LATIN1 EUC_JP EUC_KR SQL_ASCII; do
+    run_sql postgres "CREATE DATABASE \"in $encoding\" ENCODING '$encoding' LOCALE 'C' TEMPLATE template0"
+    check "a database in $encoding is refused" 1 "$("$bin/psql" -Xq -d "in $encoding" -f "$sql_dir/install.sql" 2>&1 | grep -c "needs a database in UTF8, this one is in $encoding")"
+done
+# Settings that make the files read differently.
+run_sql postgres 'CREATE DATABASE odd'
+run_sql postgres "ALTER DATABASE odd SET standard_conforming_strings = off; ALTER DATABASE odd SET client_encoding = 'LATIN1'; ALTER DATABASE odd SET escape_string_warning = off"
+"$bin/psql" -Xq -d odd -f "$sql_dir/install.sql" >/dev/null
+texts="SELECT md5(string_agg(concat(p.oid::regprocedure, p.prosrc, obj_description(p.oid)), ',' ORDER BY p.oid::regprocedure::text COLLATE \"C\")) FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace"
+check 'strings and encodings of the session change nothing of what is installed' "$(run_sql herald_again "$texts")" "$(run_sql odd "$texts")"
+check '… and it works' t "$(run_sql odd "CREATE TABLE public.o (id int PRIMARY KEY, c text); SELECT herald.watch('o', channel => 'odd/{c}');
+    INSERT INTO public.o VALUES (1, 'a/' || chr(92) || 'b'); SELECT channel = 'odd/a%2F' || chr(92) || 'b' FROM herald.outbox" | tail -1)"
+run_sql postgres 'DROP DATABASE odd'
 
 # Without superuser: everything but the event triggers.
 run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE'
