@@ -4,8 +4,8 @@
 --
 -- A step is a file whose name starts with four digits and an underscore: those digits are its number, and there are no
 -- gaps. Whoever installs (this script, or the server's binary, which carries the files) runs every step whose number is
--- above herald.schema_version(), in the order of numbers, each in a transaction of its own: BEGIN, the file, COMMIT. A step
--- records itself in herald.schema_step. If herald.schema_version() does not exist, no step is installed. If it is higher
+-- above herald.schema_version(), in the order of numbers, each in a transaction of its own: BEGIN, the file, COMMIT. In step 1's
+-- transaction roles.sql goes before it. A step records itself in herald.schema_step. If herald.schema_version() does not exist, no step is installed. If it is higher
 -- than the highest file, the database is newer than these files, and nothing may be done.
 
 \set ON_ERROR_STOP on
@@ -30,6 +30,7 @@ SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed <
 
 \if :needs_1
     BEGIN;
+    \ir roles.sql
     \ir 0001_roles.sql
     COMMIT;
 \endif

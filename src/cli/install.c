@@ -9,6 +9,7 @@
 #include "cli/install.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@
 /* "herald" on a telephone, in the space of advisory locks that this program's schema uses for
  * nothing else. */
 #define INSTALL_LOCK "437253, 1"
+
+#define ROLES "sql/roles.sql" /* runs before step 1, in its transaction */
 
 /* sql/NNNN_name.sql → NNNN; 0 for other files. */
 static int step_number(const char *path)
@@ -71,19 +74,38 @@ static enum status installed_version(struct admin *admin, int *out, struct err *
     return STATUS_OK;
 }
 
-static enum status run_step(struct admin *admin, const struct asset *step, struct err *err)
+static enum status find_script(const char *path, const struct asset **out, struct err *err)
+{
+    *out = assets_find(path);
+    return *out ? STATUS_OK
+                : err_set(err, EXIT_CODE_FAILED, "this program was built without %s", path);
+}
+
+/* before: what goes first, in the same transaction; or NULL. */
+static enum status run_script(struct admin *admin, const struct asset *before,
+                              const struct asset *script, struct err *err)
 {
     struct err ignored;
     if (admin_run(admin, NULL, "BEGIN", err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (admin_run(admin, step->path, step->body, err) != STATUS_OK) {
+    if ((before && admin_run(admin, before->path, before->body, err) != STATUS_OK) ||
+        admin_run(admin, script->path, script->body, err) != STATUS_OK) {
         if (admin_run(admin, NULL, "ROLLBACK", &ignored) != STATUS_OK) {
             /* The connection is gone, and the transaction with it. */
         }
         return STATUS_FAILED;
     }
-    return admin_run(admin, step->path, "COMMIT", err);
+    return admin_run(admin, script->path, "COMMIT", err);
+}
+
+static enum status run_step(struct admin *admin, const struct asset *step, struct err *err)
+{
+    const struct asset *roles = NULL;
+    if (step_number(step->path) == 1 && find_script(ROLES, &roles, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return run_script(admin, roles, step, err);
 }
 
 static enum status run_steps(struct admin *admin, FILE *say, int *from, int *to, struct err *err)
@@ -179,17 +201,27 @@ static void print_outcome(int from, int to, bool has_password)
            "postgresql://herald_server@HOST/DATABASE\n");
 }
 
-static enum status install_or_upgrade(struct admin *admin, const struct config *config,
-                                      bool is_upgrade, struct err *err)
+enum task { TASK_INSTALL, TASK_UPGRADE, TASK_ROLES };
+
+static enum status make_roles(struct admin *admin, struct err *err)
 {
-    char *password = NULL;
-    int from = 0, to = 0;
-    if (config->server_password_file &&
-        read_password(config->server_password_file, &password, err) != STATUS_OK) {
+    const struct asset *roles = NULL;
+    if (find_script(ROLES, &roles, err) != STATUS_OK ||
+        run_script(admin, NULL, roles, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    printf(
+        "The roles of pgherald are there. Nothing was installed: now a dump of a database with the "
+        "schema herald can be restored.\n");
+    return STATUS_OK;
+}
+
+static enum status bring_schema(struct admin *admin, enum task task, bool has_password,
+                                struct err *err)
+{
+    int from = 0, to = 0;
     enum status status = STATUS_OK;
-    if (is_upgrade) {
+    if (task == TASK_UPGRADE) {
         status = installed_version(admin, &from, err);
         if (status == STATUS_OK && from == 0) {
             status = err_set(err, EXIT_CODE_CONFIG,
@@ -200,14 +232,27 @@ static enum status install_or_upgrade(struct admin *admin, const struct config *
     if (status == STATUS_OK) {
         status = install_schema(admin, stdout, &from, &to, err);
     }
+    if (status == STATUS_OK) {
+        print_outcome(from, to, has_password);
+    }
+    return status;
+}
+
+static enum status perform(struct admin *admin, const struct config *config, enum task task,
+                           struct err *err)
+{
+    char *password = NULL;
+    if (config->server_password_file &&
+        read_password(config->server_password_file, &password, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = task == TASK_ROLES ? make_roles(admin, err)
+                                            : bring_schema(admin, task, password != NULL, err);
     if (status == STATUS_OK && password) {
         status = admin_set_password(admin, "herald_server", password, err);
-    }
-    if (status == STATUS_OK) {
-        print_outcome(from, to, password != NULL);
-    }
-    if (status == STATUS_OK && password) {
-        printf("The password of herald_server is set.\n");
+        if (status == STATUS_OK) {
+            printf("The password of herald_server is set.\n");
+        }
     }
     if (password) {
         explicit_bzero(password, strlen(password));
@@ -216,30 +261,51 @@ static enum status install_or_upgrade(struct admin *admin, const struct config *
     return status;
 }
 
-static enum exit_code run(const struct invocation *invocation, bool is_upgrade, struct err *err)
+static enum exit_code run(const struct invocation *invocation, enum task task, struct err *err)
 {
     struct admin *admin = NULL;
     enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
     if (status == STATUS_OK) {
-        status = install_or_upgrade(admin, invocation->config, is_upgrade, err);
+        status = perform(admin, invocation->config, task, err);
     }
     admin_close(admin);
     return status == STATUS_OK ? EXIT_CODE_OK : err->code;
 }
 
+struct install_arguments {
+    bool roles_only;
+};
+static const struct option install_options[] = {
+    {.name = "roles-only",
+     .type = OPTION_SWITCH,
+     .commands = CONFIG_FOR_INSTALL,
+     .is_flag_only = true,
+     .offset = offsetof(struct install_arguments, roles_only),
+     .size = sizeof(bool),
+     .fallback = "no",
+     .help =
+         "Make the roles, which belong to the whole cluster, and nothing else: before a dump is "
+         "restored into another cluster."},
+};
+#define INSTALL_TABLE ((struct option_table){install_options, 1})
+
 static enum exit_code run_install(const struct invocation *invocation, struct err *err)
 {
-    return run(invocation, false, err);
+    struct install_arguments own = {false};
+    if (arguments_apply(invocation->arguments, INSTALL_TABLE, &own, err) != STATUS_OK) {
+        return err->code;
+    }
+    return run(invocation, own.roles_only ? TASK_ROLES : TASK_INSTALL, err);
 }
 
 static enum exit_code run_upgrade(const struct invocation *invocation, struct err *err)
 {
-    return run(invocation, true, err);
+    return run(invocation, TASK_UPGRADE, err);
 }
 
 static enum exit_code run_uninstall(const struct invocation *invocation, struct err *err)
 {
-    const struct asset *script = assets_find("sql/uninstall.sql");
+    const struct asset *script = NULL;
     if (!invocation->config->yes) {
         err_set(err, EXIT_CODE_USAGE,
                 "uninstall removes the schema herald with its history, all rules and all watches; "
@@ -247,9 +313,8 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
                 "pgherald uninstall --yes");
         return EXIT_CODE_USAGE;
     }
-    if (!script) {
-        err_set(err, EXIT_CODE_FAILED, "this program was built without sql/uninstall.sql");
-        return EXIT_CODE_FAILED;
+    if (find_script("sql/uninstall.sql", &script, err) != STATUS_OK) {
+        return err->code;
     }
     struct admin *admin = NULL;
     enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
@@ -266,7 +331,7 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
 
 const struct subcommand install_command = {
     .name = "install",
-    .usage = "[--database-url URL] [--server-password-file FILE]",
+    .usage = "[--database-url URL] [--server-password-file FILE] [--roles-only]",
     .summary = "install the schema, or bring it up to date",
     .about =
         "Runs the steps that the database does not have yet, each in its own transaction; running "
@@ -275,6 +340,7 @@ const struct subcommand install_command = {
         "than this\n"
         "program is refused (exit code 78). The same files lie in sql/ and can be run with psql.",
     .options = CONFIG_FOR_INSTALL,
+    .own = {install_options, 1},
     .run = run_install,
 };
 

@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { World, OPEN, DURABLE } from './lib/world.js';
 import { refusal } from './lib/client.js';
+import { noDump, Postgres } from './lib/postgres.js';
 import { pgherald } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
 import { until, within, SECOND } from './lib/wait.js';
@@ -335,4 +336,63 @@ test('installing twice is fine, and uninstall leaves nothing in the database', a
     const { rows } = await session.query(`SELECT nspname FROM pg_namespace WHERE nspname ~ 'herald'`);
     assert.deepEqual(rows, []);
     await session.end();
+});
+
+const ROLES = `SELECT rolname, shobj_description(oid, 'pg_authid') AS purpose FROM pg_roles WHERE rolname LIKE 'herald\\_%' ORDER BY rolname`;
+
+test('install --roles-only makes the roles and nothing else, in a database of any kind, as often as one likes', async () => {
+    const elsewhere = await Postgres.start();
+    try {
+        await elsewhere.query(`CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+        const env = { PGHERALD_DATABASE_URL: elsewhere.url({ database: 'latin' }) };
+        assert.match((await pgherald(['install'], { env })).stderr, /database in UTF8/);
+        assert.deepEqual(await elsewhere.query(ROLES), [], 'a refused install leaves no roles');
+
+        const password = join(temporaryDirectory('password'), 'password');
+        writeFileSync(password, 'secret\n');
+        for (const args of [['--roles-only'], ['--roles-only', '--server-password-file', password]]) {
+            const result = await pgherald(['install', ...args], { env });
+            assert.equal(result.code, 0, result.stderr);
+            assert.match(result.stdout, /roles of pgherald are there/);
+        }
+        const made = await elsewhere.query(ROLES);
+        assert.deepEqual(made, await world.postgres.query(ROLES));
+        assert.ok(made.length > 0 && made.every(({ purpose }) => /^pgherald: /.test(purpose)), 'each says what it is for');
+        assert.ok(await elsewhere.value(`SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'herald_server'`));
+        const session = await elsewhere.connect({ database: 'latin' });
+        assert.equal((await session.query(`SELECT FROM pg_namespace WHERE nspname ~ 'herald'`)).rowCount, 0);
+        await session.end();
+    } finally {
+        await elsewhere.stop();
+    }
+});
+
+test('with the roles, a dump can be restored in a cluster that never saw pgherald', { skip: noDump }, async () => {
+    const elsewhere = await Postgres.start();
+    const ask = async (postgres, sql) => {
+        const session = await postgres.connect({ database: 'moves' });
+        const { rows } = await session.query(sql);
+        await session.end();
+        return rows;
+    };
+    const env = (postgres) => ({ PGHERALD_DATABASE_URL: postgres.url({ database: 'moves' }) });
+    try {
+        await world.postgres.query('CREATE DATABASE moves');
+        assert.equal((await pgherald(['install'], { env: env(world.postgres) })).code, 0);
+        await ask(world.postgres, 'CREATE TABLE moved (id int PRIMARY KEY)');
+        await ask(world.postgres, `SELECT herald.watch('moved')`);
+        const file = join(elsewhere.directory, 'dump');
+        await world.postgres.tool('pg_dump', '-Fc', '-f', file, 'moves');
+
+        await elsewhere.query('CREATE DATABASE moves');
+        const restore = () => elsewhere.tool('pg_restore', '--exit-on-error', '--single-transaction', '-d', 'moves', file);
+        await assert.rejects(restore, /role "herald_\w+" does not exist/);
+        assert.equal((await pgherald(['install', '--roles-only'], { env: env(elsewhere) })).code, 0);
+        await restore();
+        assert.match((await pgherald(['install'], { env: env(elsewhere) })).stdout, /is up to date/);
+        await ask(elsewhere, 'INSERT INTO moved VALUES (1)');
+        assert.equal((await ask(elsewhere, 'SELECT FROM herald.outbox')).length, 1, 'the watch works');
+    } finally {
+        await elsewhere.stop();
+    }
 });
