@@ -301,11 +301,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                        ELSE json_build_object('kind', c.kind, 'dbo_id', c.args -> 'dbo_id', 'row_id', c.args -> 'row_id',
                                               'socket_id', c.args -> 'socket_id', 'channel', c.args -> 'channel', 'reason', c.args -> 'reason') END
                        ORDER BY c.version), '[]')
-                     FROM herald.command c WHERE c.version > since AND c.kind IN ('disconnect', 'forget')))::text
+                     FROM herald.command c WHERE c.version > since AND c.kind IN ('disconnect', 'forget')),
+        'news', (SELECT coalesce(json_agg(format('%s(%s)', c.kind, CASE c.kind WHEN 'set_enabled' THEN c.args ->> 'enabled'
+                                                                     ELSE quote_literal(c.args ->> 'channel') END) ORDER BY c.version), '[]')
+                   FROM herald.command c WHERE c.version > since AND c.kind NOT IN ('disconnect', 'forget')))::text
 $$;
 COMMENT ON FUNCTION herald.site(bigint) IS
-'For the server: version, switch, canonicals, active rules, and the orders (disconnect, forget) given after a version, as JSON.
-NULL, at the start: no orders, as no session is older than the server.';
+'For the server: version, switch, canonicals, active rules, the orders (disconnect, forget) given after a version, and the other
+calls since then, for its log, as JSON. NULL, at the start: no orders, as no session is older than the server.';
 
 GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
     herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,

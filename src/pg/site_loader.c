@@ -5,7 +5,8 @@
  *   {"version":7,"enabled":true,"canonicals":["…"],
  *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", …}],
  *    "orders":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
- *              {"kind":"forget","channel":"room/1"}]}
+ *              {"kind":"forget","channel":"room/1"}],
+ *    "news":["set_rule('room/1')"]}
  *
  * Unknown members are left alone: a newer schema may say more. A missing one means that the
  * function is not the one this program knows, and then nothing is taken over. */
@@ -14,6 +15,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 static bool load_bool(const json_t *object, const char *name, bool *out)
@@ -150,6 +152,16 @@ static bool load_orders(const json_t *array, struct site_orders *orders)
     return json_is_array(array);
 }
 
+void site_orders_tell(const struct site_orders *orders)
+{
+    size_t i;
+    const json_t *news;
+    json_array_foreach(json_object_get(orders->text, "news"), i, news)
+    {
+        log_info("herald.%s is in force", json_string_value(news));
+    }
+}
+
 void site_orders_release(struct site_orders *orders)
 {
     json_decref(orders->text);
@@ -158,6 +170,16 @@ void site_orders_release(struct site_orders *orders)
 }
 
 /* ---- all ---- */
+
+/* Only for the log, so they may be missing. */
+static bool are_texts(const json_t *array)
+{
+    bool is_complete = !array || json_is_array(array);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        is_complete &= json_is_string(json_array_get(array, i));
+    }
+    return is_complete;
+}
 
 struct site *site_load(struct str json, struct site_orders *orders)
 {
@@ -168,7 +190,8 @@ struct site *site_load(struct str json, struct site_orders *orders)
                        load_bool(root, "enabled", &site->is_enabled) &&
                        load_canonicals(json_object_get(root, "canonicals"), site) &&
                        load_rules(json_object_get(root, "rules"), site) &&
-                       load_orders(json_object_get(root, "orders"), orders);
+                       load_orders(json_object_get(root, "orders"), orders) &&
+                       are_texts(json_object_get(root, "news"));
     if (!is_complete) {
         site_orders_release(orders);
         site_free(site);

@@ -69,3 +69,30 @@ test('a URL from elsewhere: what is wanted', async () => {
         }
     }
 });
+
+test('what is called in SQL is a line each, with how many sessions it cost', async () => {
+    await serve('herald_server');
+    const said = (text) => world.server.process.says(new RegExp(`info +${text}\n`));
+    const query = (sql) => world.postgres.query(`SELECT ${sql}`);
+    await query(`herald.set_rule('told/*', anonymous_clients => true)`);
+    await said(`herald\\.set_rule\\('told/\\*'\\) is in force`);
+    const [first, second] = [await world.member('told/1'), await world.member('told/1')];
+    await query(`herald.disconnect(channel => 'told/1', socket_id => '${first.joined.client.socketId}')`);
+    await said('herald\\.disconnect: 1 sessions are out of channel told/1');
+    await query(`herald.disconnect(socket_id => '${second.joined.client.socketId}')`);
+    await said('herald\\.disconnect: 1 sessions are closed');
+    await query(`herald.forget('told/1'), herald.forget()`);
+    await said('herald\\.forget\\(told/1\\): .*');
+    await said('herald\\.forget\\(\\): .*');
+    await query(`herald.drop_rule('told/*')`);
+    await said(`herald\\.drop_rule\\('told/\\*'\\) is in force`);
+    world.canonical = await world.postgres.value('SELECT herald.rotate_canonical()');
+    await said('herald\\.rotate_canonical\\(\\) is in force');
+    await query('herald.set_enabled(false)');
+    await said('herald\\.set_enabled\\(false\\) is in force');
+    await said('realtime is switched off: closing 1 sessions');
+    await query('herald.set_enabled(true)');
+    await said('herald\\.set_enabled\\(true\\) is in force');
+    assert.doesNotMatch(world.server.process.stderr, new RegExp(`${world.canonical}|disconnect.*${first.joined.client.socketId}`), 'no secret, no identity');
+    await world.server.stop();
+});

@@ -391,6 +391,7 @@ static void on_site(void *ctx, struct site *site)
     update_gate(hub);
     hub_recheck_all(hub);
     if (was_enabled && !site->is_enabled) {
+        log_info("realtime is switched off: closing %u sessions", hub->sessions.n_open);
         hub->transport->close_all(hub->transport->ctx, 1012, "realtime is switched off", 0);
     }
 }

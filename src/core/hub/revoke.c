@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "core/hub/access.h"
 #include "core/hub/internal.h"
 
@@ -115,6 +116,7 @@ void hub_recheck_all(struct hub *hub)
 struct search {
     struct hub *hub;
     const struct store_order *order;
+    uint32_t n_found;
 };
 
 bool hub_is_meant(const struct store_order *order, const struct identity *who,
@@ -132,13 +134,14 @@ bool hub_is_meant(const struct store_order *order, const struct identity *who,
 
 static void disconnect(void *arg, struct session *session)
 {
-    const struct search *search = arg;
+    struct search *search = arg;
     struct hub *hub = search->hub;
     const struct store_order *order = search->order;
     if (session->is_closing || !hub_is_meant(order, session->identity, session->socket_id)) {
         return;
     }
     if (!order->channel.ptr) {
+        search->n_found++;
         hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_REMOVED,
                               order->reason ? order->reason : "You were disconnected.");
         hub_close(hub, session, CODE_POLICY, "disconnected by the server");
@@ -146,6 +149,7 @@ static void disconnect(void *arg, struct session *session)
     }
     struct channel *channel = channel_find(&hub->channels, order->channel);
     if (channel && session_in(session, channel)) {
+        search->n_found++;
         remove_from(hub, session, channel, order->reason);
     }
 }
@@ -164,16 +168,30 @@ static void judge_members(void *arg, struct session *session)
     }
 }
 
+/* Whom it meant is nobody's business but the database's. */
+static void tell_disconnected(const struct store_order *order, uint32_t n)
+{
+    if (order->channel.ptr) {
+        log_info("herald.disconnect: %u sessions are out of channel %.*s", n,
+                 (int)order->channel.len, order->channel.ptr);
+    } else {
+        log_info("herald.disconnect: %u sessions are closed", n);
+    }
+}
+
 void hub_take_order(struct hub *hub, const struct store_order *order)
 {
-    struct search search = {hub, order};
+    struct search search = {hub, order, 0};
     switch (order->kind) {
     case STORE_ORDER_DISCONNECT:
         session_table_each(&hub->sessions, disconnect, &search);
         grace_disconnect(hub, order);
+        tell_disconnected(order, search.n_found);
         break;
     case STORE_ORDER_FORGET:
         hub_forget_answers(hub, order->channel);
+        log_info("herald.forget(%.*s): its answers are asked for again", (int)order->channel.len,
+                 order->channel.len > 0 ? order->channel.ptr : "");
         session_table_each(&hub->sessions, judge_members, &search);
         break;
     }

@@ -214,6 +214,7 @@ bool sequencer_take_site(struct sequencer *sequencer, const struct query_result 
     }
     sequencer->site_version = site->version;
     sequencer->is_site_known = true;
+    site_orders_tell(&orders);
     sequencer->sink.on_site(sequencer->sink.ctx, site);
     for (size_t i = 0; i < orders.n; i++) {
         sequencer->sink.on_order(sequencer->sink.ctx, &orders.items[i]);

@@ -36,7 +36,7 @@ static void test_a_whole_site(void **state)
     struct site *site =
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
              ",{\"channel\":\"*\"," FLAGS "," HOOKS
-             ",\"message_history\":99999999999}],\"orders\":[],\"new\":[1]}");
+             ",\"message_history\":99999999999}],\"orders\":[],\"news\":[],\"new\":[1]}");
     assert_non_null(site);
     assert_int_equal(site->version, 12);
     assert_true(site->is_enabled);
@@ -67,7 +67,7 @@ static void test_an_empty_site(void **state)
 {
     (void)state;
     struct site *site = load("{\"version\":0,\"enabled\":false,\"canonicals\":[],\"rules\":[],"
-                             "\"orders\":[]}");
+                             "\"orders\":[],\"news\":[\"a\"]}");
     assert_non_null(site);
     assert_false(site->is_enabled);
     assert_int_equal(site->n_rules, 0);
@@ -81,7 +81,8 @@ static void test_orders(void **state)
         load("{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":-12,\"row_id\":\"34\","
              "\"socket_id\":\"s\",\"channel\":\"room\",\"reason\":\"no more\"},"
              "{\"kind\":\"disconnect\",\"dbo_id\":null,\"row_id\":null,\"socket_id\":\"s\","
-             "\"channel\":null,\"reason\":null},{\"kind\":\"forget\",\"channel\":null}]}");
+             "\"channel\":null,\"reason\":null},{\"kind\":\"forget\",\"channel\":null}],"
+             "\"news\":[\"rotate_canonical()\"]}");
     assert_non_null(site);
     assert_int_equal(orders.n, 3);
     const struct store_order *order = &orders.items[0];
@@ -118,6 +119,8 @@ static void test_what_is_no_site(void **state)
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":{},\"orders\":[]}",
         "{" SITE "}",
         "{" SITE ",\"orders\":null}",
+        "{" SITE ",\"orders\":[],\"news\":{}}",
+        "{" SITE ",\"orders\":[],\"news\":[\"a\",1]}",
         "{" SITE ",\"orders\":[{\"kind\":\"else\"}]}",
         "{" SITE ",\"orders\":[{\"kind\":\"forget\",\"channel\":1}]}",
         "{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":\"12\"}]}",
