@@ -25,7 +25,8 @@ failures=0
 
 as_postgres() {
     if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"
+        # From a directory of its own: it may not be allowed into ours.
+        (cd "$work" && exec setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@")
     else
         "$@"
     fi
