@@ -10,7 +10,7 @@ c_files=$(find src tests -name node_modules -prune -o -name '*.c' -print | sort)
 h_files=$(find src tests -name node_modules -prune -o -name '*.h' -print | sort)
 js_files=$(find src examples tests -name node_modules -prune -o \( -name '*.js' -o -name '*.mjs' \) -print | sort)
 sh_files=$(find scripts tests examples .ci -name node_modules -prune -o -type f -print | sort |
-    while read -r f; do case $(head -c 20 "$f" | tr -d '\0') in '#!/bin/sh'* | '#!/usr/bin/env sh'* | '#!/bin/bash'*) echo "$f" ;; esac done)
+    while read -r f; do case $(head -c 20 "$f" | tr -d '\0') in '#!/bin/sh'* | '#!/usr/bin/env sh'* | '#!/usr/bin/env bash'* | '#!/bin/bash'*) echo "$f" ;; esac done)
 
 check_format() {
     clang-format --dry-run -Werror $c_files $h_files 2>&1 | grep -E 'error:' | cut -d: -f1 | sort | uniq -c |

@@ -27,6 +27,7 @@ told() {
     run_sql era 'SET synchronous_commit = on; INSERT INTO kept VALUES (1)'
 }
 
+# shellcheck disable=SC2317  # told calls it
 run_plain() { run_sql era "$1"; }
 told run_plain 'INSERT INTO lost VALUES (1)' 'SELECT count(*) FROM lost'
 check 'the premise: such a commit is seen, and a crash takes it back' '1 0' "$before $after"
