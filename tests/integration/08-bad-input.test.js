@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { World, OPEN, DURABLE } from './lib/world.js';
 import { refusal } from './lib/client.js';
-import { noDump, Postgres } from './lib/postgres.js';
+import { installed, Postgres } from './lib/postgres.js';
 import { pgherald } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
 import { until, within, SECOND } from './lib/wait.js';
@@ -367,8 +367,9 @@ test('install --roles-only makes the roles and nothing else, in a database of an
     }
 });
 
-test('with the roles, a dump can be restored in a cluster that never saw pgherald', { skip: noDump }, async () => {
-    const elsewhere = await Postgres.start();
+test('with the roles, a dump can be restored in a cluster that never saw pgherald', async () => {
+    // Where pg_dump is older than the server it is an upgrade, too.
+    const [old, elsewhere] = await Promise.all([Postgres.start({}, undefined, installed), Postgres.start()]);
     const ask = async (postgres, sql) => {
         const session = await postgres.connect({ database: 'moves' });
         const { rows } = await session.query(sql);
@@ -377,12 +378,12 @@ test('with the roles, a dump can be restored in a cluster that never saw pgheral
     };
     const env = (postgres) => ({ PGHERALD_DATABASE_URL: postgres.url({ database: 'moves' }) });
     try {
-        await world.postgres.query('CREATE DATABASE moves');
-        assert.equal((await pgherald(['install'], { env: env(world.postgres) })).code, 0);
-        await ask(world.postgres, 'CREATE TABLE moved (id int PRIMARY KEY)');
-        await ask(world.postgres, `SELECT herald.watch('moved')`);
+        await old.query('CREATE DATABASE moves');
+        assert.equal((await pgherald(['install'], { env: env(old) })).code, 0);
+        await ask(old, 'CREATE TABLE moved (id int PRIMARY KEY)');
+        await ask(old, `SELECT herald.watch('moved')`);
         const file = join(elsewhere.directory, 'dump');
-        await world.postgres.tool('pg_dump', '-Fc', '-f', file, 'moves');
+        await old.tool('pg_dump', '-Fc', '-f', file, 'moves');
 
         await elsewhere.query('CREATE DATABASE moves');
         const restore = () => elsewhere.tool('pg_restore', '--exit-on-error', '--single-transaction', '-d', 'moves', file);
@@ -393,6 +394,6 @@ test('with the roles, a dump can be restored in a cluster that never saw pgheral
         await ask(elsewhere, 'INSERT INTO moved VALUES (1)');
         assert.equal((await ask(elsewhere, 'SELECT FROM herald.outbox')).length, 1, 'the watch works');
     } finally {
-        await elsewhere.stop();
+        await Promise.all([old.stop(), elsewhere.stop()]);
     }
 });

@@ -8,8 +8,8 @@
 #   cluster_start            sets PGHOST, PGPORT, PGUSER (a superuser) and $work, a directory for the script's files
 #   cluster_install NAME     creates a database with schema herald
 #   cluster_restart MODE     fast or immediate (a crash)
+#   cluster_replace DIR      a new cluster, of the server in DIR, and the old one is gone
 #   wait_until TEXT SQL DB   waits until a query says t, at most 30 s
-#   skip NAME WHY            counts a check that cannot be made here: as skipped, not as passed
 #
 # $server has the server's programs, $bin those of its clients. PGBIN=DIR: of another Postgres than the installed one. It
 # may have no client programs (make matrix): then $bin has the installed one's, of whatever major that is.
@@ -51,6 +51,12 @@ cluster_start() {
     # Whoever reads our output may be killed together with us, and the cleaning must not die of that.
     trap '' PIPE
     [ "$(id -u)" != 0 ] || chown postgres: "$work"
+    export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c client_min_messages=warning'
+    unset PGSERVICE PGPASSWORD
+    cluster_init
+}
+
+cluster_init() {
     as_postgres "$server/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null
     as_postgres tee -a "$work/data/postgresql.conf" >/dev/null <<CONF
 listen_addresses = ''
@@ -62,8 +68,14 @@ log_min_messages = log
 ${CLUSTER_CONF:-}
 CONF
     as_postgres "$server/pg_ctl" -D "$work/data" -l "$work/log" -w start >/dev/null
-    export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c client_min_messages=warning'
-    unset PGSERVICE PGPASSWORD
+}
+
+# Another cluster in place of the one that runs, by the programs of another server.
+cluster_replace() { # DIR
+    as_postgres "$server/pg_ctl" -D "$work/data" -m fast -w stop >/dev/null
+    rm -rf "$work/data"
+    server=$1
+    cluster_init
 }
 
 cluster_restart() {
@@ -98,8 +110,4 @@ check() { # NAME EXPECTED ACTUAL
         echo "not ok - $1: expected '$2', got '$3'"
         failures=$((failures + 1))
     fi
-}
-
-skip() { # NAME WHY
-    echo "ok - $1 # SKIP $2"
 }

@@ -7,17 +7,16 @@
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
-dump_major=$("$bin/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-major=$("$server/postgres" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-if [ "$dump_major" -lt "$major" ]; then
-    skip 'dump and restore' "pg_dump $dump_major refuses a server of $major"
-    exit 0
-fi
-
 look() { run_sql "$1" "SELECT count(*) FROM herald.sequence('b', 1000, 1000000, '{}', '{}', '{}', '{}')"; }
 # Other transactions, so that the xids of the two differ.
 burn() { for _ in $(seq "$2"); do echo 'SELECT pg_current_xact_id();'; done | "$bin/psql" -Xq -d "$1" >/dev/null; }
 
+major_of() { "$1" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'; }
+
+# pg_dump refuses a server that is newer than itself. Then the dump is of an older one, and goes into a new cluster of the
+# newer, as in an upgrade; else into another database.
+tested=$server
+[ "$(major_of "$bin/pg_dump")" -ge "$(major_of "$server/postgres")" ] || server=$bin
 cluster_start
 cluster_install old
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d old >/dev/null <<'SQL'
@@ -49,6 +48,11 @@ look old >/dev/null
 run_sql old "INSERT INTO thing VALUES (3, 'hush', 5)" # stays in the outbox
 epoch=$(run_sql old 'SELECT epoch FROM herald.state')
 as_postgres "$bin/pg_dump" -h "$PGHOST" -U postgres -Fc -f "$work/dump" old
+if [ "$server" != "$tested" ]; then
+    cluster_replace "$tested"
+    "$bin/psql" -Xq -v ON_ERROR_STOP=1 -f "$sql_dir/roles.sql"
+    run_sql postgres 'CREATE ROLE app'
+fi
 burn postgres 500
 run_sql postgres 'CREATE DATABASE new'
 run_sql new 'CREATE TABLE shifts_oids (id int)'

@@ -25,22 +25,23 @@ export const binaries = (() => {
 })();
 
 // PGBIN may have no clients (make matrix): then they are the installed ones, of whatever major that is.
-const clients = existsSync(join(binaries, 'pg_dump')) ? binaries : execFileSync('pg_config', ['--bindir'], { encoding: 'utf8' }).trim();
+export const installed = existsSync(join(binaries, 'pg_dump')) ? binaries : execFileSync('pg_config', ['--bindir'], { encoding: 'utf8' }).trim();
 const majorOf = (program) => Number(execFileSync(program, ['--version'], { encoding: 'utf8' }).match(/ (\d+)/)[1]);
 const major = majorOf(join(binaries, 'postgres'));
-const clientMajor = majorOf(join(clients, 'pg_dump'));
+const clientMajor = majorOf(join(installed, 'pg_dump'));
 
 // For the `skip` of tests that dump: false, or why that cannot be.
 export const noDump = clientMajor < major && `pg_dump of ${clientMajor} refuses a server of ${major}`;
 
 export class Postgres {
-    // parent: the directory to put it into.
-    static async start(settings = {}, parent = undefined) {
+    // parent: the directory to put it into. programs: of which server.
+    static async start(settings = {}, parent = undefined, programs = binaries) {
         const postgres = new Postgres();
+        postgres.programs = programs;
         postgres.directory = temporaryDirectory('pg', unprivileged, parent);
         postgres.settings = settings;
         const made = await run(
-            join(binaries, 'initdb'),
+            join(programs, 'initdb'),
             ['-D', join(postgres.directory, 'data'), '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
             { owner: unprivileged, cwd: postgres.directory, deadlineMs: 60 * SECOND },
         );
@@ -60,6 +61,7 @@ export class Postgres {
     // A streaming standby of this one, that reaches it through the given port.
     async standby(port, parent = undefined) {
         const standby = new Postgres();
+        standby.programs = this.programs;
         standby.directory = temporaryDirectory('pg', unprivileged, parent);
         await (clientMajor < major ? this.copyFiles(standby) : this.backUp(standby, port));
         const signal = join(standby.directory, 'data/standby.signal');
@@ -74,7 +76,7 @@ export class Postgres {
 
     async backUp(standby, port) {
         const made = await run(
-            join(clients, 'pg_basebackup'),
+            join(installed, 'pg_basebackup'),
             ['-D', join(standby.directory, 'data'), '-d', this.url({ port }), '-X', 'stream', '-c', 'fast', '--no-sync'],
             { owner: unprivileged, cwd: standby.directory, deadlineMs: 60 * SECOND },
         );
@@ -101,7 +103,7 @@ export class Postgres {
 
     // A client program to its end: pg_dump, createdb …
     async tool(command, ...args) {
-        const { code, stderr } = await run(join(clients, command), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', ...args],
+        const { code, stderr } = await run(join(installed, command), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', ...args],
             { owner: unprivileged, cwd: this.directory, deadlineMs: 60 * SECOND });
         if (code !== 0) {
             throw new Error(`${command}: ${stderr}`);
@@ -120,7 +122,7 @@ export class Postgres {
             ...this.settings,
         };
         const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-        this.process = new Process(join(binaries, 'postgres'), ['-D', join(this.directory, 'data'), ...flags], {
+        this.process = new Process(join(this.programs, 'postgres'), ['-D', join(this.directory, 'data'), ...flags], {
             owner: unprivileged,
             cwd: this.directory,
             lastSignal: 'SIGQUIT',
