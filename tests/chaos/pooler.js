@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: PostgreSQL
-// PgBouncer in transaction mode before a port of Postgres: its sessions are shared, and outlive their clients.
+// PgBouncer before a port of Postgres. In transaction mode (the default here) and in statement mode its sessions are shared, and
+// outlive their clients.
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Process, freePort, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
 
 export class Pooler {
-    static async start(target) {
+    static async start(target, mode = 'transaction', ...settings) {
         const pooler = new Pooler();
         pooler.directory = temporaryDirectory('pooler', unprivileged);
         pooler.port = await freePort();
@@ -13,7 +14,7 @@ export class Pooler {
         writeFileSync(pooler.file, [
             '[databases]', `* = host=127.0.0.1 port=${target} user=herald_server`,
             '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${pooler.port}`, 'unix_socket_dir =', 'auth_type = any',
-            'pool_mode = transaction', 'server_login_retry = 1', '',
+            `pool_mode = ${mode}`, 'server_login_retry = 1', ...settings, '',
         ].join('\n'));
         if (unprivileged.uid !== undefined) {
             chownSync(pooler.file, unprivileged.uid, unprivileged.gid);

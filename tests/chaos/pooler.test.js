@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
-// Behind PgBouncer in transaction mode neither notifications nor session locks work: the server says so, looks for changes
-// instead, and leaves nothing behind in the pooler's sessions that would keep the next one from serving.
+// Behind PgBouncer in transaction or statement mode neither notifications nor session locks work: the server says so, looks for
+// changes instead, and leaves nothing behind in the pooler's sessions that would keep the next one from serving. In session mode
+// everything works, and the server finds out.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World, DURABLE } from '../integration/lib/world.js';
@@ -20,7 +21,7 @@ after(async () => {
     await pooler?.down();
 });
 
-const url = () => world.postgres.url({ user: 'herald_server', port: pooler.port });
+const url = (by = pooler) => world.postgres.url({ user: 'herald_server', port: by.port });
 
 const locks = () => world.postgres.value(`
     SELECT count(*)::int FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.usename = 'herald_server' AND l.locktype = 'advisory'`);
@@ -85,4 +86,55 @@ test('while a server leads through a connection of its own, one behind the poole
     } finally {
         await second.stop();
     }
+});
+
+test('in statement mode as in transaction mode', async () => {
+    const statements = await Pooler.start(world.postgres.port, 'statement');
+    await world.serve({ database: url(statements) });
+    await serves('room/statements');
+    assert.match(world.server.process.stderr, /warn +a connection pooler stands between/);
+    await world.server.stop();
+    await statements.down();
+});
+
+test('nobody listens in a shared session when the server has found out', async () => {
+    await world.serve({ database: url() });
+    const shared = await world.postgres.connect({ user: 'herald_server', port: pooler.port });
+    const { rows } = await shared.query('SELECT pg_listening_channels() AS channel');
+    assert.deepEqual(rows, []);
+    await shared.end();
+    await world.server.stop();
+});
+
+test('in session mode it sleeps, is rung, and has its locks, like a server without a pooler', async (t) => {
+    const sessions = await Pooler.start(world.postgres.port, 'session');
+    t.after(() => sessions.down());
+    await world.serve({ database: url(sessions), env: { PGHERALD_LOOK: '10s' } });
+    await serves('room/sessions');
+    assert.doesNotMatch(world.server.process.stderr, / warn +a connection pooler/);
+    const client = await world.member('room/rung');
+    for (let n = 0; n < 3; n++) {
+        await until('the server to sleep', () => world.postgres.value('SELECT is_asleep FROM herald.status'));
+        await world.publish('room/rung', n);
+        await client.waitFor({ payload: { data: n } }, 5 * SECOND); // the next look would be in ten seconds
+    }
+
+    // A second one is noticed, and takes over from one that was killed: the lock does not outlive it in the pool.
+    const port = await freePort();
+    const second = await Server.start({ database: url(sessions), listen: `127.0.0.1:${port}`, ready: false });
+    second.port = port;
+    await second.process.says(/another pgherald serves this database/);
+    await world.server.kill();
+    await second.ready(20 * SECOND);
+    world.server = second;
+    await serves('room/second');
+    await second.stop();
+});
+
+test('a pooler that has no session to spare for a proof: as if there were none to keep', async (t) => {
+    const narrow = await Pooler.start(world.postgres.port, 'session', 'default_pool_size = 1');
+    t.after(() => narrow.down());
+    const server = await Server.start({ database: url(narrow), listen: `127.0.0.1:${await freePort()}`, ready: false });
+    await server.process.says(/warn +a connection pooler stands between/);
+    await server.stop();
 });

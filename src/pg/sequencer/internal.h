@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
- * open.c (from a new connection to serving) and batch.c (batches, delivery,
+ * open.c and session.c (from a new connection to serving) and batch.c (batches, delivery,
  * catching up). Nobody else includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
@@ -42,7 +42,9 @@ struct sequencer {
     uint64_t site_version; /* means something if is_site_known */
     bool is_site_known;
 
-    int led_pid; /* our session when we led last; 0: never; -1: a pooler's */
+    int session_pid;     /* whose process answers us */
+    struct probe *probe; /* session.c; NULL: none is under way */
+    int led_pid;         /* our session when we led last; 0: never; -1: a pooler's */
 
     /* Looking and sleeping. */
     bool is_pooled; /* our session is not our own */
@@ -95,6 +97,11 @@ void sequencer_lead(struct sequencer *sequencer);
 void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
 void sequencer_load_site(struct sequencer *sequencer, query_fn *done);
 bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result);
+
+/* session.c */
+void sequencer_ask_session(struct sequencer *sequencer); /* then leads */
+void sequencer_hear_probe(struct sequencer *sequencer); /* a notification, while there is a probe */
+void sequencer_end_probe(struct sequencer *sequencer);
 
 /* batch.c */
 void sequencer_send_batch(struct sequencer *sequencer);

@@ -3,13 +3,11 @@
  *
  *   schema_version   missing or too old: waiting will not help, if this is the start
  *   session          settings of our session; is this really our session, or a pooler's?
- *   lead             another server sequences: try again each second
- *   LISTEN           before the first look, so that no ring is missed between them; not in a
- *                    pooler's session
- *   open             epoch and newest id; says whether positions of before still mean something
- *   find_batch       only if messages were in flight when the last connection went: did they
- *                    commit?
- *   site             rules, canonicals, orders → on_up, catching up from the log, looking
+ * (session.c) lead             another server sequences: try again each second LISTEN before the
+ * first look, so that no ring is missed between them; not in a pooler's session open epoch and
+ * newest id; says whether positions of before still mean something find_batch       only if
+ * messages were in flight when the last connection went: did they commit? site             rules,
+ * canonicals, orders → on_up, catching up from the log, looking
  *
  * A step that fails costs the connection; the next attempt starts from the top. The step order also
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
@@ -48,8 +46,6 @@ static void refuse_schema(struct sequencer *sequencer, const char *sentence)
     sequencer->options.on_fatal(sequencer->options.arg, &err);
 }
 
-static void ask_session(struct sequencer *sequencer);
-
 static void on_schema_version(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
@@ -76,48 +72,12 @@ static void on_schema_version(void *arg, const struct query_result *result)
         log_warn("the schema herald is at step %llu, newer than this program, which knows %d",
                  (unsigned long long)version, DATABASE_SCHEMA_STEP);
     }
-    ask_session(sequencer);
+    sequencer_ask_session(sequencer);
 }
 
 void sequencer_begin_opening(struct sequencer *sequencer)
 {
     sequencer_ask(sequencer, "SELECT herald.schema_version()", NULL, on_schema_version);
-}
-
-/* ---- session ---- */
-
-static void on_session(void *arg, const struct query_result *result)
-{
-    struct sequencer *sequencer = arg;
-    if (!sequencer_answered(sequencer, result, "setting up the session")) {
-        return;
-    }
-    int pid = connection_backend_pid(sequencer->connection);
-    bool is_pooled = pid <= 0 || rows_u64(result->rows, 0, 0) != (uint64_t)pid;
-    if (is_pooled && !sequencer->is_pooled) {
-        log_warn("a connection pooler stands between this server and the database: notifications "
-                 "and session locks do not work through it, so this server looks for changes every "
-                 "few milliseconds, and does not notice a second one. Better connect directly");
-    }
-    sequencer->is_pooled = is_pooled;
-    sequencer_lead(sequencer);
-}
-
-/* A pooler's session is not ours to change. */
-static void ask_session(struct sequencer *sequencer)
-{
-    struct params params = {0};
-    params_int(&params, connection_backend_pid(sequencer->connection));
-    sequencer_ask(sequencer,
-                  "SELECT pg_catalog.pg_backend_pid(),"
-                  " CASE WHEN pg_catalog.pg_backend_pid() = $1 THEN pg_catalog.concat("
-                  "pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
-                  "pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
-                  "pg_catalog.set_config('tcp_keepalives_count', '3', false),"
-                  "pg_catalog.set_config('tcp_user_timeout', '15000', false),"
-                  "pg_catalog.set_config('default_transaction_isolation', 'read committed', false))"
-                  " END",
-                  &params, on_session);
 }
 
 /* ---- lead, LISTEN ---- */
@@ -161,8 +121,7 @@ static void on_lead(void *arg, const struct query_result *result)
         return;
     }
     if (rows_bool(result->rows, 0, 0)) {
-        sequencer->led_pid =
-            sequencer->is_pooled ? -1 : connection_backend_pid(sequencer->connection);
+        sequencer->led_pid = sequencer->is_pooled ? -1 : sequencer->session_pid;
         if (sequencer->is_pooled) {
             sequencer_open(sequencer);
         } else {

@@ -290,6 +290,10 @@ static void on_soon(void *arg)
 static void on_notify(void *arg, bool says_something)
 {
     struct sequencer *sequencer = arg;
+    if (sequencer->probe) {
+        sequencer_hear_probe(sequencer);
+        return;
+    }
     sequencer->is_due = true;
     sequencer->wants_version |= says_something;
     sequencer_go_on(sequencer);
@@ -326,6 +330,7 @@ static void close_up(struct sequencer *sequencer)
     sequencer->phase = SEQUENCER_PHASE_AWAY;
     sequencer->is_busy = false;
     loop_timer_stop(sequencer->wait_timer);
+    sequencer_end_probe(sequencer);
     sequencer_forget_batch(sequencer);
 }
 
