@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What becomes an event, on which channel, in which form.
-SELECT plan(40);
+SELECT plan(45);
 
 CREATE TABLE c_order (id bigint PRIMARY KEY, customer_id int, note text, secret text);
 SELECT lives_ok($$SELECT herald.watch('c_order', channel => 'c_orders/{customer_id}', exclude => '{secret}')$$, 'a table can be watched');
@@ -60,6 +60,31 @@ DELETE FROM c_order WHERE id = 1;
 SELECT is(actions('public.c_item'), 'delete delete', 'a cascade');
 TRUNCATE c_item;
 SELECT is(actions('public.c_item'), 'truncate', 'TRUNCATE on a fixed channel');
+
+-- What only newer servers have.
+SELECT current_setting('server_version_num')::int >= 170000 AS has_returning, current_setting('server_version_num')::int >= 180000 AS has_virtual \gset
+CREATE TABLE c_new (id int PRIMARY KEY, n int, tripled int GENERATED ALWAYS AS (n * 3) STORED);
+SELECT herald.watch('c_new');
+INSERT INTO c_new (id, n) VALUES (1, 1);
+SELECT is(rows_of('public.c_new'), '{"id":1,"n":1,"tripled":3}', 'a stored generated column');
+\if :has_returning
+MERGE INTO c_new o USING (VALUES (1)) v(id) ON o.id = v.id WHEN MATCHED THEN UPDATE SET n = 2
+    WHEN NOT MATCHED BY SOURCE THEN DELETE RETURNING merge_action(), o.*;
+SELECT is(rows_of('public.c_new'), '{"id":1,"n":2,"tripled":6}', 'MERGE … RETURNING');
+ALTER TABLE c_new ALTER COLUMN tripled SET EXPRESSION AS (n * 30);
+UPDATE c_new SET n = 3;
+SELECT is(rows_of('public.c_new'), '{"id":1,"n":3,"tripled":90}', 'another expression of a generated column');
+\else
+SELECT skip('MERGE … RETURNING and SET EXPRESSION are there from 17 on', 2);
+\endif
+\if :has_virtual
+ALTER TABLE c_new ADD COLUMN doubled int GENERATED ALWAYS AS (n * 2) VIRTUAL;
+UPDATE c_new SET n = 4;
+SELECT is(rows_of('public.c_new'), '{"id":1,"n":4,"tripled":120}', 'a virtual column has no value in a trigger, and is left out');
+SELECT throws_ok($$SELECT herald.watch('c_new', channel => 'c_new/{doubled}')$$, '42703', NULL, '… so no channel has it');
+\else
+SELECT skip('virtual generated columns are there from 18 on', 2);
+\endif
 
 -- Another trigger that writes the same row comes later.
 CREATE TABLE c_twice (id int PRIMARY KEY, n int);
