@@ -81,11 +81,35 @@ check_javascript() {
     return $status
 }
 
+# What counts the tests: a skip is no pass, and nothing fails silently. Exit code, a log with | for its line ends, numbers.
+check_numbers() {
+    status=0
+    while read -r code log expected; do
+        echo "$log" | tr '|_' '\n ' >"$work/numbers"
+        found=$(scripts/numbers.sh sql "$work/numbers" "$code" | tr ' ' ,)
+        [ "$found" = "$expected" ] || { echo "$code $log: $found instead of $expected" && status=1; }
+    done <<'END'
+0 ok_1_-_a|ok_-_b|okay|#_ok_c 2,0,0
+1 ok_1_-_a|not_ok_2_-_b 1,1,0
+1 ok_1_-_a 1,1,0
+0 nothing 0,1,0
+0 ok_-_a|ok_-_b_#_SKIP_why 1,0,1
+0 ok_-_b_#_SKIP_why 0,0,1
+0 x.sql_.._|ok_3_#_SKIP_why|ok|Files=1,_Tests=5,_0_secs|ok_-_b_#_SKIP_why 4,0,2
+1 Failed_2/5_subtests_|Files=1,_Tests=5,_0_secs|ok_-_a 4,2,0
+0 ok_1_-_a|sql:_7_passed,_0_failed|ok_2_-_b 7,0,0
+0 sql:_7_passed,_0_failed,_2_skipped 7,0,2
+1 sql:_7_passed,_0_failed 7,1,0
+0 unit:_7_passed,_0_failed 0,1,0
+END
+    return $status
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
-[ $# != 0 ] || set -- format floors sizes banned shellcheck codespell javascript cppcheck tidy
+[ $# != 0 ] || set -- format floors sizes banned shellcheck codespell javascript numbers cppcheck tidy
 for check in "$@"; do
     if "check_$check" >"$work/log" 2>&1; then
         passed=$((passed + 1))
