@@ -31,7 +31,7 @@ struct proxy {
     char socket_path[108];
     int listener, port;
     int wake[2];
-    bool is_ending, is_refusing, is_lying, is_deaf;
+    bool is_ending, is_refusing, is_lying, is_deaf, is_dropping;
     enum proxy_trap trap;
     char marker[64];
     unsigned n_trapped;
@@ -125,6 +125,10 @@ static void from_server(struct proxy *proxy, struct link *link)
             proxy->n_trapped++;
             cut(link);
         }
+        return;
+    }
+    if (proxy->is_dropping &&
+        chunk[0] == 'A') { /* NotificationResponse, with no answer before it */
         return;
     }
     if (proxy->is_lying) {
@@ -276,5 +280,12 @@ void proxy_lie_about_pid(struct proxy *proxy)
 {
     pthread_mutex_lock(&proxy->lock);
     proxy->is_lying = true;
+    change(proxy);
+}
+
+void proxy_drop_notifications(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->lock);
+    proxy->is_dropping = true;
     change(proxy);
 }

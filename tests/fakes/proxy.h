@@ -24,5 +24,7 @@ void proxy_refuse(struct proxy *proxy, bool is_refusing); /* cuts all, and new o
 void proxy_stall(struct proxy *proxy);  /* the connections there are fall silent, nobody is told */
 void proxy_deafen(struct proxy *proxy); /* connections to come are accepted and hear nothing */
 void proxy_lie_about_pid(struct proxy *proxy); /* as poolers do */
+/* What comes to an idle client is lost, as behind those that keep no session for it. */
+void proxy_drop_notifications(struct proxy *proxy);
 
 #endif

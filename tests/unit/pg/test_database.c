@@ -316,11 +316,13 @@ static void test_looks_on_when_writers_never_ring(void **state)
     bed_wait_sql(bed, "SELECT NOT (" ASLEEP ")");
 }
 
-static void test_looks_on_behind_a_pooler(void **state)
+static void behind_a_pooler(bool keeps_sessions)
 {
-    (void)state;
     struct proxy *proxy = proxy_new(cluster_socket_path());
     proxy_lie_about_pid(proxy);
+    if (!keeps_sessions) {
+        proxy_drop_notifications(proxy);
+    }
     char url[128];
     snprintf(url, sizeof(url), "postgresql://herald_server@127.0.0.1:%d/%s", proxy_port(proxy),
              bed->name);
@@ -329,12 +331,27 @@ static void test_looks_on_behind_a_pooler(void **state)
     bed_start(bed, &options);
     bed_wait(bed, &bed->n_up, 1);
     for (size_t i = 1; i <= 5; i++) {
+        if (keeps_sessions) {
+            bed_wait_sql(bed, ASLEEP);
+        }
         bed_sql(bed, "SELECT herald.publish('x', '1')");
         bed_wait(bed, &bed->n_events, i);
     }
-    bed_wait_sql(bed, "SELECT NOT (" ASLEEP ")");
+    bed_wait_sql(bed, keeps_sessions ? ASLEEP : "SELECT NOT (" ASLEEP ")");
     bed_end(bed);
     proxy_free(proxy);
+}
+
+static void test_looks_on_behind_a_pooler(void **state)
+{
+    (void)state;
+    behind_a_pooler(false);
+}
+
+static void test_sleeps_behind_a_pooler_that_keeps_sessions(void **state)
+{
+    (void)state;
+    behind_a_pooler(true);
 }
 
 /* ---- set up wrongly ---- */
@@ -467,6 +484,7 @@ int main(void)
         TEST(test_late_commits_are_not_slept_through),
         TEST(test_looks_on_when_writers_never_ring),
         TEST(test_looks_on_behind_a_pooler),
+        TEST(test_sleeps_behind_a_pooler_that_keeps_sessions),
         TEST(test_the_schema_step_is_the_newest_of_sql),
         TEST(test_a_missing_schema_is_fatal),
         TEST(test_an_old_schema_is_fatal),
