@@ -415,7 +415,7 @@ COMMENT ON COLUMN herald.status.skipped IS 'Events that had no usable channel: a
 COMMENT ON COLUMN herald.status.leader IS 'The session of the serving server';
 COMMENT ON COLUMN herald.status.is_asleep IS 'Whether writers ring just now';
 COMMENT ON COLUMN herald.status.foreign_lock_holders IS
-'Sessions that hold the server''s advisory locks exclusively and are not the server''s: they slow writers down or keep a server from leading';
+'Sessions that hold the server''s advisory locks exclusively and are not the server''s: they keep it from sleeping or from leading';
 COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue is, 0 to 1; writers stop ringing at 0.5';
 COMMENT ON COLUMN herald.status.rings IS 'Whether this session would ring the server after a write (false: herald.doorbell_obstacle() says why not)';
 COMMENT ON COLUMN herald.status.event_triggers IS 'Whether schema changes are noticed by themselves; if not, call herald.refresh() after each';

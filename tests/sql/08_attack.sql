@@ -124,7 +124,7 @@ SET ROLE x_mallory;
 CREATE TABLE x_mallory."odd'; $q$" (id int PRIMARY KEY, "c'||(SELECT 1)||'" text);
 SELECT herald.watch('x_mallory."odd''; $q$"', channel => $$x'||(SELECT current_user)||'/$code$;%s{c'||(SELECT 1)||'}$$);
 INSERT INTO x_mallory."odd'; $q$" VALUES (1, 'v');
-SELECT throws_ok($$CREATE TRIGGER "00_herald_row" AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.wake(16)$$, '42501', NULL, 'other functions are no trigger functions');
+SELECT throws_ok($$CREATE TRIGGER "00_herald_row" AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.try_sleep()$$, '42501', NULL, 'other functions are no trigger functions');
 RESET ROLE;
 SELECT is(rows_of($$x'||(SELECT current_user)||'/$code$;%sv$$), $${"id":1,"c'||(SELECT 1)||'":"v"}$$, 'quotes in names and templates stay text');
 SELECT is_empty($$SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'herald')
