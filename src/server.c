@@ -170,6 +170,12 @@ static void on_down(void *ctx, const char *reason)
     server->hub_sink.on_down(server->hub_sink.ctx, reason);
 }
 
+static void on_warnings(void *ctx, const char *lines)
+{
+    struct server *server = ctx;
+    server->hub_sink.on_warnings(server->hub_sink.ctx, lines);
+}
+
 static void on_superseded(void *ctx)
 {
     struct server *server = ctx;
@@ -528,6 +534,7 @@ static void start(struct server *server)
         .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
+        .on_warnings = on_warnings,
         .on_superseded = on_superseded,
     };
     loop_timer_start(server->tick_timer, HUB_TICK_MS, HUB_TICK_MS);

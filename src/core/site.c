@@ -4,7 +4,6 @@
  * the hub already has the next site. */
 #include "core/site.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +62,7 @@ struct site_gate *site_gate_new(const struct site *site, bool is_ready, const ch
     atomic_init(&gate->refs, 1);
     gate->is_ready = is_ready && site;
     gate->is_enabled = site && site->is_enabled;
-    snprintf(gate->reason, sizeof(gate->reason), "%s", reason ? reason : "");
+    gate->reason = mem_strdup(reason ? reason : "");
     if (site) {
         gate->n_canonicals = site->n_canonicals;
         gate->canonicals = mem_array(NULL, site->n_canonicals, sizeof(*gate->canonicals));
@@ -89,6 +88,7 @@ void site_gate_unref(struct site_gate *gate)
         free(gate->canonicals[i]);
     }
     free(gate->canonicals);
+    free(gate->reason);
     free(gate);
 }
 

@@ -42,7 +42,9 @@ struct site_gate {
     atomic_uint refs;
     bool is_ready; /* Postgres is there and the site is loaded */
     bool is_enabled;
-    char reason[200]; /* for /ready and 503 when not ready, one sentence */
+    /* For /ready and 503 when not ready, one sentence. When ready: what an operator should change,
+     * a line each; may be empty. */
+    char *reason;
     char **canonicals;
     size_t n_canonicals;
 };

@@ -137,6 +137,8 @@ struct store_sink {
     void (*on_up)(void *ctx,
                   struct str epoch); /* a changed epoch: offsets are no longer comparable */
     void (*on_down)(void *ctx, const char *reason);
+    /* What an operator should change in the database, a line each; comes when it changes. */
+    void (*on_warnings)(void *ctx, const char *lines);
     /* After on_down: another server leads instead of this one. Messages that were handed over and
      * not answered are not answered any more; whether they were stored is not known. */
     void (*on_superseded)(void *ctx);

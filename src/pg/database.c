@@ -236,6 +236,7 @@ void database_measure(struct database *database)
 
 void database_start(struct database *database, struct store_sink sink)
 {
+    maintenance_on_warnings(database->maintenance, sink.on_warnings, sink.ctx);
     sequencer_start(database->sequencer, sink);
 }
 

@@ -36,6 +36,8 @@ struct maintenance {
     bool is_sweeping, is_trimming, is_looking;
     bool is_alarmed;
     char *warned; /* the sentences of the last look, a line each; NULL: none yet */
+    void (*on_warnings)(void *arg, const char *lines);
+    void *warnings_arg;
 };
 
 /* False: it failed; said once per failure, the next turn of the timer tries again. A lost
@@ -123,11 +125,15 @@ static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t b
     maintenance->is_alarmed = is_behind;
 }
 
-/* A sentence is told when it comes up, not with each look. */
+/* A sentence is logged when it comes up, not with each look. */
 static void tell_warnings(struct maintenance *maintenance, struct str text)
 {
     char *warned = str_dup(text);
-    char *rest = str_dup(text);
+    if (!warned || (maintenance->warned && strcmp(warned, maintenance->warned) == 0)) {
+        free(warned);
+        return;
+    }
+    char *rest = mem_strdup(warned);
     char *place = rest;
     for (char *line; (line = strsep(&place, "\n")) != NULL;) {
         if (*line && !(maintenance->warned && strstr(maintenance->warned, line))) {
@@ -137,6 +143,7 @@ static void tell_warnings(struct maintenance *maintenance, struct str text)
     free(rest);
     free(maintenance->warned);
     maintenance->warned = warned;
+    maintenance->on_warnings(maintenance->warnings_arg, warned);
 }
 
 static void on_lag(void *arg, const struct query_result *result)
@@ -178,6 +185,13 @@ struct maintenance *maintenance_new(struct loop *loop, struct connection *connec
     maintenance->trim_timer = loop_timer_new(loop, trim, maintenance);
     maintenance->lag_timer = loop_timer_new(loop, look, maintenance);
     return maintenance;
+}
+
+void maintenance_on_warnings(struct maintenance *maintenance,
+                             void (*fn)(void *arg, const char *lines), void *arg)
+{
+    maintenance->on_warnings = fn;
+    maintenance->warnings_arg = arg;
 }
 
 void maintenance_start(struct maintenance *maintenance)

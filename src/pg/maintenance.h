@@ -12,6 +12,9 @@ struct maintenance;
 
 struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
                                     uint32_t retention_hours, struct metrics_block *counts);
+/* What the database warns of is logged, and told when it changes. Before the start. */
+void maintenance_on_warnings(struct maintenance *maintenance,
+                             void (*fn)(void *arg, const char *lines), void *arg);
 void maintenance_start(
     struct maintenance *maintenance); /* the connection is open: looks at once, then by timers */
 void maintenance_stop(struct maintenance *maintenance);

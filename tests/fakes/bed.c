@@ -127,6 +127,13 @@ static void on_down(void *ctx, const char *reason)
     buf_char(&bed->trace, 'D');
 }
 
+static void on_warnings(void *ctx, const char *lines)
+{
+    struct bed *bed = ctx;
+    snprintf(bed->warnings, sizeof(bed->warnings), "%s", lines);
+    bed->n_warnings++;
+}
+
 static void on_fatal(void *arg, const struct err *err)
 {
     struct bed *bed = arg;
@@ -345,6 +352,7 @@ void bed_start(struct bed *bed, const struct database_options *options)
         .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
+        .on_warnings = on_warnings,
         .on_superseded = on_superseded,
     };
     bed->database = database_new(bed->loop, options);

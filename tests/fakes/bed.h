@@ -20,10 +20,12 @@ struct bed {
 
     struct event **events; /* everything on_event brought */
     size_t n_events, cap_events;
-    size_t n_up, n_down, n_superseded, n_sites, n_done, n_failed, n_fatal, n_answers, n_stopped;
+    size_t n_up, n_down, n_superseded, n_sites, n_done, n_failed, n_fatal, n_answers, n_stopped,
+        n_warnings;
     uint64_t last_id;
     char epoch[64];
     char reason[256];
+    char warnings[1024];
     struct err fatal;
     uint64_t site_version;
     size_t n_rules, n_canonicals;

@@ -363,7 +363,9 @@ static void on_append_failed(void *ctx, struct session_id sender, struct str cha
 static void update_gate(struct hub *hub)
 {
     bool is_ready = hub->is_up && !hub->is_draining;
-    const char *reason = hub->is_draining ? "the server is stopping" : hub->down_reason;
+    const char *reason = hub->is_draining ? "the server is stopping"
+                         : is_ready       ? hub->warnings
+                                          : hub->down_reason;
     struct site_gate *gate = site_gate_new(hub->site, is_ready, reason);
     hub->transport->gate(hub->transport->ctx, gate);
     site_gate_unref(gate);
@@ -441,6 +443,14 @@ static void on_down(void *ctx, const char *reason)
     update_gate(hub);
 }
 
+static void on_warnings(void *ctx, const char *lines)
+{
+    struct hub *hub = ctx;
+    free(hub->warnings);
+    hub->warnings = mem_strdup(lines);
+    update_gate(hub);
+}
+
 /* Nobody would tell these sessions anything for as long as the other one leads. */
 static void on_superseded(void *ctx)
 {
@@ -478,6 +488,7 @@ void hub_free(struct hub *hub)
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     site_free(hub->site);
+    free(hub->warnings);
     free(hub->ready.list);
     free(hub->epoch);
     free(hub->down_reason);
@@ -495,6 +506,7 @@ struct store_sink hub_sink(struct hub *hub)
         .on_order = on_order,
         .on_up = on_up,
         .on_down = on_down,
+        .on_warnings = on_warnings,
         .on_superseded = on_superseded,
     };
 }

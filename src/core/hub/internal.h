@@ -92,6 +92,7 @@ struct hub {
     bool is_up;
     bool is_draining;
     char *down_reason;
+    char *warnings;           /* of the database, lines; NULL: none yet */
     uint64_t n_listed;        /* members in lists of presence */
     uint64_t now_ms, wall_ms; /* of the last tick */
 };

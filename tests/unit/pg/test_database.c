@@ -362,6 +362,26 @@ static void test_the_schema_step_is_the_newest_of_sql(void **state)
     assert_int_equal(bed_number(bed, "SELECT herald.schema_version()"), DATABASE_SCHEMA_STEP);
 }
 
+static void test_a_superuser_is_warned_of(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "postgres"));
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_warnings, 1);
+    assert_non_null(strstr(bed->warnings, "logs in as postgres, a superuser"));
+    bed_end(bed);
+}
+
+static void test_nobody_else_is_warned_of(void **state)
+{
+    (void)state;
+    struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_warnings, 1);
+    assert_string_equal(bed->warnings, "");
+    bed_end(bed);
+}
+
 static void test_a_missing_schema_is_fatal(void **state)
 {
     (void)state;
@@ -486,6 +506,8 @@ int main(void)
         TEST(test_looks_on_behind_a_pooler),
         TEST(test_sleeps_behind_a_pooler_that_keeps_sessions),
         TEST(test_the_schema_step_is_the_newest_of_sql),
+        TEST(test_a_superuser_is_warned_of),
+        TEST(test_nobody_else_is_warned_of),
         TEST(test_a_missing_schema_is_fatal),
         TEST(test_an_old_schema_is_fatal),
         TEST(test_a_newer_schema_is_served),
