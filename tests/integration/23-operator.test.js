@@ -96,3 +96,23 @@ test('what is called in SQL is a line each, with how many sessions it cost', asy
     assert.doesNotMatch(world.server.process.stderr, new RegExp(`${world.canonical}|disconnect.*${first.joined.client.socketId}`), 'no secret, no identity');
     await world.server.stop();
 });
+
+test('install into databases that are set up oddly', async () => {
+    for (const encoding of ['EUC_JP', 'LATIN1', 'SQL_ASCII']) {
+        await world.postgres.query(`CREATE DATABASE "in ${encoding}" ENCODING '${encoding}' LOCALE 'C' TEMPLATE template0`);
+        const result = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: world.postgres.url({ database: `in%20${encoding}` }) } });
+        assert.equal(result.code, 1);
+        assert.match(result.stderr, new RegExp(`herald needs a database in UTF8, this one is in ${encoding}\\. Hint: CREATE DATABASE`));
+    }
+    await world.postgres.query('CREATE DATABASE odd TEMPLATE template0');
+    await world.postgres.query(`ALTER DATABASE odd SET standard_conforming_strings = off`);
+    await world.postgres.query(`ALTER DATABASE odd SET client_encoding = 'LATIN1'`);
+    const url = world.postgres.url({ database: 'odd' });
+    const result = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: url } });
+    assert.deepEqual([result.code, result.stderr], [0, '']);
+    const texts = `SELECT md5(string_agg(concat(p.prosrc, obj_description(p.oid)), ',' ORDER BY p.oid::regprocedure::text COLLATE "C")) FROM pg_proc p
+        WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture%'`;
+    const odd = await world.postgres.connect({ database: 'odd' });
+    assert.equal((await odd.query(texts)).rows[0].md5, await world.postgres.value(texts));
+    await odd.end();
+});
