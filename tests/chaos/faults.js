@@ -3,6 +3,7 @@
 // server runs. It does not wait until the server serves again: the next fault may come while it is still busy with this one.
 import { Pooler } from './pooler.js';
 import { between, pause, pick, random } from './chance.js';
+import { noDump } from '../integration/lib/postgres.js';
 import { freePort } from '../integration/lib/process.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
@@ -207,5 +208,6 @@ async function restore(run, isServerDown) {
 
 // Why a fault cannot be made here; undefined: it can.
 export function obstacle(name, { database }) {
-    return name === 'disk full' && database.disk.why ? database.disk.why : undefined;
+    const obstacles = { 'disk full': database.disk.why, 'older dump restored under the running server': noDump, 'older dump restored, server restarted': noDump };
+    return obstacles[name] || undefined;
 }
