@@ -426,3 +426,26 @@ COMMENT ON FUNCTION herald.capture_code(oid[], text, text, text, text, text, tex
 
 INSERT INTO herald.schema_step (step, name) VALUES (4, 'capture');
 RESET ROLE;
+
+-- EXECUTE on what the writes of others pass through (trigger functions, publish) is open to all, until a database is hardened:
+-- REVOKE … FROM PUBLIC of one of them would then fail every write. So the two roles have it in their own name. Only a superuser
+-- can grant that, and only a superuser can revoke. (tests/sql/08 revokes whatever the code names.)
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN
+        SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+           AND p.proname IN ('clock_timestamp', 'concat', 'concat_ws', 'convert_to', 'current_setting', 'date_part', 'encode', 'format', 'lower', 'now',
+                             'octet_length', 'pg_current_xact_id', 'pg_notification_queue_usage', 'pg_try_advisory_xact_lock_shared', 'pg_typeof',
+                             'regexp_replace', 'regexp_split_to_table', 'row_number', 'string_agg', 'to_json', 'upper')
+    LOOP
+        IF has_function_privilege(f, 'EXECUTE WITH GRANT OPTION') THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO herald_owner, herald_capture', f);
+        ELSIF NOT (has_function_privilege('herald_owner', f, 'EXECUTE') AND has_function_privilege('herald_capture', f, 'EXECUTE')) THEN
+            RAISE EXCEPTION 'herald: the roles herald_owner and herald_capture may not call pg_catalog.%, so writes to watched tables would fail', f
+                USING ERRCODE = '42501', HINT = format('Let a superuser install, or GRANT EXECUTE ON FUNCTION pg_catalog.%s TO herald_owner, herald_capture.', f);
+        END IF;
+    END LOOP;
+END
+$$;
