@@ -79,7 +79,9 @@ BEGIN
     END IF;
     payload := concat('{"data":', payload, ',"dbo_id":', coalesce(dbo_id, 0), ',"row_id":', herald.key_on_wire(key), '}');
     INSERT INTO herald.outbox (bytes, action, channel, payload, options) VALUES (octet_length(payload), 'e', channel, payload::json, options);
-    PERFORM herald.ring();
+    IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
+        PERFORM herald.ring();
+    END IF;
     -- Looked up once while a transaction stays with a channel: a loop over rows pays once, and is not answered by a thousand notices.
     IF current_setting('herald.looked_up', true) IS DISTINCT FROM channel THEN
         PERFORM set_config('herald.looked_up', channel, true);

@@ -9,11 +9,15 @@
 # The millisecond: Postgres is started with a preloaded fdatasync() that sleeps first. commit_delay would not do: it makes one
 # leader wait for others to join him, which is another thing than a slow disk.
 #
-#   tests/bench/writers.sh [seconds per run, default 5]
+# Beside a server that stands still while it sleeps (SIGSTOP), with 16 clients: right after it stopped, while writers ring, and when
+# its lease is over, which is how it stays. And beside a stranger who holds the doorbell's lock.
+#
+#   tests/bench/writers.sh [seconds per run, default 5] [stopped: only that case]
 
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../sql/cluster.sh"
 seconds=${1:-5}
+only=${2:-}
 pgherald=${PGHERALD_BIN:-$here/../../build/release/pgherald}
 export CLUSTER_CONF="fsync = on
 wal_sync_method = fdatasync
@@ -63,6 +67,37 @@ C
 cc -O2 -shared -fPIC -o "$work/slow.so" "$work/slow.c" -ldl
 chmod a+rx "$work/slow.so"
 
+# Only while it sleeps are its locks a lease: 128 keys from 16 on (sql/0007_sequencer.sql).
+lease_is() { # t or f
+    wait_until "the lease to be valid: $1" "SELECT $1 = EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = herald.doorbell_slot() AND mode = 'ExclusiveLock')" bench
+}
+
+stopped() {
+    local without standing
+    serve
+    without=$(tps 16 plain)
+    wait_until 'everything is sequenced' "SELECT pending_rows = 0 FROM herald.status" bench
+    lease_is true
+    kill -STOP "$server"
+    seconds=1 standing=$(tps 16 watched)
+    lease_is false
+    printf '%-42s %12s tps\n' 'no trigger' "$without" 'beside a stopped server, its first second' "$standing" 'beside a stopped server, from then on' "$(tps 16 watched)"
+    kill -KILL "$server"
+    wait "$server" || true
+    "$bin/psql" -XqAt -d bench -c 'SELECT pg_advisory_lock(1751478881, 1); SELECT pg_sleep(3600)' >/dev/null &
+    stranger=$!
+    wait_until 'the stranger has it' "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND mode = 'ExclusiveLock')" bench
+    serve
+    printf '%-42s %12s tps\n' "a stranger holds the doorbell's lock" "$(tps 16 watched)"
+    check_sequenced
+    kill "$server" "$stranger"
+    wait "$server" "$stranger" || true
+}
+if [ "$only" = stopped ]; then
+    stopped
+    exit
+fi
+
 printf '%-18s %8s %12s %12s %7s\n' commit clients without with ratio
 for commit in 'as it is' '1 ms more'; do
     if [ "$commit" = '1 ms more' ]; then
@@ -78,6 +113,9 @@ for commit in 'as it is' '1 ms more'; do
     kill "$server"
     wait "$server"
 done
+
+cluster_restart fast
+stopped
 
 # Nobody there: the outbox grows.
 cluster_restart fast

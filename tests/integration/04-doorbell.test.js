@@ -102,6 +102,41 @@ test('a message from a client wakes it too', async () => {
     }
 });
 
+test('a server that stands still is not rung for long, and finds everything when it goes on', async (t) => {
+    const client = await world.member('bell');
+    const [listener, late] = [await world.postgres.connect(), await world.postgres.connect()];
+    const heard = [];
+    listener.on('notification', (n) => heard.push(n));
+    await asleep();
+    await world.server.process.signal('SIGSTOP');
+    try {
+        await until('the lease to be over', () => world.postgres.value(`
+            SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND objid = herald.doorbell_slot())`));
+        assert.ok((await locks()) >= 2, 'it still holds its locks');
+        await listener.query('LISTEN herald');
+        await late.query('BEGIN');
+        await late.query(`SELECT herald.publish('bell', '{"stood": "late"}')`);
+        for (let i = 0; i < 5; i++) {
+            await world.publish('bell', { stood: i });
+        }
+        await listener.query('SELECT 1');
+        assert.equal(heard.length, 0);
+    } finally {
+        world.server.process.signal('SIGCONT');
+    }
+    for (let i = 0; i < 5; i++) {
+        await client.waitFor({ payload: { data: { stood: i } } }, 12000);
+    }
+    const start = performance.now();
+    await late.query('COMMIT');
+    await client.waitFor({ payload: { data: { stood: 'late' } } }, 12000);
+    t.diagnostic(`who began meanwhile and did not ring waited ms: ${(performance.now() - start).toFixed(1)}`);
+    assert.ok(performance.now() - start < LIMIT_MS);
+    await asleep();
+    await listener.end();
+    await late.end();
+});
+
 test('with herald.doorbell off nobody rings, and the server looks often enough', async () => {
     await world.server.stop();
     await world.postgres.query('ALTER DATABASE postgres SET herald.doorbell = off');
@@ -120,4 +155,24 @@ test('with herald.doorbell off nobody rings, and the server looks often enough',
     await listener.query('SELECT 1');
     assert.equal(heard.length, 0);
     await listener.end();
+});
+
+test('where transactions can be prepared nobody rings, unless told to, and the server says so', async () => {
+    await world.stop();
+    world = await World.start({
+        settings: { max_prepared_transactions: '2' }, rules: { bell: { anonymous_clients: true } }, env: { PGHERALD_LOOK: '10s' },
+    });
+    await world.server.process.says(/writers do not ring in this database.*: max_prepared_transactions is 2/);
+    const client = await world.member('bell');
+    for (let round = 0; round < 5; round++) {
+        await world.postgres.query(`BEGIN; SELECT herald.publish('bell', '{"prepared": ${round}}'); PREPARE TRANSACTION 'x'`);
+        const start = performance.now();
+        await world.postgres.query(`COMMIT PREPARED 'x'`);
+        await client.waitFor({ payload: { data: { prepared: round } } }, 12000);
+        assert.ok(performance.now() - start < LIMIT_MS);
+    }
+    await world.server.stop();
+    await world.postgres.query('ALTER DATABASE postgres SET herald.doorbell = on');
+    await world.serve();
+    await asleep();
 });
