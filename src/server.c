@@ -445,7 +445,7 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
         .ping_misses = config->ping_misses,
         .protocol = &xano_protocol,
         .metrics = server->metrics,
-        .shows_metrics = (enum net_metrics)config->metrics,
+        .metrics_token_file = config->metrics_token_file,
         .limits = net_limits(server, n_workers),
         .pages = pages,
         .n_pages = n_pages,

@@ -420,16 +420,14 @@ static const struct option options[] = {
              "theirs is the client. A proxy that passes on what the client wrote there lets him "
              "choose his address. The other headers are ignored."},
     LIMIT_OPTIONS{
-        .name = "metrics",
-        .type = OPTION_CHOICE,
-        FIELD(metrics),
-        .value_name = "WHOM",
+        .name = "metrics-token-file",
+        .type = OPTION_TEXT,
+        FIELD(metrics_token_file),
+        .value_name = "FILE",
         .commands = SERVER,
-        .fallback = "loopback",
-        .choices = "off|loopback|on",
         .help =
-            "Who may read /metrics: nobody, who asks on this machine without a proxy in between, "
-            "or everybody who can connect. The others get 404."},
+            "Who sends the first line of FILE as a bearer token may read /metrics, and is told by "
+            "/ready why the server is not ready. Read at the start. Without it nobody may."},
     {.name = "log-level",
      .type = OPTION_CHOICE,
      FIELD(log_level),

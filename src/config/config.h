@@ -56,7 +56,7 @@ struct config {
     uint32_t authorize_cache_ms;
     uint32_t presence_grace_ms;
     struct config_limits limits;
-    uint32_t metrics; /* enum net_metrics */
+    char *metrics_token_file; /* NULL: nobody may read /metrics */
     enum log_level log_level;
     bool log_json;
     bool token_in_query;

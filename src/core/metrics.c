@@ -199,9 +199,19 @@ void metrics_reference(FILE *out)
 {
     fprintf(out, "<!-- Made by `pgherald config --metrics-reference`; do not edit. -->\n"
                  "# Metrics\n\n"
-                 "`GET /metrics` answers in Prometheus' text format (0.0.4), by default only to "
-                 "clients on the same machine\n"
-                 "(the option `metrics`). Counters start at zero with the process.\n\n"
+                 "`GET /metrics` answers in Prometheus' text format (0.0.4) who sends the token of "
+                 "the option `metrics-token-file`,\n"
+                 "from wherever he asks: behind a proxy on the same machine everybody seems to be "
+                 "local. Without that option there is no\n"
+                 "`/metrics`. Counters start at zero with the process.\n\n"
+                 "    openssl rand -hex 16 >/etc/pgherald/metrics-token     # serve "
+                 "--metrics-token-file of the same name\n"
+                 "    curl -H \"Authorization: Bearer $(cat /etc/pgherald/metrics-token)\" "
+                 "http://127.0.0.1:8080/metrics\n\n"
+                 "In Prometheus: `authorization: {credentials_file: "
+                 "/etc/pgherald/metrics-token}`. The same token makes `/ready` say\n"
+                 "in full why the server is not ready, and what to change when it is; others get a "
+                 "sentence that names nothing.\n\n"
                  "| metric | type | unit | what it says |\n"
                  "|---|---|---|---|\n");
     for (size_t i = 0; i < N_METRICS; i++) {

@@ -14,6 +14,9 @@
     X(TOKEN, "token")                       /* 401 */                                              \
     X(ORIGIN, "origin")                     /* 403 */                                              \
     X(CANONICAL, "canonical")               /* 404 */                                              \
+    X(PATH, "path")                         /* 404 */                                              \
+    X(NO_UPGRADE, "no_upgrade")             /* 426 */                                              \
+    X(METRICS, "metrics")                   /* 401: of /metrics */                                 \
     X(TIMEOUT, "timeout")                   /* 408, or cut without a word */                       \
     X(HEAD_SIZE, "head_size")               /* 414, 431 */                                         \
     X(ADDRESS_RATE, "address_rate")         /* 429 */                                              \

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "net/http/addresses.h"
 #include "net/http/http.h"
+#include "net/http/refusals.h"
 #include "net/worker.h"
 
 enum {
@@ -73,6 +74,7 @@ static void on_sweep(void *arg)
     worker->outqueue_bytes = limits_outqueue(worker);
     addresses_sweep(worker->shared->addresses, now_ms);
     addresses_sweep(worker->shared->proxies, now_ms);
+    refusals_sweep(worker->shared->refusals, now_ms);
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;
         look_at_queues(socket, &queues, now_ms);

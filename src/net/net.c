@@ -23,6 +23,8 @@
 #include "base/mem.h"
 #include "net/http/addresses.h"
 #include "net/http/http.h"
+#include "net/http/operator.h"
+#include "net/http/refusals.h"
 #include "net/limits.h"
 #include "net/worker.h"
 
@@ -245,6 +247,7 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     atomic_init(&shared->orders_bytes, 0);
     shared->addresses =
         addresses_new(options->limits.address_sessions, &options->limits.address_handshakes);
+    shared->refusals = refusals_new();
     shared->proxies =
         addresses_new(options->limits.proxy_sessions, &options->limits.proxy_handshakes);
     shared->is_proxy_named =
@@ -323,11 +326,18 @@ static enum status load_pair(const struct net_options *options, struct tls_pair 
 enum status net_new(const struct net_options *options, struct net **out, struct err *err)
 {
     struct tls_pair *pair = NULL;
+    char *metrics_token = NULL;
+    if (options->metrics_token_file &&
+        operator_read_token(options->metrics_token_file, &metrics_token, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (load_pair(options, &pair, err) != STATUS_OK) {
+        free(metrics_token);
         return STATUS_FAILED;
     }
     struct net *net = mem_zalloc(sizeof(*net));
     prepare_shared(net, options);
+    net->shared.metrics_token = metrics_token;
     net->workers = mem_zalloc(options->n_workers * sizeof(struct worker *));
     net->outgoing = mem_zalloc(options->n_workers * sizeof(struct outgoing));
     set_fd_limit(&net->shared);
@@ -413,6 +423,8 @@ void net_free(struct net *net)
     free(net->outgoing);
     free(net->workers);
     free(net->shared.page_tags);
+    refusals_free(net->shared.refusals);
+    free(net->shared.metrics_token);
     addresses_free(net->shared.addresses);
     addresses_free(net->shared.proxies);
     free(net->shared.is_proxy_named);

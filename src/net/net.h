@@ -28,12 +28,6 @@ struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
     void *ctx;
 };
 
-enum net_metrics { /* whom /metrics is answered */
-                   NET_METRICS_OFF,
-                   NET_METRICS_LOOPBACK, /* who asks on this machine, and not through a proxy */
-                   NET_METRICS_ON,
-};
-
 struct net_limits { /* 0 and NULL: no limit; as the options of the same names say */
     const char *origins;
     const struct address_range *proxies;
@@ -66,10 +60,10 @@ struct net_options {
     uint32_t ping_interval_ms;
     uint32_t ping_misses; /* unanswered pings before the session is dropped */
     const struct protocol *protocol;
-    struct metrics *metrics; /* block 1 + i is worker i's; NULL: nothing is counted */
-    enum net_metrics shows_metrics;
-    struct net_limits limits;     /* what it points to must outlive the net */
-    const struct net_page *pages; /* sorted by path; must outlive the net */
+    struct metrics *metrics;        /* block 1 + i is worker i's; NULL: nothing is counted */
+    const char *metrics_token_file; /* read by net_new; NULL: nobody may see /metrics */
+    struct net_limits limits;       /* what it points to must outlive the net */
+    const struct net_page *pages;   /* sorted by path; must outlive the net */
     size_t n_pages;
     void (*submit)(void *ctx, struct command *command); /* any thread; takes the command */
     void *submit_ctx;

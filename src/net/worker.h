@@ -28,6 +28,8 @@ struct net_shared { /* by all workers; nothing else is */
     atomic_uint n_sockets;      /* against max_sockets */
     atomic_size_t intake_bytes; /* of commands that wait for the hub */
     atomic_size_t orders_bytes; /* of orders, and their frames, that wait for the workers */
+    char *metrics_token;        /* NULL: none */
+    struct refusals *refusals;
     struct addresses *addresses, *proxies; /* clients; trusted proxies that name no client */
     atomic_bool *is_proxy_named;           /* each range's: one of it was named in the log */
     uint32_t max_sockets;

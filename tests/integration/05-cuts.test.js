@@ -90,8 +90,15 @@ test('a server that starts before Postgres waits for it', async () => {
     await until('/health', async () => (await world.server.get('/health')).status === 200);
     const answer = await world.server.get('/ready');
     assert.equal(answer.status, 503);
-    assert.ok(answer.body.length > 10);
-    assert.equal(await refusal(world.server, { canonical: world.canonical }), 503);
+    assert.match(answer.body, new RegExp(String(world.postgres.port)), 'the operator learns why');
+    const stranger = await world.server.get('/ready', { token: null });
+    assert.equal(stranger.status, 503);
+    assert.equal(stranger.body, '{"status":"unavailable","reason":"the server is not ready; its log says why"}');
+    const raw = await Raw.connect(world.server.port);
+    raw.write(upgrade(world.canonical));
+    const text = await raw.next('the whole answer', () => (raw.isEnded ? raw.bytes.toString() : undefined));
+    assert.match(text ?? raw.bytes.toString(), /^HTTP\/1\.1 503 [^]*\r\n\r\nthe server is not ready\n$/);
+    raw.destroy();
     assert.equal(world.server.process.stdout, '');
     await world.postgres.up();
     await world.server.ready();

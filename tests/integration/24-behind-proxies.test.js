@@ -89,3 +89,36 @@ test('what must be single and stands there twice: 400', async () => {
         }
     });
 });
+
+test('who is refused is in the log: one line for each reason, with who asked and how many more', async () => {
+    const env = { PGHERALD_TRUSTED_PROXIES: '127.0.0.9', PGHERALD_ORIGINS: 'https://shop.example' };
+    await world.serve({ env });
+    const { server } = world;
+    const ask = async (options) => {
+        const raw = await Raw.connect(server.port);
+        raw.write(typeof options === 'string' ? options : upgrade(world.canonical, options));
+        const { status } = await raw.head();
+        raw.destroy();
+        return status;
+    };
+    assert.equal(await refusal(server, { ...through({ 'X-Forwarded-For': '203.0.113.7', Origin: 'https://evil.example' }), canonical: 'wrongcanonical' }), 404);
+    for (let i = 0; i < 5; i++) {
+        assert.equal(await refusal(server, { canonical: world.canonical, headers: { Origin: 'https://evil.example' } }), 403);
+    }
+    assert.equal(await ask(`GET /rt/${world.canonical} HTTP/1.1\r\nHost: a\r\n\r\n`), 426);
+    assert.equal(await ask({ line: 'GET /elsewhere HTTP/1.1' }), 404);
+    assert.equal(await ask({ without: ['Sec-WebSocket-Version'] }), 426);
+    assert.equal((await server.get('/metrics', { token: null })).status, 401);
+    await server.stop();
+    const lines = server.process.stderr.split('\n').filter((line) => line.includes('refused: '));
+    const about = (text) => lines.filter((line) => line.includes(text));
+    assert.equal(lines.length, 7, lines.join('\n'));
+    assert.match(about('no such canonical (404)')[0], /, from 203\.0\.113\.7 through 127\.0\.0\.9, canonical "wrongc\.\.\.", origin "https:\/\/evil\.example"$/);
+    assert.equal(about('that the option origins does not name (403)').length, 2);
+    assert.match(about('(403)')[0], /from 127\.0\.0\.1, canonical ".{6}\.\.\.", origin "https:\/\/evil\.example"$/);
+    assert.match(about('(403)')[1], /; and 3 more like it within a minute$/);
+    assert.equal(about('Upgrade and Connection').length, 1);
+    assert.equal(about('elsewhere than at /rt/').length, 1);
+    assert.equal(about('not understood: ').length, 1);
+    assert.equal(about('wrong token for metrics, or none').length, 1);
+});

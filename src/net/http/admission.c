@@ -74,11 +74,13 @@ bool admission_peer(const struct socket *socket, struct address *out)
 
 /* Without a header a proxy cannot be told from a program on its machine: it is said in either
  * case, once for each range. */
-static void name_proxy(const struct socket *socket, const struct address *proxy, size_t range)
+static void name_proxy(const struct socket *socket, const struct address *proxy)
 {
     struct net_shared *shared = socket->worker->shared;
-    const char *header = forwarded_name(shared->options.limits.proxy_header);
+    const struct net_limits *limits = &shared->options.limits;
+    const char *header = forwarded_name(limits->proxy_header);
     char text[ADDRESS_TEXT_SIZE];
+    ptrdiff_t range = address_range_of(proxy, limits->proxies, limits->n_proxies) - limits->proxies;
     if (atomic_exchange(&shared->is_proxy_named[range], true)) {
         return;
     }
@@ -92,25 +94,18 @@ static void name_proxy(const struct socket *socket, const struct address *proxy,
         socket->is_proxied ? "PROXY protocol" : "proxy-header: ", socket->is_proxied ? "" : header);
 }
 
-/* False: the peer is gone. */
-static bool find_client(const struct socket *socket, const struct http_head *head,
-                        struct address *out, bool *is_proxy)
+bool admission_client(const struct socket *socket, const struct http_head *head,
+                      const struct address *peer, struct address *client)
 {
-    struct net_shared *shared = socket->worker->shared;
-    const struct net_limits *limits = &shared->options.limits;
-    if (!admission_peer(socket, out)) {
-        return false;
+    const struct net_limits *limits = &socket->worker->shared->options.limits;
+    *client = *peer;
+    if (!address_is_in(peer, limits->proxies, limits->n_proxies)) {
+        return true;
     }
-    const struct address_range *range = address_range_of(out, limits->proxies, limits->n_proxies);
     /* What a PROXY header leaves open, the headers of HTTP do not say: the proxy may well have
      * passed on what its client wrote there. */
-    bool is_unnamed = socket->is_proxied && !socket->is_named;
-    *is_proxy = range && (is_unnamed || !forwarded_client(head, limits->proxy_header,
-                                                          limits->proxies, limits->n_proxies, out));
-    if (*is_proxy) {
-        name_proxy(socket, out, (size_t)(range - limits->proxies));
-    }
-    return true;
+    return (!socket->is_proxied || socket->is_named) && head &&
+           forwarded_client(head, limits->proxy_header, limits->proxies, limits->n_proxies, client);
 }
 
 static struct addresses *table_of(const struct socket *socket)
@@ -121,11 +116,14 @@ static struct addresses *table_of(const struct socket *socket)
 
 enum admission admission_enter(struct socket *socket, const struct http_head *head)
 {
-    bool is_proxy = false;
-    if (!find_client(socket, head, &socket->from, &is_proxy)) {
+    struct address peer;
+    if (!admission_peer(socket, &peer)) {
         return ADMISSION_GRANTED; /* nobody will read the answer either */
     }
-    socket->is_proxy = is_proxy;
+    socket->is_proxy = !admission_client(socket, head, &peer, &socket->from);
+    if (socket->is_proxy) {
+        name_proxy(socket, &peer);
+    }
     enum admission admission = addresses_enter(table_of(socket), &socket->from, clock_ms());
     socket->has_address = admission == ADMISSION_GRANTED;
     return admission;
@@ -137,31 +135,4 @@ void admission_leave(struct socket *socket)
         addresses_leave(table_of(socket), &socket->from, clock_ms());
         socket->has_address = false;
     }
-}
-
-/* A page of a stranger whose name he makes point to 127.0.0.1 may ask through a browser on this
- * machine (DNS rebinding), but it asks by that name. */
-static bool is_asked_by_own_name(const struct http_head *head)
-{
-    struct address ignored;
-    struct str host = http_head_field(head, "host");
-    if (!host.ptr) {
-        return false;
-    }
-    const char *colon = memrchr(host.ptr, ':', host.len);
-    if (colon && !memchr(colon, ']', host.len - (size_t)(colon - host.ptr))) {
-        host.len = (size_t)(colon - host.ptr);
-    }
-    return equals(host, STR("localhost")) || address_parse(host, &ignored);
-}
-
-/* What asks with HTTP/1.0 is most likely a proxy: nginx does, and adds no header, unless told
- * otherwise. */
-bool admission_is_local(const struct socket *socket, const struct http_head *head)
-{
-    struct address peer;
-    return !socket->is_proxied && !head->is_1_0 && admission_peer(socket, &peer) &&
-           address_is_loopback(&peer) && !http_head_field(head, "forwarded").ptr &&
-           !http_head_field(head, "x-forwarded-for").ptr && !http_head_field(head, "via").ptr &&
-           is_asked_by_own_name(head);
 }

@@ -15,7 +15,9 @@ enum admission admission_enter(struct socket *socket, const struct http_head *he
 /* Who is at the other end of the connection, a proxy perhaps. False: it is gone. */
 bool admission_peer(const struct socket *socket, struct address *out);
 void admission_leave(struct socket *socket); /* the session ends, or did not come to be */
-/* Somebody on this machine asks for himself, and this machine (by address or as localhost). */
-bool admission_is_local(const struct socket *socket, const struct http_head *head);
+/* For whom a peer asks: itself, or whom it names as a trusted proxy. False: it is one that names
+ * nobody, and *client is the proxy. head NULL: none came. */
+bool admission_client(const struct socket *socket, const struct http_head *head,
+                      const struct address *peer, struct address *client);
 
 #endif

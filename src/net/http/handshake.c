@@ -24,7 +24,7 @@ static const char bearer_scheme[] = "Bearer ";
 
 /* ---- where it stands ---- */
 
-static struct str from_authorization(const struct http_head *head)
+struct str handshake_bearer(const struct http_head *head)
 {
     size_t scheme_len = strlen(bearer_scheme);
     struct str value = http_head_field(head, "authorization");
@@ -43,7 +43,7 @@ static struct str find(const struct net_options *options, const struct http_head
 {
     struct str token = head->protocol;
     if (token.len == 0) {
-        token = from_authorization(head);
+        token = handshake_bearer(head);
     }
     if (token.len == 0 && options->takes_token_in_query) {
         token = http_query_value(head->query, "access_token", decoded);

@@ -9,14 +9,18 @@
  * seen at once. The client module may be imported by pages of other origins. */
 #include "net/http/http.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "net/http/addresses.h"
 #include "net/http/admission.h"
 #include "net/http/handshake.h"
+#include "net/http/operator.h"
+#include "net/http/refusals.h"
 #include "net/worker.h"
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
@@ -74,39 +78,96 @@ static void answer_text(struct socket *socket, const struct http_head *head, uin
                .status = status, .extra_headers = extra_headers, .body = str_of(text)});
 }
 
-/* ---- the upgrade ---- */
+/* ---- refusals ---- */
 
-static void count_refusal(const struct socket *socket, unsigned reason)
+void http_note_refusal(struct socket *socket, const struct http_head *head, unsigned reason,
+                       const char *detail)
 {
-    metrics_count(socket->worker->counts, METRIC_REFUSALS + reason);
+    const struct worker *worker = socket->worker;
+    struct refused refused = {.reason = reason, .detail = detail};
+    struct address peer, client;
+    if (admission_peer(socket, &peer)) {
+        refused.from = &peer;
+        if (admission_client(socket, head, &peer, &client) &&
+            memcmp(&peer, &client, sizeof(peer)) != 0) {
+            refused.from = &client;
+            refused.proxy = &peer;
+        }
+    }
+    if (head) {
+        refused.origin = http_head_field(head, "origin");
+    }
+    if (head && head->is_complete && str_starts(head->path, STR("/rt/"))) {
+        refused.canonical = (struct str){head->path.ptr + 4, head->path.len - 4};
+    }
+    metrics_count(worker->counts, METRIC_REFUSALS + reason);
+    refusals_note(worker->shared->refusals, &refused, clock_ms());
 }
 
-/* Why new sessions are not taken now, or NULL. *cell is what to count then. */
-static const char *refusal(const struct worker *worker, unsigned *cell)
+void http_note_unread(const struct worker *worker, int fd, unsigned reason, const char *detail)
 {
-    *cell = METRIC_REFUSAL_NOT_READY;
-    if (worker->is_stopping) {
-        *cell = METRIC_REFUSAL_STOPPING;
-        return "the server is stopping";
+    struct refused refused = {.reason = reason, .detail = detail};
+    struct address peer;
+    if (address_of_peer(fd, &peer)) {
+        refused.from = &peer;
     }
-    if (!worker->gate) {
-        return "the server is starting";
-    }
-    if (!worker->gate->is_ready) {
-        return worker->gate->reason;
-    }
-    *cell = METRIC_REFUSAL_SWITCHED_OFF;
-    return worker->gate->is_enabled ? NULL : "realtime is switched off";
+    metrics_count(worker->counts, METRIC_REFUSALS + reason);
+    refusals_note(worker->shared->refusals, &refused, clock_ms());
+}
+
+/* All that a stranger learns when he is refused, so that nothing else can get into it. */
+static void refuse(struct socket *socket, const struct http_head *head, unsigned reason)
+{
+    static const struct {
+        uint16_t status;
+        const char *extra_headers, *text;
+    } answers[METRIC_N_REFUSALS] = {
+        [METRIC_REFUSAL_PATH] = {404, NULL, "WebSockets are at /rt/\n"},
+        [METRIC_REFUSAL_METRICS] = {401, "WWW-Authenticate: Bearer\r\n" NO_STORE,
+                                    "the token for metrics is needed\n"},
+        [METRIC_REFUSAL_ORIGIN] = {403, NULL, "this origin may not connect\n"},
+        [METRIC_REFUSAL_CANONICAL] = {404, NULL, "no such canonical\n"},
+        [METRIC_REFUSAL_ADDRESS_RATE] = {429, RETRY_AFTER,
+                                         "too many handshakes from your address\n"},
+        [METRIC_REFUSAL_ADDRESS_SESSIONS] = {429, RETRY_AFTER,
+                                             "too many sessions from your address\n"},
+        [METRIC_REFUSAL_PROXY_RATE] = {429, RETRY_AFTER,
+                                       "too many handshakes through your proxy\n"},
+        [METRIC_REFUSAL_PROXY_SESSIONS] = {429, RETRY_AFTER,
+                                           "too many sessions through your proxy\n"},
+        [METRIC_REFUSAL_SESSIONS] = {503, RETRY_AFTER, "too many sessions\n"},
+        [METRIC_REFUSAL_NOT_READY] = {503, RETRY_AFTER, "the server is not ready\n"},
+        [METRIC_REFUSAL_SWITCHED_OFF] = {503, RETRY_AFTER, "realtime is switched off\n"},
+        [METRIC_REFUSAL_STOPPING] = {503, RETRY_AFTER, "the server is stopping\n"},
+    };
+    assert(answers[reason].status != 0);
+    http_note_refusal(socket, head, reason, NULL);
+    answer_text(socket, head, answers[reason].status, answers[reason].extra_headers,
+                answers[reason].text);
 }
 
 static void answer_unavailable(struct socket *socket, const struct http_head *head,
-                               const char *reason)
+                               const char *text)
 {
-    struct buf text = {0};
-    buf_literal(&text, reason);
-    buf_char(&text, '\n');
-    answer_text(socket, head, 503, RETRY_AFTER, buf_text(&text));
-    buf_release(&text);
+    answer_text(socket, head, 503, RETRY_AFTER, text);
+}
+
+/* ---- the upgrade ---- */
+
+/* Whether new sessions are taken now. False: *reason says why not. */
+static bool is_open(const struct worker *worker, unsigned *reason)
+{
+    const struct site_gate *gate = worker->gate;
+    if (worker->is_stopping) {
+        *reason = METRIC_REFUSAL_STOPPING;
+    } else if (!gate || !gate->is_ready) {
+        *reason = METRIC_REFUSAL_NOT_READY;
+    } else if (!gate->is_enabled) {
+        *reason = METRIC_REFUSAL_SWITCHED_OFF;
+    } else {
+        return true;
+    }
+    return false;
 }
 
 static bool take_place(struct socket *socket)
@@ -131,6 +192,7 @@ static void give_place(struct socket *socket)
 static void answer_refused(struct socket *socket, const struct http_head *head, const char *why)
 {
     char *text = mem_printf("the token was not accepted: %s\n", why);
+    http_note_refusal(socket, head, METRIC_REFUSAL_TOKEN, why);
     answer_text(socket, head, 401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n" NO_STORE,
                 text);
     free(text);
@@ -141,25 +203,19 @@ static bool is_admitted(struct socket *socket, const struct http_head *head)
 {
     static const struct {
         unsigned refusal, limit;
-        const char *text;
-    } answers[2][2] = {
-        {{METRIC_REFUSAL_ADDRESS_RATE, METRIC_LIMIT_ADDRESS_HANDSHAKES,
-          "too many handshakes from your address\n"},
-         {METRIC_REFUSAL_PROXY_RATE, METRIC_LIMIT_PROXY_HANDSHAKES,
-          "too many handshakes through your proxy\n"}},
-        {{METRIC_REFUSAL_ADDRESS_SESSIONS, METRIC_LIMIT_ADDRESS_SESSIONS,
-          "too many sessions from your address\n"},
-         {METRIC_REFUSAL_PROXY_SESSIONS, METRIC_LIMIT_PROXY_SESSIONS,
-          "too many sessions through your proxy\n"}},
+    } reasons[2][2] = {
+        {{METRIC_REFUSAL_ADDRESS_RATE, METRIC_LIMIT_ADDRESS_HANDSHAKES},
+         {METRIC_REFUSAL_PROXY_RATE, METRIC_LIMIT_PROXY_HANDSHAKES}},
+        {{METRIC_REFUSAL_ADDRESS_SESSIONS, METRIC_LIMIT_ADDRESS_SESSIONS},
+         {METRIC_REFUSAL_PROXY_SESSIONS, METRIC_LIMIT_PROXY_SESSIONS}},
     };
     enum admission admission = admission_enter(socket, head);
     if (admission == ADMISSION_GRANTED) {
         return true;
     }
-    unsigned which = admission == ADMISSION_SESSIONS;
-    count_refusal(socket, answers[which][socket->is_proxy].refusal);
-    metrics_count(socket->worker->counts, METRIC_LIMITS + answers[which][socket->is_proxy].limit);
-    answer_text(socket, head, 429, RETRY_AFTER, answers[which][socket->is_proxy].text);
+    unsigned is_sessions = admission == ADMISSION_SESSIONS, is_proxy = socket->is_proxy;
+    metrics_count(socket->worker->counts, METRIC_LIMITS + reasons[is_sessions][is_proxy].limit);
+    refuse(socket, head, reasons[is_sessions][is_proxy].refusal);
     return false;
 }
 
@@ -169,21 +225,17 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
 {
     const struct worker *worker = socket->worker;
     const struct net_options *options = &worker->shared->options;
-    unsigned cell;
-    const char *reason = refusal(worker, &cell);
-    if (reason) {
-        count_refusal(socket, cell);
-        answer_unavailable(socket, head, reason);
+    unsigned reason;
+    if (!is_open(worker, &reason)) {
+        refuse(socket, head, reason);
         return NULL;
     }
     if (!site_gate_has(worker->gate, canonical)) {
-        count_refusal(socket, METRIC_REFUSAL_CANONICAL);
-        answer_text(socket, head, 404, NULL, "no such canonical\n");
+        refuse(socket, head, METRIC_REFUSAL_CANONICAL);
         return NULL;
     }
     if (!admission_has_origin(options->limits.origins, head)) {
-        count_refusal(socket, METRIC_REFUSAL_ORIGIN);
-        answer_text(socket, head, 403, NULL, "this origin may not connect\n");
+        refuse(socket, head, METRIC_REFUSAL_ORIGIN);
         return NULL;
     }
     if (!is_admitted(socket, head)) {
@@ -191,16 +243,14 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
     }
     if (!take_place(socket)) {
         admission_leave(socket);
-        count_refusal(socket, METRIC_REFUSAL_SESSIONS);
         metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_SESSIONS);
-        answer_unavailable(socket, head, "too many sessions");
+        refuse(socket, head, METRIC_REFUSAL_SESSIONS);
         return NULL;
     }
     struct command *open = handshake_command(options, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
         admission_leave(socket);
-        count_refusal(socket, METRIC_REFUSAL_TOKEN);
         answer_refused(socket, head, open->why);
         command_free(open);
         return NULL;
@@ -233,19 +283,46 @@ static void answer_health(struct socket *socket, const struct http_head *head)
     answer_json(socket, head, 200, NO_STORE, &json);
 }
 
+static bool is_operator(const struct socket *socket, const struct http_head *head)
+{
+    return operator_is(socket->worker->shared->metrics_token, head);
+}
+
+/* The gate's reason may name the database and quote its errors: the operator's to see. */
+static const char *why_not(const struct socket *socket, const struct http_head *head,
+                           unsigned reason)
+{
+    const struct site_gate *gate = socket->worker->gate;
+    switch (reason) {
+    case METRIC_REFUSAL_STOPPING:
+        return "the server is stopping";
+    case METRIC_REFUSAL_SWITCHED_OFF:
+        return "realtime is switched off";
+    default:
+        return !gate                       ? "the server is starting"
+               : is_operator(socket, head) ? gate->reason
+                                           : "the server is not ready; its log says why";
+    }
+}
+
 static void answer_ready(struct socket *socket, const struct http_head *head)
 {
-    unsigned ignored;
-    const char *reason = refusal(socket->worker, &ignored);
+    unsigned reason;
     struct buf json = {0};
-    if (reason) {
+    if (is_open(socket->worker, &reason)) {
+        const char *advice = socket->worker->gate->reason;
+        buf_literal(&json, "{\"status\":\"ready\"");
+        if (advice[0] && is_operator(socket, head)) {
+            buf_literal(&json, ",\"advice\":");
+            buf_json_string(&json, str_of(advice));
+        }
+        buf_char(&json, '}');
+        answer_json(socket, head, 200, NO_STORE, &json);
+    } else {
         buf_literal(&json, "{\"status\":\"unavailable\",\"reason\":");
-        buf_json_string(&json, str_of(reason));
+        buf_json_string(&json, str_of(why_not(socket, head, reason)));
         buf_char(&json, '}');
         answer_json(socket, head, 503, NO_STORE RETRY_AFTER, &json);
-    } else {
-        buf_literal(&json, "{\"status\":\"ready\"}");
-        answer_json(socket, head, 200, NO_STORE, &json);
     }
 }
 
@@ -253,7 +330,7 @@ static void answer_canonical(struct socket *socket, const struct http_head *head
 {
     const struct site_gate *gate = socket->worker->gate;
     if (!gate || gate->n_canonicals == 0) {
-        answer_unavailable(socket, head, "the database has not answered yet");
+        answer_unavailable(socket, head, "the database has not answered yet\n");
         return;
     }
     struct buf json = {0};
@@ -310,20 +387,16 @@ static void answer_page(struct socket *socket, const struct http_head *head,
     free(tag);
 }
 
-/* Behind a proxy on this machine everybody seems to be local; but a proxy says that it is one. */
-static bool may_see_metrics(const struct socket *socket, const struct http_head *head)
-{
-    enum net_metrics shown = socket->worker->shared->options.shows_metrics;
-    return shown == NET_METRICS_ON ||
-           (shown == NET_METRICS_LOOPBACK && admission_is_local(socket, head));
-}
-
 static void answer_metrics(struct socket *socket, const struct http_head *head)
 {
     struct metrics *metrics = socket->worker->shared->options.metrics;
     struct buf text = {0};
-    if (!metrics || !may_see_metrics(socket, head)) {
+    if (!metrics || !socket->worker->shared->metrics_token) {
         answer_text(socket, head, 404, NULL, "not found\n");
+        return;
+    }
+    if (!is_operator(socket, head)) {
+        refuse(socket, head, METRIC_REFUSAL_METRICS);
         return;
     }
     metrics_write(metrics, &text);
@@ -389,9 +462,10 @@ static void answer_path(struct socket *socket, const struct http_head *head)
 struct command *http_respond(struct socket *socket, const struct http_head *head)
 {
     if (head->status != 0) {
-        count_refusal(socket, head->status == 414 || head->status == 431
-                                  ? METRIC_REFUSAL_HEAD_SIZE
-                                  : METRIC_REFUSAL_BAD_REQUEST);
+        bool is_size = head->status == 414 || head->status == 431;
+        http_note_refusal(socket, head,
+                          is_size ? METRIC_REFUSAL_HEAD_SIZE : METRIC_REFUSAL_BAD_REQUEST,
+                          head->reason);
         struct buf bytes = {0};
         http_answer_bad(&bytes, head);
         push_answer(socket, &bytes);
@@ -403,6 +477,8 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     }
     metrics_count(socket->worker->counts, METRIC_HTTP_REQUESTS);
     if (is_realtime) {
+        http_note_refusal(socket, head, METRIC_REFUSAL_NO_UPGRADE,
+                          head->is_1_0 ? "it came as HTTP/1.0" : NULL);
         answer_text(socket, head, 426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
                     head->is_1_0 ? "a WebSocket needs HTTP/1.1: a proxy in between must ask with "
                                    "it, and pass on Upgrade and Connection\n"
@@ -415,7 +491,7 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     } else if (str_equals(head->path, STR("/metrics"))) {
         answer_metrics(socket, head);
     } else if (head->is_upgrade) {
-        answer_text(socket, head, 404, NULL, "WebSockets are at /rt/\n");
+        refuse(socket, head, METRIC_REFUSAL_PATH);
     } else {
         answer_path(socket, head);
     }
@@ -424,9 +500,11 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
 
 void http_respond_timeout(struct socket *socket)
 {
-    count_refusal(socket, METRIC_REFUSAL_TIMEOUT);
-    if (socket->reader->is_waiting) { /* it is we who are too slow */
-        answer_unavailable(socket, &socket->reader->head, "too many requests at once");
+    const struct head_reader *reader = socket->reader;
+    bool is_waiting = reader && reader->is_waiting; /* it is we who are too slow */
+    http_note_refusal(socket, is_waiting ? &reader->head : NULL, METRIC_REFUSAL_TIMEOUT, NULL);
+    if (is_waiting) {
+        answer_unavailable(socket, &reader->head, "too many requests at once\n");
         return;
     }
     struct buf bytes = {0};

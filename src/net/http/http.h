@@ -10,6 +10,12 @@
  * COMMAND_OPEN, for session_open; else NULL. */
 struct command *http_respond(struct socket *socket, const struct http_head *head);
 void http_respond_timeout(struct socket *socket);
+/* Counts a connection that does not become a session, and has the log say it: all refusals pass
+ * here. head and detail may be NULL. */
+void http_note_refusal(struct socket *socket, const struct http_head *head, unsigned reason,
+                       const char *detail);
+/* The same for one that no socket was made of. */
+void http_note_unread(const struct worker *worker, int fd, unsigned reason, const char *detail);
 /* A whole answer for a connection that is refused unread. */
 extern const char http_refusal[];
 

@@ -237,7 +237,7 @@ static void take(struct listener *listener, int fd)
     /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
-        metrics_count(worker->counts, METRIC_REFUSALS + METRIC_REFUSAL_SOCKETS);
+        http_note_unread(worker, fd, METRIC_REFUSAL_SOCKETS, NULL);
         refuse(listener, fd);
     } else if (listener->proxied) {
         proxied_add(listener->proxied, fd);

@@ -8,7 +8,7 @@
  * The listener never guesses whether there is a header (section 2 of the specification): without
  * one a connection is closed. And who is none of the trusted proxies is closed unread, since he
  * could call himself what he likes. Both are most likely mistakes of who set the proxy up, and he
- * sees only connections that close: so the log says what to do, once a minute.
+ * sees only connections that close: so the log says what to do.
  *
  * A proxy that opens a connection and closes it without a word looks whether the port is open: that
  * is how load balancers check a server if they are not told better, and no failure. */
@@ -22,12 +22,10 @@
 #include <utlist.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "net/http/http.h"
 #include "net/worker.h"
 #include "proto/proxy_header.h"
-
-enum { WARN_AGAIN_MS = 60000 };
 
 struct newcomer {
     struct proxied *proxied;
@@ -44,7 +42,6 @@ struct proxied {
     proxied_fn *on_arrival;
     void *arg;
     struct newcomer *newcomers;
-    uint64_t next_warning_ms;
 };
 
 /* Not one of the worker's sockets yet, but a descriptor that counts as one. */
@@ -66,27 +63,10 @@ static void newcomer_free(struct newcomer *newcomer)
     free(newcomer);
 }
 
-/* Of the peer of fd. */
-static void refuse(struct proxied *proxied, int fd, unsigned reason, const char *why)
-{
-    uint64_t now_ms = clock_ms();
-    struct address peer;
-    char text[ADDRESS_TEXT_SIZE] = "a peer that is gone";
-    metrics_count(proxied->worker->counts, METRIC_REFUSALS + reason);
-    if (now_ms < proxied->next_warning_ms) {
-        return;
-    }
-    proxied->next_warning_ms = now_ms + WARN_AGAIN_MS;
-    if (address_of_peer(fd, &peer)) {
-        address_write(&peer, text);
-    }
-    log_warn("a connection of %s to a port with the PROXY protocol was closed: %s", text, why);
-}
-
 static void drop(struct newcomer *newcomer, unsigned reason, const char *why)
 {
     int fd = newcomer->fd;
-    refuse(newcomer->proxied, fd, reason, why);
+    http_note_unread(newcomer->proxied->worker, fd, reason, why);
     newcomer_free(newcomer);
     close(fd);
 }
@@ -130,9 +110,7 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
     }
     size_t used = state == PROXY_HEADER_COMPLETE ? header.len - newcomer->len : (size_t)got;
     if (state == PROXY_HEADER_BAD || recv(newcomer->fd, end, used, 0) != (ssize_t)used) {
-        drop(newcomer, METRIC_REFUSAL_PROXY_HEADER,
-             "it did not begin with a PROXY header; let the proxy send one (HAProxy: "
-             "send-proxy-v2), or switch proxy-protocol off");
+        drop(newcomer, METRIC_REFUSAL_PROXY_HEADER, NULL);
         return;
     }
     newcomer->len += used;
@@ -157,8 +135,7 @@ void proxied_add(struct proxied *proxied, int fd)
     struct address peer;
     if (!address_of_peer(fd, &peer) ||
         !address_is_in(&peer, options->limits.proxies, options->limits.n_proxies)) {
-        refuse(proxied, fd, METRIC_REFUSAL_PROXY_STRANGER,
-               "it is none of trusted-proxies; if it is a proxy of yours, add it there");
+        http_note_unread(worker, fd, METRIC_REFUSAL_PROXY_STRANGER, NULL);
         close(fd);
         return;
     }
@@ -180,8 +157,7 @@ void proxied_sweep(struct proxied *proxied, uint64_t now_ms)
         if (now_ms < newcomer->cut_ms) {
             return; /* the oldest come first */
         }
-        drop(newcomer, METRIC_REFUSAL_TIMEOUT,
-             "it did not bring its PROXY header within handshake-timeout");
+        drop(newcomer, METRIC_REFUSAL_TIMEOUT, "its PROXY header did not come");
     }
 }
 

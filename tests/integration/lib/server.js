@@ -2,8 +2,9 @@
 // The real binary under test. It is the ASan build unless PGHERALD_BIN says otherwise, and every test ends it with
 // SIGTERM and expects exit code 0, nothing in a sanitizer's log and exactly one line on stdout.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Process, run, temporaryDirectory } from './process.js';
 import { until, SECOND } from './wait.js';
@@ -50,6 +51,12 @@ export async function pgherald(args, { env = {}, ...options } = {}) {
     return result;
 }
 
+// The operator's token for /metrics and for what /ready says in full. Readable by all: an owner may be somebody else.
+const TOKEN = randomBytes(16).toString('hex');
+export const tokenFile = join(temporaryDirectory('metrics'), 'token');
+chmodSync(dirname(tokenFile), 0o755);
+writeFileSync(tokenFile, `${TOKEN}\n`);
+
 // What a test's client does in a burst would be an attack elsewhere: only the tests of limits have any.
 const NO_LIMITS = Object.fromEntries(
     ['SESSION_MESSAGES', 'SESSION_JOINS', 'SESSION_BYTES', 'USER_SESSIONS', 'CHANNEL_MESSAGES', 'PROXY_HANDSHAKES'].map((name) => [`PGHERALD_${name}`, '0']));
@@ -69,7 +76,7 @@ export class Server {
         const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
         server.process = new Process(program, args, {
             // Several workers even on a machine with two cores: sessions of one channel on different threads.
-            env: { ...BINDIR, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', ...NO_LIMITS, ...variables, ...env, ...server.sanitizers.with(env) },
+            env: { ...BINDIR, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', PGHERALD_METRICS_TOKEN_FILE: tokenFile, ...NO_LIMITS, ...variables, ...env, ...server.sanitizers.with(env) },
             owner,
             cwd,
             lastSignal: command === 'dev' ? 'SIGTERM' : 'SIGKILL',
@@ -91,9 +98,10 @@ export class Server {
         return `ws://127.0.0.1:${this.port}/rt/${canonical}`;
     }
 
-    // { status, headers, body } of a GET.
-    async get(path) {
-        const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { signal: AbortSignal.timeout(10 * SECOND) });
+    // { status, headers, body } of a GET, as the operator; token: null asks as a stranger.
+    async get(path, { token = TOKEN } = {}) {
+        const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+        const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { headers, signal: AbortSignal.timeout(10 * SECOND) });
         return { status: response.status, headers: response.headers, body: await response.text() };
     }
 

@@ -5,6 +5,8 @@
 static struct harness h;
 static char answer[200000];
 
+#define TOKEN "0123456789abcdef"
+
 static char big_body[100001];
 
 static const struct net_page pages[] = {
@@ -19,11 +21,17 @@ static int start(void **state)
 {
     (void)state;
     struct net_options options = harness_options();
+    char token_file[] = "/tmp/pgherald-token-XXXXXX";
     memset(big_body, 'j', sizeof(big_body) - 1);
     options.pages = pages;
     options.n_pages = sizeof(pages) / sizeof(pages[0]);
     options.max_sessions = 2;
+    options.metrics_token_file = token_file;
+    int fd = mkstemp(token_file);
+    assert_true(fd >= 0 && write(fd, TOKEN "\n", sizeof(TOKEN)) == sizeof(TOKEN));
+    close(fd);
     harness_start(&h, options);
+    unlink(token_file);
     return 0;
 }
 
@@ -79,11 +87,24 @@ static void test_health_and_ready(void **state)
     set_gate(&h, false, true);
     get("/ready", "");
     expect_status("503");
+    expect_body("{\"status\":\"unavailable\","
+                "\"reason\":\"the server is not ready; its log says why\"}");
+    get("/ready", "Authorization: Bearer " TOKEN "\r\n");
+    expect_status("503");
     expect_body("{\"status\":\"unavailable\",\"reason\":\"the \\\"database\\\" is away\"}");
+    get("/ready", "Authorization: Bearer " TOKEN "x\r\n");
+    expect_body("{\"status\":\"unavailable\","
+                "\"reason\":\"the server is not ready; its log says why\"}");
+    ask(HANDSHAKE("/rt/canonical-1", ""));
+    expect_status("503");
+    expect_body("the server is not ready\n");
     set_gate(&h, true, true);
     get("/ready?verbose", "");
     expect_status("200");
     expect_body("{\"status\":\"ready\"}");
+    get("/ready", "Authorization: Bearer " TOKEN "\r\n");
+    expect_status("200");
+    expect_body("{\"status\":\"ready\",\"advice\":\"the \\\"database\\\" is away\"}");
     get("/health", "");
     expect_status("200");
 }

@@ -26,7 +26,6 @@ static void start(const char *proxies, uint32_t handshake_timeout_ms)
     options.proxy_protocol = options.tls_proxy_protocol = true;
     options.handshake_timeout_ms = handshake_timeout_ms;
     options.metrics = metrics;
-    options.shows_metrics = NET_METRICS_LOOPBACK;
     harness_start(&h, options);
     set_gate(&h, true, true);
 }
@@ -180,16 +179,6 @@ static void test_health_checks(void **state)
     wait_for(METRIC_REFUSALS + METRIC_REFUSAL_PROXY_HEADER, 0);
 }
 
-static void test_nothing_is_local(void **state)
-{
-    (void)state;
-    static const char asks[] = FROM("127.0.0.1") "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    static const char itself[] = LOCAL "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    start("127.0.0.0/8", 10000);
-    ask(asks, sizeof(asks) - 1, "HTTP/1.1 404 ");
-    ask(itself, sizeof(itself) - 1, "HTTP/1.1 404 ");
-}
-
 static void test_no_header(void **state)
 {
     (void)state;
@@ -274,7 +263,6 @@ int main(void)
         cmocka_unit_test_teardown(test_headers_of_the_unnamed_are_nobodys, stop),
         cmocka_unit_test_teardown(test_headers_of_a_named_proxy_count, stop),
         cmocka_unit_test_teardown(test_health_checks, stop),
-        cmocka_unit_test_teardown(test_nothing_is_local, stop),
         cmocka_unit_test_teardown(test_no_header, stop),
         cmocka_unit_test_teardown(test_strangers, stop),
         cmocka_unit_test_teardown(test_time, stop),
