@@ -11,7 +11,7 @@ export class Client {
         return client;
     }
 
-    constructor(server, { canonical, token, headers, localAddress } = {}) {
+    constructor(server, { canonical, token, headers, localAddress, tls } = {}) {
         this.frames = []; // { action, client, options, payload, text }
         this.taken = new Set(); // frames that a waitFor() has had
         this.waiting = [];
@@ -21,6 +21,7 @@ export class Client {
             perMessageDeflate: false,
             headers,
             localAddress, // 127.0.0.2 is somebody else than 127.0.0.1
+            ...tls, // options of tls.connect
         });
         this.opened = new Promise((resolve, reject) => {
             this.socket.once('open', resolve);
