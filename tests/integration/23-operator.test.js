@@ -4,6 +4,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World, READ_ONLY } from './lib/world.js';
 import { Server, pgherald } from './lib/server.js';
+import { until } from './lib/wait.js';
 import { freePort } from './lib/process.js';
 
 let world;
@@ -21,6 +22,12 @@ test('a server that logs in as a superuser, or as one who may become the owner',
         await serve(user);
         await world.server.process.says(new RegExp(`warn +the server logs in as ${what}: .* log in as herald_server`));
         assert.match(await world.postgres.value('SELECT warnings[1] FROM herald.status'), new RegExp(`^the server logs in as ${what}`));
+        const { advice } = await until('/ready to say it to the operator', async () => {
+            const told = JSON.parse((await world.server.get('/ready')).body);
+            return told.advice && told;
+        });
+        assert.match(advice, new RegExp(`^the server logs in as ${what}`));
+        assert.equal((await world.server.get('/ready', { token: null })).body.trim(), '{"status":"ready"}');
         await world.server.stop();
     }
     await serve('herald_server');
