@@ -30,6 +30,7 @@
 #include "net/net.h"
 #include "pages.h"
 #include "pg/database.h"
+#include "proto/origin.h"
 #include "proto/xano.h"
 
 /* Of one session, while a command of it waits: a client that comes back joins all its channels at
@@ -398,6 +399,16 @@ static struct net_limits net_limits(const struct server *server, uint32_t n_work
     };
 }
 
+static enum status check_origins(const struct server *server, struct err *err)
+{
+    struct str bad;
+    const char *list = server->config->limits.origins;
+    const char *complaint = list ? origins_complaint(list, &bad) : NULL;
+    return !complaint ? STATUS_OK
+                      : err_set(err, EXIT_CODE_CONFIG, "--origins: \"%.*s\" matches no page: %s",
+                                (int)bad.len, bad.ptr, complaint);
+}
+
 static enum status read_proxies(struct server *server, struct err *err)
 {
     struct str bad;
@@ -599,8 +610,8 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     server.pages = pages_new(server.extras->has_examples, &token_options);
     uint32_t n_workers = worker_count(config);
     make_metrics(&server, n_workers);
-    if (read_proxies(&server, err) != STATUS_OK || make_tokens(&server, err) != STATUS_OK ||
-        make_net(&server, n_workers, err) != STATUS_OK) {
+    if (check_origins(&server, err) != STATUS_OK || read_proxies(&server, err) != STATUS_OK ||
+        make_tokens(&server, err) != STATUS_OK || make_net(&server, n_workers, err) != STATUS_OK) {
         server.exit_code = err->code;
         release(&server);
         return server.exit_code;

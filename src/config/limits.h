@@ -33,8 +33,8 @@ struct config_limits { /* 0: no limit */
     LIMIT("origins", OPTION_TEXT, origins, "LIST", NULL, 0,                                        \
           "Web pages that may connect, as their browsers name them: https://example.com, with a "  \
           "port if it is not the usual one, separated by commas; https://*.example.com stands "    \
-          "for all names below. The others get HTTP 403. Clients without an Origin are no "        \
-          "browsers and may. Default: any.")                                                       \
+          "for all names below, * for any, null for pages without an origin. The others get HTTP " \
+          "403. Clients without an Origin are no browsers and may. Default: any.")                 \
     LIMIT("trusted-proxies", OPTION_TEXT, trusted_proxies, "LIST", "127.0.0.0/8, ::1", 0,          \
           "Addresses and networks (10.0.0.0/8) of proxies: what they say in proxy-header is "      \
           "where a client comes from. One that names no client there has limits of its own, "      \

@@ -150,6 +150,14 @@ test('origins', async () => {
         }
         assert.equal(await metric(server, 'handshakes_refused_total{reason="origin"}'), 4);
     });
+    await withServer({ PGHERALD_ORIGINS: '*' }, async () => {
+        await world.client({ headers: { Origin: 'https://any.example' } });
+    });
+    for (const [list, sentence] of [['example.com', /"example\.com" matches no page: write the scheme too/], ['https://b\u00fccher.example', /xn--/]]) {
+        const result = await pgherald(['serve', '--listen', '127.0.0.1:0', '--origins', list]);
+        assert.equal(result.code, 78);
+        assert.match(result.stderr, sentence);
+    }
 });
 
 test('a reader that stays behind for a while', async () => {

@@ -18,47 +18,12 @@
 #include "net/http/addresses.h"
 #include "net/worker.h"
 #include "proto/forwarded.h"
-
-/* ---- origin ---- */
-
-static bool equals(struct str a, struct str b)
-{
-    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
-
-/* "https://example.com", or "https://" and a star for the first names of the host. */
-static bool covers(struct str pattern, struct str origin)
-{
-    const char *star = memchr(pattern.ptr, '*', pattern.len);
-    if (!star) {
-        return equals(pattern, origin);
-    }
-    size_t head = (size_t)(star - pattern.ptr), tail = pattern.len - head - 1;
-    if (origin.len <= head + tail) {
-        return false;
-    }
-    struct str middle = {origin.ptr + head, origin.len - head - tail};
-    return equals((struct str){pattern.ptr, head}, (struct str){origin.ptr, head}) &&
-           equals((struct str){star + 1, tail}, (struct str){middle.ptr + middle.len, tail}) &&
-           !memchr(middle.ptr, '/', middle.len) && !memchr(middle.ptr, ':', middle.len);
-}
+#include "proto/origin.h"
 
 bool admission_has_origin(const char *origins, const struct http_head *head)
 {
-    static const char separators[] = ", \t";
     struct str origin = http_head_field(head, "origin");
-    if (!origins || !origin.ptr) {
-        return true;
-    }
-    for (const char *at = origins + strspn(origins, separators); *at;
-         at += strspn(at, separators)) {
-        struct str word = {at, strcspn(at, separators)};
-        if (covers(word, origin)) {
-            return true;
-        }
-        at += word.len;
-    }
-    return false;
+    return !origins || !origin.ptr || origins_have(origins, origin);
 }
 
 /* ---- address ---- */
