@@ -6,8 +6,8 @@
 -- one transaction of its own (psql -1, or BEGIN ... COMMIT). A released step is never edited: a change is a new step.
 --
 -- Who can install: a superuser. A role with CREATEROLE, CREATE on the database and nothing more can install too, but
--- may not create event triggers (before 18 that takes a superuser everywhere): then herald.refresh() has to be called
--- in migrations, and step 4 says so. Restoring a dump as such a role fails at ALTER FUNCTION ... OWNER TO herald_capture
+-- may not create event triggers (before 18 that takes a superuser everywhere): then the server looks for altered tables (step 6,
+-- which says so). Restoring a dump as such a role fails at ALTER FUNCTION ... OWNER TO herald_capture
 -- (or herald_hook), because those have no CREATE on the schema, on purpose.
 --
 -- This file is ASCII: in a database of another encoding the parser would stumble over anything else before the check below could
@@ -32,8 +32,16 @@ $$;
 CREATE SCHEMA herald AUTHORIZATION herald_owner;
 COMMENT ON SCHEMA herald IS 'pgherald: announces row changes, publishes and messages to browsers';
 
+-- A function can only be given to a role that may create in its schema. In schema herald, herald_capture must not: it could
+-- write the trigger functions of other tables anew. (To grant it that for a moment, as was done here, updates the one row of
+-- the schema: two open transactions that called watch() then collided.) So a trigger function is born here, given to
+-- herald_capture, and moved to herald, for which only the mover needs the right. Without USAGE nobody finds what lies here.
+CREATE SCHEMA herald_cradle AUTHORIZATION herald_owner;
+COMMENT ON SCHEMA herald_cradle IS 'pgherald: where trigger functions are made before they move to schema herald; empty';
+
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
+GRANT CREATE ON SCHEMA herald_cradle TO herald_capture;
 
 -- A function that is created without a word about rights would be open to everybody. Never here.
 ALTER DEFAULT PRIVILEGES FOR ROLE herald_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
@@ -49,6 +57,45 @@ COMMENT ON TABLE herald.schema_step IS 'The installed steps of this schema; each
 COMMENT ON COLUMN herald.schema_step.step IS 'The number in front of the file''s name';
 COMMENT ON COLUMN herald.schema_step.name IS 'The file''s name without number and ending';
 COMMENT ON COLUMN herald.schema_step.installed_at IS 'When the step was installed here';
+
+-- Databases are set up strictly: an event trigger that enables row level security on every new table would make each write
+-- to a watched table fail, and a publication FOR ALL TABLES each DELETE of sweep().
+CREATE FUNCTION herald.harden_tables() RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n_hardened int := 0;
+    t          record;
+BEGIN
+    FOR t IN
+        SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relrowsecurity OR c.relforcerowsecurity AS is_guarded,
+               c.relreplident = 'd' AND c.relpersistence = 'p'
+               AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) AS has_no_identity,
+               NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'herald_all') AS has_no_policy
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = 'herald' AND c.relkind IN ('r', 'p')
+    LOOP
+        CONTINUE WHEN NOT (t.is_guarded OR t.has_no_identity OR t.has_no_policy);
+        n_hardened := n_hardened + 1;
+        -- Should somebody enable it later, all rows are still everybody's who was granted the table.
+        IF t.has_no_policy THEN
+            EXECUTE format('CREATE POLICY herald_all ON %s USING (true) WITH CHECK (true)', t.name);
+        END IF;
+        -- A dump is restored under row_security = off, which refuses a table under row level security whatever its policies say.
+        IF t.is_guarded THEN
+            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', t.name);
+        END IF;
+        -- It costs inserts nothing, and deletes only under wal_level = logical.
+        IF t.has_no_identity THEN
+            EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', t.name);
+        END IF;
+    END LOOP;
+    RETURN n_hardened;
+END
+$$;
+COMMENT ON FUNCTION herald.harden_tables() IS
+'Internal, after a step has created tables: they have a replica identity, and row level security shows and refuses nothing.
+Returns how many tables it changed.';
+DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
 
 CREATE FUNCTION herald.schema_version() RETURNS int
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -174,7 +174,6 @@ CREATE TABLE herald.trim_position (
     fresh   bigint NOT NULL DEFAULT 0,
     rejudge text COLLATE "C"
 );
-INSERT INTO herald.trim_position DEFAULT VALUES;
 COMMENT ON TABLE herald.trim_position IS 'How far trim() has come; see there. One row.';
 COMMENT ON COLUMN herald.trim_position.one IS 'Always true: there is one row';
 COMMENT ON COLUMN herald.trim_position.aged IS 'Log ids up to this one were found older than the retention and judged';
@@ -243,7 +242,6 @@ CREATE TABLE herald.switch (
     one     boolean PRIMARY KEY DEFAULT true CHECK (one),
     enabled boolean NOT NULL DEFAULT true
 );
-INSERT INTO herald.switch DEFAULT VALUES;
 COMMENT ON TABLE herald.switch IS 'Realtime on or off, see set_enabled(). One row.';
 COMMENT ON COLUMN herald.switch.one IS 'Always true: there is one row';
 COMMENT ON COLUMN herald.switch.enabled IS 'False: handshakes get 503, open sessions are closed';
@@ -274,6 +272,7 @@ CREATE TABLE herald.watch (
     now_named    text[] NOT NULL DEFAULT '{}',
     attnums      int2[] NOT NULL DEFAULT '{}',
     bound_to     text,
+    looks        text,
     generated_at timestamptz
 );
 COMMENT ON TABLE herald.watch IS
@@ -288,7 +287,12 @@ COMMENT ON COLUMN herald.watch.names IS 'Every column name that the wishes speak
 COMMENT ON COLUMN herald.watch.now_named IS '… what that column is called today (NULL: dropped) …';
 COMMENT ON COLUMN herald.watch.attnums IS '… and its number: a renamed column stays excluded, or announced';
 COMMENT ON COLUMN herald.watch.bound_to IS 'Cluster, database and table in which the numbers hold';
+COMMENT ON COLUMN herald.watch.looks IS 'What the function was written for, see looks_of(): the table looks different now: it is stale';
 COMMENT ON COLUMN herald.watch.generated_at IS 'When the function was last written';
+
+DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
+INSERT INTO herald.trim_position DEFAULT VALUES;
+INSERT INTO herald.switch DEFAULT VALUES;
 
 -- The server reads these; everything else it gets from functions.
 GRANT SELECT ON herald.log, herald.channel, herald.rule, herald.canonical, herald.switch, herald.command, herald.watch,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is there, described, and open to nobody by accident.
-SELECT plan(18);
+SELECT plan(21);
 
 SELECT is(herald.schema_version(), 10, 'all steps are installed');
 SELECT is_empty($$
@@ -40,6 +40,15 @@ SELECT set_eq($$
 $$, ARRAY['schema_version', 'percent_encode', 'is_part_of', 'is_built_in', 'base_type', 'ring', 'doorbell_slot', 'doorbell_obstacle'],
     'herald_capture may call a few harmless functions');
 SELECT ok(NOT has_schema_privilege(r, 'herald', 'CREATE'), r || ' may create nothing') FROM unnest(ARRAY['herald_capture', 'herald_hook']) r;
+SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+    AND NOT (c.relreplident IN ('f', 'i') OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))$$,
+    'every table has a replica identity: a publication of all tables must not fail a DELETE');
+SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'p')
+    AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polroles = '{0}' AND p.polcmd = '*' AND p.polpermissive)$$,
+    'no table is closed by enabling row level security on it');
+SELECT ok(has_schema_privilege('herald_capture', 'herald_cradle', 'CREATE') AND NOT has_schema_privilege('herald_capture', 'herald_cradle', 'USAGE')
+    AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'herald_cradle'::regnamespace),
+    'what herald_capture could make in the cradle, it could not find there, and nothing stays in it');
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_hook', p.oid, 'EXECUTE')
 $$, ARRAY['schema_version', 'call_function', 'call_text', 'check_leftovers', 'let_go'], 'herald_hook may call what a call needs');
