@@ -51,23 +51,40 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.database_identity() IS 'Internal: which database of which cluster this is.';
 
+-- A part may be watched itself: it was before it was attached, or the whole was watched later. One change must not be
+-- announced twice, so the nearest watch has it: the part's own. A row in herald.watch says little, as prepare_watch() makes it
+-- for whoever asks; a trigger on the very table says that its owner wants it.
+CREATE FUNCTION herald.is_watched(relation oid) RETURNS boolean
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM herald.watch w JOIN pg_trigger t ON t.tgrelid = w.relation AND t.tgparentid = 0
+                    WHERE w.relation = is_watched.relation AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key)))
+$$;
+COMMENT ON FUNCTION herald.is_watched(oid) IS 'Internal: whether a table is watched itself, and not only as a part of another.';
+
 CREATE FUNCTION herald.parts_of(relation oid) RETURNS oid[]
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE part(oid) AS (
-        SELECT relation UNION SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
+        SELECT relation
+        UNION
+        SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
+         WHERE NOT EXISTS (SELECT FROM herald.watch w WHERE w.relation = i.inhrelid AND herald.is_watched(i.inhrelid))
     )
     SELECT array_agg(p.oid ORDER BY p.oid) FROM part p
 $$;
-COMMENT ON FUNCTION herald.parts_of(oid) IS 'Internal: a table with all its partitions and children.';
+COMMENT ON FUNCTION herald.parts_of(oid) IS 'Internal: a table with all its partitions and children, but those that are watched themselves.';
 
 CREATE FUNCTION herald.is_part_of(relation oid, watch_key text) RETURNS boolean
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE whole(oid) AS (
-        SELECT relation UNION SELECT i.inhparent FROM whole w JOIN pg_inherits i ON i.inhrelid = w.oid
+    WITH RECURSIVE whole(oid, is_near) AS (
+        SELECT relation, true
+        UNION
+        SELECT i.inhparent, w.is_near AND NOT herald.is_watched(w.oid) FROM whole w JOIN pg_inherits i ON i.inhrelid = w.oid
     )
-    SELECT EXISTS (SELECT FROM whole JOIN herald.watch w ON w.relation = whole.oid WHERE w.key = watch_key)
+    SELECT CASE bool_or(whole.is_near) WHEN true THEN true WHEN false THEN NULL ELSE false END
+      FROM whole JOIN herald.watch w ON w.relation = whole.oid WHERE w.key = watch_key
 $$;
-COMMENT ON FUNCTION herald.is_part_of(oid, text) IS 'Internal, for trigger functions: whether a table is the watched one or a part of it.';
+COMMENT ON FUNCTION herald.is_part_of(oid, text) IS
+'Internal, for trigger functions: whether a table is the watched one or a part of it; NULL: it is, but a nearer watch announces it.';
 GRANT EXECUTE ON FUNCTION herald.is_part_of(oid, text) TO herald_capture;
 
 CREATE FUNCTION herald.statement_mode_obstacle(relation oid) RETURNS text
@@ -405,11 +422,13 @@ BEGIN
     <<announced>>
     BEGIN%8$s
     IF NOT (%1$s) THEN
-        IF NOT herald.is_part_of(TG_RELID, %2$L) THEN
+        is_elsewhere := herald.is_part_of(TG_RELID, %2$L);
+        IF is_elsewhere IS NULL THEN
+            RETURN NULL;
+        ELSIF NOT is_elsewhere THEN
             RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::regclass
                 USING ERRCODE = '42501', HINT = 'Call herald.watch() for this table instead.';
         END IF;
-        is_elsewhere := true;
     END IF;
     IF TG_OP = 'TRUNCATE' THEN
         INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (%6$s, %3$L, %4$L, %5$L);

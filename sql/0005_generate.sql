@@ -14,7 +14,11 @@
 -- writes the same row must come later. For that reason too, and because a partition can be written directly, mode row is
 -- the default and mode statement is refused where it would miss or reorder.
 --
--- Order of locks: first the user's table, then herald.watch, like an ALTER TABLE whose event trigger comes here.
+-- **No lock of ours ties two tables together.** Whoever alters a table holds it exclusively while the event trigger is here: if
+-- that waited for another transaction, all who write the table would wait with it, and two migrations could wait for each other.
+-- So what belongs to a watch is one row and one function; code is made without any lock, and only if something is to be
+-- written the row is locked, and never waited for: who finds it locked says so, and the table stays stale (its looks differ from
+-- what its function was written for) until the next refresh, which a running server makes by itself.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -22,29 +26,32 @@ SET LOCAL search_path = pg_catalog;
 CREATE FUNCTION herald.prepare_watch(relation regclass) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_key text;
     function_name text;
+    found_key     text;
 BEGIN
-    LOCK TABLE herald.watch IN SHARE ROW EXCLUSIVE MODE;
-    SELECT w.key INTO found_key FROM herald.watch w WHERE w.relation = prepare_watch.relation;
-    IF found_key IS NULL THEN
-        found_key := left(replace(gen_random_uuid()::text, '-', ''), 12);
-        INSERT INTO herald.watch (relation, key) VALUES (prepare_watch.relation, found_key);
-    END IF;
-    function_name := format('herald.%I()', 'capture_' || found_key);
-    IF to_regprocedure(function_name) IS NULL THEN
-        EXECUTE format('CREATE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS %L', function_name,
+    INSERT INTO herald.watch (relation, key) VALUES (prepare_watch.relation, left(replace(gen_random_uuid()::text, '-', ''), 12))
+        ON CONFLICT ON CONSTRAINT watch_pkey DO NOTHING;
+    SELECT w.key INTO STRICT found_key FROM herald.watch w WHERE w.relation = prepare_watch.relation;
+    function_name := format('%I()', 'capture_' || found_key);
+    IF to_regprocedure('herald.' || function_name) IS NULL THEN
+        EXECUTE format('CREATE FUNCTION herald_cradle.%s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS %L', function_name,
                        'BEGIN RETURN NULL; END');
-        -- A new owner needs CREATE on the schema. herald_capture gets it for this moment only, seen by nobody else.
-        GRANT CREATE ON SCHEMA herald TO herald_capture;
-        EXECUTE format('ALTER FUNCTION %s OWNER TO herald_capture', function_name);
-        REVOKE CREATE ON SCHEMA herald FROM herald_capture;
+        EXECUTE format('ALTER FUNCTION herald_cradle.%s OWNER TO herald_capture', function_name);
+        EXECUTE format('ALTER FUNCTION herald_cradle.%s SET SCHEMA herald', function_name);
     END IF;
-    PERFORM herald.grant_capture(relation, to_regprocedure(function_name));
+    PERFORM herald.grant_capture(relation, to_regprocedure('herald.' || function_name));
     RETURN found_key;
 END
 $$;
 COMMENT ON FUNCTION herald.prepare_watch(regclass) IS 'Internal, for watch(): makes the table''s trigger function, still idle, and returns its key.';
+
+CREATE FUNCTION herald.is_granted(relation oid, capture regprocedure) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(p.proacl IS NOT NULL AND bool_and(a.grantee IN (p.proowner, c.relowner)) AND bool_or(a.grantee = c.relowner), false)
+      FROM pg_proc p JOIN pg_class c ON c.oid = is_granted.relation LEFT JOIN LATERAL aclexplode(p.proacl) a ON true
+     WHERE p.oid = capture GROUP BY p.oid, p.proacl
+$$;
+COMMENT ON FUNCTION herald.is_granted(oid, regprocedure) IS 'Internal: whether nobody but its table''s owner may execute a trigger function.';
 
 CREATE FUNCTION herald.grant_capture(relation oid, capture regprocedure) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -52,6 +59,9 @@ DECLARE
     owner   oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = relation);
     grantee oid;
 BEGIN
+    IF herald.is_granted(relation, capture) THEN
+        RETURN;
+    END IF;
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', capture);
     FOR grantee IN
         SELECT a.grantee FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a
@@ -65,39 +75,58 @@ END
 $$;
 COMMENT ON FUNCTION herald.grant_capture(oid, regprocedure) IS 'Internal: EXECUTE on a trigger function for the table''s owner and nobody else.';
 
+-- Text that differs when code written for the table then would not be right now. Of types that are not built in, what
+-- step 3 looks at. Everything that a catalog knows at once, so that a server can look at all watches every few seconds.
+CREATE FUNCTION herald.looks_of(relation oid) RETURNS text
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT md5(concat_ws('/', c.oid, c.relowner, n.nspname, c.relname,
+        (SELECT string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.attgenerated,
+                    CASE WHEN a.atttypid >= 16384 THEN (
+                        SELECT string_agg(concat_ws(' ', t.oid, t.typtype, t.typbasetype, t.typelem, t.typdelim, herald.json_cast(t.oid),
+                                   (SELECT string_agg(concat_ws(' ', f.attname, f.atttypid), ',' ORDER BY f.attnum)
+                                      FROM pg_attribute f WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped)),
+                                   ';' ORDER BY t.oid)
+                          FROM herald.leaf_types(a.atttypid) l(oid) JOIN pg_type t ON t.oid = l.oid WHERE t.oid >= 16384) END), '/' ORDER BY a.attnum)
+           FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+        (SELECT i.indkey FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
+        CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END))
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+$$;
+COMMENT ON FUNCTION herald.looks_of(oid) IS 'Internal: a digest of all that a table''s trigger function depends on. NULL: no such table.';
+
 CREATE FUNCTION herald.names_in(list json) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN json_typeof(list) = 'array' THEN ARRAY(SELECT json_array_elements_text(list)) END
 $$;
 COMMENT ON FUNCTION herald.names_in(json) IS 'Internal: a JSON array of names as an array; NULL if it is none.';
 
-CREATE FUNCTION herald.bind_names(relation oid, wanted text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION herald.bind_names(w herald.watch, wanted text[]) RETURNS herald.watch
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    w         herald.watch;
-    here      text := format('%s/%s', herald.database_identity(), relation);
+    here      text := format('%s/%s', herald.database_identity(), w.relation::oid);
     known     int;
     this_name text;
-    new_names text[] := '{}';
-    new_nums  int2[] := '{}';
+    bound     herald.watch := w;
     a         record;
 BEGIN
-    SELECT * INTO w FROM herald.watch x WHERE x.relation = bind_names.relation;
+    bound.names := wanted;
+    bound.now_named := '{}';
+    bound.attnums := '{}';
+    bound.bound_to := here;
     FOREACH this_name IN ARRAY wanted LOOP
         known := array_position(w.names, this_name);
         SELECT c.attname::text AS name, c.attnum AS num INTO a FROM pg_attribute c
-         WHERE c.attrelid = bind_names.relation AND c.attnum > 0 AND NOT c.attisdropped
+         WHERE c.attrelid = w.relation AND c.attnum > 0 AND NOT c.attisdropped
            AND (w.bound_to = here AND c.attnum = w.attnums[known] OR c.attname IN (w.now_named[known], this_name))
          ORDER BY w.bound_to = here AND c.attnum = w.attnums[known] DESC NULLS LAST,
                   c.attname = w.now_named[known] DESC NULLS LAST LIMIT 1;
-        new_names := new_names || a.name;
-        new_nums := new_nums || a.num;
+        bound.now_named := bound.now_named || a.name;
+        bound.attnums := bound.attnums || a.num;
     END LOOP;
-    UPDATE herald.watch x SET names = wanted, now_named = new_names, attnums = new_nums, bound_to = here
-     WHERE x.relation = bind_names.relation;
+    RETURN bound;
 END
 $$;
-COMMENT ON FUNCTION herald.bind_names(oid, text[]) IS 'Internal: finds the columns that a wish''s names mean today.';
+COMMENT ON FUNCTION herald.bind_names(herald.watch, text[]) IS 'Internal: a watch with the columns that its wish''s names mean today.';
 
 CREATE FUNCTION herald.names_today(w herald.watch, wanted text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -105,10 +134,12 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.names_today(herald.watch, text[]) IS 'Internal: bound names as the columns are called today, NULL where one is gone.';
 
-CREATE FUNCTION herald.generate_capture(relation regclass) RETURNS void
+CREATE FUNCTION herald.generate_capture(relation regclass, is_forced boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    found_     herald.watch;
     w          herald.watch;
+    looks_now  text := herald.looks_of(relation); -- before anything else: what changes meanwhile makes it stale again
     wish       json;
     capture    text;
     schema_    text;
@@ -139,12 +170,15 @@ DECLARE
     old_guards text[];
     code       text;
 BEGIN
-    LOCK TABLE herald.watch IN SHARE ROW EXCLUSIVE MODE;
-    SELECT * INTO w FROM herald.watch x WHERE x.relation = generate_capture.relation;
-    wish := herald.wish_of(relation, w.key);
+    SELECT * INTO found_ FROM herald.watch x WHERE x.relation = generate_capture.relation;
+    IF NOT is_forced AND found_.looks = looks_now THEN
+        RETURN;
+    END IF;
+    wish := herald.wish_of(relation, found_.key);
     IF wish IS NULL THEN
         RETURN;
     END IF;
+    w := found_;
     capture := format('herald.%I()', 'capture_' || w.key);
     SELECT n.nspname, c.relname INTO schema_, table_
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = generate_capture.relation;
@@ -160,8 +194,7 @@ BEGIN
     listed := herald.names_in(wish -> 'columns');
     hidden := coalesce(herald.names_in(wish -> 'exclude'), '{}');
     keys := herald.names_in(wish -> 'key_columns');
-    PERFORM herald.bind_names(relation, ARRAY(SELECT DISTINCT x.name FROM unnest(listed || hidden || keys || in_channel) x(name)));
-    SELECT * INTO w FROM herald.watch x WHERE x.relation = generate_capture.relation;
+    w := herald.bind_names(w, ARRAY(SELECT DISTINCT x.name FROM unnest(listed || hidden || keys || in_channel) x(name) ORDER BY 1));
     listed := herald.names_today(w, listed);
     hidden := herald.names_today(w, hidden);
     keys := herald.names_today(w, keys);
@@ -229,18 +262,33 @@ BEGIN
              WHEN in_channel = '{}' THEN 'e' ELSE 't' END, template,
         format('{"data":{"action":"truncate",%s,"new":null,"old":null},"dbo_id":0,"row_id":0}', head), fast, announce);
 
+    w.channel := template;
+    w.columns := shown;
+    w.mode := coalesce(wish ->> 'mode', 'row');
+    w.looks := looks_now;
+    IF w IS NOT DISTINCT FROM found_ AND herald.is_granted(relation, to_regprocedure(capture))
+       AND code IS NOT DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
+        RETURN;
+    END IF;
+    -- Also whoever wrote it since we looked: what was made of that is not known here.
+    PERFORM FROM herald.watch x WHERE x.relation = generate_capture.relation AND x IS NOT DISTINCT FROM found_ FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'herald: another transaction is at work on the watch of %', relation USING ERRCODE = '55P03';
+    END IF;
     IF code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %s AS %L', capture,
                        herald.capture_settings(relation, shown, array_remove(in_channel, NULL)), code);
         EXECUTE format('COMMENT ON FUNCTION %s IS %L', capture, format('Announces changes of %s on %s.', relation, template));
     END IF;
     PERFORM herald.grant_capture(relation, to_regprocedure(capture));
-    UPDATE herald.watch x SET channel = template, columns = shown, mode = coalesce(wish ->> 'mode', 'row'), generated_at = now()
+    UPDATE herald.watch x SET names = w.names, now_named = w.now_named, attnums = w.attnums, bound_to = w.bound_to, channel = w.channel,
+                              columns = w.columns, mode = w.mode, looks = w.looks, generated_at = now()
      WHERE x.relation = generate_capture.relation;
 END
 $$;
-COMMENT ON FUNCTION herald.generate_capture(regclass) IS
-'Internal: writes a watched table''s trigger function from the wishes in its trigger''s argument.';
+COMMENT ON FUNCTION herald.generate_capture(regclass, boolean) IS
+'Internal: writes a watched table''s trigger function from the wishes in its trigger''s argument; is_forced: also if the table
+looks as it did when that was last done. Raises 55P03 instead of waiting for another transaction.';
 
 INSERT INTO herald.schema_step (step, name) VALUES (5, 'generate');
 RESET ROLE;

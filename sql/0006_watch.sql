@@ -3,9 +3,9 @@
 -- Step 6: what people call: watch(), unwatch(), refresh(), the view watches; and the event triggers.
 --
 -- Event triggers keep the generated code in step with ALTER TABLE and remove what belonged to a dropped table. Creating them
--- takes a superuser (or a cloud's stand-in for one). Without them nothing breaks: a stale trigger announces keys
--- only, or only counts, until somebody calls herald.refresh(), which migrations then have to do. They never fail the DDL that
--- fires them: what goes wrong becomes a WARNING.
+-- takes a superuser (or a cloud's stand-in for one). Without them nothing breaks: a stale trigger announces keys only, or only
+-- counts, until the server looks (refresh_stale(), every few seconds and when it sees such an event) or herald.refresh() is called.
+-- They never fail the DDL that fires them: what goes wrong becomes a WARNING, and what is left stale the server sees.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -17,6 +17,7 @@ DECLARE
     c        record;
     obstacle text;
     missing  text;
+    parent   oid;
 BEGIN
     SELECT k.relkind, k.relpersistence, k.relowner, n.nspname INTO c
       FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace WHERE k.oid = relation;
@@ -40,6 +41,15 @@ BEGIN
             RAISE EXCEPTION 'herald: mode statement would miss or reorder changes of %: %', relation, obstacle
                 USING ERRCODE = '0A000', HINT = 'Use mode => ''row''.';
         END IF;
+    END IF;
+    SELECT t.tgparentid INTO parent FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE t.tgrelid = relation AND t.tgparentid <> 0 AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') LIMIT 1;
+    IF parent IS NOT NULL AND NOT herald.is_watched(relation) THEN
+        -- The function of the whole was written for this part as well: each change would be announced twice.
+        SELECT t.tgrelid INTO parent FROM pg_trigger t WHERE t.oid = parent;
+        RAISE EXCEPTION 'herald: % is a part of %, which is watched, so its changes are announced already', relation, parent::regclass
+            USING ERRCODE = '55000', HINT = format('To have them on a channel of their own: herald.unwatch(%L), then watch the part, then the whole again.',
+                                                   parent::regclass);
     END IF;
     IF channel IS NOT NULL THEN
         PERFORM herald.check_template(channel);
@@ -66,29 +76,93 @@ $$;
 COMMENT ON FUNCTION herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text) IS
 'Internal: raises unless a table can be watched like this by the caller.';
 
+CREATE FUNCTION herald.tell_parts(relation oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    part oid;
+BEGIN
+    FOR part IN
+        WITH RECURSIVE below(oid) AS (
+            SELECT i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = relation AND c.relispartition
+            UNION
+            SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.oid WHERE NOT herald.is_watched(b.oid)
+        )
+        SELECT b.oid FROM below b WHERE herald.is_watched(b.oid)
+    LOOP
+        RAISE WARNING 'herald: % is a part of %, but watched itself: its changes are announced on its own channel only', part::regclass, relation::regclass
+            USING HINT = format('To have them announced with the whole: SELECT herald.unwatch(%L)', part::regclass);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION herald.tell_parts(oid) IS 'Internal: warns of partitions that are watched themselves.';
+
+CREATE FUNCTION herald.has_rule(template text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM herald.rule r CROSS JOIN LATERAL (SELECT rtrim(r.channel, '*') AS prefix, herald.template_prefix(template) AS start) p
+         WHERE r.active AND CASE WHEN r.channel LIKE '%*' THEN starts_with(p.start, p.prefix) OR template LIKE '%{%' AND starts_with(p.prefix, p.start)
+                                 ELSE r.channel ~ herald.template_pattern(template) END)
+$$;
+COMMENT ON FUNCTION herald.has_rule(text) IS 'Internal: whether clients may have a rule for any channel of a template.';
+
+CREATE FUNCTION herald.tell_watch(relation regclass, replaced text, has_keys boolean) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    w herald.watch;
+BEGIN
+    SELECT * INTO w FROM herald.watch x WHERE x.relation = tell_watch.relation;
+    RAISE NOTICE 'herald: changes of % are announced on the channel %, with the columns %', relation, w.channel,
+        array_to_string(ARRAY(SELECT quote_ident(c) FROM unnest(w.columns) c), ', ');
+    IF replaced IS NOT NULL THEN
+        RAISE NOTICE 'herald: this replaces the watch of % on the channel %', relation, replaced;
+    END IF;
+    IF NOT herald.has_rule(w.channel) THEN
+        RAISE WARNING 'herald: no rule covers the channel %, so nobody can join it', w.channel
+            USING HINT = 'SELECT herald.set_rule(…) for it, or for a pattern such as schema.* or prefix/*';
+    END IF;
+    IF NOT has_keys AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary) THEN
+        RAISE WARNING 'herald: % has no primary key: an event that is reduced to the key, because it is too large, will not say which row it was', relation
+            USING HINT = 'Call herald.watch() again with key_columns, or add a primary key.';
+    END IF;
+    IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
+        RAISE WARNING 'herald: % has row level security, which announcements do not look at: whoever may join the channel gets all its rows', relation
+            USING HINT = 'Put what separates the readers into the channel, such as orders/{customer_id}, and let the rule''s authorize function decide.';
+    END IF;
+    PERFORM herald.tell_parts(relation);
+END
+$$;
+COMMENT ON FUNCTION herald.tell_watch(regclass, text, boolean) IS 'Internal: says what watch() did, and what may surprise.';
+
 CREATE FUNCTION herald.watch("table" regclass, channel text DEFAULT NULL, columns text[] DEFAULT NULL, exclude text[] DEFAULT '{}',
                              key_columns text[] DEFAULT NULL, mode text DEFAULT 'row', max_bytes int DEFAULT 1048576,
                              always boolean DEFAULT false, numbers text DEFAULT 'text') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    capture text;
-    trg     record;
+    watch_key text;
+    capture   text;
+    trg       record;
+    replaced  text := (SELECT w.channel FROM herald.watch w WHERE w.relation = "table" AND herald.is_watched(w.relation));
 BEGIN
     exclude := coalesce(exclude, '{}');
     always := coalesce(always, false);
     PERFORM herald.check_watch("table", columns, exclude, key_columns, channel, mode, max_bytes, always, numbers);
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', "table");
-    capture := format('herald.%I(%L)', 'capture_' || herald.prepare_watch("table"),
+    -- At once what DROP TRIGGER takes: who has read the table and then writes would deadlock with a lock that is raised later.
+    EXECUTE format('LOCK TABLE %s IN %s MODE', "table", CASE WHEN replaced IS NULL THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
+    watch_key := herald.prepare_watch("table");
+    capture := format('herald.%I(%L)', 'capture_' || watch_key,
         json_build_object('channel', channel, 'columns', columns, 'exclude', exclude, 'key_columns', key_columns, 'mode', mode,
                           'max_bytes', max_bytes, 'always', always, 'numbers', numbers));
     PERFORM herald.drop_triggers("table");
     FOR trg IN
-        SELECT * FROM (VALUES
+        SELECT v.name || CASE WHEN v.of_mode = 'row' AND c.relkind = 'p' THEN '_' || watch_key ELSE '' END AS name, v.event, v.kind
+          FROM (VALUES
+            -- Parts of a partitioned table get it, too, under its name, and may have one of their own.
             ('row',       '00_herald_row',      'INSERT OR UPDATE OR DELETE', 'FOR EACH ROW'),
             ('statement', '00_herald_insert',   'INSERT', 'REFERENCING NEW TABLE AS n FOR EACH STATEMENT'),
             ('statement', '00_herald_update',   'UPDATE', 'REFERENCING NEW TABLE AS n OLD TABLE AS o FOR EACH STATEMENT'),
             ('statement', '00_herald_delete',   'DELETE', 'REFERENCING OLD TABLE AS o FOR EACH STATEMENT'),
             (NULL,        '00_herald_truncate', 'TRUNCATE', 'FOR EACH STATEMENT')) v(of_mode, name, event, kind)
+          JOIN pg_class c ON c.oid = "table"
          WHERE coalesce(v.of_mode, mode) = mode
     LOOP
         EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION %s', trg.name, trg.event, "table", trg.kind, capture);
@@ -97,6 +171,7 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM herald.generate_capture("table");
+    PERFORM herald.tell_watch("table", replaced, key_columns IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text) IS
@@ -117,7 +192,8 @@ DECLARE
 BEGIN
     FOR trigger_name IN
         SELECT t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-         WHERE t.tgrelid = relation AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND NOT t.tgisinternal
+         WHERE t.tgrelid = relation AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND t.tgparentid = 0
+           AND NOT t.tgisinternal
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, relation);
     END LOOP;
@@ -125,27 +201,34 @@ END
 $$;
 COMMENT ON FUNCTION herald.drop_triggers(regclass) IS 'Internal: drops our triggers of a table with the caller''s rights.';
 
-CREATE FUNCTION herald.unwatch("table" regclass) RETURNS void
+CREATE FUNCTION herald.unwatch("table" regclass) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', "table");
+    IF NOT herald.is_watched("table") THEN
+        RAISE NOTICE 'herald: % is not watched', "table";
+        RETURN false;
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', "table");
     PERFORM herald.drop_triggers("table");
-    PERFORM herald.clean_watches();
+    PERFORM herald.clean_watches("table");
+    RETURN true;
 END
 $$;
-COMMENT ON FUNCTION herald.unwatch(regclass) IS 'Stops announcing a table, which the caller must own. Its log stays.';
+COMMENT ON FUNCTION herald.unwatch(regclass) IS
+'Stops announcing a table, which the caller must own. Its log stays. False, and a NOTICE: it was not watched.';
 
 -- Trigger functions that no trigger uses. A function in use cannot be dropped, so nothing can be lost here.
-CREATE FUNCTION herald.clean_watches() RETURNS int
+CREATE FUNCTION herald.clean_watches(relation oid DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     n_cleaned int := 0;
     idle      record;
 BEGIN
-    LOCK TABLE herald.watch IN SHARE ROW EXCLUSIVE MODE;
     FOR idle IN
         SELECT w.relation, w.key FROM herald.watch w
-         WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key)))
+         WHERE w.relation = coalesce(clean_watches.relation, w.relation)
+           AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key)))
+           FOR UPDATE SKIP LOCKED
     LOOP
         EXECUTE format('DROP FUNCTION IF EXISTS herald.%I()', 'capture_' || idle.key);
         DELETE FROM herald.watch w WHERE w.relation = idle.relation;
@@ -154,83 +237,129 @@ BEGIN
     RETURN n_cleaned;
 END
 $$;
-COMMENT ON FUNCTION herald.clean_watches() IS 'Internal: removes trigger functions that no trigger uses.';
+COMMENT ON FUNCTION herald.clean_watches(oid) IS 'Internal: removes trigger functions that no trigger uses: a table''s, or all (NULL).';
+
+CREATE FUNCTION herald.follow(relation regclass, is_forced boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old_looks text := (SELECT w.looks FROM herald.watch w WHERE w.relation = follow.relation);
+    obstacle  text;
+BEGIN
+    PERFORM herald.generate_capture(relation, is_forced);
+    PERFORM herald.tell_parts(follow.relation) FROM herald.watch w WHERE w.relation = follow.relation AND w.looks <> old_looks;
+    obstacle := herald.statement_mode_obstacle(relation);
+    IF obstacle IS NOT NULL AND (SELECT w.mode = 'statement' FROM herald.watch w WHERE w.relation = follow.relation) THEN
+        RAISE WARNING 'herald: mode statement may now miss or reorder changes of %: %', relation, obstacle
+            USING HINT = 'Call herald.watch() again with mode => ''row''.';
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION herald.follow(regclass, boolean) IS 'Internal: generate_capture(), and why it could not, instead of an error.';
 
 CREATE FUNCTION herald.refresh() RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     n_failed int := 0;
-    watched  record;
+    problem  text;
+    watched  regclass;
 BEGIN
     PERFORM herald.clean_watches();
-    FOR watched IN SELECT w.relation, w.mode FROM herald.watch w ORDER BY w.relation::oid LOOP
-        BEGIN
-            PERFORM herald.generate_capture(watched.relation);
-            IF watched.mode = 'statement' AND herald.statement_mode_obstacle(watched.relation) IS NOT NULL THEN
-                RAISE WARNING 'herald: mode statement may now miss or reorder changes of %: %', watched.relation,
-                    herald.statement_mode_obstacle(watched.relation) USING HINT = 'Call herald.watch() again with mode => ''row''.';
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
+    FOR watched IN SELECT w.relation FROM herald.watch w ORDER BY w.relation::oid LOOP
+        problem := herald.follow(watched, true);
+        IF problem IS NOT NULL THEN
             n_failed := n_failed + 1;
-            RAISE WARNING 'herald: could not refresh the watch of %: %', watched.relation, SQLERRM;
-        END;
+            RAISE WARNING 'herald: could not refresh the watch of %: %', watched, problem;
+        END IF;
     END LOOP;
     RETURN n_failed;
 END
 $$;
 COMMENT ON FUNCTION herald.refresh() IS
 'Writes all trigger functions anew, after columns were added, dropped, renamed or retyped. Needed in migrations where the event
-triggers could not be installed. Returns how many tables it could not do, each with a WARNING.';
+triggers could not be installed and no server runs. Returns how many tables it could not do, each with a WARNING. It waits for
+nobody, and only what it changed is locked until the end of the transaction.';
+
+CREATE FUNCTION herald.stale_watches(after oid DEFAULT 0) RETURNS SETOF regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT w.relation FROM herald.watch w
+     WHERE w.relation::oid > after AND w.looks IS DISTINCT FROM herald.looks_of(w.relation) AND herald.is_watched(w.relation)
+     ORDER BY w.relation::oid
+$$;
+COMMENT ON FUNCTION herald.stale_watches(oid) IS 'Internal: the watched tables that changed since their trigger functions were written.';
+
+CREATE FUNCTION herald.refresh_stale(after oid DEFAULT 0) RETURNS TABLE (id oid, "table" text, problem text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+BEGIN
+    IF after = 0 THEN
+        PERFORM herald.clean_watches();
+    END IF;
+    SELECT s, s::text INTO id, "table" FROM herald.stale_watches(after) s LIMIT 1;
+    IF FOUND THEN
+        problem := herald.follow(id::regclass, false);
+        RETURN NEXT;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.refresh_stale(oid) IS
+'For the server: writes the trigger function of the first table above an oid that changed since, in a transaction of its own, and
+says which it was and why it could not. No row: none is stale. It waits for nobody.';
 
 CREATE VIEW herald.watches AS
     SELECT w.relation AS "table", w.channel, w.columns, w.mode,
            NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = w.relation AND t.tgenabled IN ('D', 'R')
-                          AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key))) AS enabled
+                          AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key))) AS enabled,
+           w.looks IS DISTINCT FROM herald.looks_of(w.relation) AS stale
       FROM herald.watch w
-     WHERE EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = w.relation
-                      AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key)));
+     WHERE herald.is_watched(w.relation);
 COMMENT ON VIEW herald.watches IS 'The watched tables.';
 COMMENT ON COLUMN herald.watches."table" IS 'The table';
 COMMENT ON COLUMN herald.watches.channel IS 'The channel, or the template with columns in braces, under today''s names';
 COMMENT ON COLUMN herald.watches.columns IS 'What is announced of a row';
 COMMENT ON COLUMN herald.watches.mode IS 'row or statement';
 COMMENT ON COLUMN herald.watches.enabled IS 'False: somebody disabled a trigger of it (ALTER TABLE … DISABLE TRIGGER)';
+COMMENT ON COLUMN herald.watches.stale IS
+'True: the table was altered and the trigger function not yet written anew, so that events may come by key only; herald.refresh()';
+
+CREATE FUNCTION herald.follows_ddl() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(*) = 2 FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = 'herald' AND p.proname IN ('on_ddl', 'on_drop') AND e.evtenabled IN ('O', 'A')
+$$;
+COMMENT ON FUNCTION herald.follows_ddl() IS
+'Whether ALTER TABLE itself writes trigger functions anew. False: the event triggers could not be created, or are disabled.';
 
 -- ----------------------------------------------------------------------------------------------- event triggers
 
 CREATE FUNCTION herald.on_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    touched oid[];
     watched regclass;
+    problem text;
 BEGIN
-    IF TG_TAG = 'ALTER SCHEMA' THEN
-        PERFORM herald.refresh() WHERE EXISTS (SELECT FROM herald.watch);
-        RETURN;
+    IF TG_TAG IN ('ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN') THEN
+        touched := ARRAY(SELECT s FROM herald.stale_watches() s);
+    ELSE
+        touched := ARRAY(
+            WITH RECURSIVE part(oid) AS (
+                SELECT coalesce(t.tgrelid, d.objid)
+                  FROM pg_event_trigger_ddl_commands() d
+                  LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
+                 WHERE d.classid = 'pg_class'::regclass
+                    OR d.classid = 'pg_trigger'::regclass AND NOT starts_with(t.tgname::text, '00_herald_')
+                UNION
+                SELECT i.inhparent FROM part p JOIN pg_inherits i ON i.inhrelid = p.oid
+            )
+            SELECT w.relation FROM part p JOIN herald.watch w ON w.relation = p.oid);
     END IF;
-    -- Only the tables that a type is in: everybody may alter types of his own, and what follows locks herald.watch.
-    FOR watched IN
-        WITH RECURSIVE touched(oid) AS (
-            SELECT coalesce(t.tgrelid, d.objid)
-              FROM pg_event_trigger_ddl_commands() d
-              LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
-             WHERE d.classid = 'pg_class'::regclass
-                OR d.classid = 'pg_trigger'::regclass AND NOT starts_with(t.tgname::text, '00_herald_')
-            UNION
-            SELECT a.attrelid
-              FROM herald.watch w JOIN pg_attribute a ON a.attrelid = w.relation AND a.attnum > 0 AND NOT a.attisdropped
-              CROSS JOIN LATERAL herald.leaf_types(a.atttypid) l(oid) JOIN pg_type t ON t.oid = l.oid
-              JOIN pg_event_trigger_ddl_commands() d
-                ON d.classid = 'pg_type'::regclass AND d.objid = t.oid OR d.classid = 'pg_class'::regclass AND d.objid = t.typrelid
-             WHERE TG_TAG IN ('ALTER TYPE', 'ALTER DOMAIN')
-            UNION
-            SELECT i.inhparent FROM touched t JOIN pg_inherits i ON i.inhrelid = t.oid
-        )
-        SELECT w.relation FROM herald.watch w JOIN touched t ON t.oid = w.relation
-    LOOP
-        PERFORM herald.generate_capture(watched);
-        IF (SELECT w.mode = 'statement' FROM herald.watch w WHERE w.relation = watched) AND herald.statement_mode_obstacle(watched) IS NOT NULL THEN
-            RAISE WARNING 'herald: mode statement may now miss or reorder changes of %: %', watched, herald.statement_mode_obstacle(watched)
-                USING HINT = 'Call herald.watch() again with mode => ''row''.';
+    FOREACH watched IN ARRAY touched LOOP
+        problem := herald.follow(watched, false);
+        IF problem IS NOT NULL THEN
+            RAISE WARNING 'herald: % changed a table that is watched, %, and its trigger function could not follow: %', TG_TAG, watched, problem
+                USING HINT = 'A running server tries again every few seconds; otherwise call herald.refresh().';
         END IF;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
@@ -242,18 +371,23 @@ COMMENT ON FUNCTION herald.on_ddl() IS 'Event trigger: writes the trigger functi
 CREATE FUNCTION herald.on_drop() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    watched regclass;
+    dropped record;
+    problem text;
 BEGIN
-    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d JOIN herald.watch w ON w.relation = d.objid
-                WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0) THEN
-        PERFORM herald.clean_watches();
-    END IF;
-    -- A column that went with its type, domain, extension or schema: ALTER TABLE did not drop it.
-    FOR watched IN
-        SELECT DISTINCT w.relation FROM pg_event_trigger_dropped_objects() d JOIN herald.watch w ON w.relation = d.objid
-         WHERE d.classid = 'pg_class'::regclass AND d.objsubid > 0
+    FOR dropped IN
+        SELECT w.relation, bool_or(d.objsubid = 0) AS is_gone FROM pg_event_trigger_dropped_objects() d JOIN herald.watch w ON w.relation = d.objid
+         WHERE d.classid = 'pg_class'::regclass GROUP BY w.relation
     LOOP
-        PERFORM herald.generate_capture(watched);
+        IF dropped.is_gone THEN
+            PERFORM herald.clean_watches(dropped.relation);
+        ELSE
+            -- A column that went with its type, domain, extension or schema: ALTER TABLE did not drop it.
+            problem := herald.follow(dropped.relation, false);
+            IF problem IS NOT NULL THEN
+                RAISE WARNING 'herald: % changed a table that is watched, %, and its trigger function could not follow: %', TG_TAG, dropped.relation, problem
+                    USING HINT = 'A running server tries again every few seconds; otherwise call herald.refresh().';
+            END IF;
+        END IF;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'herald: could not follow %: %', TG_TAG, SQLERRM USING HINT = 'Call herald.refresh() when it is mended.';
@@ -263,9 +397,13 @@ COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to
 
 GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text), herald.unwatch(regclass),
     herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text),
-    herald.prepare_watch(regclass), herald.generate_capture(regclass), herald.drop_triggers(regclass), herald.clean_watches(),
+    herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.clean_watches(oid),
+    herald.is_watched(oid), herald.tell_watch(regclass, text, boolean), herald.tell_parts(oid), herald.has_rule(text), herald.template_prefix(text),
+    herald.template_pattern(text), herald.looks_of(oid),
     herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
     herald.statement_mode_obstacle(oid) TO herald_admin;
+GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.follows_ddl() TO herald_admin, herald_server;
 GRANT SELECT ON herald.watches TO herald_admin, herald_server;
 
 INSERT INTO herald.schema_step (step, name) VALUES (6, 'watch');
@@ -280,6 +418,7 @@ BEGIN
     COMMENT ON EVENT TRIGGER herald_ddl IS 'pgherald: keeps trigger functions in step with altered tables';
     COMMENT ON EVENT TRIGGER herald_drop IS 'pgherald: follows dropped tables and columns';
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE 'herald: % may not create event triggers: call herald.refresh() in every migration that alters a watched table', current_user;
+    RAISE WARNING 'herald: % may not create event triggers, so an ALTER TABLE does not write trigger functions anew', current_user
+        USING HINT = 'A running server does it within seconds; events between are reduced to keys. Without one, call herald.refresh() after it.';
 END
 $$;

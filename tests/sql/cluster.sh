@@ -51,7 +51,7 @@ cluster_start() {
     # Whoever reads our output may be killed together with us, and the cleaning must not die of that.
     trap '' PIPE
     [ "$(id -u)" != 0 ] || chown postgres: "$work"
-    export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c client_min_messages=warning'
+    export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c client_min_messages=error'
     unset PGSERVICE PGPASSWORD
     cluster_init
 }
