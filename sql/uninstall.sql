@@ -1,24 +1,63 @@
 -- SPDX-License-Identifier: PostgreSQL
 --
--- Removes everything of pgherald from this database, the history included: triggers, event triggers, the schema, rights.
--- Plain SQL, in one transaction (psql -1 -f sql/uninstall.sql, or the server's binary). It needs the rights of a superuser, as
--- triggers stand on other people's tables. On a database without the schema it only looks after the roles.
+-- Removes everything of pgherald from this database, the history included: triggers, event triggers, the schemas, rights.
+-- Plain SQL (psql -f sql/uninstall.sql, or the server's binary). It needs the rights of a superuser, as triggers stand on other
+-- people's tables. On a database without the schema it only looks after the roles.
+--
+-- The application goes on meanwhile. To drop the schema in one transaction locked every watched table, one after the other, and
+-- deadlocked with writers. So each table is a transaction of its own, and each waits for its locks 0.1 s at most, far less than the
+-- second after which a writer looks for a deadlock: whoever holds the table goes first, and it is tried again. That needs COMMIT,
+-- so it cannot run inside a transaction (psql -1). Interrupted, it is continued by the next run. What calls herald.publish()
+-- has to stop before, of course.
 --
 -- Roles belong to the whole cluster: one that another database still uses is kept, and a NOTICE says so. A role that other
 -- roles were granted is dropped all the same; they only lose what it stood for.
 
 DO $$
 DECLARE
-    role_name text;
+    role_names CONSTANT text[] := ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_hook', 'herald_capture', 'herald_owner'];
+    max_tries  CONSTANT int := 80; -- a minute
+    commands   text[];
+    command    text;
+    role_name  text;
+    n_tries    int;
+    is_done    boolean;
+    obstacle   text;
 BEGIN
-    -- Before anything else, or they would fire for what follows.
-    DROP EVENT TRIGGER IF EXISTS herald_ddl;
-    DROP EVENT TRIGGER IF EXISTS herald_drop;
-    -- The triggers go with their functions, and the functions with the schema.
-    PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-    DROP SCHEMA IF EXISTS herald CASCADE;
-    PERFORM pg_catalog.set_config('client_min_messages', 'notice', true);
-    FOREACH role_name IN ARRAY ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_hook', 'herald_capture', 'herald_owner'] LOOP
+    IF pg_catalog.now() <> pg_catalog.statement_timestamp() THEN
+        RAISE EXCEPTION 'herald: run this outside of a transaction (psql without -1): it gives way to writers between its steps'
+            USING ERRCODE = '25001';
+    END IF;
+    -- The event triggers before anything else, or they would fire for what follows. A table's triggers go with their function.
+    commands := ARRAY['DROP EVENT TRIGGER IF EXISTS herald_ddl', 'DROP EVENT TRIGGER IF EXISTS herald_drop']
+        || ARRAY(SELECT pg_catalog.format('DROP FUNCTION IF EXISTS herald.%I() CASCADE', p.proname)
+                   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                  WHERE n.nspname = 'herald' AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'capture_')
+                    AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype)
+        || ARRAY['DROP SCHEMA IF EXISTS herald, herald_cradle CASCADE'];
+    FOREACH command IN ARRAY commands LOOP
+        n_tries := 0;
+        LOOP
+            BEGIN
+                PERFORM pg_catalog.set_config('lock_timeout', '100ms', true), pg_catalog.set_config('client_min_messages', 'warning', true);
+                EXECUTE command;
+                is_done := true;
+            EXCEPTION WHEN lock_not_available OR deadlock_detected OR internal_error THEN -- the last: tuple concurrently updated
+                is_done := false;
+                obstacle := SQLERRM;
+            END;
+            COMMIT;
+            EXIT WHEN is_done;
+            n_tries := n_tries + 1;
+            IF n_tries = max_tries THEN
+                RAISE EXCEPTION 'herald: gave up at %: %', command, obstacle
+                    USING ERRCODE = '55P03', HINT = 'Somebody holds a lock for long, see pg_stat_activity and pg_locks. Run it again: what is done is done.';
+            END IF;
+            PERFORM pg_catalog.pg_sleep(least(0.02 * n_tries, 1));
+            COMMIT; -- or the next try would be made with this one's snapshot
+        END LOOP;
+    END LOOP;
+    FOREACH role_name IN ARRAY role_names LOOP
         CONTINUE WHEN pg_catalog.to_regrole(role_name) IS NULL;
         -- What it still owns here was never ours: DROP OWNED would take somebody's tables along.
         IF EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.oid = d.dbid

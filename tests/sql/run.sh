@@ -25,7 +25,7 @@ pg_prove --directives -d herald_test "$here"/[0-9]*.sql || failures=$((failures 
 # Uninstalling, with watched tables, while another database of the cluster still uses the roles, and then there too.
 cluster_install herald_other
 run_sql herald_other "CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch('a')" >/dev/null
-kept=$(PGOPTIONS='' "$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
+kept=$(PGOPTIONS='' "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
 check 'roles that another database uses are kept, and named' 6 "$kept"
 left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'herald%')
     + (SELECT count(*) FROM pg_proc p WHERE p.proname LIKE 'capture\_%' AND p.prorettype = 'trigger'::regtype)
@@ -34,11 +34,11 @@ left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'heral
     + (SELECT count(*) FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid
         WHERE r.rolname LIKE 'herald\_%' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 check 'uninstall leaves nothing in the database' 0 "$(run_sql herald_test "$left_behind")"
-"$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
 check 'the second uninstall leaves nothing in its database' 0 "$(run_sql herald_other "$left_behind")"
 check 'the last uninstall drops the roles' 0 "$(run_sql postgres "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'herald\_%'")"
 check 'a watched table survives the uninstall' 1 "$(run_sql herald_other 'INSERT INTO public.a VALUES (1) RETURNING id')"
-"$bin/psql" -Xq1 -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
 cluster_install herald_again
 check 'it can be installed again' 10 "$(run_sql herald_again 'SELECT herald.schema_version()')"
 # Steps 1 to 9 as they were before the release had no column for audiences.
@@ -61,7 +61,7 @@ run_sql postgres 'DROP DATABASE odd'
 # Without superuser: everything but the event triggers.
 run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE'
 run_sql postgres 'CREATE DATABASE plain OWNER plain'
-"$bin/psql" -Xq1 -d herald_again -f "$sql_dir/uninstall.sql"
+"$bin/psql" -Xq -d herald_again -f "$sql_dir/uninstall.sql"
 PGOPTIONS='' "$bin/psql" -Xq -U plain -d plain -f "$sql_dir/install.sql" >"$work/plain" 2>&1 || cat "$work/plain"
 check 'a role with CREATEROLE can install' 10 "$(run_sql plain 'SELECT herald.schema_version()')"
 check '… and is told what is missing' 1 "$(grep -c 'may not create event triggers' "$work/plain")"
