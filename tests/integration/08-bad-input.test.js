@@ -182,7 +182,7 @@ test('HTTP requests that are not ours', async () => {
         ['nonsense\r\n\r\n', 400],
         ['GET /health HTTP/1.0\r\n\r\n', 200],
         ['HEAD /ready HTTP/1.0\r\nConnection: close\r\n\r\n', 200],
-        ['GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n', 404], // as nginx asks for somebody, unless told otherwise
+        ['GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n', 401], // as nginx asks for somebody, unless told otherwise
         ['POST /health HTTP/1.0\r\n\r\n', 405],
         ['GET /health HTTP/3.0\r\nHost: x\r\n\r\n', 400, 505],
         ['GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n', 400],
