@@ -83,7 +83,7 @@ stopped() {
     lease_is false
     printf '%-42s %12s tps\n' 'no trigger' "$without" 'beside a stopped server, its first second' "$standing" 'beside a stopped server, from then on' "$(tps 16 watched)"
     kill -KILL "$server"
-    wait "$server" || true
+    wait "$server" 2>/dev/null || true
     "$bin/psql" -XqAt -d bench -c 'SELECT pg_advisory_lock(1751478881, 1); SELECT pg_sleep(3600)' >/dev/null &
     stranger=$!
     wait_until 'the stranger has it' "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND mode = 'ExclusiveLock')" bench
