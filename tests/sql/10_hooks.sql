@@ -136,9 +136,11 @@ SELECT is(pg_temp.token('h.token', 'bad'), NULL, 'no token');
 SELECT throws_ok($$SELECT pg_temp.hook('on_void', 'message', 'r', '1')$$, '22023', NULL, 'void is no answer to a message');
 SELECT throws_ok(format('SELECT pg_temp.hook(%L, %L, %L, %L)', 'on_any', a, 'r', '1'), '22023', NULL, 'no action: ' || coalesce(a, 'NULL'))
   FROM unnest(ARRAY['authorize', 'Join', '', NULL]) a;
+-- Before 16 to_regprocedure() raises an error of its own for what is no name of a function.
+SELECT CASE WHEN current_setting('server_version_num')::int >= 160000 THEN '42883' ELSE '22P02' END AS unreadable \gset
 SELECT throws_ok(format('SELECT pg_temp.authorize(%L, NULL, NULL, NULL)', f), code, NULL, 'no function: ' || coalesce(f, 'NULL'))
-  FROM (VALUES ('h.none(text,json,text)', '42883'), ('may(text,json,text)', '42883'), ('on_any', '22P02'), ('', '22P02'), (NULL, '42883'), ('h.may(text,json,text);', '22P02'),
-               ('16384', '22P02'), ('h.bad_rights(text,json,text)', '42501'), ('h.bad_result(text,json,text)', '22023'), ('h.on_any(text,text,json,json,json)', '22023'),
+  FROM (VALUES ('h.none(text,json,text)', '42883'), ('may(text,json,text)', '42883'), ('on_any', :'unreadable'), ('', :'unreadable'), (NULL, '42883'), ('h.may(text,json,text);', :'unreadable'),
+               ('16384', :'unreadable'), ('h.bad_rights(text,json,text)', '42501'), ('h.bad_result(text,json,text)', '22023'), ('h.on_any(text,text,json,json,json)', '22023'),
                ('none.may(text,json,text)', '42883'), ('pg_catalog.pg_sleep(double precision)', '22023')) v(f, code);
 RESET ROLE;
 SELECT is((SELECT string_agg(what, ',') FROM h.seen), 'join r {} null', 'what it wrote is there');
