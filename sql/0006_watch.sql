@@ -418,7 +418,7 @@ BEGIN
     COMMENT ON EVENT TRIGGER herald_ddl IS 'pgherald: keeps trigger functions in step with altered tables';
     COMMENT ON EVENT TRIGGER herald_drop IS 'pgherald: follows dropped tables and columns';
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'herald: % may not create event triggers, so an ALTER TABLE does not write trigger functions anew', current_user
+    RAISE NOTICE 'herald: % may not create event triggers, so an ALTER TABLE does not write trigger functions anew', current_user
         USING HINT = 'A running server does it within seconds; events between are reduced to keys. Without one, call herald.refresh() after it.';
 END
 $$;

@@ -272,6 +272,23 @@ enum status admin_print(struct admin *admin, const char *sql, const char *empty,
     return status;
 }
 
+enum status admin_tell_following(struct admin *admin, struct err *err)
+{
+    char *follows = NULL;
+    if (admin_value(admin, "SELECT herald.follows_ddl()", 0, NULL, &follows, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!follows || strcmp(follows, "t") != 0) {
+        fprintf(
+            stderr,
+            "The event triggers of pgherald are missing or disabled (creating them takes a "
+            "superuser): after an ALTER TABLE of a watched table, events come by key only until "
+            "a running server has noticed, within seconds, or herald.refresh() is called.\n");
+    }
+    free(follows);
+    return STATUS_OK;
+}
+
 enum status admin_set_password(struct admin *admin, const char *role, const char *password,
                                struct err *err)
 {

@@ -30,6 +30,9 @@ enum status admin_value(struct admin *admin, const char *sql, int n_params,
 /* Prints the rows as a table that lines up; `empty` is printed when there is none. */
 enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
                         struct err *err) MUST_CHECK;
+/* Says on stderr if nothing in the database follows an ALTER TABLE of a watched table, and what
+ * does instead. */
+enum status admin_tell_following(struct admin *admin, struct err *err) MUST_CHECK;
 /* Hashed here, so that the password itself is in no log of the database. */
 enum status admin_set_password(struct admin *admin, const char *role, const char *password,
                                struct err *err) MUST_CHECK;

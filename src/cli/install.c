@@ -234,6 +234,7 @@ static enum status bring_schema(struct admin *admin, enum task task, bool has_pa
     }
     if (status == STATUS_OK) {
         print_outcome(from, to, has_password);
+        status = admin_tell_following(admin, err);
     }
     return status;
 }

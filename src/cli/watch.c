@@ -131,13 +131,16 @@ static enum status unwatch(struct admin *admin, const struct invocation *invocat
                            struct err *err)
 {
     const char *table = invocation->arguments->words[0];
-    char *ignored = NULL;
-    if (admin_value(admin, "SELECT herald.unwatch($1::pg_catalog.regclass)", 1, &table, &ignored,
-                    err) != STATUS_OK) {
+    char *was_watched = NULL;
+    if (admin_value(admin, "SELECT herald.unwatch($1::pg_catalog.regclass)", 1, &table,
+                    &was_watched, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    free(ignored);
-    printf("Changes of %s are not announced any more.\n", table);
+    /* If it was not, a notice has said so: nothing is left to do, which is what was asked for. */
+    if (was_watched && strcmp(was_watched, "t") == 0) {
+        printf("Changes of %s are not announced any more.\n", table);
+    }
+    free(was_watched);
     return STATUS_OK;
 }
 
@@ -145,11 +148,14 @@ static enum status watches(struct admin *admin, const struct invocation *invocat
                            struct err *err)
 {
     (void)invocation;
-    return admin_print(admin,
-                       "SELECT \"table\"::text AS \"table\", channel::text, "
-                       "pg_catalog.array_to_string(columns, ', ') AS columns, "
-                       "mode::text, enabled::text FROM herald.watches ORDER BY 1",
-                       "No table is watched: pgherald watch TABLE", stdout, err);
+    if (admin_print(admin,
+                    "SELECT \"table\"::text AS \"table\", channel::text, "
+                    "pg_catalog.array_to_string(columns, ', ') AS columns, "
+                    "mode::text, enabled::text, stale::text FROM herald.watches ORDER BY 1",
+                    "No table is watched: pgherald watch TABLE", stdout, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return admin_tell_following(admin, err);
 }
 
 static enum exit_code run_watch(const struct invocation *invocation, struct err *err)

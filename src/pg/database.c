@@ -76,10 +76,13 @@ static void on_reader_open(void *arg)
     members_send(database->members);
 }
 
-static void on_batch(void *arg)
+static void on_batch(void *arg, bool has_reduced)
 {
     struct database *database = arg;
     maintenance_note_batch(database->maintenance);
+    if (has_reduced) {
+        maintenance_note_reduced(database->maintenance);
+    }
 }
 
 /* ---- the seam ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Three habits: sweep the outbox rows that have been sequenced (they die young, and what dies young
+/* Four habits: sweep the outbox rows that have been sequenced (they die young, and what dies young
  * must not lie around: 3 s at 30 000 events/s is 100 MB), trim the log by the retention, and look
  * how far the sequencer is behind, and what the database warns of.
  *
@@ -23,6 +23,8 @@ enum {
     TRIM_MS = 60000,
     TRIM_ROWS = 2000,
     LAG_MS = 10000,
+    STALE_MS = 10000,
+    STALE_SOON_MS = 200, /* rows that are too large come by key only, too, and all the time */
     ALARM_ROWS = 100000,
     ALARM_AGE_S = 60,
 };
@@ -31,9 +33,11 @@ struct maintenance {
     struct connection *connection;
     uint32_t retention_hours;
     struct metrics_block *counts;
-    struct loop_timer *sweep_timer, *trim_timer, *lag_timer;
+    struct loop_timer *sweep_timer, *trim_timer, *lag_timer, *stale_timer;
     bool has_batches; /* sequenced since the last sweep */
-    bool is_sweeping, is_trimming, is_looking;
+    bool is_sweeping, is_trimming, is_looking, is_refreshing;
+    bool has_reduced; /* a change came by key only since the last look for stale tables */
+    char *stuck_on;   /* the table that could not be refreshed, as last told; NULL: none */
     bool is_alarmed;
     char *warned; /* the sentences of the last look, a line each; NULL: none yet */
     void (*on_warnings)(void *arg, const char *lines);
@@ -102,6 +106,77 @@ static void trim(void *arg)
         connection_query(maintenance->connection,
                          "SELECT herald.trim(pg_catalog.make_interval(hours => $1), $2)", &params,
                          on_trimmed, maintenance);
+    }
+}
+
+/* ---- stale watches ---- */
+
+static void refresh_next(struct maintenance *maintenance, uint64_t after);
+
+static void wait_for_next_look(struct maintenance *maintenance)
+{
+    loop_timer_start(maintenance->stale_timer, maintenance->has_reduced ? STALE_SOON_MS : STALE_MS,
+                     STALE_MS);
+}
+
+/* What stays impossible is told once. */
+static void tell_stuck(struct maintenance *maintenance, const char *table, const char *problem)
+{
+    if (!maintenance->stuck_on || strcmp(maintenance->stuck_on, table) != 0) {
+        log_warn("table %s was altered, and its trigger function could not follow: %s; its events "
+                 "may come by key only until that is mended",
+                 table, problem);
+        free(maintenance->stuck_on);
+        maintenance->stuck_on = mem_strdup(table);
+    }
+}
+
+static void on_refreshed(void *arg, const struct query_result *result)
+{
+    struct maintenance *maintenance = arg;
+    maintenance->is_refreshing = false;
+    if (!result->rows) {
+        (void)is_fine(result, "herald.refresh_stale");
+        return;
+    }
+    if (PQntuples(result->rows) == 0) {
+        wait_for_next_look(maintenance);
+        return;
+    }
+    const char *table = PQgetvalue(result->rows, 0, 1);
+    if (PQgetisnull(result->rows, 0, 2)) {
+        log_info("table %s was altered: its trigger function is written anew", table);
+    } else {
+        tell_stuck(maintenance, table, PQgetvalue(result->rows, 0, 2));
+    }
+    refresh_next(maintenance, rows_u64(result->rows, 0, 0));
+}
+
+static void refresh_next(struct maintenance *maintenance, uint64_t after)
+{
+    if (!maintenance->is_refreshing && connection_is_open(maintenance->connection)) {
+        maintenance->is_refreshing = true;
+        struct params params = {0};
+        params_bigint(&params, (int64_t)after);
+        connection_query(maintenance->connection,
+                         "SELECT id, \"table\", problem FROM "
+                         "herald.refresh_stale($1::pg_catalog.oid)",
+                         &params, on_refreshed, maintenance);
+    }
+}
+
+static void refresh(void *arg)
+{
+    struct maintenance *maintenance = arg;
+    maintenance->has_reduced = false;
+    refresh_next(maintenance, 0);
+}
+
+void maintenance_note_reduced(struct maintenance *maintenance)
+{
+    if (!maintenance->has_reduced) {
+        maintenance->has_reduced = true;
+        wait_for_next_look(maintenance);
     }
 }
 
@@ -184,6 +259,7 @@ struct maintenance *maintenance_new(struct loop *loop, struct connection *connec
     maintenance->sweep_timer = loop_timer_new(loop, sweep, maintenance);
     maintenance->trim_timer = loop_timer_new(loop, trim, maintenance);
     maintenance->lag_timer = loop_timer_new(loop, look, maintenance);
+    maintenance->stale_timer = loop_timer_new(loop, refresh, maintenance);
     return maintenance;
 }
 
@@ -201,6 +277,7 @@ void maintenance_start(struct maintenance *maintenance)
     if (maintenance->retention_hours > 0) {
         loop_timer_start(maintenance->trim_timer, TRIM_MS, TRIM_MS);
     }
+    loop_timer_start(maintenance->stale_timer, STALE_SOON_MS, STALE_MS);
     look(maintenance);
 }
 
@@ -209,6 +286,7 @@ void maintenance_stop(struct maintenance *maintenance)
     loop_timer_stop(maintenance->sweep_timer);
     loop_timer_stop(maintenance->trim_timer);
     loop_timer_stop(maintenance->lag_timer);
+    loop_timer_stop(maintenance->stale_timer);
 }
 
 void maintenance_free(struct maintenance *maintenance)
@@ -219,6 +297,8 @@ void maintenance_free(struct maintenance *maintenance)
     loop_timer_free(maintenance->sweep_timer);
     loop_timer_free(maintenance->trim_timer);
     loop_timer_free(maintenance->lag_timer);
+    loop_timer_free(maintenance->stale_timer);
+    free(maintenance->stuck_on);
     free(maintenance->warned);
     free(maintenance);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The housekeeping of outbox and log, and the alarm about an outbox that grows. Runs on a
- * connection that somebody else keeps; while that is away nothing is done, and nothing is lost by
- * it. */
+/* The housekeeping of outbox, log and trigger functions, and the alarm about an outbox that grows.
+ * Runs on a connection that somebody else keeps; while that is away nothing is done, and nothing is
+ * lost by it. */
 #ifndef HERALD_PG_MAINTENANCE_H
 #define HERALD_PG_MAINTENANCE_H
 
@@ -20,6 +20,8 @@ void maintenance_start(
 void maintenance_stop(struct maintenance *maintenance);
 void maintenance_note_batch(
     struct maintenance *maintenance); /* outbox rows were sequenced: there is something to sweep */
+/* A change came by key only: perhaps its table was altered. A hint, as often as one likes. */
+void maintenance_note_reduced(struct maintenance *maintenance);
 void maintenance_free(
     struct maintenance *maintenance); /* the connection must be stopped. NULL is fine */
 

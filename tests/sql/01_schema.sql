@@ -67,7 +67,7 @@ $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('op
     ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('check_token(function text, token text)'),
     ('call_hook(function text, action text, channel text, client text, options text, payload text)'), ('call_authorize(function text, channel text, identity text, action text)'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
-    ('version()'), ('doorbell_obstacle()'), ('try_sleep()'), ('stay_asleep(slot integer)'), ('wake(slot integer)'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()')$$,
+    ('version()'), ('doorbell_obstacle()'), ('try_sleep()'), ('stay_asleep(slot integer)'), ('wake(slot integer)'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()'), ('refresh_stale(after oid)')$$,
     'the server may call its functions');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND has_table_privilege('herald_server', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$, 'the server writes through functions only');

@@ -180,12 +180,22 @@ void sequencer_forget_batch(struct sequencer *sequencer)
 
 /* ---- the answer of a batch ---- */
 
+/* How the trigger functions end a change that is announced by key only (sql/0004). A publish may
+ * end so, too: it is a hint. */
+static bool is_reduced(struct str payload)
+{
+    static const char end[] = ",\"truncated_to_key\":true},\"dbo_id\":0,\"row_id\":0}";
+    size_t len = sizeof(end) - 1;
+    return payload.len >= len && memcmp(payload.ptr + payload.len - len, end, len) == 0;
+}
+
 static void deliver_batch(struct sequencer *sequencer, const PGresult *rows)
 {
-    bool has_changes = false;
+    bool has_changes = false, has_reduced = false;
     for (int i = 0; i < PQntuples(rows); i++) {
         bool is_message = !PQgetisnull(rows, i, LOG_COLUMN_MESSAGE);
         has_changes |= !is_message;
+        has_reduced |= !is_message && is_reduced(rows_text(rows, i, LOG_COLUMN_PAYLOAD));
         struct event *event = rows_log_event(rows, i);
         deliver(sequencer, event, is_message && sequencer->n_flight > 0);
         event_unref(event);
@@ -195,7 +205,7 @@ static void deliver_batch(struct sequencer *sequencer, const PGresult *rows)
         refuse_oldest(sequencer);
     }
     if (has_changes) {
-        sequencer->options.on_batch(sequencer->options.arg);
+        sequencer->options.on_batch(sequencer->options.arg, has_reduced);
     }
 }
 

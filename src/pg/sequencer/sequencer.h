@@ -20,7 +20,8 @@ struct sequencer_options {
     bool (*is_behind)(void *arg);                       /* the same */
     void (*on_serving)(void *arg); /* this server sequences; right before the sink's on_up */
     void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
-    void (*on_batch)(void *arg);   /* outbox rows have been sequenced */
+    /* Outbox rows have been sequenced. has_reduced: among them are changes by key only. */
+    void (*on_batch)(void *arg, bool has_reduced);
     void (*on_drained)(void *arg); /* after sequencer_drain: no message is pending any more */
 };
 
