@@ -77,6 +77,11 @@ INSERT INTO thing VALUES (2, 'hush');
 SQL
 check 'without event triggers a stale trigger announces keys only, and a refresh mends it' \
     '{"id":1} true {"id":2} ' "$(run_sql plain "SELECT string_agg(concat(payload #>> '{data,new}', ' ', payload #>> '{data,truncated_to_key}'), ' ' ORDER BY id) FROM herald.outbox")"
+run_sql plain 'TRUNCATE herald.outbox'
+"$bin/psql" -XqAt -U plain -d plain -c 'ALTER TABLE thing ADD COLUMN more int DEFAULT 3'
+check '… which the server does by itself' public.thing "$(run_sql plain 'SET ROLE herald_server; SELECT "table" FROM herald.refresh_stale() WHERE problem IS NULL')"
+"$bin/psql" -XqAt -U plain -d plain -c 'INSERT INTO thing VALUES (3)'
+check '… and events are whole again' '{"id":3,"more":3}' "$(run_sql plain "SELECT payload #>> '{data,new}' FROM herald.outbox")"
 
 # Without CREATEROLE: somebody else has made the roles, and granted those that own things.
 run_sql postgres 'CREATE ROLE plainer LOGIN; GRANT herald_owner, herald_capture, herald_hook TO plainer'
