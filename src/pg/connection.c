@@ -230,9 +230,9 @@ bool connection_is_url_valid(const char *url)
 /* Words before dbname can be overridden by the URL in it, those after it cannot. A silent peer is
  * given up after 10 + 3 × 5 seconds when idle, and after tcp_user_timeout when it owes us an
  * acknowledgement. */
-static PGconn *begin_connect(const char *url)
+static PGconn *begin_connect(const char *url, const char *user)
 {
-    static const char *const words[] = {
+    const char *const words[] = {
         "fallback_application_name",
         "target_session_attrs",
         "keepalives",
@@ -242,10 +242,11 @@ static PGconn *begin_connect(const char *url)
         "tcp_user_timeout",
         "dbname",
         "client_encoding",
+        user ? "user" : NULL,
         NULL,
     };
-    const char *const values[] = {"pgherald", "read-write", "1", "10",   "5",
-                                  "3",        "15000",      url, "UTF8", NULL};
+    const char *const values[] = {"pgherald", "read-write", "1",    "10", "5", "3",
+                                  "15000",    url,          "UTF8", user, NULL};
     return PQconnectStartParams(words, values, 1);
 }
 
@@ -307,7 +308,7 @@ static void try_connect(struct connection *connection)
 {
     connection->generation++;
     connection->state = CONNECTION_STATE_CONNECTING;
-    connection->conn = begin_connect(connection->url);
+    connection->conn = begin_connect(connection->url, connection->options.user);
     assert(connection->conn); /* NULL is exhausted memory only */
     PQsetNoticeReceiver(connection->conn, on_notice, connection);
     if (PQstatus(connection->conn) == CONNECTION_BAD) {

@@ -13,6 +13,7 @@ struct connection;
 struct connection_options {
     const char *name;          /* for the log: "main", "reader"; a literal */
     const char *url;           /* libpq URI or keyword/value string; copied */
+    const char *user;          /* logs in as this one, whatever the URL says; a literal, or NULL */
     uint32_t query_timeout_ms; /* deadline of every query */
     bool is_pipelined;         /* queries are sent without waiting for the answers before them */
     bool is_quiet; /* functions of others run here: what they warn of is for debugging only */

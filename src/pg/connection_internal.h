@@ -15,7 +15,7 @@ enum connection_state {
 
 struct query {
     struct query *next;
-    const char *const *before; /* statements before it; NULL: none */
+    struct query_frame frame;
     const char *sql;
     struct params params; /* released once it is sent */
     query_fn *done;

@@ -14,7 +14,14 @@
 #include <string.h>
 
 /* From pg_type.dat; built-in types keep their numbers for ever. */
-enum { TYPE_BOOL = 16, TYPE_INT8 = 20, TYPE_INT4 = 23, TYPE_TEXT = 25, TYPE_TEXT_ARRAY = 1009 };
+enum {
+    TYPE_BOOL = 16,
+    TYPE_BYTEA = 17,
+    TYPE_INT8 = 20,
+    TYPE_INT4 = 23,
+    TYPE_TEXT = 25,
+    TYPE_TEXT_ARRAY = 1009
+};
 enum { HAS_NULLS_AT = 4 }; /* byte position of the flag in an array */
 
 static void add_u32(struct buf *buf, uint32_t value)
@@ -51,6 +58,13 @@ void params_text(struct params *params, struct str value)
     }
     begin(params, TYPE_TEXT);
     buf_str(&params->bytes, value);
+    end(params);
+}
+
+void params_bytes(struct params *params, const void *data, size_t len)
+{
+    begin(params, TYPE_BYTEA);
+    buf_add(&params->bytes, data, len);
     end(params);
 }
 
@@ -115,6 +129,13 @@ void params_array_add(struct params *params, struct str element)
 void params_array_end(struct params *params)
 {
     end(params);
+}
+
+struct str params_last(const struct params *params)
+{
+    assert(params->n > 0 && params->lengths[params->n - 1] >= 0);
+    return (struct str){params->bytes.data + params->starts[params->n - 1],
+                        (size_t)params->lengths[params->n - 1]};
 }
 
 void params_release(struct params *params)

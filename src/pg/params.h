@@ -19,7 +19,8 @@ struct params {
     struct buf bytes;
 };
 
-void params_text(struct params *params, struct str value); /* an absent span is NULL */
+void params_text(struct params *params, struct str value);              /* an absent span is NULL */
+void params_bytes(struct params *params, const void *data, size_t len); /* a bytea */
 void params_bool(struct params *params, bool value);
 void params_int(struct params *params, int32_t value);
 void params_null_int(struct params *params);
@@ -29,6 +30,8 @@ void params_null_bigint(struct params *params);
 void params_array_begin(struct params *params, size_t n);
 void params_array_add(struct params *params, struct str element); /* an absent span is NULL */
 void params_array_end(struct params *params);
+/* The last parameter as it travels; borrowed until the next one is added. */
+struct str params_last(const struct params *params);
 void params_release(struct params *params);
 
 #endif

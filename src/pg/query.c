@@ -11,8 +11,8 @@
  * NULL comes after CommandComplete already and a PGRES_PIPELINE_SYNC result stands for
  * ReadyForQuery.
  *
- * A query may have statements before it, in its transaction: their results come first, so the last
- * rows are the query's own.
+ * A query may have statements before it and behind it, in its transaction: the results of those
+ * before come first, and those behind have no rows, so the last rows are the query's own.
  *
  * Both ways a query is answered at the end of its transaction, never earlier, and an error beats
  * rows. */
@@ -45,10 +45,10 @@ static void set_deadline(struct connection *connection)
 }
 
 /* A statement that fails takes those behind it along, up to the Sync. */
-static bool send_before(struct connection *connection, const struct query *query)
+static bool send_plain(struct connection *connection, const char *const *sql)
 {
     bool is_sent = true;
-    for (const char *const *sql = query->before; is_sent && sql && *sql; sql++) {
+    for (; is_sent && sql && *sql; sql++) {
         is_sent = PQsendQueryParams(connection->conn, *sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
     }
     return is_sent;
@@ -66,9 +66,10 @@ static bool send_query(struct connection *connection, struct query *query)
                                               : params->bytes.data + params->starts[i];
         formats[i] = 1;
     }
-    return send_before(connection, query) &&
+    return send_plain(connection, query->frame.before) &&
            PQsendQueryParams(connection->conn, query->sql, params->n, params->types, values,
                              params->lengths, formats, 0) == 1 &&
+           send_plain(connection, query->frame.behind) &&
            (!connection->options.is_pipelined || PQpipelineSync(connection->conn) == 1);
 }
 
@@ -96,13 +97,13 @@ static void send_more(struct connection *connection)
     }
 }
 
-void connection_query_after(struct connection *connection, const char *const *before,
-                            const char *sql, struct params *params, query_fn *done, void *arg)
+void connection_query_framed(struct connection *connection, struct query_frame frame,
+                             const char *sql, struct params *params, query_fn *done, void *arg)
 {
     assert(connection->state == CONNECTION_STATE_OPEN);
-    assert(!before || connection->options.is_pipelined);
+    assert((!frame.before && !frame.behind) || connection->options.is_pipelined);
     struct query *query = mem_zalloc(sizeof(*query));
-    query->before = before;
+    query->frame = frame;
     query->sql = sql;
     query->done = done;
     query->arg = arg;
@@ -123,7 +124,7 @@ void connection_query_after(struct connection *connection, const char *const *be
 void connection_query(struct connection *connection, const char *sql, struct params *params,
                       query_fn *done, void *arg)
 {
-    connection_query_after(connection, NULL, sql, params, done, arg);
+    connection_query_framed(connection, (struct query_frame){0}, sql, params, done, arg);
 }
 
 /* ---- answering ---- */
@@ -197,6 +198,10 @@ static bool keep_result(const struct connection *connection, struct query *query
     if (status == PGRES_PIPELINE_SYNC || status == PGRES_PIPELINE_ABORTED) {
         PQclear(result); /* what was skipped says nothing that the error before it has not said */
         return status == PGRES_PIPELINE_SYNC;
+    }
+    if (status == PGRES_COMMAND_OK && query->rows) {
+        PQclear(result); /* of a statement behind it */
+        return false;
     }
     PGresult **place =
         status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? &query->rows : &query->error;

@@ -23,11 +23,17 @@ typedef void query_fn(void *arg, const struct query_result *result);
 void connection_query(struct connection *connection, const char *sql, struct params *params,
                       query_fn *done, void *arg);
 
-/* The same on a pipelined connection, with statements before it, without parameters and in the same
- * transaction: their rows are not told, an error in one of them is the query's. `before` ends with
- * NULL and lives as long as `sql`. */
-void connection_query_after(struct connection *connection, const char *const *before,
-                            const char *sql, struct params *params, query_fn *done, void *arg);
+/* Statements without parameters in the same transaction as a query, before it and behind it: what
+ * those before it return is not told, those behind it must return no rows, and an error in one of
+ * them is the query's. Each list ends with NULL (or is NULL) and lives as long as the query's
+ * `sql`. */
+struct query_frame {
+    const char *const *before, *const *behind;
+};
+
+/* The same on a pipelined connection, framed. */
+void connection_query_framed(struct connection *connection, struct query_frame frame,
+                             const char *sql, struct params *params, query_fn *done, void *arg);
 
 /* The rows now belong to the caller, who must PQclear them. */
 PGresult *query_take_rows(const struct query_result *result);
