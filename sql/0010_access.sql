@@ -3,22 +3,23 @@
 -- Step 10: the functions that rules name, the orders that go to live sessions, and who is there.
 --
 -- **Other people's functions.** A rule may name functions that decide (authorize) or take part (on_…). They are SECURITY
--- DEFINER: they run with their owner's rights. Nothing of the server's may ever be theirs, and a check cannot promise that,
--- as a function can be altered between the check and the call. So they are called by call_function(), which belongs to
--- herald_hook: a function that became SECURITY INVOKER runs as a role that may do nothing. SET ROLE is of no use to it there.
+-- DEFINER: they run with their owner's rights. Nothing else may ever be theirs: not the server's rights, and not another
+-- owner's function, called with arguments that the server never sent. Three things see to it, none of which is a list of
+-- what a function may do:
 --
--- What is left is what would run later, in the server's transaction or session, as herald_server:
+--   * The sessions of these calls log in as herald_hook, which may do one thing: EXECUTE call_function(). Whatever a
+--     function leaves behind (a deferred trigger, a cursor WITH HOLD, …) runs as that role, and there is nothing to escape to.
+--   * call_function() calls nothing that the server has not signed, with a key that herald_hook cannot read. Even code
+--     that runs as herald_hook, and has seen the parameters of its own call, can at most repeat that very call.
+--   * A function that was altered meanwhile would run as herald_caller, who owns call_function() and may call all of them.
+--     So the function is looked at before and after: if it has changed, all that it did is rolled back.
 --
---   at the commit    deferred triggers (before 18) and the queries of cursors WITH HOLD: the call is refused, so that the
---                    transaction rolls back. Foreign keys and unique constraints may be deferred: theirs is no user's code.
---   after it         settings (search_path!), prepared statements, temporary tables, LISTEN, session-level advisory locks
---                    (the leading server holds one): all undone after each call, and what no rollback undoes also after one
---                    that failed. The server must not keep anything of its own in a session in which it calls functions,
---                    but a statement_timeout.
+-- What a function leaves in the session (settings, temporary tables, locks, …) is seen by calls of the same function
+-- only: before another one the server sends DISCARD ALL (src/pg/hooks/lane.c).
 --
 -- What the server has to see to: a function may catch the timeout, once per call, so there is a deadline beyond which its
--- session is terminated; and the SQLSTATE and the message of an error are the function's choice, and say nothing about the
--- database.
+-- connection is given up; and the SQLSTATE and the message of an error are the function's choice, and say nothing about
+-- the database.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -88,15 +89,15 @@ BEGIN
     IF NOT has_function_privilege(caller, function, 'EXECUTE') THEN
         RAISE EXCEPTION 'herald: permission denied for function %', function::regprocedure
             USING ERRCODE = '42501', HINT = 'A rule may only name functions that you may call yourself.';
-    ELSIF NOT has_function_privilege('herald_hook', function, 'EXECUTE') OR NOT has_schema_privilege('herald_hook', schema, 'USAGE') THEN
-        RAISE EXCEPTION 'herald: role herald_hook may not call function %', function::regprocedure
-            USING ERRCODE = '42501', HINT = format('GRANT USAGE ON SCHEMA %s TO herald_hook; GRANT EXECUTE ON FUNCTION %s TO herald_hook',
+    ELSIF NOT has_function_privilege('herald_caller', function, 'EXECUTE') OR NOT has_schema_privilege('herald_caller', schema, 'USAGE') THEN
+        RAISE EXCEPTION 'herald: role herald_caller may not call function %', function::regprocedure
+            USING ERRCODE = '42501', HINT = format('GRANT USAGE ON SCHEMA %s TO herald_caller; GRANT EXECUTE ON FUNCTION %s TO herald_caller',
                                                    schema::regnamespace, function::regprocedure);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION herald.check_rights(oid) IS
-'Internal: raises unless a function may be called by the caller of set_rule(), and by herald_hook, which calls it for the server.';
+'Internal: raises unless a function may be called by the caller of set_rule(), and by herald_caller, which calls it for the server.';
 
 CREATE FUNCTION herald.take_function(kind text, function regproc, old text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -127,145 +128,124 @@ COMMENT ON FUNCTION herald.clean_hooks() IS 'Internal: forgets functions that no
 
 -- ---------------------------------------------------------------------------------------------- functions: the call
 
-CREATE FUNCTION herald.call_text(function oid, kind text) RETURNS text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    p     record;
-    owner text := (SELECT h.owner FROM herald.hook h WHERE h.name = herald.function_name(function));
-BEGIN
-    PERFORM herald.check_function(function, kind);
-    SELECT format('%I.%I', n.nspname, x.proname) AS name, x.prorettype, pg_get_userbyid(x.proowner) AS owner,
-           (SELECT string_agg(format('($1)[%s]::%s', t.nth, t.type::regtype), ', ' ORDER BY t.nth)
-              FROM unnest(x.proargtypes) WITH ORDINALITY t(type, nth)) AS arguments
-      INTO p FROM pg_proc x JOIN pg_namespace n ON n.oid = x.pronamespace WHERE x.oid = function;
-    IF p.owner <> owner THEN
-        RAISE EXCEPTION 'herald: function % belongs to % and no longer to %', function::regprocedure, p.owner, owner
-            USING ERRCODE = '42501', HINT = 'If that is right, call herald.set_rule() with it again.';
-    END IF;
-    RETURN format(CASE p.prorettype WHEN 'void'::regtype THEN 'SELECT CASE WHEN %s(%s) IS NULL THEN NULL::text END' ELSE 'SELECT %s(%s)::text' END,
-                  p.name, p.arguments);
-END
-$$;
-COMMENT ON FUNCTION herald.call_text(oid, text) IS
-'Internal, for call_function(): SQL that calls a function with the elements of $1, if it still is as it has to be.';
+CREATE TABLE herald.signing_key (
+    one       boolean PRIMARY KEY DEFAULT true CHECK (one),
+    key       bytea NOT NULL,
+    inner_pad bytea NOT NULL,
+    outer_pad bytea NOT NULL
+);
+COMMENT ON TABLE herald.signing_key IS
+'One row: the key with which the server signs its calls of functions, and the two blocks of HMAC (RFC 2104) made from it.';
+COMMENT ON COLUMN herald.signing_key.one IS 'Always true: there is one row';
+COMMENT ON COLUMN herald.signing_key.key IS '32 random bytes';
+COMMENT ON COLUMN herald.signing_key.inner_pad IS 'The key, filled up to 64 bytes with zeros, each byte XOR 0x36';
+COMMENT ON COLUMN herald.signing_key.outer_pad IS 'The same with 0x5c';
 
-CREATE FUNCTION herald.check_leftovers() RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION herald.renew_signing_key() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
 DECLARE
-    culprit regclass;
+    -- A random UUID has 122 random bits; the digest of four spreads them.
+    key       bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+    inner_pad bytea := decode(repeat('36', 64), 'hex');
+    outer_pad bytea := decode(repeat('5c', 64), 'hex');
 BEGIN
-    IF EXISTS (SELECT FROM pg_cursors c WHERE c.is_holdable) THEN
-        RAISE EXCEPTION 'herald: a function of a rule may not leave a cursor WITH HOLD behind' USING ERRCODE = '0A000';
-    END IF;
-    -- Whoever wrote a table has a number and locked the table until the commit. Nothing else queues triggers.
-    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
-        SELECT l.relation INTO culprit
-          FROM pg_locks l JOIN pg_trigger t ON t.tgrelid = l.relation LEFT JOIN pg_constraint c ON c.oid = t.tgconstraint
-         WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
-           AND t.tgdeferrable AND coalesce(c.contype NOT IN ('f', 'p', 'u'), true) LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION 'herald: a function of a rule may not write table %, which has a deferrable trigger', culprit
-                USING ERRCODE = '0A000', HINT = 'It could run at the commit, with the rights of the server.';
-        END IF;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION herald.check_leftovers() IS
-'Internal, for call_function(): raises if a function has prepared something that would run at the commit.';
-
-CREATE FUNCTION herald.let_go() RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    statement text;
-BEGIN
-    PERFORM pg_advisory_unlock_all();
-    FOR statement IN SELECT s.name FROM pg_prepared_statements s WHERE s.from_sql LOOP
-        EXECUTE format('DEALLOCATE %I', statement);
+    FOR i IN 0 .. 31 LOOP
+        inner_pad := set_byte(inner_pad, i, get_byte(inner_pad, i) # get_byte(key, i));
+        outer_pad := set_byte(outer_pad, i, get_byte(outer_pad, i) # get_byte(key, i));
     END LOOP;
+    DELETE FROM herald.signing_key;
+    INSERT INTO herald.signing_key (key, inner_pad, outer_pad) VALUES (key, inner_pad, outer_pad);
 END
 $$;
-COMMENT ON FUNCTION herald.let_go() IS
-'Internal, for call_function(): ends what a function left in the session and no rollback ends.';
+COMMENT ON FUNCTION herald.renew_signing_key() IS 'Internal: another key. Servers ask for it whenever they connect.';
+SELECT herald.renew_signing_key();
 
-CREATE FUNCTION herald.call_function(function text, kind text, arguments text[]) RETURNS text
+CREATE FUNCTION herald.get_signing_key() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(k.key, 'hex') FROM herald.signing_key k
+$$;
+COMMENT ON FUNCTION herald.get_signing_key() IS 'For the server: the key for the signatures of call_function(), 64 hexadecimal digits.';
+
+-- array_send() gives the bytes in which a binary parameter travels: what was signed is what came.
+CREATE FUNCTION herald.is_signed(call text[], signature bytea) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((SELECT sha256(k.outer_pad || sha256(k.inner_pad || array_send(call))) = signature FROM herald.signing_key k), false);
+END
+$$;
+COMMENT ON FUNCTION herald.is_signed(text[], bytea) IS 'Internal, for call_function(): whether the server signed this call.';
+
+-- Two looks are equal only if nothing that decides what is called was altered between them: neither the function nor its
+-- schema, by whose name it is called.
+CREATE FUNCTION herald.look_at(function oid) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT ARRAY[concat(quote_ident(n.nspname), '.', quote_ident(p.proname)), oidvectortypes(p.proargtypes), p.prorettype::text,
+                         pg_get_userbyid(p.proowner), concat(p.xmin, p.ctid, n.xmin, n.ctid)]
+              FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function);
+END
+$$;
+COMMENT ON FUNCTION herald.look_at(oid) IS 'Internal, for call_function(): a function''s name, argument types, result, owner, and which version this is.';
+
+-- look_at() sees what was committed, but a session calls what its cache has, and that may be a moment behind: an older
+-- version without SECURITY DEFINER, for one. This looks into the cache. Quoted names and values are taken out, so that none
+-- of them can say it.
+CREATE FUNCTION herald.is_definer(function oid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN regexp_replace(split_part(pg_get_functiondef(function), 'AS $function', 1), '"[^"]*"|''[^'']*''', '', 'g') LIKE '% SECURITY DEFINER%';
+END
+$$;
+COMMENT ON FUNCTION herald.is_definer(oid) IS 'Internal, for call_function(): whether a function would run with its owner''s rights if it were called now.';
+
+CREATE FUNCTION herald.call_function(call text[], signature bytea) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_oid  oid;
-    call       text;
-    time_limit text;
-    result     text;
+    function oid;
+    before   text[]; -- name, argument types, result, owner, version
+    types    text[];
+    owner    text;
+    result   text;
 BEGIN
-    -- Code that ran as herald_hook could have altered this function, but not these lines.
-    SET LOCAL search_path = pg_catalog, pg_temp;
-    IF current_user <> 'herald_hook' THEN
-        RAISE EXCEPTION 'herald: call_function() was altered' USING ERRCODE = '42501', HINT = 'Somebody tried to get the server''s rights.';
+    IF herald.is_signed(call, signature) IS NOT TRUE THEN
+        RAISE EXCEPTION 'herald: the server did not sign this call' USING ERRCODE = '42501', HINT = 'Only a server can call functions of rules.';
     END IF;
-    found_oid := to_regprocedure(function);
-    IF found_oid IS NULL THEN
-        RAISE EXCEPTION 'herald: there is no function %', coalesce(left(function, 300), 'NULL')
+    function := to_regprocedure(call[1]);
+    IF function IS NULL THEN
+        RAISE EXCEPTION 'herald: there is no function %', coalesce(left(call[1], 300), 'NULL')
             USING ERRCODE = '42883', HINT = 'Name it with its schema.';
     END IF;
-    call := herald.call_text(found_oid, kind);
-    time_limit := current_setting('statement_timeout');
-    BEGIN
-        EXECUTE call INTO result USING arguments;
-        SET LOCAL search_path = pg_catalog, pg_temp;
-        PERFORM herald.check_leftovers();
-    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
-        -- Settings are back by themselves, client_encoding too, in which the error is about to be sent.
-        PERFORM herald.let_go();
-        RAISE;
-    END;
-    PERFORM herald.let_go();
-    UNLISTEN *;
-    IF pg_my_temp_schema() <> 0 THEN
-        DISCARD TEMP;
+    PERFORM herald.check_function(function, call[2]);
+    before := herald.look_at(function);
+    types := string_to_array(before[2], ', ');
+    owner := (SELECT h.owner FROM herald.hook h WHERE h.name = call[1]);
+    IF before[4] <> owner THEN
+        RAISE EXCEPTION 'herald: function % belongs to % and no longer to %', call[1], before[4], owner
+            USING ERRCODE = '42501', HINT = 'If that is right, call herald.set_rule() with it again.';
+    ELSIF to_regprocedure(concat(before[1], '(', before[2], ')')) IS DISTINCT FROM function OR herald.is_definer(function) IS NOT TRUE THEN
+        RAISE EXCEPTION 'herald: function % is being altered', call[1] USING ERRCODE = '42501';
     END IF;
-    RESET ALL;
-    PERFORM pg_catalog.set_config('statement_timeout', time_limit, false);
+    EXECUTE concat('SELECT ', CASE before[3] WHEN '2278' /* void */ THEN 'CASE WHEN ' END, before[1], '(($1)[3]::', types[1],
+                   ', ($1)[4]::' || types[2], ', ($1)[5]::' || types[3], ', ($1)[6]::' || types[4], ', ($1)[7]::' || types[5],
+                   CASE before[3] WHEN '2278' THEN ') IS NULL THEN NULL::text END' ELSE ')::text' END)
+        INTO result USING call;
+    IF herald.look_at(function) IS DISTINCT FROM before THEN
+        RAISE EXCEPTION 'herald: function % was altered while it was called', call[1] USING ERRCODE = '42501';
+    END IF;
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION herald.call_function(text, text, text[]) IS
-'Internal, for the three functions below: calls a function as herald_hook, and leaves the session as a new one, but for its
-statement_timeout.';
+COMMENT ON FUNCTION herald.call_function(text[], bytea) IS
+'For the server, in a session of herald_hook: calls the function of a rule, or of the option token-function. call: its name with
+schema and argument types; what for (authorize, on_join, on_message, on_leave, on_connect, on_disconnect or token); its arguments.
+signature: HMAC-SHA256 of that array as it travels in binary, under get_signing_key(). Returns as text what the function returned.
+SQLSTATE P0001: it refuses, and its message is for the client. Any other: it failed.';
 
--- A new owner needs CREATE on the schema. herald_hook gets it for this moment only, seen by nobody else.
-GRANT CREATE ON SCHEMA herald TO herald_hook;
-ALTER FUNCTION herald.call_function(text, text, text[]) OWNER TO herald_hook;
-REVOKE CREATE ON SCHEMA herald FROM herald_hook;
-
-CREATE FUNCTION herald.call_hook(function text, action text, channel text, client text, options text, payload text) RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    RETURN herald.call_function(function, pg_catalog.concat('on_', action), ARRAY[action, channel, client, options, coalesce(payload, 'null')]);
-END
-$$;
-COMMENT ON FUNCTION herald.call_hook(text, text, text, text, text, text) IS
-'For the server: calls the function of a rule for an action (join, message, leave, connect, disconnect) and returns its result as
-JSON text, or NULL. SQLSTATE P0001: the function refuses, and its message is for the client. Any other: it failed. In a session in
-which the server does nothing else: it comes back like a new one.';
-
-CREATE FUNCTION herald.call_authorize(function text, channel text, identity text, action text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    RETURN herald.call_function(function, 'authorize', ARRAY[channel, identity, action]);
-END
-$$;
-COMMENT ON FUNCTION herald.call_authorize(text, text, text, text) IS
-'For the server: asks the function of a rule whether an identity (NULL: an anonymous client) may join a channel or send to it
-(action join or send). NULL is no. Errors and session as with call_hook().';
-
-CREATE FUNCTION herald.check_token(function text, token text) RETURNS text
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN herald.call_function(CASE WHEN strpos(function, '(') = 0 THEN function || '(text)' ELSE function END, 'token', ARRAY[token]);
-END
-$$;
-COMMENT ON FUNCTION herald.check_token(text, text) IS
-'For the server: asks the function of the option token-function (a SECURITY DEFINER function (text) returning json, named with its
-schema) about a token. Returns {"dbo_id","row_id","extras","exp"} as JSON text, or NULL: not valid. Errors and session as with
-call_hook().';
+-- A new owner needs CREATE on the schema. herald_caller gets it for this moment only, seen by nobody else.
+GRANT CREATE ON SCHEMA herald TO herald_caller;
+ALTER FUNCTION herald.call_function(text[], bytea) OWNER TO herald_caller;
+REVOKE CREATE ON SCHEMA herald FROM herald_caller;
 
 -- ------------------------------------------------------------------------------------------------------- orders
 
@@ -392,9 +372,11 @@ COMMENT ON COLUMN herald.presence.extras IS 'What its token says besides';
 COMMENT ON COLUMN herald.presence.node IS 'The server process it is connected to';
 COMMENT ON COLUMN herald.presence.since IS 'When it joined';
 
-GRANT EXECUTE ON FUNCTION herald.call_text(oid, text), herald.check_leftovers(), herald.let_go() TO herald_hook;
-GRANT EXECUTE ON FUNCTION herald.call_function(text, text, text[]), herald.call_hook(text, text, text, text, text, text),
-    herald.call_authorize(text, text, text, text), herald.check_token(text, text),
+GRANT EXECUTE ON FUNCTION herald.is_signed(text[], bytea), herald.check_function(oid, text), herald.look_at(oid), herald.is_definer(oid)
+    TO herald_caller;
+GRANT SELECT ON herald.hook TO herald_caller;
+GRANT EXECUTE ON FUNCTION herald.call_function(text[], bytea) TO herald_hook;
+GRANT EXECUTE ON FUNCTION herald.get_signing_key(),
     herald.write_presence(text, boolean, text[], text[], text[], text[], text[], text[], text[]) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.disconnect(int, text, text, text, text), herald.disconnect(int, bigint, text, text, text),
     herald.disconnect(int, uuid, text, text, text) TO herald_publisher, herald_server;

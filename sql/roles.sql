@@ -8,8 +8,9 @@
 --   herald_capture    owns the generated trigger functions. Those run inside strangers' transactions and print
 --                     strangers' types, so this role may INSERT into herald.outbox and nothing else: whatever went
 --                     wrong in such a function, there would be nothing to read and nothing else to write.
---   herald_hook       calls the functions that rules name, which other people wrote. Whatever such a function does to
---                     be run as somebody else than its owner, it finds itself in a role that may do nothing here.
+--   herald_hook       the server logs in as it where it calls the functions that rules name, which other people wrote:
+--                     EXECUTE on call_function(), and nothing else. What such a function leaves behind runs as this role.
+--   herald_caller     owns call_function(); owners grant it EXECUTE on their functions. Nobody logs in as it.
 --   herald_server     the server logs in as it: EXECUTE on the functions of its protocol, SELECT on a few tables.
 --   herald_publisher  granted to application roles that may publish.
 --   herald_admin      granted to those who may watch tables and change rules.
@@ -27,7 +28,8 @@ BEGIN
     FOR r IN SELECT * FROM (VALUES
         ('herald_owner', 'NOLOGIN', 'owns schema herald; nobody logs in as it'),
         ('herald_capture', 'NOLOGIN', 'owns the trigger functions; may insert into herald.outbox and nothing else'),
-        ('herald_hook', 'NOLOGIN', 'calls the functions of rules; grant it EXECUTE on those that are not open to PUBLIC'),
+        ('herald_caller', 'NOLOGIN', 'calls the functions of rules; grant it EXECUTE on those that are not open to PUBLIC'),
+        ('herald_hook', 'LOGIN', 'the server logs in as this role to call the functions of rules; grant it nothing'),
         ('herald_publisher', 'NOLOGIN', 'grant it to roles that may call herald.publish, disconnect and history'),
         ('herald_admin', 'NOLOGIN', 'grant it to roles that may call herald.watch, set_rule and rotate_canonical'),
         ('herald_server', 'LOGIN', 'the server logs in as this role')) AS v(name, login, purpose)
@@ -42,8 +44,8 @@ BEGIN
     END LOOP;
     -- The owner of the schema replaces trigger functions, which it hands to herald_capture. So does whoever installs.
     FOR r IN SELECT * FROM (VALUES
-        ('herald_capture', 'herald_owner'), ('herald_hook', 'herald_owner'),
-        ('herald_owner', current_user), ('herald_capture', current_user), ('herald_hook', current_user)) AS v(name, member)
+        ('herald_capture', 'herald_owner'), ('herald_caller', 'herald_owner'),
+        ('herald_owner', current_user), ('herald_capture', current_user), ('herald_caller', current_user)) AS v(name, member)
     LOOP
         IF NOT pg_catalog.pg_has_role(r.member, r.name, 'USAGE') THEN
             EXECUTE pg_catalog.format('GRANT %I TO %I', r.name, r.member);

@@ -15,7 +15,7 @@
 
 DO $$
 DECLARE
-    role_names CONSTANT text[] := ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_hook', 'herald_capture', 'herald_owner'];
+    role_names CONSTANT text[] := ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_hook', 'herald_caller', 'herald_capture', 'herald_owner'];
     max_tries  CONSTANT int := 80; -- a minute
     commands   text[];
     command    text;

@@ -477,6 +477,7 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .query_timeout_ms = config->query_timeout_ms,
         .append_max_bytes = config->append_max_bytes,
         .retention_hours = config->retention_hours,
+        .hook_url = config->hook_url,
         .hook_timeout_ms = config->hook_timeout_ms,
         .hook_connections = config->hook_connections,
         .token_function = config->token_function,

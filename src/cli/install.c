@@ -156,11 +156,11 @@ enum status install_schema(struct admin *admin, FILE *say, int *from, int *to, s
 
 /* ---- the subcommands ---- */
 
-static enum status read_password(const char *path, char **out, struct err *err)
+static enum status read_password(const char *option, const char *path, char **out, struct err *err)
 {
     FILE *file = fopen(path, "re");
     if (!file) {
-        return err_set(err, EXIT_CODE_CONFIG, "cannot read --server-password-file %s: %s", path,
+        return err_set(err, EXIT_CODE_CONFIG, "cannot read --%s %s: %s", option, path,
                        strerror(errno));
     }
     char *line = NULL;
@@ -172,11 +172,49 @@ static enum status read_password(const char *path, char **out, struct err *err)
     }
     if (len <= 0 || line[0] == '\0') {
         free(line);
-        return err_set(err, EXIT_CODE_CONFIG,
-                       "the first line of --server-password-file %s is empty", path);
+        return err_set(err, EXIT_CODE_CONFIG, "the first line of --%s %s is empty", option, path);
     }
     *out = line;
     return STATUS_OK;
+}
+
+/* Of the two roles that log in; NULL: it keeps what it has. */
+struct passwords {
+    char *server, *hook;
+};
+
+static enum status read_passwords(const struct config *config, struct passwords *out,
+                                  struct err *err)
+{
+    enum status status = STATUS_OK;
+    if (config->server_password_file) {
+        status =
+            read_password("server-password-file", config->server_password_file, &out->server, err);
+    }
+    if (status == STATUS_OK && config->hook_password_file) {
+        status = read_password("hook-password-file", config->hook_password_file, &out->hook, err);
+    } else if (status == STATUS_OK) {
+        out->hook = mem_strdup(out->server);
+    }
+    return status;
+}
+
+static enum status set_password(struct admin *admin, const char *role, const char *password,
+                                struct err *err)
+{
+    enum status status = password ? admin_set_password(admin, role, password, err) : STATUS_OK;
+    if (status == STATUS_OK && password) {
+        printf("The password of %s is set.\n", role);
+    }
+    return status;
+}
+
+static void forget_password(char *password)
+{
+    if (password) {
+        explicit_bzero(password, strlen(password));
+        free(password);
+    }
 }
 
 static void print_outcome(int from, int to, bool has_password)
@@ -191,7 +229,7 @@ static void print_outcome(int from, int to, bool has_password)
     }
     printf("\nNext:\n");
     if (!has_password) {
-        printf("  * if herald_server logs in with a password: pgherald install "
+        printf("  * if herald_server and herald_hook log in with a password: pgherald install "
                "--server-password-file FILE\n");
     }
     printf("  * announce a table:   pgherald watch my_table\n"
@@ -242,23 +280,20 @@ static enum status bring_schema(struct admin *admin, enum task task, bool has_pa
 static enum status perform(struct admin *admin, const struct config *config, enum task task,
                            struct err *err)
 {
-    char *password = NULL;
-    if (config->server_password_file &&
-        read_password(config->server_password_file, &password, err) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct passwords passwords = {0};
+    enum status status = read_passwords(config, &passwords, err);
+    if (status == STATUS_OK) {
+        status = task == TASK_ROLES ? make_roles(admin, err)
+                                    : bring_schema(admin, task, passwords.server != NULL, err);
     }
-    enum status status = task == TASK_ROLES ? make_roles(admin, err)
-                                            : bring_schema(admin, task, password != NULL, err);
-    if (status == STATUS_OK && password) {
-        status = admin_set_password(admin, "herald_server", password, err);
-        if (status == STATUS_OK) {
-            printf("The password of herald_server is set.\n");
-        }
+    if (status == STATUS_OK) {
+        status = set_password(admin, "herald_server", passwords.server, err);
     }
-    if (password) {
-        explicit_bzero(password, strlen(password));
-        free(password);
+    if (status == STATUS_OK) {
+        status = set_password(admin, "herald_hook", passwords.hook, err);
     }
+    forget_password(passwords.server);
+    forget_password(passwords.hook);
     return status;
 }
 
@@ -332,7 +367,7 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
 
 const struct subcommand install_command = {
     .name = "install",
-    .usage = "[--database-url URL] [--server-password-file FILE] [--roles-only]",
+    .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] [--roles-only]",
     .summary = "install the schema, or bring it up to date",
     .about =
         "Runs the steps that the database does not have yet, each in its own transaction; running "
@@ -347,7 +382,7 @@ const struct subcommand install_command = {
 
 const struct subcommand upgrade_command = {
     .name = "upgrade",
-    .usage = "[--database-url URL] [--server-password-file FILE]",
+    .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE]",
     .summary = "bring an installed schema up to date",
     .about = "Like install, but refuses (exit code 78) where nothing is installed.",
     .options = CONFIG_FOR_INSTALL,

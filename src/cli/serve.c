@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* `pgherald serve`: the server for production. All it adds to server_run is the login: where
- * nothing else is said, the role is herald_server, which `pgherald install` made for it. */
+ * nothing else is said, the roles are herald_server and, for rules' functions, herald_hook, which
+ * `pgherald install` made for it. */
 #include <stdlib.h>
 
 #include "cli/admin.h"
@@ -14,8 +15,14 @@ static enum exit_code run(const struct invocation *invocation, struct err *err)
                            err) != STATUS_OK) {
         return err->code;
     }
+    if (config.hook_url && admin_complete_url(config.hook_url, "herald_hook", "postgres",
+                                              &config.hook_url, err) != STATUS_OK) {
+        free(config.database_url);
+        return err->code;
+    }
     enum exit_code code = server_run(&config, NULL, err);
-    free(config.database_url); /* the copy; the rest is the invocation's */
+    free(config.database_url); /* the copies; the rest is the invocation's */
+    free(config.hook_url);
     return code;
 }
 

@@ -363,7 +363,7 @@ static const struct option options[] = {
      .value_name = "NAME",
      .commands = SERVER,
      .help = "An SQL function (text) returning json that checks tokens which are neither JWT nor "
-             "JWE; see herald.check_token."},
+             "JWE; it must be SECURITY DEFINER and named with its schema."},
     {.name = "invalid-token",
      .type = OPTION_CHOICE,
      FIELD(invalid_token_rejects),
@@ -373,6 +373,13 @@ static const struct option options[] = {
      .choices = "anonymous|reject",
      .help = "What a token that is not accepted gets: an anonymous session with an error at its "
              "first join, or HTTP 401."},
+    {.name = "hook-url",
+     .type = OPTION_URL,
+     FIELD(hook_url),
+     .value_name = "URL",
+     .commands = CONFIG_FOR_SERVE,
+     .help = "Where the SQL functions of rules are called, as role herald_hook. Default: "
+             "database-url with that role. Not through a pooler in transaction mode."},
     {.name = "hook-timeout",
      .type = OPTION_DURATION,
      FIELD(hook_timeout_ms),
@@ -469,7 +476,14 @@ static const struct option options[] = {
      FIELD(server_password_file),
      .value_name = "FILE",
      .commands = CONFIG_FOR_INSTALL,
-     .help = "Give the role herald_server the password that is the first line of FILE."},
+     .help = "Give the roles herald_server and herald_hook the password that is the first line of "
+             "FILE."},
+    {.name = "hook-password-file",
+     .type = OPTION_TEXT,
+     FIELD(hook_password_file),
+     .value_name = "FILE",
+     .commands = CONFIG_FOR_INSTALL,
+     .help = "Give the role herald_hook a password of its own, the first line of FILE."},
     {.name = "yes",
      .type = OPTION_SWITCH,
      FIELD(yes),

@@ -17,11 +17,14 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "pg/hooks/hooks.h"
 #include "pg/maintenance.h"
 #include "pg/members.h"
+#include "pg/query.h"
 #include "pg/reader.h"
+#include "pg/rows.h"
 #include "pg/sequencer/sequencer.h"
 
 struct database {
@@ -69,9 +72,22 @@ static void on_away(void *arg)
     hooks_pause(database->hooks);
 }
 
+/* A key that does not come leaves calls waiting until they fail, one by one and said. */
+static void on_key(void *arg, const struct query_result *result)
+{
+    struct database *database = arg;
+    if (result->rows && PQntuples(result->rows) == 1) {
+        hooks_set_key(database->hooks, rows_text(result->rows, 0, 0));
+    } else if (!result->is_lost) {
+        log_error("the key for calls of rules' functions cannot be read: %s", result->message);
+    }
+}
+
 static void on_reader_open(void *arg)
 {
     struct database *database = arg;
+    connection_query(reader_connection(database->reader), "SELECT herald.get_signing_key()", NULL,
+                     on_key, database);
     maintenance_start(database->maintenance);
     members_send(database->members);
 }
@@ -183,7 +199,8 @@ static void on_idle(void *arg)
 static struct hooks *make_hooks(struct database *database, struct loop *loop)
 {
     struct hooks_options options = {
-        .url = database->options.url,
+        .url = database->options.hook_url ? database->options.hook_url : database->options.url,
+        .user = database->options.hook_url ? NULL : "herald_hook",
         .timeout_ms = database->options.hook_timeout_ms,
         .n_connections = database->options.hook_connections,
         .token_function = database->options.token_function,

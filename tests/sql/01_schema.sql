@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is there, described, and open to nobody by accident.
-SELECT plan(21);
+SELECT plan(24);
 
 SELECT is(herald.schema_version(), 10, 'all steps are installed');
 SELECT is_empty($$
@@ -39,7 +39,7 @@ SELECT set_eq($$
        AND has_function_privilege('herald_capture', p.oid, 'EXECUTE')
 $$, ARRAY['schema_version', 'percent_encode', 'is_part_of', 'is_built_in', 'base_type', 'ring', 'doorbell_slot', 'doorbell_obstacle'],
     'herald_capture may call a few harmless functions');
-SELECT ok(NOT has_schema_privilege(r, 'herald', 'CREATE'), r || ' may create nothing') FROM unnest(ARRAY['herald_capture', 'herald_hook']) r;
+SELECT ok(NOT has_schema_privilege(r, 'herald', 'CREATE'), r || ' may create nothing') FROM unnest(ARRAY['herald_capture', 'herald_hook', 'herald_caller']) r;
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
     AND NOT (c.relreplident IN ('f', 'i') OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))$$,
     'every table has a replica identity: a publication of all tables must not fail a DELETE');
@@ -51,21 +51,25 @@ SELECT ok(has_schema_privilege('herald_capture', 'herald_cradle', 'CREATE') AND 
     'what herald_capture could make in the cradle, it could not find there, and nothing stays in it');
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_hook', p.oid, 'EXECUTE')
-$$, ARRAY['schema_version', 'call_function', 'call_text', 'check_leftovers', 'let_go'], 'herald_hook may call what a call needs');
+$$, ARRAY['schema_version', 'call_function'], 'herald_hook may call one function');
+SELECT set_eq($$
+    SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_caller', p.oid, 'EXECUTE')
+$$, ARRAY['schema_version', 'call_function', 'is_signed', 'check_function', 'look_at', 'is_definer'], 'herald_caller may call what a call needs');
+SELECT set_eq($$SELECT r || ' ' || m FROM (VALUES ('herald_hook'), ('herald_caller'), ('herald_server'), ('herald_capture'), ('herald_publisher')) v(r), pg_roles o(m)
+    WHERE pg_has_role(r, m, 'MEMBER') AND r <> m$$, ARRAY[]::text[], 'those roles are members of nothing');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND (has_table_privilege('herald_hook', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') OR has_any_column_privilege('herald_hook', c.oid, 'SELECT, INSERT, UPDATE'))$$,
     '… and has no right on any table');
 SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname LIKE 'herald\_%' AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)$$,
     'no role has an attribute of power');
-SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%' AND rolcanlogin$$, ARRAY['herald_server'], 'only the server logs in');
+SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%' AND rolcanlogin$$, ARRAY['herald_server', 'herald_hook'], 'only the server logs in, as two roles');
 SELECT set_has($$
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc p
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
 $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('sequence(batch text, max_rows integer, max_bytes integer, channels text[], clients text[], message_options text[], payloads text[])'),
     ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_seq bigint, is_authenticated boolean, dbo_id integer, row_id text, max_missed integer)'),
-    ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('check_token(function text, token text)'),
-    ('call_hook(function text, action text, channel text, client text, options text, payload text)'), ('call_authorize(function text, channel text, identity text, action text)'),
+    ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('get_signing_key()'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
     ('version()'), ('doorbell_obstacle()'), ('try_sleep()'), ('stay_asleep(slot integer)'), ('wake(slot integer)'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()'), ('refresh_stale(after oid)')$$,
     'the server may call its functions');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(179);
+SELECT plan(196);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -32,7 +32,7 @@ SELECT lives_ok($$SELECT herald.publish('x/app', '1')$$, 'a publisher publishes'
 SELECT throws_ok(q, '42501', NULL, 'a publisher: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
     'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
     'SELECT herald.site()', 'SELECT herald.forget()', 'SELECT * FROM herald.presence', 'SELECT herald.tell_servers($$forget$$, $$1$$)', 'SELECT * FROM herald.command',
-    'SELECT herald.call_hook($$f$$, $$join$$, NULL, NULL, NULL, NULL)', 'SELECT herald.check_token($$f$$, $$t$$)']) q;
+    'SELECT herald.call_function($${f,token,t}$$, NULL)', 'SELECT herald.get_signing_key()']) q;
 RESET ROLE;
 
 -- An admin and other people's tables.
@@ -47,9 +47,9 @@ CREATE TABLE x_mallory.t (id int PRIMARY KEY, open text, secret text);
 SELECT throws_ok(q, '42501', NULL, 'an admin: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
     'INSERT INTO herald.command VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)', 'SELECT herald.disconnect(1)', 'UPDATE herald.rule SET authorize = $$f$$',
     'INSERT INTO herald.hook VALUES ($$f$$, $$x_mallory$$)', 'INSERT INTO herald.member VALUES ($$c$$, $$s$$, 1, $$1$$, $${}$$, $$n$$, now())', 'SELECT * FROM herald.member',
-    'SELECT herald.write_presence($$n$$, true, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$)', 'SELECT herald.call_function($$f$$, $$token$$, NULL)',
-    'SELECT herald.call_authorize($$f$$, NULL, NULL, NULL)', 'SELECT herald.call_text(1::oid, $$token$$)', 'SELECT herald.take_function($$token$$, 1, NULL)',
-    'ALTER FUNCTION herald.call_function(text, text, text[]) SECURITY INVOKER', 'SELECT herald.site()']) q;
+    'SELECT herald.write_presence($$n$$, true, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$)', 'SELECT herald.call_function($${f,token,t}$$, NULL)',
+    'SELECT herald.get_signing_key()', 'SELECT * FROM herald.signing_key', 'SELECT herald.take_function($$token$$, 1, NULL)',
+    'ALTER FUNCTION herald.call_function(text[], bytea) SECURITY INVOKER', 'SELECT herald.site()']) q;
 RESET ROLE;
 SELECT 'x_alice.t'::regclass::oid AS alice, 'x_alice.unwatched'::regclass::oid AS unwatched \gset
 SET ROLE x_mallory;
@@ -294,8 +294,8 @@ SELECT cmp_ok(:n_watched, '>', 5, 'there are watched tables');
 SELECT is(:n_locks, 0, 'a stranger''s DDL locks nothing of ours');
 
 -- The server's session in strange hands: it may not write, read other tables, become somebody else, or call what is no hook.
-SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unnest(ARRAY['herald_server', 'herald_hook', 'herald_capture', 'herald_publisher', 'herald_admin']) a,
-    unnest(ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_server', 'herald_admin']) b WHERE a <> b;
+SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unnest(ARRAY['herald_server', 'herald_hook', 'herald_caller', 'herald_capture', 'herald_publisher', 'herald_admin']) a,
+    unnest(ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_caller', 'herald_server', 'herald_admin']) b WHERE a <> b;
 GRANT USAGE ON SCHEMA tap TO herald_server, herald_hook, herald_capture;
 SET ROLE herald_server;
 SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['INSERT INTO herald.log (id) VALUES (1)', 'DELETE FROM herald.log', 'TRUNCATE herald.log',
@@ -303,20 +303,25 @@ SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['INSER
     'INSERT INTO herald.rule (channel) VALUES ($$*$$)', 'UPDATE herald.hook SET owner = current_user', 'DELETE FROM herald.command', 'UPDATE herald.switch SET enabled = true',
     'INSERT INTO herald.canonical DEFAULT VALUES', 'DELETE FROM herald.member', 'SELECT herald.set_rule($$*$$, true)', 'SELECT herald.drop_rule($$*$$)', 'SELECT herald.rotate_canonical()',
     'SELECT herald.set_enabled(true)', 'SELECT herald.watch($$x_alice.t$$)', 'SELECT herald.refresh()', 'SELECT herald.ring()', 'SELECT herald.tell_servers($$forget$$, $$1$$)',
-    'SELECT herald.call_text(1::oid, $$token$$)', 'SELECT herald.let_go()', 'CREATE TABLE herald.x (id int)', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$',
-    'CREATE OR REPLACE FUNCTION herald.ring() RETURNS void LANGUAGE sql AS $f$$f$', 'ALTER FUNCTION herald.call_function(text, text, text[]) OWNER TO herald_server',
+    'SELECT herald.call_function($${f,token,t}$$, NULL)', 'SELECT * FROM herald.signing_key', 'SELECT herald.renew_signing_key()', 'CREATE TABLE herald.x (id int)', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$',
+    'CREATE OR REPLACE FUNCTION herald.ring() RETURNS void LANGUAGE sql AS $f$$f$', 'ALTER FUNCTION herald.call_function(text[], bytea) OWNER TO herald_server',
     'ALTER TABLE herald.log DISABLE TRIGGER ALL', 'DROP TABLE herald.log', 'GRANT SELECT ON herald.outbox TO PUBLIC', 'LOCK TABLE herald.log IN ACCESS EXCLUSIVE MODE', 'SELECT * FROM x_alice.t',
     'COPY (SELECT 1) TO PROGRAM $$true$$', 'SELECT pg_read_file($$/etc/passwd$$)', 'SET session_replication_role = replica']) q;
-SELECT throws_ok(q, NULL, NULL, 'the server: ' || q) FROM unnest(ARRAY['SELECT herald.check_token($$pg_catalog.pg_ls_dir$$, $$/$$)', 'SELECT herald.check_token($$pg_catalog.to_json$$, $$1$$)',
-    'SELECT herald.check_token($$x(text); DROP TABLE herald.log; --$$, $$1$$)', 'SELECT herald.call_hook($$pg_catalog.pg_reload_conf()$$, $$join$$, $$a$$, NULL, NULL, NULL)',
-    'SELECT herald.call_hook($$herald.publish(text,jsonb,integer,text)$$, $$join$$, $$a$$, NULL, NULL, NULL)', 'SELECT herald.call_authorize($$herald.rotate_canonical()$$, $$a$$, NULL, $$join$$)',
-    'SELECT herald.call_hook($$f$$, $$sequence$$, $$a$$, NULL, NULL, NULL)', 'SELECT herald.sequence($$b$$, 1, 1, $${a}$$, $${1}$$, $${1}$$, $${"not json"}$$)']) q;
+SELECT throws_ok($$SELECT herald.sequence('b', 1, 1, '{a}', '{1}', '{1}', '{"not json"}')$$, NULL, NULL, 'the server: a message that is no JSON');
+RESET ROLE;
+-- What a server could be told to call, signed.
+GRANT EXECUTE ON FUNCTION tap.signature(text[]) TO herald_hook;
+SET ROLE herald_hook;
+SELECT throws_ok(format('SELECT herald.call_function(%L, tap.signature(%L))', c, c), NULL, NULL, 'signed: ' || c::text) FROM (VALUES ('{pg_catalog.pg_ls_dir(text),token,/}'::text[]),
+    ('{pg_catalog.to_json(anyelement),token,1}'), ('{"x(text); DROP TABLE herald.log; --",token,1}'), ('{pg_catalog.pg_reload_conf(),on_join,join,a,NULL,NULL,NULL}'),
+    ('{"herald.publish(text,jsonb,integer,text)",on_join,join,a,NULL,NULL,NULL}'), ('{herald.rotate_canonical(),authorize,a,NULL,join}'), ('{"f(text)",on_sequence}'), ('{}'), (NULL)) v(c);
 RESET ROLE;
 SET ROLE herald_hook;
 SELECT throws_ok(q, '42501', NULL, 'who calls hooks: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.rule', 'SELECT * FROM herald.hook', 'SELECT * FROM herald.member',
     'SELECT * FROM herald.canonical', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.publish($$a$$, $$1$$)',
-    'SELECT herald.disconnect(1)', 'SELECT herald.site()', 'SELECT herald.check_token($$f$$, $$t$$)', 'SELECT herald.set_rule($$*$$)', 'SELECT * FROM x_alice.t', 'CREATE TABLE herald.x (id int)',
-    'CREATE OR REPLACE FUNCTION herald.call_function(function text, kind text, arguments text[]) RETURNS text LANGUAGE sql AS $f$SELECT $$x$$$f$']) q;
+    'SELECT herald.disconnect(1)', 'SELECT herald.site()', 'SELECT herald.get_signing_key()', 'SELECT * FROM herald.signing_key', 'SELECT herald.is_signed($${f}$$, NULL)', 'SELECT herald.call_function($${f,token,t}$$, NULL)',
+    'SELECT herald.call_function($${f,token,t}$$, $$x$$)', 'SELECT herald.set_rule($$*$$)', 'SELECT * FROM x_alice.t', 'CREATE TABLE herald.x (id int)',
+    'CREATE OR REPLACE FUNCTION herald.call_function(call text[], signature bytea) RETURNS text LANGUAGE sql AS $f$SELECT $$x$$$f$']) q;
 RESET ROLE;
 SET ROLE herald_capture;
 SELECT throws_ok(q, '42501', NULL, 'who owns trigger functions: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.outbox', 'SELECT * FROM herald.log', 'DELETE FROM herald.outbox',

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The functions that rules name: which are taken, how they are called, and what they cannot do with the server's session.
-SELECT plan(123);
+SELECT plan(118);
 
 CREATE ROLE h_owner;
 CREATE ROLE h_admin;
@@ -9,19 +9,21 @@ GRANT herald_admin TO h_admin;
 CREATE SCHEMA h AUTHORIZATION h_owner;
 GRANT USAGE ON SCHEMA h TO PUBLIC;
 GRANT CREATE ON SCHEMA h TO h_other;
-GRANT USAGE ON SCHEMA tap TO h_owner, h_admin, h_other, herald_server;
+GRANT USAGE ON SCHEMA tap TO h_owner, h_admin, h_other, herald_hook;
 SELECT drain();
--- A session of the server's, as pgTAP's own would lose pgTAP's temporary tables with the first call.
+-- A session as the server's, which logs in as herald_hook.
 CREATE EXTENSION dblink SCHEMA tap;
-SELECT dblink_connect('server', format('host=%s port=%s dbname=%s user=herald_server', current_setting('unix_socket_directories'), current_setting('port'), current_database()));
+SELECT dblink_connect('server', format('host=%s port=%s dbname=%s user=herald_hook', current_setting('unix_socket_directories'), current_setting('port'), current_database()));
 CREATE FUNCTION pg_temp.server(query text) RETURNS text LANGUAGE sql AS $$SELECT t.x FROM dblink('server', query) t(x text)$$;
+CREATE FUNCTION pg_temp.called(call text[]) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.server(format('SELECT herald.call_function(%L, %L)', call, signature(call))) $$;
 CREATE FUNCTION pg_temp.hook(function text, action text, channel text, payload text, client text DEFAULT '{}', options text DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.server(format('SELECT herald.call_hook(%L, %L, %L, %L, %L, %L)', CASE WHEN function ~ '[(]' THEN function ELSE 'h.' || function || '(text,text,json,json,json)' END,
-                                 action, channel, client, options, payload)) $$;
+    SELECT pg_temp.called(ARRAY[CASE WHEN function ~ '[(]' THEN function ELSE 'h.' || function || '(text,text,json,json,json)' END, 'on_' || action,
+                                action, channel, client, options, coalesce(payload, 'null')]) $$;
 CREATE FUNCTION pg_temp.authorize(function text, channel text, identity text, action text) RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.server(format('SELECT herald.call_authorize(%L, %L, %L, %L)', function, channel, identity, action)) $$;
+    SELECT pg_temp.called(ARRAY[function, 'authorize', channel, identity, action]) $$;
 CREATE FUNCTION pg_temp.token(function text, token text) RETURNS jsonb LANGUAGE sql AS $$
-    SELECT pg_temp.server(format('SELECT herald.check_token(%L, %L)', function, token))::jsonb $$;
+    SELECT pg_temp.called(ARRAY[function, 'token', token])::jsonb $$;
 
 SET ROLE h_owner;
 CREATE TABLE h.seen (what text);
@@ -73,7 +75,7 @@ SELECT throws_ok($$SELECT herald.set_rule('h/no', authorize => 'h.none')$$, '428
 SELECT throws_ok($$SELECT herald.set_rule('h/no', authorize => 4000000000::oid)$$, '42883', NULL, 'no such oid');
 SELECT is((SELECT count(*) FROM herald.rules WHERE channel = 'h/no'), 0::bigint, 'nothing of that made a rule');
 
--- Rights: the caller's, and those of herald_hook.
+-- Rights: the caller's, and those of herald_caller.
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION h.may(text, json, text) FROM PUBLIC;
 SET ROLE h_admin;
@@ -81,9 +83,9 @@ SELECT throws_ok($$SELECT herald.set_rule('h/1', authorize => 'h.may')$$, '42501
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION h.may(text, json, text) TO h_admin;
 SET ROLE h_admin;
-SELECT throws_ok($$SELECT herald.set_rule('h/1', authorize => 'h.may')$$, '42501', 'herald: role herald_hook may not call function h.may(text,json,text)', '… that herald_hook may not');
+SELECT throws_ok($$SELECT herald.set_rule('h/1', authorize => 'h.may')$$, '42501', 'herald: role herald_caller may not call function h.may(text,json,text)', '… that herald_caller may not');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION h.may(text, json, text) TO herald_hook;
+GRANT EXECUTE ON FUNCTION h.may(text, json, text) TO herald_caller;
 REVOKE USAGE ON SCHEMA h FROM PUBLIC;
 GRANT USAGE ON SCHEMA h TO h_admin;
 SET ROLE h_admin;
@@ -112,9 +114,9 @@ RESET ROLE;
 
 -- Calls.
 SELECT is(pg_temp.authorize('h.may(text,json,text)', c, i, a), answer, format('authorize(%s, %s, %s)', c, i, a))
-  FROM (VALUES ('34', '{"dbo_id":12,"row_id":"34","extras":{}}', 'join', 't'), ('34', '{"dbo_id":12,"row_id":"34","extras":{}}', 'send', 'f'),
-               ('34', NULL, 'send', 't'), ('34', NULL, 'join', 'f'), ('null', NULL, 'send', NULL)) v(c, i, a, answer);
-SELECT is(pg_temp.authorize('h.mayb(text,jsonb,text)', 'x', '{"dbo_id":12,"row_id":null}', 'join'), 't', 'authorize with jsonb');
+  FROM (VALUES ('34', '{"dbo_id":12,"row_id":"34","extras":{}}', 'join', 'true'), ('34', '{"dbo_id":12,"row_id":"34","extras":{}}', 'send', 'false'),
+               ('34', NULL, 'send', 'true'), ('34', NULL, 'join', 'false'), ('null', NULL, 'send', NULL)) v(c, i, a, answer);
+SELECT is(pg_temp.authorize('h.mayb(text,jsonb,text)', 'x', '{"dbo_id":12,"row_id":null}', 'join'), 'true', 'authorize with jsonb');
 SELECT is(pg_temp.hook('on_any', 'leave', 'r/1', NULL, '{"socketId":"s"}', '{"channel":"r/1"}')::jsonb,
     '{"action":"leave","channel":"r/1","client":{"socketId":"s"},"options":{"channel":"r/1"},"payload":null,"is_null":false}', 'what a function is given: no payload is null');
 SELECT is(pg_temp.hook('on_any', 'connect', NULL, NULL, '{"socketId":"s"}', NULL)::jsonb,
@@ -129,10 +131,9 @@ SELECT throws_ok($$SELECT pg_temp.hook('on_raise', 'join', 'for you', NULL)$$, '
 SELECT throws_ok($$SELECT pg_temp.hook('on_raise', 'join', 'code', NULL)$$, '55000', 'hidden', 'other errors keep their code');
 SELECT throws_ok($$SELECT pg_temp.hook('on_raise', 'join', 'zero', NULL)$$, '22012', NULL, 'a failure');
 SELECT throws_ok($$SELECT pg_temp.hook('on_any', 'message', 'r', '{')$$, '22P02', NULL, 'a payload that is no JSON');
-SELECT is(pg_temp.hook('who', 'join', 'r', NULL), '"h_owner herald_server pg_catalog, pg_temp"', 'it runs as its owner');
+SELECT is(pg_temp.hook('who', 'join', 'r', NULL), '"h_owner herald_hook pg_catalog, pg_temp"', 'it runs as its owner');
 SELECT is(pg_temp.token('h.token(text)', 'good'), '{"dbo_id":12}', 'a token');
-SELECT is(pg_temp.token('h.token', 'good'), '{"dbo_id":12}', '… by the name alone');
-SELECT is(pg_temp.token('h.token', 'bad'), NULL, 'no token');
+SELECT is(pg_temp.token('h.token(text)', 'bad'), NULL, 'no token');
 SELECT throws_ok($$SELECT pg_temp.hook('on_void', 'message', 'r', '1')$$, '22023', NULL, 'void is no answer to a message');
 SELECT throws_ok(format('SELECT pg_temp.hook(%L, %L, %L, %L)', 'on_any', a, 'r', '1'), '22023', NULL, 'no action: ' || coalesce(a, 'NULL'))
   FROM unnest(ARRAY['authorize', 'Join', '', NULL]) a;
@@ -170,47 +171,33 @@ RESET ROLE;
 SELECT herald.drop_rule('h/1'), herald.drop_rule('h/2');
 SELECT is((SELECT count(*) FROM herald.hook), 0::bigint, 'dropped rules leave no function behind');
 
--- What a function leaves in the session.
+-- Nothing is called without a signature, and that of one call is that of no other.
+SELECT throws_ok(format('SELECT pg_temp.server(%L)', format('SELECT herald.call_function(%L, %s)', c, t)), '42501', 'herald: the server did not sign this call', 'not signed: ' || concat(c, ' ', w))
+  FROM (SELECT '{"h.may(text,jsonb,text)",authorize,r,NULL,join}'::text[] AS c) x
+ CROSS JOIN LATERAL (VALUES ('NULL', 'with nothing'), ('''''', 'with an empty one'), (quote_literal(sha256('')), 'with another one'), (quote_literal(signature(c[1:4])), 'with that of fewer arguments'),
+    (quote_literal(signature(array_append(c, NULL))), 'with that of more'), (quote_literal(signature(ARRAY['h.may(text,jsonb,text)', 'authorize', 'r', '', 'join'])), 'with that of an empty one'),
+    (quote_literal(signature(ARRAY['h.may(text,jsonb,text)', 'authorize', 'r,', NULL, 'join'])), 'with that of another channel')) v(t, w);
+SELECT is(pg_temp.authorize('h.may(text,jsonb,text)', 'r', NULL, 'join'), 'true', '… signed it is called');
+SELECT key AS old_key FROM herald.signing_key \gset
+SELECT herald.renew_signing_key();
+SELECT isnt((SELECT key FROM herald.signing_key), :'old_key'::bytea, 'another key is another');
+SELECT is(herald.get_signing_key(), (SELECT encode(key, 'hex') FROM herald.signing_key), '… which a server gets');
+-- RFC 4231, case 1, and HMAC of the same by SQL: the blocks are made as HMAC makes them.
+BEGIN;
+UPDATE herald.signing_key SET inner_pad = decode(repeat('3d', 20) || repeat('36', 44), 'hex'), outer_pad = decode(repeat('57', 20) || repeat('5c', 44), 'hex');
+SELECT is((SELECT sha256(outer_pad || sha256(inner_pad || 'Hi There'::bytea)) FROM herald.signing_key), '\xb0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'::bytea, 'it is HMAC-SHA256');
+ROLLBACK;
+SELECT is((SELECT bool_and(get_byte(inner_pad, i) = (get_byte(key || decode(repeat('00', 32), 'hex'), i) # 54) AND get_byte(outer_pad, i) = (get_byte(key || decode(repeat('00', 32), 'hex'), i) # 92))
+             FROM herald.signing_key, generate_series(0, 63) i), true, '… of this key');
+
+-- What a function leaves behind runs later as herald_hook, and finds nothing that that role may do.
 CREATE ROLE h_mallory;
 CREATE SCHEMA hm AUTHORIZATION h_mallory;
 GRANT USAGE ON SCHEMA hm TO PUBLIC;
 SET ROLE h_mallory;
 CREATE TABLE hm.seen (what text);
 GRANT INSERT ON hm.seen TO PUBLIC;
-CREATE FUNCTION hm.is_not(name, name) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN INSERT INTO hm.seen VALUES ('operator as ' || current_user); RETURN false; END$$;
-CREATE OPERATOR hm.<> (LEFTARG = name, RIGHTARG = name, FUNCTION = hm.is_not);
-CREATE FUNCTION hm.traces(action text, channel text, client json, options json, payload json) RETURNS json LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-    PERFORM set_config('search_path', 'hm', false), set_config('statement_timeout', '0', false), set_config('client_encoding', 'LATIN1', false), set_config('herald.doorbell', 'off', false),
-            set_config('default_transaction_read_only', 'on', false), set_config('lock_timeout', '1', true), set_config('quote_all_identifiers', 'on', false),
-            pg_advisory_lock(1751478881, 3), pg_advisory_lock_shared(7);
-    EXECUTE 'LISTEN evil';
-    EXECUTE 'PREPARE "a statement" AS SELECT 1';
-    CREATE TEMP TABLE left_behind (a int);
-    IF action = 'join' THEN
-        RAISE EXCEPTION 'nö';
-    ELSIF action = 'leave' THEN
-        PERFORM pg_sleep(60);
-    END IF;
-    RETURN payload;
-END$$;
 RESET ROLE;
-CREATE FUNCTION pg_temp.is_cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN EXECUTE query; RETURN false; EXCEPTION WHEN query_canceled THEN RETURN true; END$$;
-CREATE FUNCTION pg_temp.session() RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.server($q$SELECT concat_ws('|', current_setting('search_path'), current_setting('statement_timeout'), current_setting('client_encoding'), current_setting('herald.doorbell', true),
-        current_setting('default_transaction_read_only'), current_setting('lock_timeout'), current_setting('quote_all_identifiers'),
-        (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'), (SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM pg_prepared_statements),
-        (SELECT count(*) FROM pg_class WHERE relname = 'left_behind'))$q$) $$;
-SELECT dblink_exec('server', 'SET statement_timeout = 400');
-SELECT is(pg_temp.hook('hm.traces(text,text,json,json,json)', 'message', 'r', '"ü"'), '"ü"', 'a function that leaves traces');
-SELECT is(pg_temp.session(), 'public, tap|400ms|UTF8||off|0|off|0|0|0|0', '… leaves none, and the time limit is kept');
-SELECT throws_ok($$SELECT pg_temp.hook('hm.traces(text,text,json,json,json)', 'join', 'r', NULL)$$, 'P0001', 'nö', '… that raises: the message is in the server''s encoding');
-SELECT is(pg_temp.session(), 'public, tap|400ms|UTF8||off|0|off|0|0|0|0', '… leaves none');
-SELECT ok(pg_temp.is_cancelled($$SELECT pg_temp.hook('hm.traces(text,text,json,json,json)', 'leave', 'r', NULL)$$), '… that takes too long');
-SELECT is(pg_temp.session(), 'public, tap|400ms|UTF8||off|0|off|0|0|0|0', '… leaves none');
-SELECT dblink_exec('server', 'SET statement_timeout = 0');
-
--- What would run later, with the rights of the server: deferred triggers, deferred exclusions, held cursors.
 SET ROLE h_mallory;
 CREATE FUNCTION hm.late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO hm.seen VALUES ('trigger as ' || current_user); RETURN NULL; END$$;
 CREATE FUNCTION hm.late_cursor() RETURNS int LANGUAGE plpgsql AS $$BEGIN INSERT INTO hm.seen VALUES ('cursor as ' || current_user); RETURN 1; END$$;
@@ -251,38 +238,41 @@ BEGIN
     WHEN 'members' THEN INSERT INTO herald.member VALUES ('c', 's', 1, '1', '{}', 'n', now());
     WHEN 'command' THEN INSERT INTO herald.command VALUES (1, now(), 'disconnect', '{}');
     WHEN 'sequence' THEN PERFORM herald.sequence('b', 1, 1, '{}', '{}', '{}', '{}');
-    WHEN 'hook' THEN PERFORM herald.call_hook('hm.later(text,text,json,json,json)', 'join', 'log', '{}', '{}', NULL);
-    WHEN 'alter' THEN ALTER FUNCTION herald.call_function(text, text, text[]) SECURITY INVOKER;
+    WHEN 'hook' THEN PERFORM herald.call_function('{"h.may(text,jsonb,text)",authorize,r,NULL,join}', '');
+    WHEN 'alter' THEN ALTER FUNCTION herald.call_function(text[], bytea) SECURITY INVOKER;
     WHEN 'commit' THEN COMMIT;
     END CASE;
     RETURN payload;
 END$$;
 RESET ROLE;
-SELECT throws_ok(format('SELECT pg_temp.hook(%L, %L, %L, NULL)', 'hm.later(text,text,json,json,json)', 'join', c), code, NULL, 'a function: ' || c)
-  FROM (VALUES ('deferred', '0A000'), ('switched', '0A000'), ('again', '0A000'), ('excluded', '0A000'), ('parted', '0A000'), ('temp', '0A000'), ('savepoint', '0A000'), ('cursor', '0A000'),
-               ('role', '42501'), ('local role', '42501'), ('no role', '42501'), ('session', '42501'), ('log', '42501'), ('members', '42501'), ('command', '42501'), ('sequence', '42501'), ('hook', '42501'),
-               ('alter', '42501'), ('commit', '2D000')) v(c, code);
+SELECT throws_ok(format('SELECT pg_temp.hook(%L, %L, %L, NULL)', 'hm.later(text,text,json,json,json)', 'join', c), '42501', NULL, 'a function: ' || c)
+  FROM unnest(ARRAY['role', 'local role', 'no role', 'session', 'log', 'members', 'command', 'sequence', 'hook', 'alter']) c;
+SELECT throws_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'commit', NULL)$$, '2D000', NULL, 'a function: commit');
 SELECT lives_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'rolled back', NULL)$$, 'what was rolled back does not run later');
-SELECT lives_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'foreign key', NULL)$$, 'deferred keys are nobody''s code');
+SELECT is_empty('SELECT what FROM hm.seen', '… so nothing did');
+SELECT lives_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'foreign key', NULL)$$, 'deferred keys');
 SELECT is((SELECT string_agg(concat(id, '>', other), ' ' ORDER BY id) FROM hm.fine), '1>2 2>1', '… and what was written is there');
-SELECT is_empty('SELECT what FROM hm.seen', 'nothing ran with anybody''s rights but the owner''s');
+DO $do$
+DECLARE
+    c text;
+BEGIN
+    FOREACH c IN ARRAY ARRAY['deferred', 'switched', 'again', 'excluded', 'parted', 'temp', 'savepoint', 'cursor'] LOOP
+        BEGIN
+            PERFORM pg_temp.hook('hm.later(text,text,json,json,json)', 'join', c, NULL);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE NOTICE '%: %', c, SQLERRM; -- an index function that refuses whoever is not h_mallory
+        END;
+    END LOOP;
+END
+$do$;
+SELECT cmp_ok((SELECT count(*) FROM hm.seen), '>=', 6::bigint, 'deferred triggers and a held cursor did run later');
+SELECT is_empty($$SELECT what FROM hm.seen WHERE what !~ ' as (herald_hook|h_mallory)$'$$, '… as herald_hook or as who wrote them');
 SET ROLE h_mallory;
 ALTER FUNCTION hm.later(text, text, json, json, json) SET role = herald_server;
 RESET ROLE;
 SELECT throws_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'log', NULL)$$, '42501', NULL, 'a role among its settings');
-
--- Whoever got herald_hook's rights could alter call_function(), but that makes it refuse.
-SELECT throws_ok(format('SET ROLE herald_hook; %s', q), '42501', NULL, 'herald_hook: ' || q)
-  FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.rule', 'SELECT * FROM herald.hook', 'SELECT * FROM herald.member', 'SELECT herald.site()', 'SELECT herald.publish($$a$$, $$1$$)',
-                    'SELECT herald.check_token($$h.token$$, $$good$$)', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'SELECT herald.set_rule($$a$$)',
-                    'CREATE OR REPLACE FUNCTION herald.call_function(function text, kind text, arguments text[]) RETURNS text LANGUAGE sql AS $$SELECT $1$$']) q;
-RESET ROLE;
-SET ROLE herald_hook;
-ALTER FUNCTION herald.call_function(text, text, text[]) SECURITY INVOKER SET search_path = hm, pg_catalog;
-RESET ROLE;
-SELECT throws_ok($$SELECT pg_temp.authorize('h.may(text,jsonb,text)', 'r', NULL, 'join')$$, '42501', 'herald: call_function() was altered', 'call_function() with its caller''s rights calls nothing');
-SELECT is_empty('SELECT what FROM hm.seen', '… and asks no stranger''s operator');
-ALTER FUNCTION herald.call_function(text, text, text[]) SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-SELECT is(pg_temp.authorize('h.may(text,jsonb,text)', 'r', NULL, 'join'), 't', '… until it is as it was');
+SELECT throws_ok(format('SELECT pg_temp.server(%L)', q), '42501', NULL, 'herald_hook: ' || q)
+  FROM unnest(ARRAY['SELECT count(*)::text FROM herald.log', 'SELECT herald.site()', 'SELECT herald.get_signing_key()', 'SELECT key::text FROM herald.signing_key', 'SELECT herald.set_rule($$a$$)::text',
+                    'SELECT herald.is_signed($${a}$$, NULL)::text', 'SET ROLE herald_caller', 'SET ROLE herald_server', 'SET SESSION AUTHORIZATION herald_owner']) q;
 SELECT dblink_disconnect('server');
 SELECT * FROM finish();

@@ -36,3 +36,8 @@ $$;
 CREATE FUNCTION tap.rows_of(channel_ text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(d ->> 'new', ' '), '') FROM tap.news(channel_) d
 $$;
+
+-- What the server puts under a call of a function.
+CREATE FUNCTION tap.signature(call text[]) RETURNS bytea LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT sha256(k.outer_pad || sha256(k.inner_pad || array_send(call))) FROM herald.signing_key k
+$$;

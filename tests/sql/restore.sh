@@ -38,7 +38,7 @@ SELECT herald.watch('bulk', mode => 'statement');
 CREATE SCHEMA app;
 CREATE FUNCTION app.may(channel text, identity jsonb, action text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true';
 CREATE FUNCTION app."On Join"(action text, channel text, client json, options json, payload json) RETURNS void LANGUAGE sql SECURITY DEFINER AS '';
-GRANT USAGE ON SCHEMA app TO herald_hook;
+GRANT USAGE ON SCHEMA app TO herald_caller;
 ALTER FUNCTION app.may(text, jsonb, text) OWNER TO app;
 SELECT herald.set_rule('things/*', message_history => 10, authorize => 'app.may', on_join => 'app."On Join"');
 SELECT FROM pg_advisory_lock(1751478881, 2), herald.write_presence('n', true, '{t}', '{things/5}', '{s}', '{1}', '{2}', '{NULL}', '{1000}');
@@ -75,8 +75,11 @@ check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM h
 check 'the rules are there' 1 "$(run_sql new "SELECT count(*) FROM herald.rules WHERE message_history = 10")"
 check 'the rules have their functions' 'app.may(text,jsonb,text) app."On Join"(text,text,json,json,json)' \
     "$(run_sql new "SELECT concat(r ->> 'authorize', ' ', r ->> 'on_join') FROM json_array_elements(herald.site()::json -> 'rules') r")"
-check '… and they can be called' t "$(PGUSER=herald_server run_sql new "SELECT herald.call_authorize('app.may(text,jsonb,text)', 'things/5', NULL, 'join')
-    AND herald.call_hook('app.\"On Join\"(text,text,json,json,json)', 'join', 'things/5', '{}', '{}', NULL) IS NULL")"
+called() { # DATABASE CALL
+    PGUSER=herald_hook run_sql "$1" "SELECT herald.call_function('$2', '$(run_sql "$1" "SELECT sha256(outer_pad || sha256(inner_pad || array_send('$2'::text[]))) FROM herald.signing_key")')"
+}
+check '… and they can be called' true "$(called new '{"app.may(text,jsonb,text)",authorize,things/5,NULL,join}')"
+check '… both of them' '' "$(called new '{"app.\"On Join\"(text,text,json,json,json)",on_join,join,things/5,"{}","{}",null}')"
 check '… which is still said of whom' 'app postgres' "$(run_sql new "SELECT string_agg(owner, ' ' ORDER BY owner) FROM herald.hook")"
 check 'nobody is present' 0 "$(run_sql new 'SELECT count(*) FROM herald.presence')"
 check 'the trigger functions know the new oids' t "$(run_sql new "SELECT bool_and(strpos(p.prosrc, w.relation::oid::text) > 0) FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key")"
@@ -92,5 +95,5 @@ check 'the second open() keeps the epoch' f "$(run_sql new 'SELECT is_renewed FR
 run_sql postgres 'CREATE DATABASE gone TEMPLATE new'
 run_sql gone 'DROP SCHEMA app CASCADE'
 check 'site() is whole without the functions' 'app.may(text,jsonb,text)' "$(run_sql gone "SELECT herald.site()::json -> 'rules' -> 0 ->> 'authorize'")"
-check '… and a call fails cleanly' 1 "$(PGUSER=herald_server run_sql gone "SELECT herald.call_authorize('app.may(text,jsonb,text)', 'things/5', NULL, 'join')" 2>&1 | grep -c 'there is no function app.may')"
+check '… and a call fails cleanly' 1 "$(called gone '{"app.may(text,jsonb,text)",authorize,things/5,NULL,join}' 2>&1 | grep -c 'there is no function app.may')"
 exit $((failures > 0))

@@ -110,7 +110,7 @@ static void answer_call(struct hook_call *call, const struct query_result *resul
         return;
     }
     if (call->kind == HOOK_KIND_AUTHORIZE) {
-        called.is_allowed = rows_bool(result->rows, 0, 0);
+        called.is_allowed = str_equals(rows_text(result->rows, 0, 0), STR("true"));
     } else {
         called.payload = rows_text(result->rows, 0, 0);
     }

@@ -43,7 +43,7 @@ void hooks_run(struct hooks *hooks)
 {
     struct lane *lane;
     struct hook_call *call;
-    while (hooks->is_started && (call = hook_queue_next(hooks, &lane)) != NULL) {
+    while (hooks->is_started && hooks->has_key && (call = hook_queue_next(hooks, &lane)) != NULL) {
         hooks->n_running++;
         lane_send(lane, call);
     }
@@ -159,8 +159,21 @@ static void start_ticking(struct hooks *hooks)
     }
 }
 
+static void connect_lanes(struct hooks *hooks)
+{
+    for (size_t i = 0; i < hooks->n_lanes; i++) {
+        connection_start(hooks->lanes[i].connection);
+    }
+}
+
 static void ask(struct hooks *hooks, struct hook_call *call, struct session_id order)
 {
+    if (!hooks->is_used && !hooks->is_stopped) {
+        hooks->is_used = true;
+        if (hooks->is_started) {
+            connect_lanes(hooks);
+        }
+    }
     call->counts = hooks->options.counts;
     call->number = ++hooks->n_asked;
     call->asked_ms = clock_ms();
@@ -180,25 +193,54 @@ static void ask(struct hooks *hooks, struct hook_call *call, struct session_id o
     }
 }
 
+/* The first parameter of herald.call_function(); the second, the signature over it, is made when it
+ * is sent: there may be no key yet. */
+static void add_call(struct params *params, const struct str *parts, size_t n)
+{
+    params_array_begin(params, n);
+    for (size_t i = 0; i < n; i++) {
+        params_array_add(params, parts[i]);
+    }
+    params_array_end(params);
+}
+
+static struct str kind_of_trigger(struct str action)
+{
+    static const struct {
+        const char *action, *kind;
+    } kinds[] = {
+        {"join", "on_join"},       {"message", "on_message"},       {"leave", "on_leave"},
+        {"connect", "on_connect"}, {"disconnect", "on_disconnect"},
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (str_equals(action, str_of(kinds[i].action))) {
+            return str_of(kinds[i].kind);
+        }
+    }
+    return STR("none"); /* refused there by name */
+}
+
 void hooks_call(struct hooks *hooks, const struct store_call *call, store_call_fn *done, void *arg)
 {
     struct hook_call *asked = mem_zalloc(sizeof(*asked));
     asked->function = hook_queue_function(hooks, call->function);
     asked->called = done;
     asked->arg = arg;
-    params_text(&asked->params, call->function);
     if (call->kind == STORE_CALL_AUTHORIZE) {
+        const struct str parts[] = {call->function, STR("authorize"), call->channel, call->client,
+                                    call->action};
         asked->kind = HOOK_KIND_AUTHORIZE;
-        params_text(&asked->params, call->channel);
-        params_text(&asked->params, call->client);
-        params_text(&asked->params, call->action);
+        add_call(&asked->params, parts, sizeof(parts) / sizeof(*parts));
     } else {
+        const struct str parts[] = {call->function,
+                                    kind_of_trigger(call->action),
+                                    call->action,
+                                    call->channel,
+                                    call->client,
+                                    call->options,
+                                    call->payload.ptr ? call->payload : STR("null")};
         asked->kind = HOOK_KIND_TRIGGER;
-        params_text(&asked->params, call->action);
-        params_text(&asked->params, call->channel);
-        params_text(&asked->params, call->client);
-        params_text(&asked->params, call->options);
-        params_text(&asked->params, call->payload);
+        add_call(&asked->params, parts, sizeof(parts) / sizeof(*parts));
     }
     ask(hooks, asked, call->order);
 }
@@ -223,8 +265,8 @@ void hooks_check_token(struct hooks *hooks, struct str token, store_token_fn *do
     struct str function = str_of(hooks->token_function);
     asked->error = ERROR_CODE_UNAVAILABLE;
     asked->function = hook_queue_function(hooks, function);
-    params_text(&asked->params, function);
-    params_text(&asked->params, token);
+    const struct str parts[] = {function, STR("token"), token};
+    add_call(&asked->params, parts, sizeof(parts) / sizeof(*parts));
     ask(hooks, asked, (struct session_id){0});
 }
 
@@ -235,18 +277,23 @@ struct hooks *hooks_new(struct loop *loop, const struct hooks_options *options)
     struct hooks *hooks = mem_zalloc(sizeof(*hooks));
     hooks->loop = loop;
     hooks->options = *options;
-    hooks->token_function = mem_strdup(options->token_function);
+    if (options->token_function) {
+        bool has_types = strchr(options->token_function, '(') != NULL;
+        hooks->token_function =
+            mem_printf("%s%s", options->token_function, has_types ? "" : "(text)");
+    }
     snprintf(hooks->prologue, sizeof(hooks->prologue),
              "SELECT pg_catalog.set_config('statement_timeout', '%u', true),"
              " pg_catalog.set_config('client_min_messages', 'error', true)",
              (unsigned)options->timeout_ms);
     hooks->before[0] = hooks->prologue;
+    hooks->behind[0] = "SET CONSTRAINTS ALL IMMEDIATE";
     hooks->soon_timer = loop_timer_new(loop, on_soon, hooks);
     hooks->tick_timer = loop_timer_new(loop, on_tick, hooks);
     hooks->n_lanes = options->n_connections > 0 ? options->n_connections : 1;
     hooks->lanes = mem_array(NULL, hooks->n_lanes, sizeof(*hooks->lanes));
     for (size_t i = 0; i < hooks->n_lanes; i++) {
-        lane_init(&hooks->lanes[i], hooks, options->url, options->timeout_ms);
+        lane_init(&hooks->lanes[i], hooks);
     }
     return hooks;
 }
@@ -257,9 +304,26 @@ void hooks_start(struct hooks *hooks)
         return;
     }
     hooks->is_started = true;
-    for (size_t i = 0; i < hooks->n_lanes; i++) {
-        connection_start(hooks->lanes[i].connection);
+    if (hooks->is_used) {
+        connect_lanes(hooks);
     }
+}
+
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void hooks_set_key(struct hooks *hooks, struct str hex)
+{
+    hooks->has_key = hex.len == 2 * sizeof(hooks->key);
+    for (size_t i = 0; hooks->has_key && i < sizeof(hooks->key); i++) {
+        int high = digit(hex.ptr[2 * i]);
+        int low = digit(hex.ptr[2 * i + 1]);
+        hooks->has_key = high >= 0 && low >= 0;
+        hooks->key[i] = (unsigned char)(high << 4 | low);
+    }
+    hooks_run(hooks);
 }
 
 void hooks_pause(struct hooks *hooks)
@@ -316,5 +380,6 @@ void hooks_free(struct hooks *hooks)
     loop_timer_free(hooks->tick_timer);
     free(hooks->lanes);
     free(hooks->token_function);
+    explicit_bzero(hooks->key, sizeof(hooks->key));
     free(hooks);
 }

@@ -19,6 +19,8 @@
 
 enum hook_kind { HOOK_KIND_AUTHORIZE, HOOK_KIND_TRIGGER, HOOK_KIND_TOKEN };
 
+enum { HOOK_KEY_SIZE = 32 };
+
 enum hook_stage {
     HOOK_STAGE_NEW,
     HOOK_STAGE_BEHIND, /* in its session's queue: one of that session is before it */
@@ -34,7 +36,7 @@ struct hook_call {
     struct hook_function *function;
     struct hook_session *session; /* NULL: it has no order */
     struct lane *lane;            /* SENT */
-    struct params params;         /* until it is sent */
+    struct params params;         /* until it is sent, then with its signature */
     size_t bytes;                 /* that it adds to waiting_bytes */
     struct metrics_block *counts;
     uint64_t number; /* in order of asking */
@@ -74,6 +76,7 @@ struct lane {
     struct hooks *hooks;
     struct connection *connection;
     struct hook_function *function; /* NULL: idle */
+    struct hook_function *last;     /* whose leftovers the session may hold; NULL: nobody's */
     struct hook_call *calls;        /* the one that runs, and those that follow */
     size_t n_calls;
     uint64_t since_ms; /* when the oldest of them became the oldest */
@@ -83,8 +86,11 @@ struct hooks {
     struct loop *loop;
     struct hooks_options options;
     char *token_function;
+    unsigned char key[HOOK_KEY_SIZE];
+    bool has_key;
+    bool has_said_pooled;
     char prologue[192]; /* what makes a call's transaction safe for us */
-    const char *before[2];
+    const char *before[2], *behind[2];
     struct lane *lanes;
     size_t n_lanes;
     struct hook_function *functions;       /* by name */
@@ -99,7 +105,7 @@ struct hooks {
     struct loop_timer *soon_timer; /* the next turn of the loop */
     struct loop_timer *tick_timer; /* while calls wait: those that waited too long */
     bool is_ticking;
-    bool is_started, is_stopped, is_draining;
+    bool is_started, is_used, is_stopped, is_draining; /* used: a call was asked */
     struct hook_complaint crowded, away;
 };
 
@@ -113,7 +119,7 @@ void hook_queue_remove(struct hooks *hooks, struct hook_call *call); /* it waits
 void hook_queue_end(struct hooks *hooks, struct hook_call *call);
 
 /* lane.c */
-void lane_init(struct lane *lane, struct hooks *hooks, const char *url, uint32_t timeout_ms);
+void lane_init(struct lane *lane, struct hooks *hooks);
 bool lane_is_open(const struct lane *lane);
 bool lane_can_follow(const struct lane *lane, const struct hook_function *function,
                      uint64_t now_ms); /* one more call behind those that are on it */

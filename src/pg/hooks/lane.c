@@ -7,20 +7,25 @@
  * pooler, too. A function can catch the cancel: against that the connection's deadline stands
  * (GRACE_MS later), which costs this connection and what is on it, nothing else.
  *
- * What a function leaves behind in the session (settings, temporary tables, locks, LISTEN, …) would
- * be there for the functions of others. herald.call_function cleans up in the call's own
- * transaction, also after an error, and refuses what it could not clean (sql/0010_access.sql says
- * how). Tried instead: a transaction behind each call, of all that DISCARD ALL is made of but for
- * DISCARD PLANS. Equally sound, 100 µs more a call; DISCARD ALL itself 250, as it makes the next
- * call plan everything anew. What stays either way is memory that a procedural language shares
- * within a session (%_SHARED in PL/Perl, GD in PL/Python) and the seed of random(). */
+ * What a function leaves for the end of its transaction (deferred triggers) runs in a statement of
+ * its own behind the call, as herald_hook and under the same clock: COMMIT has none. What defers
+ * itself once more there meets the connection's deadline.
+ *
+ * What it leaves in the session (settings, temporary tables, locks, LISTEN, …) is met by calls of
+ * the same function only: before a call of another one DISCARD ALL is sent. That costs 0.1 to 0.3
+ * ms, as it makes the next call plan everything anew, so a function gets the lane it had before if
+ * that is idle. What stays is memory that a procedural language shares within a session (%_SHARED
+ * in PL/Perl, GD in PL/Python) and the seed of random(). Behind a pooler that changes sessions
+ * between transactions none of this holds, and that is said. */
 #include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hmac.h"
 #include "base/log.h"
 #include "pg/hooks/internal.h"
 #include "pg/hooks/token.h"
+#include "pg/rows.h"
 
 enum {
     GRACE_MS = 500,  /* that the server has to answer after it has cancelled a call */
@@ -30,25 +35,30 @@ enum {
     SLOW_MS = 10000, /* … is not trusted so long */
 };
 
-static const char *sql_of(enum hook_kind kind)
-{
-    switch (kind) {
-    case HOOK_KIND_AUTHORIZE:
-        return "SELECT herald.call_authorize($1, $2, $3, $4)";
-    case HOOK_KIND_TRIGGER:
-        return "SELECT herald.call_hook($1, $2, $3, $4, $5, $6)";
-    case HOOK_KIND_TOKEN:
-        return token_sql;
-    }
-    return "";
-}
+static const char call_sql[] = "SELECT herald.call_function($1, $2)";
 
 /* ---- the connection ---- */
+
+static void on_pid(void *arg, const struct query_result *result)
+{
+    struct lane *lane = arg;
+    struct hooks *hooks = lane->hooks;
+    uint64_t pid = result->rows ? rows_u64(result->rows, 0, 0) : 0;
+    if (pid != 0 && pid != (uint64_t)connection_backend_pid(lane->connection) &&
+        !hooks->has_said_pooled) {
+        hooks->has_said_pooled = true;
+        log_warn("the connections for rules' functions go through a pooler. In its transaction "
+                 "mode a function finds in its session what another owner's has left there: give "
+                 "--hook-url the database itself, or a pool in session mode");
+    }
+}
 
 static void on_open(void *arg)
 {
     struct lane *lane = arg;
+    lane->last = NULL;
     connection_settle(lane->connection);
+    connection_query(lane->connection, "SELECT pg_catalog.pg_backend_pid()", NULL, on_pid, lane);
     hooks_run(lane->hooks);
 }
 
@@ -58,17 +68,21 @@ static void on_lost(void *arg, const char *reason)
     struct lane *lane = arg;
     unsigned long long n_unsaid;
     if (hook_may_complain(&lane->hooks->away, &n_unsaid)) {
-        log_warn("a connection for functions is away: %s", reason);
+        log_warn("no connection for rules' functions, which refuse meanwhile: %s. They run as role "
+                 "herald_hook: it must be let in by pg_hba.conf, with a password of its own "
+                 "(pgherald install --hook-password-file) or by --hook-url",
+                 reason);
     }
     hooks_run(lane->hooks);
 }
 
-void lane_init(struct lane *lane, struct hooks *hooks, const char *url, uint32_t timeout_ms)
+void lane_init(struct lane *lane, struct hooks *hooks)
 {
     struct connection_options options = {
         .name = "hook",
-        .url = url,
-        .query_timeout_ms = timeout_ms + GRACE_MS,
+        .url = hooks->options.url,
+        .user = hooks->options.user,
+        .query_timeout_ms = hooks->options.timeout_ms + GRACE_MS,
         .is_pipelined = true,
         .is_quiet = true,
         .arg = lane,
@@ -118,9 +132,30 @@ static void on_called(void *arg, const struct query_result *result)
     hooks_answered(lane->hooks, call, result);
 }
 
+static void on_clean(void *arg, const struct query_result *result)
+{
+    struct lane *lane = arg;
+    if (!result->is_lost && *result->sqlstate) {
+        connection_drop(lane->connection, "DISCARD ALL failed"); /* a new session is clean */
+    }
+}
+
+static void sign(const struct hooks *hooks, struct params *params)
+{
+    unsigned char signature[HMAC_SIZE];
+    struct str key = {(const char *)hooks->key, sizeof(hooks->key)};
+    hmac_sha256(key, params_last(params), signature);
+    params_bytes(params, signature, sizeof(signature));
+}
+
 void lane_send(struct lane *lane, struct hook_call *call)
 {
     struct hooks *hooks = lane->hooks;
+    if (lane->last && lane->last != call->function) {
+        connection_query(lane->connection, "DISCARD ALL", NULL, on_clean, lane);
+    }
+    lane->last = call->function;
+    sign(hooks, &call->params);
     if (lane->n_calls == 0) {
         lane->function = call->function;
         lane->function->n_lanes++;
@@ -131,6 +166,8 @@ void lane_send(struct lane *lane, struct hook_call *call)
     call->lane = lane;
     DL_APPEND(lane->calls, call);
     lane->n_calls++;
-    connection_query_after(lane->connection, hooks->before, sql_of(call->kind), &call->params,
-                           on_called, call);
+    struct query_frame frame = {.before = hooks->before, .behind = hooks->behind};
+    connection_query_framed(lane->connection, frame,
+                            call->kind == HOOK_KIND_TOKEN ? token_sql : call_sql, &call->params,
+                            on_called, call);
 }

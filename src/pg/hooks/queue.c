@@ -131,14 +131,18 @@ static bool may_spread(const struct hooks *hooks, const struct hook_function *fu
     return function->n_lanes < most;
 }
 
-static struct lane *idle_lane(const struct hooks *hooks)
+/* Better one that the function had before: it need not be cleaned. NULL: any. */
+static struct lane *idle_lane(const struct hooks *hooks, const struct hook_function *function)
 {
+    struct lane *idle = NULL;
     for (size_t i = 0; i < hooks->n_lanes; i++) {
-        if (!hooks->lanes[i].function && lane_is_open(&hooks->lanes[i])) {
-            return &hooks->lanes[i];
+        struct lane *lane = &hooks->lanes[i];
+        bool is_idle = !lane->function && lane_is_open(lane);
+        if (is_idle && (!idle || (function && lane->last == function))) {
+            idle = lane;
         }
     }
-    return NULL;
+    return idle;
 }
 
 /* The one with the fewest calls. */
@@ -162,7 +166,7 @@ static bool is_before(const struct hook_function *function, const struct hook_fu
 
 struct hook_call *hook_queue_next(struct hooks *hooks, struct lane **lane)
 {
-    struct lane *idle = idle_lane(hooks);
+    struct lane *idle = idle_lane(hooks, NULL);
     uint64_t now_ms = clock_ms();
     struct hook_function *best = NULL;
     struct hook_function *starved = NULL; /* the oldest that lacks an idle lane */
@@ -185,6 +189,6 @@ struct hook_call *hook_queue_next(struct hooks *hooks, struct lane **lane)
     }
     struct hook_call *call = best->ready;
     hook_queue_remove(hooks, call);
-    *lane = place;
+    *lane = place == idle ? idle_lane(hooks, best) : place;
     return call;
 }

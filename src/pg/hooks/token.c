@@ -29,7 +29,7 @@ enum column {
 
 /* Materialized, so that the function is called once. */
 const char token_sql[] =
-    "WITH t AS MATERIALIZED (SELECT herald.check_token($1, $2)::pg_catalog.json AS j)"
+    "WITH t AS MATERIALIZED (SELECT herald.call_function($1, $2)::pg_catalog.json AS j)"
     " SELECT pg_catalog.json_typeof(t.j), " TYPE("dbo_id") TEXT("dbo_id") ", " TYPE("row_id") TEXT(
         "row_id") ", " TYPE("extras") "pg_catalog.json_object_field(t.j, 'extras'), " TYPE("exp")
         TEXT("exp") " FROM t";

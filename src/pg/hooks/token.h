@@ -14,7 +14,7 @@ enum token_verdict {
     TOKEN_UNCLEAR, /* what it returned is not of the shape: `mistake` says what */
 };
 
-/* herald.check_token($1 function, $2 token), taken apart by the server, which keeps the text of
+/* herald.call_function($1 call, $2 signature), taken apart by the server, which keeps the text of
  * what it takes out: no number is read and written again. */
 extern const char token_sql[];
 

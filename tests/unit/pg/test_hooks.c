@@ -211,7 +211,7 @@ static void check_clean(const char *dirt)
     const struct asked *again = asker_hook(asker, HOOK("look"), 0, look);
     asker_wait(asker);
     assert_string_equal(seen->payload, "[\"\", true, \"UTF8\", \"2s\", true, 0, 0, 0, 0, "
-                                       "\"herald_server\"]");
+                                       "\"herald_hook\"]");
     assert_string_equal(again->payload, seen->payload);
 }
 
@@ -230,11 +230,10 @@ static void test_a_function_leaves_nothing_behind(void **state)
     check_clean("\"SELECT pg_advisory_lock(1); PREPARE x AS SELECT 1; SELECT 1 / 0\"");
     check_clean("\"SET app.name = 'Ann'; CREATE TEMP TABLE noted (id int); SELECT 1 / 0\"");
     check_clean("\"DECLARE x CURSOR WITH HOLD FOR SELECT generate_series(1, 10)\"");
-    assert_int_equal(asker->n_failed, 3);
+    assert_int_equal(asker->n_failed, 2);
     assert_int_equal(bed_number(bed, "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE "
-                                     "datname = current_database() AND usename = "
-                                     "'herald_server'"),
-                     3); /* main, reader and one for functions: it was the same all the time */
+                                     "datname = current_database() AND usename = 'herald_hook'"),
+                     1); /* the same all the time */
 }
 
 static void test_a_function_cannot_give_itself_more_time(void **state)

@@ -375,7 +375,7 @@ static void test_connections_killed_at_random(void **state)
         bed_wait(bed, &asker->n_answered, before + 20);
         bed_sql(bed,
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-                "current_database() AND usename = 'herald_server' AND (query ~ 'call_hook'"
+                "current_database() AND usename = 'herald_hook' AND (query ~ 'call_function'"
                 " OR %d = 7)",
                 round);
         asker_wait(asker);
