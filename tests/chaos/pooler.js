@@ -11,13 +11,15 @@ export class Pooler {
         pooler.directory = temporaryDirectory('pooler', unprivileged);
         pooler.port = await freePort();
         pooler.file = join(pooler.directory, 'pgbouncer.ini');
+        const users = join(pooler.directory, 'users');
+        writeFileSync(users, '"herald_server" ""\n"herald_hook" ""\n');
         writeFileSync(pooler.file, [
-            '[databases]', `* = host=127.0.0.1 port=${target} user=herald_server`,
-            '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${pooler.port}`, 'unix_socket_dir =', 'auth_type = any',
+            '[databases]', `* = host=127.0.0.1 port=${target}`,
+            '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${pooler.port}`, 'unix_socket_dir =', 'auth_type = trust', `auth_file = ${users}`,
             `pool_mode = ${mode}`, 'server_login_retry = 1', ...settings, '',
         ].join('\n'));
         if (unprivileged.uid !== undefined) {
-            chownSync(pooler.file, unprivileged.uid, unprivileged.gid);
+            [pooler.file, users].forEach((file) => chownSync(file, unprivileged.uid, unprivileged.gid));
         }
         await pooler.up();
         return pooler;

@@ -48,6 +48,19 @@ test('it is said, and everything is served', async () => {
     await world.server.stop();
 });
 
+test("rules' functions are called through it, and what that means is said", async () => {
+    await world.postgres.query(`CREATE FUNCTION public.ask(channel text, identity json, action text) RETURNS boolean LANGUAGE sql
+        SECURITY DEFINER AS 'SELECT channel = $$asked/1$$'`);
+    await world.rule('asked/*', { anonymous_clients: true, authorize: 'public.ask' });
+    await world.serve({ database: url() });
+    await world.member('asked/1');
+    const client = await world.client();
+    client.send('join', 'asked/2');
+    assert.equal(await client.error('asked/2'), 'join_refused');
+    await world.server.process.says(/the connections for rules' functions go through a pooler.*--hook-url/);
+    await world.server.stop();
+});
+
 test('changes are found by looking, within milliseconds', async (t) => {
     await world.serve({ database: url(), env: { PGHERALD_LOOK: '10s' } });
     const client = await world.member('room/looked');

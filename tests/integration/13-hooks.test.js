@@ -103,7 +103,7 @@ test('a function that sleeps refuses in time; its session keeps its order, the o
     sleeper.message('edit/2', { do: 'nothing', n: 1 });
     sleeper.send('join', 'plain/1');
     await until('the function to sleep', async () =>
-        (await world.postgres.value("SELECT count(*)::int FROM pg_stat_activity WHERE usename = 'herald_server' AND wait_event = 'PgSleep'")) === 1);
+        (await world.postgres.value("SELECT count(*)::int FROM pg_stat_activity WHERE usename = 'herald_hook' AND wait_event = 'PgSleep'")) === 1);
     bystander.message('plain/1', 'a');
     await bystander.waitFor({ action: 'message', payload: 'a' });
     other.message('edit/2', { do: 'nothing', n: 2 });
@@ -203,7 +203,7 @@ test('a message of a burst keeps its place though each asks a function', async (
 test('a killed connection under a call refuses that call, and the next one works', { timeout: 30 * SECOND }, async () => {
     const client = await world.member('edit/3');
     client.message('edit/3', { do: 'sleep' });
-    await until('the function to sleep', async () => (await world.postgres.terminate("wait_event = 'PgSleep'")) === 1);
+    await until('the function to sleep', async () => (await world.postgres.terminate("wait_event = 'PgSleep'", 'herald_hook')) === 1);
     assert.equal((await answer(client, 'edit/3')).payload.code, 'hook_failed');
     await until('calls to work again', async () => {
         client.message('edit/3', { do: 'nothing' });

@@ -27,7 +27,7 @@ before(async () => {
                   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
                   $$BEGIN IF payload::text = '"raise"' THEN RAISE EXCEPTION 'no'; END IF;
                     RETURN CASE WHEN payload::text = '"drop"' THEN NULL ELSE payload END; END$$;
-              GRANT EXECUTE ON FUNCTION drop_some TO herald_hook, herald_server`,
+              GRANT EXECUTE ON FUNCTION drop_some TO herald_caller`,
         env: { PGHERALD_MAX_FRAME_BYTES: '4KiB', PGHERALD_MAX_CHANNELS: '3' },
     });
     server = world.server;
