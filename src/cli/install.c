@@ -367,7 +367,8 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
 
 const struct subcommand install_command = {
     .name = "install",
-    .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] [--roles-only]",
+    .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] "
+             "[--roles-only]",
     .summary = "install the schema, or bring it up to date",
     .about =
         "Runs the steps that the database does not have yet, each in its own transaction; running "

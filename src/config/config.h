@@ -51,7 +51,7 @@ struct config {
     char *token_dbo_claim, *token_row_claim, *token_extras_claim;
     uint32_t token_max_bytes;
     char *token_function; /* NULL: opaque tokens are refused */
-    char *hook_url; /* NULL: database_url, as herald_hook */
+    char *hook_url;       /* NULL: database_url, as herald_hook */
     uint32_t hook_timeout_ms;
     uint32_t hook_connections;
     uint32_t authorize_cache_ms;
