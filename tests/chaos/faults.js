@@ -4,6 +4,7 @@
 import { Pooler } from './pooler.js';
 import { between, pause, pick, random } from './chance.js';
 import { noDump } from '../integration/lib/postgres.js';
+import { NEIGHBOURS } from './neighbours.js';
 import { freePort } from '../integration/lib/process.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
@@ -185,6 +186,8 @@ export const FAULTS = {
         await database.pooler.down();
         await run.startServer();
     },
+
+    ...NEIGHBOURS,
 };
 
 async function restore(run, isServerDown) {

@@ -35,7 +35,7 @@ const MIN_FAULTS = 12; // in a round of few kinds
 const SHOWN = 12; // violations of one kind
 
 const CHECKS = ['lost', 'duplicated', 'reordered', 'silent gap', 'needless gap', 'shown without a commit', 'ephemeral out of order',
-    'refused', 'the server failed', 'a fault was not made', 'it grows'];
+    'a write failed', 'refused', 'the server failed', 'a fault was not made', 'it grows'];
 
 // What is measured after each round (the writers' own table grows, as it must), and by how much the last third of the
 // rounds may exceed the one before. The first third is not judged: a table is as large as what stood in it before a vacuum
@@ -54,7 +54,7 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 class Run {
     constructor() {
         this.count = {
-            transactions: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0,
+            transactions: 0, prepared: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0,
             logged: 0, streamed: 0, epochs: 0, rounds: 0, forgiven: 0, abandoned: 0,
         };
         this.faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0]));
@@ -373,7 +373,7 @@ class Run {
         const faults = Object.entries(this.faults).map(([name, n]) => [`${name}; back in at most ${this.backMs[name] ?? '?'} ms`, n]);
         console.log(`\nfaults\n${list(Object.fromEntries(faults))}\ntraffic and evidence`);
         console.log(list({
-            'rounds': count.rounds, 'transactions committed': count.transactions, 'rolled back': count.rolledBack, 'cut by a fault': count.cutTransactions,
+            'rounds': count.rounds, 'transactions committed': count.transactions, '… in two phases': count.prepared, 'rolled back': count.rolledBack, 'cut by a fault': count.cutTransactions,
             'events in the log, each checked against the ledger': count.logged,
             'events in streams, each checked against the log': count.streamed,
             'ephemeral messages received in order': count.fleeting,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // A writer: transactions that commit out of order, of row changes, publishes, savepoints, rollbacks and pauses. It dies with
-// its connection and comes back, and never writes a number twice.
+// its connection and comes back, and never writes a number twice. What fails for it without a broken part is our fault.
 import { pause, pick, random } from './chance.js';
 import { AIMED, DBO_ID, HOT, PUBLISHED, ROWS } from './ledger.js';
 
@@ -12,6 +12,7 @@ export class Writer {
         this.run = run;
         this.number = number;
         this.n = 0;
+        this.nPrepared = 0;
         this.items = []; // ids of its rows, as far as it knows
     }
 
@@ -21,7 +22,8 @@ export class Writer {
             try {
                 this.session ??= await this.run.database.connect({ name: 'writer' });
                 await this.transaction();
-            } catch {
+            } catch (error) {
+                this.judge(error);
                 this.run.count.cutTransactions++;
                 await this.session?.end().catch(() => {});
                 this.session = null;
@@ -29,6 +31,16 @@ export class Writer {
             }
         }
         await this.session?.end().catch(() => {});
+    }
+
+    // A lost connection, a full disk, a database that goes or comes: these are the faults' doing. With a lock_timeout rows and
+    // tables of its own may be waited for in vain, but nothing of ours.
+    judge({ code = '', message, where = '' }) {
+        const isBroken = !/^[0-9A-Z]{5}$/.test(code) || /^(08|53|57|58|XX|3D)/.test(code);
+        const isOwnLock = code === '55P03' && !/herald/.test(where + message);
+        if (!isBroken && !isOwnLock) {
+            this.run.violation('a write failed', `${code} ${message} ${where}`);
+        }
     }
 
     async transaction() {
@@ -50,10 +62,28 @@ export class Writer {
             this.run.count.rolledBack++;
             return;
         }
-        await session.query('COMMIT');
+        await this.commit();
         clock.now++;
         this.run.count.transactions++;
         this.keys.forEach((key) => clock.commits.set(key, clock.now));
+    }
+
+    async commit() {
+        const { session } = this;
+        if (!this.run.isTwoPhase || random() < 0.5) {
+            await session.query('COMMIT');
+            return;
+        }
+        const name = `writer ${this.number}/${++this.nPrepared}`;
+        this.isPreparing = true;
+        try {
+            await session.query(`PREPARE TRANSACTION '${name}'`);
+            await pause(pick(50));
+            await session.query(`COMMIT PREPARED '${name}'`);
+            this.run.count.prepared++;
+        } finally {
+            this.isPreparing = false;
+        }
     }
 
     async perhapsInVain(change) {
