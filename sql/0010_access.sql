@@ -161,11 +161,11 @@ $$;
 COMMENT ON FUNCTION herald.renew_signing_key() IS 'Internal: another key. Servers ask for it whenever they connect.';
 SELECT herald.renew_signing_key();
 
-CREATE FUNCTION herald.get_signing_key() RETURNS text
+CREATE FUNCTION herald.get_signing_key() RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT encode(k.key, 'hex') FROM herald.signing_key k
+    SELECT k.key FROM herald.signing_key k
 $$;
-COMMENT ON FUNCTION herald.get_signing_key() IS 'For the server: the key for the signatures of call_function(), 64 hexadecimal digits.';
+COMMENT ON FUNCTION herald.get_signing_key() IS 'For the server: the key for the signatures of call_function(), 32 bytes.';
 
 -- array_send() gives the bytes in which a binary parameter travels: what was signed is what came.
 CREATE FUNCTION herald.is_signed(call text[], signature bytea) RETURNS boolean

@@ -24,7 +24,6 @@
 #include "pg/members.h"
 #include "pg/query.h"
 #include "pg/reader.h"
-#include "pg/rows.h"
 #include "pg/sequencer/sequencer.h"
 
 struct database {
@@ -77,7 +76,11 @@ static void on_key(void *arg, const struct query_result *result)
 {
     struct database *database = arg;
     if (result->rows && PQntuples(result->rows) == 1) {
-        hooks_set_key(database->hooks, rows_text(result->rows, 0, 0));
+        size_t len = 0;
+        const char *text = PQgetvalue(result->rows, 0, 0);
+        unsigned char *key = PQunescapeBytea((const unsigned char *)text, &len);
+        hooks_set_key(database->hooks, (struct str){(const char *)key, len});
+        PQfreemem(key);
     } else if (!result->is_lost) {
         log_error("the key for calls of rules' functions cannot be read: %s", result->message);
     }

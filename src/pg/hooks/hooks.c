@@ -309,19 +309,11 @@ void hooks_start(struct hooks *hooks)
     }
 }
 
-static int digit(char c)
+void hooks_set_key(struct hooks *hooks, struct str key)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-void hooks_set_key(struct hooks *hooks, struct str hex)
-{
-    hooks->has_key = hex.len == 2 * sizeof(hooks->key);
-    for (size_t i = 0; hooks->has_key && i < sizeof(hooks->key); i++) {
-        int high = digit(hex.ptr[2 * i]);
-        int low = digit(hex.ptr[2 * i + 1]);
-        hooks->has_key = high >= 0 && low >= 0;
-        hooks->key[i] = (unsigned char)(high << 4 | low);
+    hooks->has_key = key.len == sizeof(hooks->key);
+    if (hooks->has_key) {
+        memcpy(hooks->key, key.ptr, sizeof(hooks->key));
     }
     hooks_run(hooks);
 }

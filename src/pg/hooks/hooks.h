@@ -36,7 +36,7 @@ void hooks_measure(struct hooks *hooks); /* brings gauges up to date */
  * them, so that nobody who has no function needs the role. Again after hooks_pause. */
 void hooks_start(struct hooks *hooks);
 /* The key of the signatures, herald.get_signing_key(). Until it is there calls wait. */
-void hooks_set_key(struct hooks *hooks, struct str hex);
+void hooks_set_key(struct hooks *hooks, struct str key);
 /* The database is away: closes the connections. What is asked until hooks_start fails, at the next
  * turn of the loop, unless that has come by then. */
 void hooks_pause(struct hooks *hooks);
