@@ -78,11 +78,6 @@ export const NEIGHBOURS = {
             database.primary.settings = { ...database.primary.settings, max_prepared_transactions };
             await database.up();
         };
-        const finish = async () => {
-            for (const { gid } of await database.query('SELECT gid FROM pg_prepared_xacts')) {
-                await database.query(`${random() < 0.5 ? 'COMMIT' : 'ROLLBACK'} PREPARED '${gid}'`).catch((error) => run.note(error));
-            }
-        };
         await restart('20');
         run.isTwoPhase = true;
         const before = run.count.prepared;
@@ -93,8 +88,7 @@ export const NEIGHBOURS = {
             await database.up();
         }
         run.isTwoPhase = false;
-        await until('writers to end what they prepared', () => run.writers.every((writer) => !writer.isPreparing), 20 * SECOND);
-        await finish();
+        await until('writers to end what they prepared', () => run.writers.every((writer) => !writer.inDoubt), 20 * SECOND);
         await restart('0');
     },
 

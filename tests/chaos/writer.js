@@ -21,6 +21,7 @@ export class Writer {
             await this.run.isOn();
             try {
                 this.session ??= await this.run.database.connect({ name: 'writer' });
+                await this.resolve();
                 await this.transaction();
             } catch (error) {
                 this.judge(error);
@@ -75,14 +76,23 @@ export class Writer {
             return;
         }
         const name = `writer ${this.number}/${++this.nPrepared}`;
-        this.isPreparing = true;
-        try {
-            await session.query(`PREPARE TRANSACTION '${name}'`);
-            await pause(pick(50));
-            await session.query(`COMMIT PREPARED '${name}'`);
-            this.run.count.prepared++;
-        } finally {
-            this.isPreparing = false;
+        this.inDoubt = name;
+        await session.query(`PREPARE TRANSACTION '${name}'`);
+        await pause(pick(50));
+        await session.query(`COMMIT PREPARED '${name}'`);
+        this.inDoubt = null;
+        this.run.count.prepared++;
+    }
+
+    // What the connection before this one had prepared is ended before anything else is written: the order of a writer's
+    // transactions is that of their commits.
+    async resolve() {
+        if (this.inDoubt) {
+            const { rows } = await this.session.query('SELECT gid FROM pg_prepared_xacts WHERE gid = $1', [this.inDoubt]);
+            for (const { gid } of rows) {
+                await this.session.query(`${random() < 0.5 ? 'COMMIT' : 'ROLLBACK'} PREPARED '${gid}'`);
+            }
+            this.inDoubt = null;
         }
     }
 
