@@ -159,7 +159,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION herald.renew_signing_key() IS 'Internal: another key. Servers ask for it whenever they connect.';
-SELECT herald.renew_signing_key();
 
 CREATE FUNCTION herald.get_signing_key() RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -321,7 +320,7 @@ COMMENT ON COLUMN herald.member.row_id IS 'The row of its identity; NULL: anonym
 COMMENT ON COLUMN herald.member.extras IS 'What its token says besides';
 COMMENT ON COLUMN herald.member.node IS 'The server process it is connected to';
 COMMENT ON COLUMN herald.member.since IS 'When it joined';
-DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
+DO $$ BEGIN PERFORM herald.harden_tables(), herald.renew_signing_key(); END $$;
 
 CREATE FUNCTION herald.write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[],
                                       row_ids text[], extras text[], since_ms text[]) RETURNS void

@@ -27,11 +27,9 @@ static bool client_of(enum forwarded_header header, const char *lines, struct ad
     return is_found;
 }
 
-enum {
-    XFF = FORWARDED_X_FORWARDED_FOR,
-    STANDARD = FORWARDED_FORWARDED,
-    REAL = FORWARDED_X_REAL_IP
-};
+#define XFF FORWARDED_X_FORWARDED_FOR
+#define STANDARD FORWARDED_FORWARDED
+#define REAL FORWARDED_X_REAL_IP
 
 static void test_who_asked(void **state)
 {
