@@ -25,7 +25,7 @@ COMMENT ON FUNCTION herald.key_on_wire(text) IS
 NULL is 0.';
 
 CREATE FUNCTION herald.is_ruled(channel text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
     patterns text[] := ARRAY[channel, '*'];
@@ -36,10 +36,16 @@ BEGIN
             patterns := patterns || (left(channel, i) || '*');
         END IF;
     END LOOP;
-    RETURN EXISTS (SELECT FROM herald.rule r WHERE r.active AND r.channel = ANY (patterns COLLATE "C"));
+    -- The answer is good for a notice: nobody's write shall wait for it, or fail by it, because somebody holds the table.
+    BEGIN
+        LOCK TABLE herald.rule IN ACCESS SHARE MODE NOWAIT;
+        RETURN EXISTS (SELECT FROM herald.rule r WHERE r.active AND r.channel = ANY (patterns COLLATE "C"));
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN NULL;
+    END;
 END
 $$;
-COMMENT ON FUNCTION herald.is_ruled(text) IS 'Internal: whether an active rule covers the channel, so that anybody may join it.';
+COMMENT ON FUNCTION herald.is_ruled(text) IS 'Internal: whether an active rule covers the channel, so that anybody may join it; NULL: cannot be told now.';
 
 -- One body for each way to write the data and the key. How a call finds its own: a bare literal is text (the only string among the
 -- types, and so Postgres prefers it), a bare integer is a bigint; and only the form with row_id text has defaults, so that what is
