@@ -7,7 +7,9 @@
  * the list.
  *
  * While connecting libpq may close its socket and open another one (next host, TLS refused), even
- * under the same number. A poll must not outlive its socket, so it is made anew around every step.
+ * under the same number; and it closes a socket whose connection has broken, wherever that is found
+ * out, after which another thread may get the number. So what is polled is a descriptor of our own
+ * for the same socket, made anew around every step.
  *
  * Under TLS a record can be decrypted in part, with the rest inside OpenSSL, where no poll sees it:
  * PQconsumeInput reads at least 8 KiB a call and a record has at most 16 KiB, so two calls more
@@ -16,9 +18,11 @@
  * What libpq says about an error may quote what it was given. The password is cut out, and a URL
  * that cannot be parsed is not quoted at all. */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/id.h"
 #include "base/log.h"
@@ -42,6 +46,7 @@ struct connection *connection_new(struct loop *loop, const struct connection_opt
     connection->options = *options;
     connection->url = mem_strdup(options->url ? options->url : "");
     connection->state = CONNECTION_STATE_STOPPED;
+    connection->poll_fd = -1;
     connection->timer = loop_timer_new(loop, on_timer, connection);
     connection->queries_end = &connection->queries;
     return connection;
@@ -143,10 +148,19 @@ static void on_notice(void *arg, const PGresult *notice)
 
 /* ---- ending ---- */
 
-static void close_socket(struct connection *connection)
+static void end_poll(struct connection *connection)
 {
     loop_poll_free(connection->poll);
     connection->poll = NULL;
+    if (connection->poll_fd >= 0) {
+        close(connection->poll_fd);
+        connection->poll_fd = -1;
+    }
+}
+
+static void close_socket(struct connection *connection)
+{
+    end_poll(connection);
     loop_timer_stop(connection->timer);
     PQfinish(connection->conn);
     connection->conn = NULL;
@@ -286,16 +300,19 @@ static void opened(struct connection *connection)
 
 static void connect_step(struct connection *connection, bool is_first)
 {
-    loop_poll_free(connection->poll);
-    connection->poll = NULL;
+    end_poll(connection);
     PostgresPollingStatusType status =
         is_first ? PGRES_POLLING_WRITING : PQconnectPoll(connection->conn);
     if (status == PGRES_POLLING_FAILED) {
         connection_lose_libpq(connection);
         return;
     }
-    connection->poll =
-        loop_poll_new(connection->loop, PQsocket(connection->conn), on_poll, connection);
+    connection->poll_fd = fcntl(PQsocket(connection->conn), F_DUPFD_CLOEXEC, 0);
+    if (connection->poll_fd < 0) {
+        connection_lose(connection, "too many open files");
+        return;
+    }
+    connection->poll = loop_poll_new(connection->loop, connection->poll_fd, on_poll, connection);
     if (status == PGRES_POLLING_OK) {
         opened(connection);
     } else {

@@ -33,6 +33,7 @@ struct connection {
                             changed under it */
     PGconn *conn;        /* CONNECTING and OPEN */
     struct loop_poll *poll;
+    int poll_fd;              /* what it polls: a duplicate of libpq's descriptor; -1: none */
     struct loop_timer *timer; /* WAITING: the next attempt; CONNECTING, OPEN: the deadline */
     unsigned n_failures;      /* since it was last settled */
     char *last_words;         /* what the server said when it ended the session; NULL: nothing */
