@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: PostgreSQL
 #
 # The doorbell, first on paper (doorbell-model.js), then in Postgres. A sequencer's life is played in one psql session, writers
-# in another: twelve rounds of a transaction that
-# inserts while the sequencer is awake and commits when that wants to sleep, and twelve of one that inserts while it sleeps.
+# in another: twelve rounds of a transaction that inserts while the sequencer is awake and commits when that wants to sleep,
+# and twelve of one that inserts while it sleeps.
 # Each change must be found because of the lock or of a NOTIFY: the safety look does not exist here, so a lost wake-up
 # ends the test at its deadline. Then the sequencer stands still, or a stranger holds a lock, and nobody may ring; and writers are
 # cancelled, and must leave no lock behind.

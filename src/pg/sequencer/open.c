@@ -3,11 +3,14 @@
  *
  *   schema_version   missing or too old: waiting will not help, if this is the start
  *   session          settings of our session; is this really our session, or a pooler's?
- * (session.c) lead             another server sequences: try again each second LISTEN before the
- * first look, so that no ring is missed between them; not in a pooler's session open epoch and
- * newest id; says whether positions of before still mean something find_batch       only if
- * messages were in flight when the last connection went: did they commit? site             rules,
- * canonicals, orders → on_up, catching up from the log, looking
+ *                    (session.c)
+ *   lead             another server sequences: try again each second
+ *   LISTEN           before the first look, so that no ring is missed between them; not in a
+ *                    pooler's session
+ *   open             epoch and newest id; says whether positions of before still mean something
+ *   find_batch       only if messages were in flight when the last connection went: did they
+ *                    commit?
+ *   site             rules, canonicals, orders → on_up, catching up from the log, looking
  *
  * A step that fails costs the connection; the next attempt starts from the top. The step order also
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.

@@ -5,8 +5,10 @@
  * a NOTIFY serialises the commits of the whole cluster. So while events flow we do not hold them
  * and look again and again; when a look finds nothing we try to take them:
  *
- *      awake ── look finds nothing ──▶ try_sleep ── refused: a writer is in the middle ──▶ wait 2,
- * 4, … 50 ms, look ▲                                 │ got it │                                 ▼
+ *      awake ── look finds nothing ──▶ try_sleep ── refused: a writer is in the middle ──▶
+ *        ▲                                 │                        wait 2, 4, … 50 ms, look
+ *        │                                 │ got it
+ *        │                                 ▼
  *        └── wake ◀── found again ── one look more ── nothing ──▶ asleep in poll, up to look_ms
  *
  * Once the locks are ours every writer that did not ring has committed visibly, which the one look
