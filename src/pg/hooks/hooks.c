@@ -314,6 +314,10 @@ void hooks_set_key(struct hooks *hooks, struct str key)
     hooks->has_key = key.len == sizeof(hooks->key);
     if (hooks->has_key) {
         memcpy(hooks->key, key.ptr, sizeof(hooks->key));
+    } else {
+        log_error("the key for calls of rules' functions has %zu bytes, not %zu: they refuse until "
+                  "herald.renew_signing_key() was called and the server started again",
+                  key.len, sizeof(hooks->key));
     }
     hooks_run(hooks);
 }
