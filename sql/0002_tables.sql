@@ -246,19 +246,19 @@ COMMENT ON TABLE herald.switch IS 'Realtime on or off, see set_enabled(). One ro
 COMMENT ON COLUMN herald.switch.one IS 'Always true: there is one row';
 COMMENT ON COLUMN herald.switch.enabled IS 'False: handshakes get 503, open sessions are closed';
 
-CREATE TABLE herald.command (
+CREATE TABLE herald.directive (
     version bigint PRIMARY KEY,
     at      timestamptz NOT NULL DEFAULT now(),
     kind    text NOT NULL,
     args    json NOT NULL
 );
-COMMENT ON TABLE herald.command IS
+COMMENT ON TABLE herald.directive IS
 'What live servers have to know, as rows: a notification can be forged by anybody and is only a reason to look here. The
 newest thousand and those of the last day are kept.';
-COMMENT ON COLUMN herald.command.version IS 'Dense; servers compare it with the newest one they know';
-COMMENT ON COLUMN herald.command.at IS 'When it was given';
-COMMENT ON COLUMN herald.command.kind IS 'set_rule, drop_rule, rotate_canonical or set_enabled; or an order: disconnect, forget';
-COMMENT ON COLUMN herald.command.args IS 'Its arguments. Servers read those of orders, the others are for people';
+COMMENT ON COLUMN herald.directive.version IS 'Dense; servers compare it with the newest one they know';
+COMMENT ON COLUMN herald.directive.at IS 'When it was given';
+COMMENT ON COLUMN herald.directive.kind IS 'set_rule, drop_rule, rotate_canonical or set_enabled; or to act on: disconnect, forget';
+COMMENT ON COLUMN herald.directive.args IS 'Its arguments. Servers read those of disconnect and forget, the others are for people';
 
 -- ---------------------------------------------------------------------------------------------- watched tables
 
@@ -295,10 +295,10 @@ INSERT INTO herald.trim_position DEFAULT VALUES;
 INSERT INTO herald.switch DEFAULT VALUES;
 
 -- The server reads these; everything else it gets from functions.
-GRANT SELECT ON herald.log, herald.channel, herald.rule, herald.canonical, herald.switch, herald.command, herald.watch,
+GRANT SELECT ON herald.log, herald.channel, herald.rule, herald.canonical, herald.switch, herald.directive, herald.watch,
                 herald.schema_step, herald.cursor, herald.state TO herald_server;
 -- An admin decides what is announced, but the log holds other people's rows.
-GRANT SELECT ON herald.rule, herald.hook, herald.canonical, herald.switch, herald.command, herald.watch, herald.schema_step
+GRANT SELECT ON herald.rule, herald.hook, herald.canonical, herald.switch, herald.directive, herald.watch, herald.schema_step
                 TO herald_admin;
 
 INSERT INTO herald.schema_step (step, name) VALUES (2, 'tables');

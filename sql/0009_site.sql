@@ -2,8 +2,8 @@
 --
 -- Step 9: what applications and admins call (publish, rules, canonicals), and what the server reads of it (site, version).
 --
--- A change of the site is a row in herald.command with the next version; the notification that goes with it says nothing, as
--- anybody can forge one. The lock that makes versions dense is the command table's, not the sequencer's fence: somebody who
+-- A change of the site is a row in herald.directive with the next version; the notification that goes with it says nothing, as
+-- anybody can forge one. The lock that makes versions dense is the directive table's, not the sequencer's fence: somebody who
 -- calls set_rule() in psql and goes to lunch before he commits must not stop the sequencer.
 --
 -- The functions that rules name, disconnect(), forget() and presence are step 10.
@@ -118,15 +118,15 @@ DECLARE
     max_kept CONSTANT int := 1000;
     fresh    bigint;
 BEGIN
-    -- Servers compare versions: one that a crash takes back and hands out again would be an order that nobody hears.
+    -- Servers compare versions: one that a crash takes back and hands out again would be a directive that nobody hears.
     PERFORM herald.commit_durably();
-    LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
-    INSERT INTO herald.command (version, kind, args) SELECT coalesce(max(c.version), 0) + 1, tell_servers.kind, tell_servers.args
-      FROM herald.command c
+    LOCK TABLE herald.directive IN SHARE ROW EXCLUSIVE MODE;
+    INSERT INTO herald.directive (version, kind, args) SELECT coalesce(max(d.version), 0) + 1, tell_servers.kind, tell_servers.args
+      FROM herald.directive d
         RETURNING version INTO fresh;
-    -- A server that lost its database keeps its sessions: an order must still be here when it comes back.
-    DELETE FROM herald.command c WHERE c.version <= fresh - max_kept AND c.at < now() - interval '1 day';
-    -- A full queue of notifications, which anybody can bring about, fails a NOTIFY: an order must come through. Servers look.
+    -- A server that lost its database keeps its sessions: a directive must still be here when it comes back.
+    DELETE FROM herald.directive d WHERE d.version <= fresh - max_kept AND d.at < now() - interval '1 day';
+    -- A full queue of notifications, which anybody can bring about, fails a NOTIFY: a directive must come through. Servers look.
     IF pg_notification_queue_usage() < 0.5 THEN
         NOTIFY herald, 'site'; -- rows ring without a word: a server looks for both, but sooner for this
     END IF;
@@ -162,7 +162,7 @@ BEGIN
     IF message_history < 0 THEN
         RAISE EXCEPTION 'herald: message_history is 0 or more' USING ERRCODE = '22023';
     END IF;
-    LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE herald.directive IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO old FROM herald.rule r WHERE r.channel = set_rule.channel COLLATE "C";
     INSERT INTO herald.rule AS r (channel, anonymous_clients, public_messaging, public_auth, private_messaging, private_auth, auth_channel,
                                   presence, message_history, active, authorize, on_join, on_message, on_leave, on_connect, on_disconnect)
@@ -211,7 +211,7 @@ COMMENT ON FUNCTION herald.rejudge() IS 'Internal: a rule changed, so trim() has
 CREATE FUNCTION herald.drop_rule(channel text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE herald.directive IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM herald.rule r WHERE r.channel = drop_rule.channel COLLATE "C";
     IF NOT FOUND THEN
         RAISE EXCEPTION 'herald: there is no rule for %', coalesce(quote_literal(channel), 'NULL') USING ERRCODE = '42704';
@@ -259,7 +259,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     fresh text := herald.new_canonical();
 BEGIN
-    LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE herald.directive IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM herald.canonical;
     INSERT INTO herald.canonical (name) VALUES (fresh);
     PERFORM herald.tell_servers('rotate_canonical', '{}');
@@ -275,7 +275,7 @@ BEGIN
     IF enabled IS NULL THEN
         RAISE EXCEPTION 'herald: set_enabled() needs true or false' USING ERRCODE = '22023';
     END IF;
-    LOCK TABLE herald.command IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE herald.directive IN SHARE ROW EXCLUSIVE MODE;
     UPDATE herald.switch s SET enabled = set_enabled.enabled;
     PERFORM herald.tell_servers('set_enabled', json_build_object('enabled', enabled));
 END
@@ -287,7 +287,7 @@ COMMENT ON FUNCTION herald.set_enabled(boolean) IS
 
 CREATE FUNCTION herald.version() RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(max(c.version), 0) FROM herald.command c
+    SELECT coalesce(max(d.version), 0) FROM herald.directive d
 $$;
 COMMENT ON FUNCTION herald.version() IS 'For the server: the newest version of the site.';
 
@@ -304,19 +304,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                       'authorize', r.authorize, 'on_join', r.on_join, 'on_message', r.on_message, 'on_leave', r.on_leave,
                       'on_connect', r.on_connect, 'on_disconnect', r.on_disconnect) ORDER BY r.channel), '[]')
                     FROM herald.rule r WHERE r.active),
-        'orders', (SELECT coalesce(json_agg(
-                       CASE c.kind WHEN 'forget' THEN json_build_object('kind', c.kind, 'channel', c.args -> 'channel')
-                       ELSE json_build_object('kind', c.kind, 'dbo_id', c.args -> 'dbo_id', 'row_id', c.args -> 'row_id',
-                                              'socket_id', c.args -> 'socket_id', 'channel', c.args -> 'channel', 'reason', c.args -> 'reason') END
-                       ORDER BY c.version), '[]')
-                     FROM herald.command c WHERE c.version > since AND c.kind IN ('disconnect', 'forget')),
-        'news', (SELECT coalesce(json_agg(format('%s(%s)', c.kind, CASE c.kind WHEN 'set_enabled' THEN c.args ->> 'enabled'
-                                                                     ELSE quote_literal(c.args ->> 'channel') END) ORDER BY c.version), '[]')
-                   FROM herald.command c WHERE c.version > since AND c.kind NOT IN ('disconnect', 'forget')))::text
+        'directives', (SELECT coalesce(json_agg(
+                       CASE d.kind WHEN 'forget' THEN json_build_object('kind', d.kind, 'channel', d.args -> 'channel')
+                       ELSE json_build_object('kind', d.kind, 'dbo_id', d.args -> 'dbo_id', 'row_id', d.args -> 'row_id',
+                                              'socket_id', d.args -> 'socket_id', 'channel', d.args -> 'channel', 'reason', d.args -> 'reason') END
+                       ORDER BY d.version), '[]')
+                     FROM herald.directive d WHERE d.version > since AND d.kind IN ('disconnect', 'forget')),
+        'news', (SELECT coalesce(json_agg(format('%s(%s)', d.kind, CASE d.kind WHEN 'set_enabled' THEN d.args ->> 'enabled'
+                                                                     ELSE quote_literal(d.args ->> 'channel') END) ORDER BY d.version), '[]')
+                   FROM herald.directive d WHERE d.version > since AND d.kind NOT IN ('disconnect', 'forget')))::text
 $$;
 COMMENT ON FUNCTION herald.site(bigint) IS
-'For the server: version, switch, canonicals, active rules, the orders (disconnect, forget) given after a version, and the other
-calls since then, for its log, as JSON. NULL, at the start: no orders, as no session is older than the server.';
+'For the server: version, switch, canonicals, active rules, the directives (disconnect, forget) given after a version, and the other
+calls since then, for its log, as JSON. NULL, at the start: no directives, as no session is older than the server.';
 
 GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
     herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 --
--- Step 10: the functions that rules name, the orders that go to live sessions, and who is there.
+-- Step 10: the functions that rules name, the directives that go to live sessions, and who is there.
 --
 -- **Other people's functions.** A rule may name functions that decide (authorize) or take part (on_…). They are SECURITY
 -- DEFINER: they run with their owner's rights. Nothing else may ever be theirs: not the server's rights, and not another
@@ -246,7 +246,7 @@ GRANT CREATE ON SCHEMA herald TO herald_caller;
 ALTER FUNCTION herald.call_function(text[], bytea) OWNER TO herald_caller;
 REVOKE CREATE ON SCHEMA herald FROM herald_caller;
 
--- ------------------------------------------------------------------------------------------------------- orders
+-- ------------------------------------------------------------------------------------------------------- directives
 
 CREATE FUNCTION herald.disconnect(dbo_id int DEFAULT NULL, row_id text DEFAULT NULL, socket_id text DEFAULT NULL,
                                   channel text DEFAULT NULL, reason text DEFAULT NULL) RETURNS void

@@ -131,10 +131,10 @@ static void on_site(void *ctx, struct site *site)
     server->hub_sink.on_site(server->hub_sink.ctx, site);
 }
 
-static void on_order(void *ctx, const struct store_order *order)
+static void on_directive(void *ctx, const struct store_directive *directive)
 {
     struct server *server = ctx;
-    server->hub_sink.on_order(server->hub_sink.ctx, order);
+    server->hub_sink.on_directive(server->hub_sink.ctx, directive);
 }
 
 /* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
@@ -543,7 +543,7 @@ static void start(struct server *server)
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
         .on_site = on_site,
-        .on_order = on_order,
+        .on_directive = on_directive,
         .on_up = on_up,
         .on_down = on_down,
         .on_warnings = on_warnings,

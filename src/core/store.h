@@ -50,7 +50,7 @@ enum store_call_kind {
 struct store_call {
     enum store_call_kind kind;
     struct str function;     /* as the site names it */
-    struct session_id order; /* calls of one session run one after the other, in the order given */
+    struct session_id queue; /* calls of one session run one after the other, in the order given */
     struct str action;       /* join, send; or join, message, leave, connect, disconnect */
     struct str channel;      /* absent for connect and disconnect */
     struct str client;  /* HOOK: JSON text. AUTHORIZE: the identity as JSON, absent: anonymous */
@@ -83,7 +83,7 @@ typedef void store_token_fn(void *arg, const struct store_token *token);
 
 /* ---- presence in SQL ---- */
 
-struct store_member { /* one came to a channel, or went */
+struct store_presence { /* one came to a channel, or went */
     bool is_join;
     struct str channel, socket_id;
     const struct identity *identity; /* NULL: anonymous */
@@ -105,15 +105,15 @@ struct store {
     void (*check_token)(void *ctx, struct str token, store_token_fn *done, void *arg);
     /* For the view herald.presence, best effort; is_reset: what was told before is void, these are
      * all. While the store is down nothing is kept: after on_up it must be told all. */
-    void (*members)(void *ctx, bool is_reset, const struct store_member *members, size_t n);
+    void (*presence)(void *ctx, bool is_reset, const struct store_presence *members, size_t n);
 };
 
 /* ---- what the store tells ---- */
 
-enum store_order_kind { STORE_ORDER_DISCONNECT, STORE_ORDER_FORGET };
+enum store_directive_kind { STORE_DIRECTIVE_DISCONNECT, STORE_DIRECTIVE_FORGET };
 
-struct store_order { /* a command that was given in SQL */
-    enum store_order_kind kind;
+struct store_directive { /* what an operator told live servers in SQL */
+    enum store_directive_kind kind;
     bool has_dbo_id;
     int32_t dbo_id;                        /* DISCONNECT */
     struct str row_id, socket_id, channel; /* absent: any */
@@ -129,9 +129,9 @@ struct store_sink {
     void (*on_append_done)(void *ctx, struct session_id sender);
     void (*on_append_failed)(void *ctx, struct session_id sender, struct str channel);
     void (*on_site)(void *ctx, struct site *site); /* takes the site */
-    /* After the on_site of the same version; each once, in the order given. Orders from before this
+    /* After the on_site of the same version; each once, in the order given. Directives from before this
      * process served are not told. */
-    void (*on_order)(void *ctx, const struct store_order *order);
+    void (*on_directive)(void *ctx, const struct store_directive *directive);
     /* The road to the database is up, or down with one sentence why. Up comes after the first
      * on_site. */
     void (*on_up)(void *ctx,

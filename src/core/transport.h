@@ -7,12 +7,12 @@
  * numbers and uses one again only after every session of it was detached or has closed.
  *
  * A held subscription keeps live frames aside while the hub reads history for it: what the hub
- * sends meanwhile with `send` goes out at once, what arrives by `publish` waits. `release` then
+ * sends meanwhile with `send` goes out at once, what arrives by `publish` waits. `resume_live` then
  * lets go, in order, all that waited except durable frames whose offset is <= skip_to (they were in
  * the history), and from then on drops such frames too.
  *
  * A frame with an audience goes to those members only whose identity it admits. One for
- * AUDIENCE_PRESENCE goes to those that a release has subscribed to presence; while a subscription
+ * AUDIENCE_PRESENCE goes to those that resume_live has subscribed to presence; while a subscription
  * is held it gets none, because the list that it will be sent knows them. */
 #ifndef HERALD_CORE_TRANSPORT_H
 #define HERALD_CORE_TRANSPORT_H
@@ -32,8 +32,8 @@ struct transport {
     void (*publish)(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame);
     void (*attach)(void *ctx, struct session_id session, uint32_t channel, bool is_held);
     /* Of one that is not held: only its wish for presence changes. */
-    void (*release)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
-                    bool wants_presence);
+    void (*resume_live)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
+                        bool wants_presence);
     void (*detach)(void *ctx, struct session_id session, uint32_t channel);
     /* COMMAND_DRAINED follows once most of what the session was sent so far has gone to the kernel:
      * whoever has much to send waits for it now and then. Not if it closes before. */

@@ -87,10 +87,10 @@ static void transport_attach(void *ctx, struct session_id session, uint32_t chan
     collect(ctx, session.worker, order);
 }
 
-static void transport_release(void *ctx, struct session_id session, uint32_t channel,
-                              uint64_t skip_to, bool wants_presence)
+static void transport_resume_live(void *ctx, struct session_id session, uint32_t channel,
+                                  uint64_t skip_to, bool wants_presence)
 {
-    struct order order = order_for(ORDER_RELEASE, session);
+    struct order order = order_for(ORDER_RESUME_LIVE, session);
     order.channel = channel;
     order.skip_to = skip_to;
     order.wants_presence = wants_presence;
@@ -180,7 +180,7 @@ struct transport net_transport(struct net *net)
         .send = transport_send,
         .publish = transport_publish,
         .attach = transport_attach,
-        .release = transport_release,
+        .resume_live = transport_resume_live,
         .detach = transport_detach,
         .await_drain = transport_await_drain,
         .identify = transport_identify,

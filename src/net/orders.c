@@ -52,7 +52,7 @@ void order_release(struct order *order)
         tls_pair_unref(order->pair);
         break;
     case ORDER_ATTACH:
-    case ORDER_RELEASE:
+    case ORDER_RESUME_LIVE:
     case ORDER_DETACH:
     case ORDER_AWAIT_DRAIN:
     case ORDER_CLOSE:
@@ -80,8 +80,8 @@ static void carry_out_for(struct socket *socket, struct order *order)
     case ORDER_ATTACH:
         session_attach(socket, order->channel, order->is_held);
         break;
-    case ORDER_RELEASE:
-        session_release(socket, order->channel, order->skip_to, order->wants_presence);
+    case ORDER_RESUME_LIVE:
+        session_resume_live(socket, order->channel, order->skip_to, order->wants_presence);
         break;
     case ORDER_DETACH:
         session_detach(socket, order->channel);
@@ -125,7 +125,7 @@ static void carry_out(struct worker *worker, struct order *order)
         break;
     case ORDER_SEND:
     case ORDER_ATTACH:
-    case ORDER_RELEASE:
+    case ORDER_RESUME_LIVE:
     case ORDER_DETACH:
     case ORDER_AWAIT_DRAIN:
     case ORDER_IDENTIFY:

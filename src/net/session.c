@@ -364,7 +364,8 @@ void session_publish(const struct member *member, uint32_t channel, struct frame
     }
 }
 
-void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to, bool wants_presence)
+void session_resume_live(struct socket *socket, uint32_t channel, uint64_t skip_to,
+                         bool wants_presence)
 {
     struct member *member = members_find(&socket->worker->members, socket, channel);
     if (!member) {

@@ -121,8 +121,8 @@ void session_attach(struct socket *socket, uint32_t channel, bool is_held);
 /* Frames of one channel for one of its members. Takes a reference of each. */
 void session_publish(const struct member *member, uint32_t channel, struct frame *const *frames,
                      uint32_t n);
-void session_release(struct socket *socket, uint32_t channel, uint64_t skip_to,
-                     bool wants_presence);
+void session_resume_live(struct socket *socket, uint32_t channel, uint64_t skip_to,
+                         bool wants_presence);
 void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t channel);
 void session_await_drain(struct socket *socket);

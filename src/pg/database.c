@@ -4,7 +4,7 @@
  *   sequencer     main connection: outbox and messages → log → sink
  *   reader        second connection: reads of channels, pipelined
  *   maintenance   sweep, trim and the lag alarm, on the second connection
- *   members       herald.presence, on the second connection
+ *   presence      herald.presence, on the second connection
  *   hooks         a few more connections: the owner's functions
  *
  * A fixed number of connections, however many sessions and channels there are. All follow the
@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "pg/hooks/hooks.h"
 #include "pg/maintenance.h"
-#include "pg/members.h"
+#include "pg/presence.h"
 #include "pg/query.h"
 #include "pg/reader.h"
 #include "pg/sequencer/sequencer.h"
@@ -31,7 +31,7 @@ struct database {
     struct sequencer *sequencer;
     struct reader *reader;
     struct maintenance *maintenance;
-    struct members *members;
+    struct pg_presence *presence;
     struct hooks *hooks;
     struct loop_timer *stop_timer; /* the drain's deadline, then the last turn */
     bool is_finishing;             /* nothing is pending any more, but the last write */
@@ -58,7 +58,7 @@ static void on_serving(void *arg)
 {
     struct database *database = arg;
     reader_start(database->reader);
-    members_start(database->members);
+    pg_presence_start(database->presence);
     hooks_start(database->hooks);
 }
 
@@ -66,7 +66,7 @@ static void on_away(void *arg)
 {
     struct database *database = arg;
     maintenance_stop(database->maintenance);
-    members_pause(database->members);
+    pg_presence_pause(database->presence);
     reader_pause(database->reader);
     hooks_pause(database->hooks);
 }
@@ -92,7 +92,7 @@ static void on_reader_open(void *arg)
     connection_query(reader_connection(database->reader), "SELECT herald.get_signing_key()", NULL,
                      on_key, database);
     maintenance_start(database->maintenance);
-    members_send(database->members);
+    pg_presence_send(database->presence);
 }
 
 static void on_batch(void *arg, bool has_reduced)
@@ -131,10 +131,10 @@ static void check_token(void *ctx, struct str token, store_token_fn *done, void 
     hooks_check_token(database->hooks, token, done, arg);
 }
 
-static void tell_members(void *ctx, bool is_reset, const struct store_member *told, size_t n)
+static void tell_presence(void *ctx, bool is_reset, const struct store_presence *told, size_t n)
 {
     struct database *database = ctx;
-    members_tell(database->members, is_reset, told, n);
+    pg_presence_tell(database->presence, is_reset, told, n);
 }
 
 struct store database_store(struct database *database)
@@ -145,7 +145,7 @@ struct store database_store(struct database *database)
         .append = append,
         .call = call,
         .check_token = check_token,
-        .members = tell_members,
+        .presence = tell_presence,
     };
 }
 
@@ -157,7 +157,7 @@ static void end(struct database *database)
     if (!database->is_stopped) {
         database->is_stopped = true;
         maintenance_stop(database->maintenance);
-        members_pause(database->members);
+        pg_presence_pause(database->presence);
         sequencer_stop(database->sequencer);
     }
     do {
@@ -188,7 +188,7 @@ static void on_drained(void *arg)
         return;
     }
     database->is_finishing = true;
-    if (!members_finish(database->members, on_finished, database)) {
+    if (!pg_presence_finish(database->presence, on_finished, database)) {
         on_finished(database);
     }
 }
@@ -245,7 +245,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
     database->reader = reader_new(loop, &reader_options);
     database->maintenance = maintenance_new(loop, reader_connection(database->reader),
                                             options->retention_hours, options->counts);
-    database->members = members_new(reader_connection(database->reader), options->node);
+    database->presence = pg_presence_new(reader_connection(database->reader), options->node);
     database->hooks = make_hooks(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
@@ -282,7 +282,7 @@ void database_free(struct database *database)
     hooks_free(database->hooks);
     reader_free(database->reader); /* before those that its queries answer to */
     maintenance_free(database->maintenance);
-    members_free(database->members);
+    pg_presence_free(database->presence);
     sequencer_free(database->sequencer);
     free(database);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* herald.site() answers with one JSON text, so that rules, canonicals, switch and orders are of one
+/* herald.site() answers with one JSON text, so that rules, canonicals, switch and directives are of one
  * snapshot:
  *
  *   {"version":7,"enabled":true,"canonicals":["…"],
  *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", …}],
- *    "orders":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
+ *    "directives":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
  *              {"kind":"forget","channel":"room/1"}],
  *    "news":["set_rule('room/1')"]}
  *
@@ -102,7 +102,7 @@ static bool load_canonicals(const json_t *array, struct site *site)
     return json_is_array(array);
 }
 
-/* ---- orders ---- */
+/* ---- directives ---- */
 
 static bool load_span(const json_t *object, const char *name, struct str *out)
 {
@@ -111,62 +111,62 @@ static bool load_span(const json_t *object, const char *name, struct str *out)
     return !value || json_is_string(value) || json_is_null(value);
 }
 
-static bool load_dbo_id(const json_t *object, struct store_order *order)
+static bool load_dbo_id(const json_t *object, struct store_directive *directive)
 {
     const json_t *value = json_object_get(object, "dbo_id");
     json_int_t number = json_integer_value(value);
-    order->has_dbo_id = json_is_integer(value);
-    order->dbo_id = (int32_t)number;
+    directive->has_dbo_id = json_is_integer(value);
+    directive->dbo_id = (int32_t)number;
     return !value || json_is_null(value) ||
            (json_is_integer(value) && number >= INT32_MIN && number <= INT32_MAX);
 }
 
-static bool load_order(const json_t *object, struct store_order *order)
+static bool load_directive(const json_t *object, struct store_directive *directive)
 {
     struct str kind = {0};
     struct str reason = {0};
-    *order = (struct store_order){.kind = STORE_ORDER_DISCONNECT};
-    bool is_complete = load_span(object, "kind", &kind) && load_dbo_id(object, order) &&
-                       load_span(object, "row_id", &order->row_id) &&
-                       load_span(object, "socket_id", &order->socket_id) &&
-                       load_span(object, "channel", &order->channel) &&
+    *directive = (struct store_directive){.kind = STORE_DIRECTIVE_DISCONNECT};
+    bool is_complete = load_span(object, "kind", &kind) && load_dbo_id(object, directive) &&
+                       load_span(object, "row_id", &directive->row_id) &&
+                       load_span(object, "socket_id", &directive->socket_id) &&
+                       load_span(object, "channel", &directive->channel) &&
                        load_span(object, "reason", &reason);
-    order->reason = reason.ptr;
+    directive->reason = reason.ptr;
     if (str_equals(kind, STR("forget"))) {
-        order->kind = STORE_ORDER_FORGET;
+        directive->kind = STORE_DIRECTIVE_FORGET;
         return is_complete;
     }
     return is_complete && str_equals(kind, STR("disconnect"));
 }
 
-static bool load_orders(const json_t *array, struct site_orders *orders)
+static bool load_directives(const json_t *array, struct site_directives *directives)
 {
     size_t n = json_array_size(array);
-    orders->items = mem_array(NULL, n + 1, sizeof(*orders->items));
+    directives->items = mem_array(NULL, n + 1, sizeof(*directives->items));
     for (size_t i = 0; i < n; i++) {
-        if (!load_order(json_array_get(array, i), &orders->items[i])) {
+        if (!load_directive(json_array_get(array, i), &directives->items[i])) {
             return false;
         }
-        orders->n = i + 1;
+        directives->n = i + 1;
     }
     return json_is_array(array);
 }
 
-void site_orders_tell(const struct site_orders *orders)
+void site_directives_tell(const struct site_directives *directives)
 {
     size_t i;
     const json_t *news;
-    json_array_foreach(json_object_get(orders->text, "news"), i, news)
+    json_array_foreach(json_object_get(directives->text, "news"), i, news)
     {
         log_info("herald.%s is in force", json_string_value(news));
     }
 }
 
-void site_orders_release(struct site_orders *orders)
+void site_directives_release(struct site_directives *directives)
 {
-    json_decref(orders->text);
-    free(orders->items);
-    *orders = (struct site_orders){0};
+    json_decref(directives->text);
+    free(directives->items);
+    *directives = (struct site_directives){0};
 }
 
 /* ---- all ---- */
@@ -181,19 +181,19 @@ static bool are_texts(const json_t *array)
     return is_complete;
 }
 
-struct site *site_load(struct str json, struct site_orders *orders)
+struct site *site_load(struct str json, struct site_directives *directives)
 {
     json_t *root = json.ptr ? json_loadb(json.ptr, json.len, 0, NULL) : NULL;
     struct site *site = mem_zalloc(sizeof(*site));
-    *orders = (struct site_orders){.text = root};
+    *directives = (struct site_directives){.text = root};
     bool is_complete = load_number(root, "version", UINT64_MAX, &site->version) &&
                        load_bool(root, "enabled", &site->is_enabled) &&
                        load_canonicals(json_object_get(root, "canonicals"), site) &&
                        load_rules(json_object_get(root, "rules"), site) &&
-                       load_orders(json_object_get(root, "orders"), orders) &&
+                       load_directives(json_object_get(root, "directives"), directives) &&
                        are_texts(json_object_get(root, "news"));
     if (!is_complete) {
-        site_orders_release(orders);
+        site_directives_release(directives);
         site_free(site);
         return NULL;
     }

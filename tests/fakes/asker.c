@@ -126,7 +126,7 @@ struct asked *asker_hook(struct asker *asker, const char *function, uint32_t slo
     struct store_call hook = {
         .kind = STORE_CALL_HOOK,
         .function = str_of(function),
-        .order = {0, slot, slot > 0},
+        .queue = {0, slot, slot > 0},
         .action = STR("message"),
         .channel = STR("room"),
         .client = STR("{\"socketId\":\"s\"}"),

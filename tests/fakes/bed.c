@@ -84,16 +84,16 @@ static struct str keep(char out[64], struct str text)
     return text.ptr ? str_of(out) : (struct str){0};
 }
 
-static void on_order(void *ctx, const struct store_order *order)
+static void on_directive(void *ctx, const struct store_directive *directive)
 {
     struct bed *bed = ctx;
     assert(bed->n_sites > 0);
-    bed->order = *order;
-    bed->order.row_id = keep(bed->order_row_id, order->row_id);
-    bed->order.socket_id = keep(bed->order_socket_id, order->socket_id);
-    bed->order.channel = keep(bed->order_channel, order->channel);
-    bed->order.reason = keep(bed->order_reason, str_of(order->reason)).ptr;
-    bed->n_orders++;
+    bed->directive = *directive;
+    bed->directive.row_id = keep(bed->directive_row_id, directive->row_id);
+    bed->directive.socket_id = keep(bed->directive_socket_id, directive->socket_id);
+    bed->directive.channel = keep(bed->directive_channel, directive->channel);
+    bed->directive.reason = keep(bed->directive_reason, str_of(directive->reason)).ptr;
+    bed->n_directives++;
     buf_char(&bed->trace, 'O');
 }
 
@@ -349,7 +349,7 @@ void bed_start(struct bed *bed, const struct database_options *options)
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
         .on_site = on_site,
-        .on_order = on_order,
+        .on_directive = on_directive,
         .on_up = on_up,
         .on_down = on_down,
         .on_warnings = on_warnings,

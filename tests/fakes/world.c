@@ -502,7 +502,7 @@ static struct hub *make_hub(struct world *world)
                                   .append = world_fake_append,
                                   .call = world_fake_call,
                                   .check_token = world_fake_check_token,
-                                  .members = world_fake_members};
+                                  .presence = world_fake_presence};
     struct hub_options options = {
         .n_workers = WORLD_WORKERS,
         .protocol = &world_protocol,

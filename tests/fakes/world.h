@@ -129,7 +129,7 @@ bool world_answer(struct world *world, bool is_early, bool is_failed);
 
 struct world_call { /* that is asked and not answered */
     enum store_call_kind kind;
-    struct session_id order;
+    struct session_id queue;
     bool is_told;       /* nobody waits for it */
     bool is_denied;     /* AUTHORIZE: what was true when it was asked */
     enum world_who who; /* AUTHORIZE */
@@ -161,8 +161,8 @@ size_t world_n_replay_frames(void);        /* encoded so far, in all worlds */
 /* What the authorize functions auth_a and auth_b say to both join and send. */
 void world_deny(struct world *world, char function, unsigned channel, enum world_who who,
                 bool is_denied);
-void world_forget(struct world *world, const char *channel); /* an order; NULL: all */
-void world_disconnect(struct world *world, struct store_order order);
+void world_forget(struct world *world, const char *channel); /* a directive; NULL: all */
+void world_disconnect(struct world *world, struct store_directive directive);
 
 void world_tick(struct world *world, uint32_t ms);
 void world_flush(struct world *world);  /* the end of a turn */

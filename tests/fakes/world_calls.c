@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The rest of the fake database: the owner's functions, the question who a token stands for, orders
+/* The rest of the fake database: the owner's functions, the question who a token stands for, directives
  * and the table behind herald.presence. What the authorize functions say is one truth, which a test
  * can change; an answer is given by what is true when it is given, or was when it was asked. */
 #include <assert.h>
@@ -49,7 +49,7 @@ void world_fake_call(void *ctx, const struct store_call *asked, store_call_fn *d
         world_grow(world->calls, world->n_calls, &world->cap_calls, sizeof(*world->calls));
     struct world_call *call = &world->calls[world->n_calls++];
     *call = (struct world_call){.kind = asked->kind,
-                                .order = asked->order,
+                                .queue = asked->queue,
                                 .is_told = !done,
                                 .channel = WORLD_CHANNELS,
                                 .done = done,
@@ -82,8 +82,8 @@ static bool is_same_session(struct session_id a, struct session_id b)
 
 static bool has_to_wait(const struct world *world, size_t i)
 {
-    for (size_t k = 0; world->calls[i].order.generation && k < i; k++) {
-        if (is_same_session(world->calls[k].order, world->calls[i].order)) {
+    for (size_t k = 0; world->calls[i].queue.generation && k < i; k++) {
+        if (is_same_session(world->calls[k].queue, world->calls[i].queue)) {
             return true;
         }
     }
@@ -158,19 +158,19 @@ bool world_answer_token(struct world *world, enum world_who who, enum error_code
     return true;
 }
 
-/* ---- orders ---- */
+/* ---- directives ---- */
 
 void world_forget(struct world *world, const char *channel)
 {
-    struct store_order order = {.kind = STORE_ORDER_FORGET, .channel = str_of(channel)};
-    world->sink.on_order(world->sink.ctx, &order);
+    struct store_directive directive = {.kind = STORE_DIRECTIVE_FORGET, .channel = str_of(channel)};
+    world->sink.on_directive(world->sink.ctx, &directive);
     world_end_step(world);
 }
 
-void world_disconnect(struct world *world, struct store_order order)
+void world_disconnect(struct world *world, struct store_directive directive)
 {
-    order.kind = STORE_ORDER_DISCONNECT;
-    world->sink.on_order(world->sink.ctx, &order);
+    directive.kind = STORE_DIRECTIVE_DISCONNECT;
+    world->sink.on_directive(world->sink.ctx, &directive);
     world_end_step(world);
 }
 
@@ -202,7 +202,7 @@ static struct identity *same_identity(struct world *world, const struct identity
     abort(); /* somebody unknown */
 }
 
-static void write_member(struct world *world, const struct store_member *member)
+static void write_member(struct world *world, const struct store_presence *member)
 {
     char key[sizeof(((struct sql_member *)0)->key)];
     struct sql_member *row;
@@ -222,7 +222,7 @@ static void write_member(struct world *world, const struct store_member *member)
     }
 }
 
-void world_fake_members(void *ctx, bool is_reset, const struct store_member *members, size_t n)
+void world_fake_presence(void *ctx, bool is_reset, const struct store_presence *members, size_t n)
 {
     struct world *world = ctx;
     assert(world->is_up && (n > 0 || is_reset));

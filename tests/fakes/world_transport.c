@@ -307,8 +307,8 @@ static void drop_waiting(struct sub *sub)
     sub->n_waiting = 0;
 }
 
-static void fake_release(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
-                         bool wants_presence)
+static void fake_resume_live(void *ctx, struct session_id session, uint32_t channel,
+                             uint64_t skip_to, bool wants_presence)
 {
     struct world *world = ctx;
     struct peer *peer = world_peer_of(world, session);
@@ -409,7 +409,7 @@ struct transport world_transport(struct world *world)
         .send = fake_send,
         .publish = fake_publish,
         .attach = fake_attach,
-        .release = fake_release,
+        .resume_live = fake_resume_live,
         .detach = fake_detach,
         .await_drain = fake_await_drain,
         .identify = fake_identify,

@@ -157,21 +157,21 @@ static void truth_step(struct world *world, uint8_t step, uint8_t arg)
 
 static void disconnect_step(struct world *world, uint8_t step, uint8_t arg)
 {
-    struct store_order order = {0};
+    struct store_directive directive = {0};
     const char *socket_id = world_known_socket_id(world, arg & 1u, (arg >> 1u) % WORLD_SLOTS);
     if (step & 16u) {
-        order.channel = str_of(world_channel_name((arg >> 5u) % WORLD_CHANNELS));
+        directive.channel = str_of(world_channel_name((arg >> 5u) % WORLD_CHANNELS));
     }
     if (step & 32u) {
-        order.has_dbo_id = true;
-        order.dbo_id = 12;
-        order.row_id = step & 64u ? STR("34") : (struct str){0};
+        directive.has_dbo_id = true;
+        directive.dbo_id = 12;
+        directive.row_id = step & 64u ? STR("34") : (struct str){0};
     } else if (socket_id) {
-        order.socket_id = str_of(socket_id);
+        directive.socket_id = str_of(socket_id);
     } else {
         return;
     }
-    world_disconnect(world, order);
+    world_disconnect(world, directive);
 }
 
 static void road_step(struct world *world, uint8_t arg)

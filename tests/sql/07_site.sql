@@ -9,7 +9,7 @@ SELECT is(herald.version(), :version + 1::bigint, 'a change is the next version'
 SELECT results_eq($$EXECUTE rule('chat/*')$$, $$VALUES ('(chat/*,t,t,f,f,f,f,f,25,t,,,,,,)')$$, 'a new rule starts from the defaults');
 SELECT herald.set_rule('chat/*', message_history => 50, public_auth => true);
 SELECT results_eq($$EXECUTE rule('chat/*')$$, $$VALUES ('(chat/*,t,t,t,f,f,f,f,50,t,,,,,,)')$$, 'arguments that are left out keep what is');
-SELECT is((SELECT concat(kind, ' ', args ->> 'channel', ' ', args ->> 'message_history') FROM herald.command ORDER BY version DESC LIMIT 1), 'set_rule chat/* 50', 'the command says what');
+SELECT is((SELECT concat(kind, ' ', args ->> 'channel', ' ', args ->> 'message_history') FROM herald.directive ORDER BY version DESC LIMIT 1), 'set_rule chat/* 50', 'the command says what');
 SELECT lives_ok(format('SELECT herald.set_rule(%L)', x), 'a pattern: ' || x) FROM unnest(ARRAY['*', 'room', 'public.*', 'a/b/*', 'ä/*', 'chat/1']) x;
 SELECT throws_ok(format('SELECT herald.set_rule(%L)', x), '22023', NULL, 'no pattern: ' || left(x, 9))
   FROM unnest(ARRAY['', '**', 'a*', 'a*b', '/*', '.*', 'a//*', E'a\tb', repeat('x', 256), 'chat/**']) x;
@@ -96,7 +96,7 @@ SELECT is((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'herald'::regna
 SELECT herald.version() AS version \gset
 SELECT herald.disconnect(12, 34), herald.disconnect(12, '34'), herald.disconnect(12, id), herald.disconnect(12, code, reason => 'r'), herald.disconnect(row_id => small, dbo_id => 12, channel => 'p/4'),
     herald.disconnect(12, NULL) FROM form;
-SELECT is((SELECT string_agg(concat_ws('/', c.args ->> 'row_id', c.args ->> 'channel', c.args ->> 'reason'), ' ' ORDER BY c.version) FROM herald.command c WHERE c.version > :version),
+SELECT is((SELECT string_agg(concat_ws('/', c.args ->> 'row_id', c.args ->> 'channel', c.args ->> 'reason'), ' ' ORDER BY c.version) FROM herald.directive c WHERE c.version > :version),
     '34 34 34 00000000-0000-0000-0000-000000000001/r 3/p/4 ', 'disconnect: a key of any type');
 SELECT is((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname = 'disconnect' AND has_function_privilege('herald_publisher', p.oid, 'EXECUTE')), 3::bigint,
     '… and a publisher may call them all');
@@ -114,10 +114,10 @@ INSERT INTO herald.rule SELECT * FROM was;
 
 -- Commands are not kept for ever, but none that a server may still have to see.
 SELECT herald.set_enabled(true) FROM generate_series(1, 1100);
-SELECT ok((SELECT count(*) FROM herald.command) > 1100, 'what is young is kept');
-UPDATE herald.command SET at = at - interval '2 days';
+SELECT ok((SELECT count(*) FROM herald.directive) > 1100, 'what is young is kept');
+UPDATE herald.directive SET at = at - interval '2 days';
 SELECT herald.version() AS version \gset
 SELECT herald.set_enabled(true);
-SELECT is((SELECT count(*) FROM herald.command), 1000::bigint, 'what is old goes, but the newest thousand');
+SELECT is((SELECT count(*) FROM herald.directive), 1000::bigint, 'what is old goes, but the newest thousand');
 SELECT is(herald.version(), :version + 1::bigint, '… and versions go on');
 SELECT * FROM finish();

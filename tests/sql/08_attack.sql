@@ -21,7 +21,7 @@ SELECT throws_ok(q, '42501', NULL, 'nobody: ' || q) FROM unnest(ARRAY['SELECT * 
     'SELECT herald.sequence($$b$$, 1, 1, NULL, NULL, NULL, NULL)', 'SELECT herald.open(NULL)', 'SELECT herald.site()',
     'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'CREATE TABLE herald.x (id int)',
     'SELECT herald.disconnect(1)', 'SELECT herald.forget()', 'SELECT herald.set_rule($$a$$)', 'SELECT * FROM herald.presence', 'SELECT herald.may_see(NULL, true, 1, NULL)',
-    'INSERT INTO herald.command VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)']) q;
+    'INSERT INTO herald.directive VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)']) q;
 NOTIFY herald, '{"action":"event"}';
 RESET ROLE;
 SELECT is(drain(), 0, 'a forged notification is no event');
@@ -31,7 +31,7 @@ SET ROLE x_app;
 SELECT lives_ok($$SELECT herald.publish('x/app', '1')$$, 'a publisher publishes');
 SELECT throws_ok(q, '42501', NULL, 'a publisher: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
     'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
-    'SELECT herald.site()', 'SELECT herald.forget()', 'SELECT * FROM herald.presence', 'SELECT herald.tell_servers($$forget$$, $$1$$)', 'SELECT * FROM herald.command',
+    'SELECT herald.site()', 'SELECT herald.forget()', 'SELECT * FROM herald.presence', 'SELECT herald.tell_servers($$forget$$, $$1$$)', 'SELECT * FROM herald.directive',
     'SELECT herald.call_function($${f,token,t}$$, NULL)', 'SELECT herald.get_signing_key()']) q;
 RESET ROLE;
 
@@ -45,7 +45,7 @@ SELECT 'capture_' || key AS capture FROM herald.watch WHERE relation = 'x_alice.
 SET ROLE x_mallory;
 CREATE TABLE x_mallory.t (id int PRIMARY KEY, open text, secret text);
 SELECT throws_ok(q, '42501', NULL, 'an admin: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
-    'INSERT INTO herald.command VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)', 'SELECT herald.disconnect(1)', 'UPDATE herald.rule SET authorize = $$f$$',
+    'INSERT INTO herald.directive VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)', 'SELECT herald.disconnect(1)', 'UPDATE herald.rule SET authorize = $$f$$',
     'INSERT INTO herald.hook VALUES ($$f$$, $$x_mallory$$)', 'INSERT INTO herald.member VALUES ($$c$$, $$s$$, 1, $$1$$, $${}$$, $$n$$, now())', 'SELECT * FROM herald.member',
     'SELECT herald.write_presence($$n$$, true, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$, $${}$$)', 'SELECT herald.call_function($${f,token,t}$$, NULL)',
     'SELECT herald.get_signing_key()', 'SELECT * FROM herald.signing_key', 'SELECT herald.take_function($$token$$, 1, NULL)',
@@ -300,7 +300,7 @@ GRANT USAGE ON SCHEMA tap TO herald_server, herald_hook, herald_capture;
 SET ROLE herald_server;
 SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['INSERT INTO herald.log (id) VALUES (1)', 'DELETE FROM herald.log', 'TRUNCATE herald.log',
     'UPDATE herald.cursor SET batch = NULL', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'DELETE FROM herald.outbox',
-    'INSERT INTO herald.rule (channel) VALUES ($$*$$)', 'UPDATE herald.hook SET owner = current_user', 'DELETE FROM herald.command', 'UPDATE herald.switch SET enabled = true',
+    'INSERT INTO herald.rule (channel) VALUES ($$*$$)', 'UPDATE herald.hook SET owner = current_user', 'DELETE FROM herald.directive', 'UPDATE herald.switch SET enabled = true',
     'INSERT INTO herald.canonical DEFAULT VALUES', 'DELETE FROM herald.member', 'SELECT herald.set_rule($$*$$, true)', 'SELECT herald.drop_rule($$*$$)', 'SELECT herald.rotate_canonical()',
     'SELECT herald.set_enabled(true)', 'SELECT herald.watch($$x_alice.t$$)', 'SELECT herald.refresh()', 'SELECT herald.ring()', 'SELECT herald.tell_servers($$forget$$, $$1$$)',
     'SELECT herald.call_function($${f,token,t}$$, NULL)', 'SELECT * FROM herald.signing_key', 'SELECT herald.renew_signing_key()', 'CREATE TABLE herald.x (id int)', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$',

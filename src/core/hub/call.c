@@ -128,7 +128,7 @@ void hub_ask_hook(struct hub *hub, struct session *session, const struct command
     struct store_call call = {
         .kind = STORE_CALL_HOOK,
         .function = str_of(function),
-        .order = session->id,
+        .queue = session->id,
         .action = command->type == COMMAND_MESSAGE ? STR("message") : STR("join"),
         .channel = command->channel,
         .client = hub_client_json(hub, session, &client),
@@ -152,7 +152,7 @@ void hub_tell_hook(struct hub *hub, const struct session *session, const char *f
     struct store_call call = {
         .kind = STORE_CALL_HOOK,
         .function = str_of(function),
-        .order = session->id,
+        .queue = session->id,
         .action = str_of(action),
         .channel = channel,
         .client = hub_client_json(hub, session, &client),

@@ -191,7 +191,7 @@ void grace_end(struct hub *hub, struct session *session)
     }
 }
 
-void grace_disconnect(struct hub *hub, const struct store_order *order)
+void grace_disconnect(struct hub *hub, const struct store_directive *directive)
 {
     struct dropped *dropped;
     DL_FOREACH(hub->grace.oldest, dropped)
@@ -199,8 +199,8 @@ void grace_disconnect(struct hub *hub, const struct store_order *order)
         struct member *member = dropped->members;
         while (member) {
             struct member *next = member->next_dropped;
-            if (hub_is_meant(order, member->identity, member->socket_id) &&
-                (!order->channel.ptr || str_equals(order->channel, member->name))) {
+            if (hub_is_meant(directive, member->identity, member->socket_id) &&
+                (!directive->channel.ptr || str_equals(directive->channel, member->name))) {
                 presence_leave(hub, member);
             }
             member = next;

@@ -25,8 +25,8 @@ struct member *grace_take(const struct session *session, const struct channel *c
 void grace_forget(struct member *member);
 /* What the session has left behind and not taken up again leaves. */
 void grace_end(struct hub *hub, struct session *session);
-/* Entries of those whom the order means leave now. */
-void grace_disconnect(struct hub *hub, const struct store_order *order);
+/* Entries of those whom the directive means leave now. */
+void grace_disconnect(struct hub *hub, const struct store_directive *directive);
 void grace_tick(struct hub *hub); /* entries whose time is over leave */
 void grace_release(struct grace *grace);
 

@@ -398,9 +398,9 @@ static void on_site(void *ctx, struct site *site)
     }
 }
 
-static void on_order(void *ctx, const struct store_order *order)
+static void on_directive(void *ctx, const struct store_directive *order)
 {
-    hub_take_order(ctx, order);
+    hub_take_directive(ctx, order);
 }
 
 static void on_up(void *ctx, struct str epoch)
@@ -503,7 +503,7 @@ struct store_sink hub_sink(struct hub *hub)
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
         .on_site = on_site,
-        .on_order = on_order,
+        .on_directive = on_directive,
         .on_up = on_up,
         .on_down = on_down,
         .on_warnings = on_warnings,

@@ -192,9 +192,9 @@ void hub_release_users(struct hub *hub);
 
 /* The site has changed, and channels have their new rules: who lost a right is told and removed. */
 void hub_recheck_all(struct hub *hub);
-void hub_take_order(struct hub *hub, const struct store_order *order);
+void hub_take_directive(struct hub *hub, const struct store_directive *order);
 /* Is the one with this identity and socketId to be disconnected? */
-bool hub_is_meant(const struct store_order *order, const struct identity *who,
+bool hub_is_meant(const struct store_directive *order, const struct identity *who,
                   const char *socket_id);
 
 #endif

@@ -72,8 +72,8 @@ void hub_release(struct hub *hub, const struct session *session, const struct ch
     struct subscription *member = session_in(session, channel);
     member->offset = skip_to;
     member->is_held = false;
-    hub->transport->release(hub->transport->ctx, session->id, channel->number, skip_to,
-                            member->wants_presence);
+    hub->transport->resume_live(hub->transport->ctx, session->id, channel->number, skip_to,
+                                member->wants_presence);
 }
 
 /* ---- join ---- */

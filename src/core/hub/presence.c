@@ -114,13 +114,13 @@ static void forget_told(struct hub *hub)
 static void send_told(struct hub *hub)
 {
     const struct told *told = &hub->told;
-    struct store_member *members = mem_array(NULL, TELL_MAX, sizeof(*members));
+    struct store_presence *members = mem_array(NULL, TELL_MAX, sizeof(*members));
     bool is_reset = told->is_reset;
     for (size_t i = 0; i < told->n || is_reset;) {
         size_t n = 0;
         for (; n < TELL_MAX && i < told->n; n++, i++) {
             const struct member *member = told->list[i].member;
-            members[n] = (struct store_member){
+            members[n] = (struct store_presence){
                 .is_join = told->list[i].is_join,
                 .channel = member->name,
                 .socket_id = str_of(member->socket_id),
@@ -128,7 +128,7 @@ static void send_told(struct hub *hub)
                 .since_ms = member->since_ms,
             };
         }
-        hub->store->members(hub->store->ctx, is_reset, members, n);
+        hub->store->presence(hub->store->ctx, is_reset, members, n);
         is_reset = false;
     }
     free(members);

@@ -111,53 +111,53 @@ void hub_recheck_all(struct hub *hub)
     }
 }
 
-/* ---- orders from SQL ---- */
+/* ---- directives from SQL ---- */
 
 struct search {
     struct hub *hub;
-    const struct store_order *order;
+    const struct store_directive *directive;
     uint32_t n_found;
 };
 
-bool hub_is_meant(const struct store_order *order, const struct identity *who,
+bool hub_is_meant(const struct store_directive *directive, const struct identity *who,
                   const char *socket_id)
 {
-    if (order->has_dbo_id && (!who || who->dbo_id != order->dbo_id)) {
+    if (directive->has_dbo_id && (!who || who->dbo_id != directive->dbo_id)) {
         return false;
     }
-    if (order->row_id.ptr &&
-        (!who || !who->row_id.ptr || !str_equals(who->row_id, order->row_id))) {
+    if (directive->row_id.ptr &&
+        (!who || !who->row_id.ptr || !str_equals(who->row_id, directive->row_id))) {
         return false;
     }
-    return !order->socket_id.ptr || str_equals(order->socket_id, str_of(socket_id));
+    return !directive->socket_id.ptr || str_equals(directive->socket_id, str_of(socket_id));
 }
 
 static void disconnect(void *arg, struct session *session)
 {
     struct search *search = arg;
     struct hub *hub = search->hub;
-    const struct store_order *order = search->order;
-    if (session->is_closing || !hub_is_meant(order, session->identity, session->socket_id)) {
+    const struct store_directive *directive = search->directive;
+    if (session->is_closing || !hub_is_meant(directive, session->identity, session->socket_id)) {
         return;
     }
-    if (!order->channel.ptr) {
+    if (!directive->channel.ptr) {
         search->n_found++;
         hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_REMOVED,
-                              order->reason ? order->reason : "You were disconnected.");
+                              directive->reason ? directive->reason : "You were disconnected.");
         hub_close(hub, session, CODE_POLICY, "disconnected by the server");
         return;
     }
-    struct channel *channel = channel_find(&hub->channels, order->channel);
+    struct channel *channel = channel_find(&hub->channels, directive->channel);
     if (channel && session_in(session, channel)) {
         search->n_found++;
-        remove_from(hub, session, channel, order->reason);
+        remove_from(hub, session, channel, directive->reason);
     }
 }
 
 static void judge_members(void *arg, struct session *session)
 {
     const struct search *search = arg;
-    struct str pattern = search->order->channel;
+    struct str pattern = search->directive->channel;
     judge_waiting(session);
     for (uint32_t i = session->n_subscriptions; i > 0 && !session->is_closing; i--) {
         struct channel *channel = session->subscriptions[i - 1].channel;
@@ -169,29 +169,30 @@ static void judge_members(void *arg, struct session *session)
 }
 
 /* Whom it meant is nobody's business but the database's. */
-static void tell_disconnected(const struct store_order *order, uint32_t n)
+static void tell_disconnected(const struct store_directive *directive, uint32_t n)
 {
-    if (order->channel.ptr) {
+    if (directive->channel.ptr) {
         log_info("herald.disconnect: %u sessions are out of channel %.*s", n,
-                 (int)order->channel.len, order->channel.ptr);
+                 (int)directive->channel.len, directive->channel.ptr);
     } else {
         log_info("herald.disconnect: %u sessions are closed", n);
     }
 }
 
-void hub_take_order(struct hub *hub, const struct store_order *order)
+void hub_take_directive(struct hub *hub, const struct store_directive *directive)
 {
-    struct search search = {hub, order, 0};
-    switch (order->kind) {
-    case STORE_ORDER_DISCONNECT:
+    struct search search = {hub, directive, 0};
+    switch (directive->kind) {
+    case STORE_DIRECTIVE_DISCONNECT:
         session_table_each(&hub->sessions, disconnect, &search);
-        grace_disconnect(hub, order);
-        tell_disconnected(order, search.n_found);
+        grace_disconnect(hub, directive);
+        tell_disconnected(directive, search.n_found);
         break;
-    case STORE_ORDER_FORGET:
-        hub_forget_answers(hub, order->channel);
-        log_info("herald.forget(%.*s): its answers are asked for again", (int)order->channel.len,
-                 order->channel.len > 0 ? order->channel.ptr : "");
+    case STORE_DIRECTIVE_FORGET:
+        hub_forget_answers(hub, directive->channel);
+        log_info("herald.forget(%.*s): its answers are asked for again",
+                 (int)directive->channel.len,
+                 directive->channel.len > 0 ? directive->channel.ptr : "");
         session_table_each(&hub->sessions, judge_members, &search);
         break;
     }

@@ -242,7 +242,7 @@ void hooks_call(struct hooks *hooks, const struct store_call *call, store_call_f
         asked->kind = HOOK_KIND_TRIGGER;
         add_call(&asked->params, parts, sizeof(parts) / sizeof(*parts));
     }
-    ask(hooks, asked, call->order);
+    ask(hooks, asked, call->queue);
 }
 
 /* What is no text for Postgres cannot be a token that it knows. */

@@ -10,7 +10,7 @@
  *   open             epoch and newest id; says whether positions of before still mean something
  *   find_batch       only if messages were in flight when the last connection went: did they
  *                    commit?
- *   site             rules, canonicals, orders → on_up, catching up from the log, looking
+ *   site             rules, canonicals, directives → on_up, catching up from the log, looking
  *
  * A step that fails costs the connection; the next attempt starts from the top. The step order also
  * answers herald.open being asked for again by a batch (SQLSTATE 55000), from that step on.
@@ -152,7 +152,7 @@ void sequencer_lead(struct sequencer *sequencer)
 
 /* ---- site ---- */
 
-/* With the orders since the version that we know, also those that were given while the connection
+/* With the directives since the version that we know, also those that were given while the connection
  * was away. What was ordered before this process served is none of its business. */
 void sequencer_load_site(struct sequencer *sequencer, query_fn *done)
 {
@@ -167,8 +167,8 @@ void sequencer_load_site(struct sequencer *sequencer, query_fn *done)
 
 bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result)
 {
-    struct site_orders orders;
-    struct site *site = site_load(rows_text(result->rows, 0, 0), &orders);
+    struct site_directives directives;
+    struct site *site = site_load(rows_text(result->rows, 0, 0), &directives);
     if (!site) {
         connection_drop(sequencer->connection,
                         "herald.site answered what this program does not understand");
@@ -176,12 +176,12 @@ bool sequencer_take_site(struct sequencer *sequencer, const struct query_result 
     }
     sequencer->site_version = site->version;
     sequencer->is_site_known = true;
-    site_orders_tell(&orders);
+    site_directives_tell(&directives);
     sequencer->sink.on_site(sequencer->sink.ctx, site);
-    for (size_t i = 0; i < orders.n; i++) {
-        sequencer->sink.on_order(sequencer->sink.ctx, &orders.items[i]);
+    for (size_t i = 0; i < directives.n; i++) {
+        sequencer->sink.on_directive(sequencer->sink.ctx, &directives.items[i]);
     }
-    site_orders_release(&orders);
+    site_directives_release(&directives);
     return true;
 }
 

@@ -98,10 +98,10 @@ static void transport_attach(void *ctx, struct session_id id, uint32_t channel, 
     session_attach(socket_of(ctx, id), channel, is_held);
 }
 
-static void transport_release(void *ctx, struct session_id id, uint32_t channel, uint64_t skip_to,
-                              bool wants_presence)
+static void transport_resume_live(void *ctx, struct session_id id, uint32_t channel,
+                                  uint64_t skip_to, bool wants_presence)
 {
-    session_release(socket_of(ctx, id), channel, skip_to, wants_presence);
+    session_resume_live(socket_of(ctx, id), channel, skip_to, wants_presence);
 }
 
 static void transport_gate(void *ctx, struct site_gate *gate)
@@ -134,7 +134,7 @@ static void store_read(void *ctx, const struct store_query *query, store_answer_
     rig->read_arg = arg;
 }
 
-static void store_members(void *ctx, bool is_reset, const struct store_member *members, size_t n)
+static void store_presence(void *ctx, bool is_reset, const struct store_presence *members, size_t n)
 {
     (void)ctx, (void)is_reset, (void)members, (void)n;
 }
@@ -186,10 +186,10 @@ static void rig_init(struct rig *rig)
                                         .send = transport_send,
                                         .publish = transport_publish,
                                         .attach = transport_attach,
-                                        .release = transport_release,
+                                        .resume_live = transport_resume_live,
                                         .gate = transport_gate,
                                         .flush = transport_flush};
-    rig->store = (struct store){.ctx = rig, .read = store_read, .members = store_members};
+    rig->store = (struct store){.ctx = rig, .read = store_read, .presence = store_presence};
     struct hub_options options = {.n_workers = 1,
                                   .protocol = &xano_protocol,
                                   .transport = &rig->transport,

@@ -25,7 +25,7 @@ static void test_authorize_decides_who_joins(void **state)
     assert_int_equal(n_calls(), WHO_COUNT);
     assert_int_equal(first_call().kind, STORE_CALL_AUTHORIZE);
     assert_string_equal(first_call().action, "join");
-    assert_int_equal(first_call().order.generation, 0); /* it is of no session */
+    assert_int_equal(first_call().queue.generation, 0); /* it is of no session */
     world_settle(world);
     assert_string_equal(kinds(0, 0), "J");
     assert_string_equal(kinds(0, 1), "J");
@@ -199,7 +199,7 @@ static void test_a_session_is_told_to_close_while_it_is_judged(void **state)
     world_rule(world, JUDGED);
     open_as(0, 0, WHO_ANYBODY);
     join(0, 0, PLAIN);
-    world_disconnect(world, (struct store_order){0});
+    world_disconnect(world, (struct store_directive){0});
     reply(FAILED);
     assert_string_equal(kinds(0, 0), "O");
     assert_string_equal(last_note(0, 0).channel, "");

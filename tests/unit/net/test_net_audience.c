@@ -28,7 +28,7 @@ static void attach(struct session_id session, bool is_held)
 
 static void release(struct session_id session, uint64_t skip_to, bool wants_presence)
 {
-    h.transport.release(h.transport.ctx, session, CHANNEL, skip_to, wants_presence);
+    h.transport.resume_live(h.transport.ctx, session, CHANNEL, skip_to, wants_presence);
 }
 
 /* row_id NULL: absent. */

@@ -27,7 +27,7 @@ static void attach(struct session_id session, uint32_t channel, bool is_held)
 
 static void release(struct session_id session, uint32_t channel, uint64_t skip_to)
 {
-    h.transport.release(h.transport.ctx, session, channel, skip_to, false);
+    h.transport.resume_live(h.transport.ctx, session, channel, skip_to, false);
 }
 
 static void close_and_forget(int fd)

@@ -219,33 +219,33 @@ static void test_the_site_follows_its_version(void **state)
     assert_int_equal(bed->n_sites, 3);
 }
 
-static void test_orders_follow_their_site(void **state)
+static void test_directives_follow_their_site(void **state)
 {
     (void)state;
     bed_sql(bed, "SELECT herald.disconnect(1); SELECT herald.forget()"); /* of before we served */
     bed_start_plainly(bed);
-    assert_int_equal(bed->n_orders, 0);
+    assert_int_equal(bed->n_directives, 0);
     bed_sql(bed, "SELECT herald.disconnect(-12, '34', 's', 'room', 'no more')");
-    bed_wait(bed, &bed->n_orders, 1);
-    assert_int_equal(bed->order.kind, STORE_ORDER_DISCONNECT);
-    assert_true(bed->order.has_dbo_id);
-    assert_int_equal(bed->order.dbo_id, -12);
-    assert_string_equal(bed->order_row_id, "34");
-    assert_string_equal(bed->order_socket_id, "s");
-    assert_string_equal(bed->order_channel, "room");
-    assert_string_equal(bed->order.reason, "no more");
+    bed_wait(bed, &bed->n_directives, 1);
+    assert_int_equal(bed->directive.kind, STORE_DIRECTIVE_DISCONNECT);
+    assert_true(bed->directive.has_dbo_id);
+    assert_int_equal(bed->directive.dbo_id, -12);
+    assert_string_equal(bed->directive_row_id, "34");
+    assert_string_equal(bed->directive_socket_id, "s");
+    assert_string_equal(bed->directive_channel, "room");
+    assert_string_equal(bed->directive.reason, "no more");
     bed_sql(bed, "SELECT herald.disconnect(socket_id => 's')");
-    bed_wait(bed, &bed->n_orders, 2);
-    assert_false(bed->order.has_dbo_id || bed->order.row_id.ptr || bed->order.channel.ptr ||
-                 bed->order.reason);
+    bed_wait(bed, &bed->n_directives, 2);
+    assert_false(bed->directive.has_dbo_id || bed->directive.row_id.ptr ||
+                 bed->directive.channel.ptr || bed->directive.reason);
     bed_sql(bed, "BEGIN; SELECT herald.set_rule('chat/*', public_messaging => true);"
                  " SELECT herald.disconnect(3); SELECT herald.forget('chat/*'); COMMIT");
-    bed_wait(bed, &bed->n_orders, 4);
-    assert_int_equal(bed->order.kind, STORE_ORDER_FORGET);
-    assert_string_equal(bed->order_channel, "chat/*");
+    bed_wait(bed, &bed->n_directives, 4);
+    assert_int_equal(bed->directive.kind, STORE_DIRECTIVE_FORGET);
+    assert_string_equal(bed->directive_channel, "chat/*");
     bed_sql(bed, "SELECT herald.rotate_canonical()");
     bed_wait(bed, &bed->n_sites, 5);
-    assert_int_equal(bed->n_orders, 4);
+    assert_int_equal(bed->n_directives, 4);
     buf_text(&bed->trace);
     assert_non_null(strstr(bed->trace.data, "SUSOSOSOOS"));
 }
@@ -499,7 +499,7 @@ int main(void)
         TEST(test_append_refuses_beyond_its_limit),
         TEST(test_stop_stores_what_is_pending),
         TEST(test_the_site_follows_its_version),
-        TEST(test_orders_follow_their_site),
+        TEST(test_directives_follow_their_site),
         TEST(test_sleeps_and_is_woken_by_a_ring),
         TEST(test_late_commits_are_not_slept_through),
         TEST(test_looks_on_when_writers_never_ring),

@@ -218,27 +218,27 @@ static void test_orders_given_meanwhile_are_told_once(void **state)
     (void)state;
     start_proxied();
     bed_sql(bed, "SELECT herald.disconnect(1)");
-    bed_wait(bed, &bed->n_orders, 1);
+    bed_wait(bed, &bed->n_directives, 1);
     proxy_refuse(proxy, true);
     bed_wait(bed, &bed->n_down, 1);
     bed_sql(bed, "SELECT herald.disconnect(2)");
     bed_sql(bed, "SELECT herald.disconnect(3)");
     proxy_refuse(proxy, false);
     bed_wait(bed, &bed->n_up, 2);
-    assert_int_equal(bed->n_orders, 3);
-    assert_int_equal(bed->order.dbo_id, 3);
+    assert_int_equal(bed->n_directives, 3);
+    assert_int_equal(bed->directive.dbo_id, 3);
     for (int i = 0; i < 5; i++) {
         bed_kill_server_backends(bed);
         bed_wait(bed, &bed->n_up, (size_t)i + 3);
     }
-    assert_int_equal(bed->n_orders, 3);
+    assert_int_equal(bed->n_directives, 3);
     /* An answer that was cut: what it would have told is told by the next. */
     proxy_set_trap(proxy, PROXY_TRAP_AFTER, "herald.site");
     bed_sql(bed, "SELECT herald.disconnect(4)");
-    bed_wait(bed, &bed->n_orders, 4);
+    bed_wait(bed, &bed->n_directives, 4);
     bed_sql(bed, "SELECT herald.disconnect(5)");
-    bed_wait(bed, &bed->n_orders, 5);
-    assert_int_equal(bed->order.dbo_id, 5);
+    bed_wait(bed, &bed->n_directives, 5);
+    assert_int_equal(bed->directive.dbo_id, 5);
 }
 
 static void test_reads_survive_a_lost_connection(void **state)

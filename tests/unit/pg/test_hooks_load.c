@@ -401,7 +401,7 @@ static void test_the_end_waits_for_what_was_asked(void **state)
         snprintf(payload, sizeof(payload), "%d", i);
         struct store_call call = {.kind = STORE_CALL_HOOK,
                                   .function = STR(HOOK("note")),
-                                  .order = {0, 1, 1},
+                                  .queue = {0, 1, 1},
                                   .action = STR("leave"),
                                   .payload = str_of(payload)};
         bed->store.call(bed->store.ctx, &call, NULL, NULL);

@@ -22,12 +22,12 @@
 #define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_HOOKS ",\"message_history\":7}"
 #define SITE "\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[]"
 
-static struct site_orders orders;
+static struct site_directives directives;
 
 static struct site *load(const char *json)
 {
-    site_orders_release(&orders);
-    return site_load(str_of(json), &orders);
+    site_directives_release(&directives);
+    return site_load(str_of(json), &directives);
 }
 
 static void test_a_whole_site(void **state)
@@ -36,7 +36,7 @@ static void test_a_whole_site(void **state)
     struct site *site =
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
              ",{\"channel\":\"*\"," FLAGS "," HOOKS
-             ",\"message_history\":99999999999}],\"orders\":[],\"news\":[],\"new\":[1]}");
+             ",\"message_history\":99999999999}],\"directives\":[],\"news\":[],\"new\":[1]}");
     assert_non_null(site);
     assert_int_equal(site->version, 12);
     assert_true(site->is_enabled);
@@ -59,7 +59,7 @@ static void test_a_whole_site(void **state)
     assert_string_equal(rule->on_leave, "d");
     assert_string_equal(rule->on_connect, "e");
     assert_string_equal(rule->on_disconnect, "f");
-    assert_int_equal(orders.n, 0);
+    assert_int_equal(directives.n, 0);
     site_free(site);
 }
 
@@ -67,39 +67,40 @@ static void test_an_empty_site(void **state)
 {
     (void)state;
     struct site *site = load("{\"version\":0,\"enabled\":false,\"canonicals\":[],\"rules\":[],"
-                             "\"orders\":[],\"news\":[\"a\"]}");
+                             "\"directives\":[],\"news\":[\"a\"]}");
     assert_non_null(site);
     assert_false(site->is_enabled);
     assert_int_equal(site->n_rules, 0);
     site_free(site);
 }
 
-static void test_orders(void **state)
+static void test_directives(void **state)
 {
     (void)state;
     struct site *site =
-        load("{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":-12,\"row_id\":\"34\","
+        load("{" SITE ",\"directives\":[{\"kind\":\"disconnect\",\"dbo_id\":-12,\"row_id\":\"34\","
              "\"socket_id\":\"s\",\"channel\":\"room\",\"reason\":\"no more\"},"
              "{\"kind\":\"disconnect\",\"dbo_id\":null,\"row_id\":null,\"socket_id\":\"s\","
              "\"channel\":null,\"reason\":null},{\"kind\":\"forget\",\"channel\":null}],"
              "\"news\":[\"rotate_canonical()\"]}");
     assert_non_null(site);
-    assert_int_equal(orders.n, 3);
-    const struct store_order *order = &orders.items[0];
-    assert_int_equal(order->kind, STORE_ORDER_DISCONNECT);
-    assert_true(order->has_dbo_id);
-    assert_int_equal(order->dbo_id, -12);
-    assert_true(str_equals(order->row_id, STR("34")) && str_equals(order->channel, STR("room")));
-    assert_string_equal(order->reason, "no more");
-    order = &orders.items[1];
-    assert_false(order->has_dbo_id);
-    assert_true(str_equals(order->socket_id, STR("s")));
-    assert_true(!order->row_id.ptr && !order->channel.ptr && !order->reason);
-    order = &orders.items[2];
-    assert_int_equal(order->kind, STORE_ORDER_FORGET);
-    assert_null(order->channel.ptr);
+    assert_int_equal(directives.n, 3);
+    const struct store_directive *directive = &directives.items[0];
+    assert_int_equal(directive->kind, STORE_DIRECTIVE_DISCONNECT);
+    assert_true(directive->has_dbo_id);
+    assert_int_equal(directive->dbo_id, -12);
+    assert_true(str_equals(directive->row_id, STR("34")) &&
+                str_equals(directive->channel, STR("room")));
+    assert_string_equal(directive->reason, "no more");
+    directive = &directives.items[1];
+    assert_false(directive->has_dbo_id);
+    assert_true(str_equals(directive->socket_id, STR("s")));
+    assert_true(!directive->row_id.ptr && !directive->channel.ptr && !directive->reason);
+    directive = &directives.items[2];
+    assert_int_equal(directive->kind, STORE_DIRECTIVE_FORGET);
+    assert_null(directive->channel.ptr);
     site_free(site);
-    site_orders_release(&orders);
+    site_directives_release(&directives);
 }
 
 static void test_what_is_no_site(void **state)
@@ -110,34 +111,35 @@ static void test_what_is_no_site(void **state)
         "null",
         "[]",
         "{",
-        "{\"enabled\":true,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
-        "{\"version\":-1,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
-        "{\"version\":1.5,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
-        "{\"version\":1,\"enabled\":1,\"canonicals\":[],\"rules\":[],\"orders\":[]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":null,\"rules\":[],\"orders\":[]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":[\"a\",2],\"rules\":[],\"orders\":[]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":{},\"orders\":[]}",
+        "{\"enabled\":true,\"canonicals\":[],\"rules\":[],\"directives\":[]}",
+        "{\"version\":-1,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"directives\":[]}",
+        "{\"version\":1.5,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"directives\":[]}",
+        "{\"version\":1,\"enabled\":1,\"canonicals\":[],\"rules\":[],\"directives\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":null,\"rules\":[],\"directives\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[\"a\",2],\"rules\":[],\"directives\":[]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":{},\"directives\":[]}",
         "{" SITE "}",
-        "{" SITE ",\"orders\":null}",
-        "{" SITE ",\"orders\":[],\"news\":{}}",
-        "{" SITE ",\"orders\":[],\"news\":[\"a\",1]}",
-        "{" SITE ",\"orders\":[{\"kind\":\"else\"}]}",
-        "{" SITE ",\"orders\":[{\"kind\":\"forget\",\"channel\":1}]}",
-        "{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":\"12\"}]}",
-        "{" SITE ",\"orders\":[{\"kind\":\"disconnect\",\"dbo_id\":2147483648}]}",
-        "{" SITE ",\"orders\":[{\"kind\":\"forget\",\"channel\":null},7]}",
-        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[" RULE ",{}],\"orders\":[]}",
+        "{" SITE ",\"directives\":null}",
+        "{" SITE ",\"directives\":[],\"news\":{}}",
+        "{" SITE ",\"directives\":[],\"news\":[\"a\",1]}",
+        "{" SITE ",\"directives\":[{\"kind\":\"else\"}]}",
+        "{" SITE ",\"directives\":[{\"kind\":\"forget\",\"channel\":1}]}",
+        "{" SITE ",\"directives\":[{\"kind\":\"disconnect\",\"dbo_id\":\"12\"}]}",
+        "{" SITE ",\"directives\":[{\"kind\":\"disconnect\",\"dbo_id\":2147483648}]}",
+        "{" SITE ",\"directives\":[{\"kind\":\"forget\",\"channel\":null},7]}",
+        "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[" RULE
+        ",{}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{" FLAGS
-        ",\"message_history\":7}],\"orders\":[]}",
+        ",\"message_history\":7}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
-        "," NO_HOOKS "}],\"orders\":[]}",
+        "," NO_HOOKS "}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
-        ",\"message_history\":7}],\"orders\":[]}",
+        ",\"message_history\":7}],\"directives\":[]}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         assert_null(load(texts[i]));
     }
-    assert_null(site_load((struct str){0}, &orders));
+    assert_null(site_load((struct str){0}, &directives));
 }
 
 int main(void)
@@ -145,7 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_site),
         cmocka_unit_test(test_an_empty_site),
-        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_directives),
         cmocka_unit_test(test_what_is_no_site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
  * Writing the same twice changes nothing (the last one of a member wins), so a batch whose answer
  * was lost is simply written again, as long as this server serves. When it serves no longer all is
  * forgotten: with the next on_up the hub tells everything anew, which begins with a reset. */
-#include "pg/members.h"
+#include "pg/presence.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ struct change { /* one allocation: the spans point into `data` */
     char data[];
 };
 
-struct members {
+struct pg_presence {
     struct connection *connection;
     char *node;
     struct change *changes, **changes_end; /* oldest first; those under way are at the front */
@@ -43,31 +43,31 @@ struct members {
     bool is_started;
     bool is_busy;
     bool is_failing;   /* said once */
-    loop_fn *finished; /* after members_finish */
+    loop_fn *finished; /* after pg_presence_finish */
     void *finished_arg;
 };
 
 /* ---- the list ---- */
 
-static void pop(struct members *members)
+static void pop(struct pg_presence *presence)
 {
-    struct change *change = members->changes;
-    members->changes = change->next;
-    if (!members->changes) {
-        members->changes_end = &members->changes;
+    struct change *change = presence->changes;
+    presence->changes = change->next;
+    if (!presence->changes) {
+        presence->changes_end = &presence->changes;
     }
-    members->n--;
+    presence->n--;
     free(change);
 }
 
 /* Those under way, too: their answer then finds none of its own. */
-static void forget(struct members *members)
+static void forget(struct pg_presence *presence)
 {
-    while (members->changes) {
-        pop(members);
+    while (presence->changes) {
+        pop(presence);
     }
-    members->n_flight = 0;
-    members->is_reset_flight = false;
+    presence->n_flight = 0;
+    presence->is_reset_flight = false;
 }
 
 static struct str copy(char **to, struct str from)
@@ -81,7 +81,7 @@ static struct str copy(char **to, struct str from)
     return span;
 }
 
-static void push(struct members *members, const struct store_member *member)
+static void push(struct pg_presence *presence, const struct store_presence *member)
 {
     const struct identity *identity = member->identity;
     struct str row_id = identity ? identity->row_id : (struct str){0};
@@ -99,9 +99,9 @@ static void push(struct members *members, const struct store_member *member)
         .row_id = copy(&to, row_id),
         .extras = copy(&to, extras),
     };
-    *members->changes_end = change;
-    members->changes_end = &change->next;
-    members->n++;
+    *presence->changes_end = change;
+    presence->changes_end = &change->next;
+    presence->n++;
 }
 
 /* ---- writing ---- */
@@ -151,23 +151,23 @@ static struct str since_of(const struct change *change, char scratch[24])
     return str_of(scratch);
 }
 
-static void add_column(const struct members *members, struct params *params,
+static void add_column(const struct pg_presence *presence, struct params *params,
                        struct str (*text)(const struct change *, char[24]))
 {
-    params_array_begin(params, members->n_flight);
-    const struct change *change = members->changes;
-    for (size_t i = 0; i < members->n_flight; i++, change = change->next) {
+    params_array_begin(params, presence->n_flight);
+    const struct change *change = presence->changes;
+    for (size_t i = 0; i < presence->n_flight; i++, change = change->next) {
         char scratch[24];
         params_array_add(params, text(change, scratch));
     }
     params_array_end(params);
 }
 
-static size_t next_size(const struct members *members)
+static size_t next_size(const struct pg_presence *presence)
 {
     size_t n = 0;
     size_t bytes = 0;
-    const struct change *change = members->changes;
+    const struct change *change = presence->changes;
     for (; change && n < BATCH_ROWS && bytes < BATCH_BYTES; change = change->next) {
         bytes +=
             change->channel.len + change->socket_id.len + change->row_id.len + change->extras.len;
@@ -176,128 +176,129 @@ static size_t next_size(const struct members *members)
     return n;
 }
 
-static void note_finished(struct members *members)
+static void note_finished(struct pg_presence *presence)
 {
-    if (members->finished && !members->is_busy) {
-        loop_fn *finished = members->finished;
-        members->finished = NULL;
-        finished(members->finished_arg);
+    if (presence->finished && !presence->is_busy) {
+        loop_fn *finished = presence->finished;
+        presence->finished = NULL;
+        finished(presence->finished_arg);
     }
 }
 
-static void take_answer(struct members *members, const struct query_result *result)
+static void take_answer(struct pg_presence *presence, const struct query_result *result)
 {
-    members->is_busy = false;
+    presence->is_busy = false;
     if (result->is_lost) {
-        members->wants_reset |= members->is_reset_flight;
-        members->is_reset_flight = false;
-        members->n_flight = 0;
+        presence->wants_reset |= presence->is_reset_flight;
+        presence->is_reset_flight = false;
+        presence->n_flight = 0;
         return;
     }
-    if (!result->rows && !members->is_failing) {
+    if (!result->rows && !presence->is_failing) {
         log_warn("herald.write_presence failed: %s %s", result->sqlstate, result->message);
     }
-    members->is_failing = !result->rows;
-    members->is_reset_flight = false;
-    for (; members->n_flight > 0; members->n_flight--) {
-        pop(members);
+    presence->is_failing = !result->rows;
+    presence->is_reset_flight = false;
+    for (; presence->n_flight > 0; presence->n_flight--) {
+        pop(presence);
     }
-    members_send(members);
+    pg_presence_send(presence);
 }
 
 static void on_written(void *arg, const struct query_result *result)
 {
-    struct members *members = arg;
-    take_answer(members, result);
-    note_finished(members);
+    struct pg_presence *presence = arg;
+    take_answer(presence, result);
+    note_finished(presence);
 }
 
-void members_send(struct members *members)
+void pg_presence_send(struct pg_presence *presence)
 {
-    bool has_work = members->n > 0 || members->wants_reset;
-    if (members->is_busy || !has_work || !connection_is_open(members->connection)) {
+    bool has_work = presence->n > 0 || presence->wants_reset;
+    if (presence->is_busy || !has_work || !connection_is_open(presence->connection)) {
         return;
     }
-    members->is_busy = true;
-    members->n_flight = next_size(members);
-    members->is_reset_flight = members->wants_reset;
-    members->wants_reset = false;
+    presence->is_busy = true;
+    presence->n_flight = next_size(presence);
+    presence->is_reset_flight = presence->wants_reset;
+    presence->wants_reset = false;
     struct params params = {0};
-    params_text(&params, str_of(members->node));
-    params_bool(&params, members->is_reset_flight);
-    add_column(members, &params, is_join_of);
-    add_column(members, &params, channel_of);
-    add_column(members, &params, socket_id_of);
-    add_column(members, &params, dbo_id_of);
-    add_column(members, &params, row_id_of);
-    add_column(members, &params, extras_of);
-    add_column(members, &params, since_of);
-    connection_query(members->connection,
+    params_text(&params, str_of(presence->node));
+    params_bool(&params, presence->is_reset_flight);
+    add_column(presence, &params, is_join_of);
+    add_column(presence, &params, channel_of);
+    add_column(presence, &params, socket_id_of);
+    add_column(presence, &params, dbo_id_of);
+    add_column(presence, &params, row_id_of);
+    add_column(presence, &params, extras_of);
+    add_column(presence, &params, since_of);
+    connection_query(presence->connection,
                      "SELECT herald.write_presence($1, $2, $3, $4, $5, $6, $7, $8, $9)", &params,
-                     on_written, members);
+                     on_written, presence);
 }
 
-void members_tell(struct members *members, bool is_reset, const struct store_member *told, size_t n)
+void pg_presence_tell(struct pg_presence *presence, bool is_reset,
+                      const struct store_presence *told, size_t n)
 {
-    if (!members->is_started) {
+    if (!presence->is_started) {
         return;
     }
     if (is_reset) {
-        forget(members);
-        members->wants_reset = true;
+        forget(presence);
+        presence->wants_reset = true;
     }
     for (size_t i = 0; i < n; i++) {
-        push(members, &told[i]);
+        push(presence, &told[i]);
     }
-    if (members->n > MAX_WAITING) {
+    if (presence->n > MAX_WAITING) {
         log_warn("herald.presence is wrong until the database has been away: %zu joins and leaves "
                  "could not be written in time",
-                 members->n);
-        forget(members);
+                 presence->n);
+        forget(presence);
     }
-    members_send(members);
+    pg_presence_send(presence);
 }
 
-bool members_finish(struct members *members, loop_fn *done, void *arg)
+bool pg_presence_finish(struct pg_presence *presence, loop_fn *done, void *arg)
 {
-    members_tell(members, true, NULL, 0);
-    if (!members->is_busy) {
+    pg_presence_tell(presence, true, NULL, 0);
+    if (!presence->is_busy) {
         return false;
     }
-    members->finished = done;
-    members->finished_arg = arg;
+    presence->finished = done;
+    presence->finished_arg = arg;
     return true;
 }
 
 /* ---- life ---- */
 
-struct members *members_new(struct connection *connection, const char *node)
+struct pg_presence *pg_presence_new(struct connection *connection, const char *node)
 {
-    struct members *members = mem_zalloc(sizeof(*members));
-    members->connection = connection;
-    members->node = mem_strdup(node ? node : "");
-    members->changes_end = &members->changes;
-    return members;
+    struct pg_presence *presence = mem_zalloc(sizeof(*presence));
+    presence->connection = connection;
+    presence->node = mem_strdup(node ? node : "");
+    presence->changes_end = &presence->changes;
+    return presence;
 }
 
-void members_start(struct members *members)
+void pg_presence_start(struct pg_presence *presence)
 {
-    members->is_started = true;
+    presence->is_started = true;
 }
 
-void members_pause(struct members *members)
+void pg_presence_pause(struct pg_presence *presence)
 {
-    members->is_started = false;
-    members->wants_reset = false;
-    forget(members);
+    presence->is_started = false;
+    presence->wants_reset = false;
+    forget(presence);
 }
 
-void members_free(struct members *members)
+void pg_presence_free(struct pg_presence *presence)
 {
-    if (!members) {
+    if (!presence) {
         return;
     }
-    forget(members);
-    free(members->node);
-    free(members);
+    forget(presence);
+    free(presence->node);
+    free(presence);
 }
