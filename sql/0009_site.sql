@@ -132,7 +132,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.tell_servers(text, json) IS 'Internal: the next version of the site, or the next order. Keeps the newest thousand and those of the last day.';
+COMMENT ON FUNCTION herald.tell_servers(text, json) IS 'Internal: the next version of the site, or the next directive. Keeps the newest thousand and those of the last day.';
 
 CREATE FUNCTION herald.check_pattern(channel text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

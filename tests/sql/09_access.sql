@@ -24,7 +24,7 @@ SELECT count(*) FROM herald.sequence('a', 10, 1000, '{a/1}', '{NULL}', '{"{\"aut
 SELECT herald.publish('a/1', '6');
 SELECT drain();
 CREATE FUNCTION pg_temp.reading(who text, channel text, kind text, max_rows int, max_bytes int, since bigint DEFAULT NULL, epoch text DEFAULT NULL, max_missed int DEFAULT 1000) RETURNS text LANGUAGE sql AS $$
-    SELECT concat(r.head, ' ', r.gap, ' ', string_agg(r.seq::text, ',')) FROM viewer v, herald.read_channel($2, $3, $4, $5, $7, $6, v.is_authenticated, v.dbo_id, v.row_id, $8) r
+    SELECT concat(r.head, ' ', r.gap, ' ', string_agg(r.channel_offset::text, ',')) FROM viewer v, herald.read_channel($2, $3, $4, $5, $7, $6, v.is_authenticated, v.dbo_id, v.row_id, $8) r
      WHERE v.name = $1 GROUP BY r.head, r.gap
 $$;
 SELECT is(pg_temp.reading(t.who, 'a/1', 'last', 100, 10000), '6 f ' || t.answer, 'last for ' || t.who)
@@ -33,10 +33,10 @@ SELECT is(pg_temp.reading(t.who, 'a/1', 'since', 100, 10000, 1, :'epoch'), '6 f 
   FROM (VALUES ('nobody', '6'), ('12/34', '2,3,5,6'), ('13/34', '4,5,6')) t(who, answer);
 SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 2, 10000), '6 f 1,6', 'last counts what may be seen');
 SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 1, 10000), '6 f 6', '… from the newest back');
-SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 9, (SELECT octet_length(payload::text) FROM herald.log WHERE channel = 'a/1' AND seq = 6)), '6 f 6', '… in bytes too');
+SELECT is(pg_temp.reading('nobody', 'a/1', 'last', 9, (SELECT octet_length(payload::text) FROM herald.log WHERE channel = 'a/1' AND channel_offset = 6)), '6 f 6', '… in bytes too');
 SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 9, 10000, 1, :'epoch', 4), '6 t ', 'a gap is judged on all events');
 SELECT is(pg_temp.reading('nobody', 'a/1', 'since', 9, 10000, 1, :'epoch', 5), '6 f 6', '… that lie between');
-SELECT is((SELECT string_agg(concat(seq, '/', read_to), ' ') FROM herald.read_channel('a/1', 'since', 3, 10000, :'epoch', 0, false, NULL, NULL)), '1/1 /3',
+SELECT is((SELECT string_agg(concat(channel_offset, '/', read_to), ' ') FROM herald.read_channel('a/1', 'since', 3, 10000, :'epoch', 0, false, NULL, NULL)), '1/1 /3',
           'a page is of all events, and says how far it goes');
 SELECT herald.publish('a/1', '7', 12);
 SELECT drain();
@@ -47,7 +47,7 @@ SELECT is((SELECT count(*) FROM herald.history('a/1')), 7::bigint, 'history() is
 -- Far back, behind thousands for others; through a backlog, in batches.
 INSERT INTO herald.outbox (bytes, action, channel, payload, options) SELECT 1, 'e', 'a/2', '1', CASE WHEN n > 3 THEN '{"dbo_id":12}'::json END FROM generate_series(1, 5003) n;
 SELECT ok(drain(1000) > 5, 'a backlog');
-SELECT is((SELECT string_agg(DISTINCT coalesce(options::text, ''), ' ') FROM herald.log WHERE channel = 'a/2' AND seq > 3), '{"dbo_id":12}', '… keeps the options');
+SELECT is((SELECT string_agg(DISTINCT coalesce(options::text, ''), ' ') FROM herald.log WHERE channel = 'a/2' AND channel_offset > 3), '{"dbo_id":12}', '… keeps the options');
 SELECT is(pg_temp.reading('nobody', 'a/2', 'last', 2, 10000), '5003 f 2,3', 'last finds what lies 5000 back');
 SELECT is(pg_temp.reading('12', 'a/2', 'last', 2, 10000), '5003 f 5002,5003', '… and for others the newest');
 INSERT INTO herald.outbox (bytes, action, channel, payload, options) SELECT 1, 'e', 'a/2', '1', '{"dbo_id":12}' FROM generate_series(1, 5) n;
@@ -57,7 +57,7 @@ SELECT is(pg_temp.reading('nobody', 'a/2', 'last', 0, 10000), '5008 f ', 'none w
 
 -- Orders.
 SELECT herald.version() AS version \gset
-SELECT is(herald.site(NULL)::json ->> 'orders', '[]', 'at the start there are no orders');
+SELECT is(herald.site(NULL)::json ->> 'directives', '[]', 'at the start there are no directives');
 SELECT herald.disconnect(12, '34', reason => 'gone "for" good'), herald.disconnect(socket_id => 's1', channel => 'room/1'), herald.disconnect(channel => 'room/1'), herald.disconnect(0);
 SELECT herald.forget(), herald.forget('room/*'), herald.forget('room/1');
 SELECT herald.set_enabled(true);
@@ -69,10 +69,10 @@ INSERT INTO given VALUES
     (3, '{"kind":"disconnect","dbo_id":null,"row_id":null,"socket_id":null,"channel":"room/1","reason":null}'),
     (4, '{"kind":"disconnect","dbo_id":0,"row_id":null,"socket_id":null,"channel":null,"reason":null}'),
     (5, '{"kind":"forget","channel":null}'), (6, '{"kind":"forget","channel":"room/*"}'), (7, '{"kind":"forget","channel":"room/1"}');
-PREPARE orders(bigint) AS SELECT o.nth::int, o.told::jsonb FROM json_array_elements(herald.site($1)::json -> 'orders') WITH ORDINALITY o(told, nth) ORDER BY 1;
-SELECT results_eq(format('EXECUTE orders(%s)', :version), 'SELECT * FROM given ORDER BY 1', 'orders since a version, in order');
-SELECT results_eq(format('EXECUTE orders(%s)', :version + 3), 'SELECT nth - 3, told FROM given WHERE nth > 3 ORDER BY 1', '… since a later one');
-SELECT is(herald.site(herald.version())::json ->> 'orders', '[]', '… since the newest');
+PREPARE directives(bigint) AS SELECT o.nth::int, o.told::jsonb FROM json_array_elements(herald.site($1)::json -> 'directives') WITH ORDINALITY o(told, nth) ORDER BY 1;
+SELECT results_eq(format('EXECUTE directives(%s)', :version), 'SELECT * FROM given ORDER BY 1', 'directives since a version, in order');
+SELECT results_eq(format('EXECUTE directives(%s)', :version + 3), 'SELECT nth - 3, told FROM given WHERE nth > 3 ORDER BY 1', '… since a later one');
+SELECT is(herald.site(herald.version())::json ->> 'directives', '[]', '… since the newest');
 SELECT is(herald.version(), :version + 8::bigint, 'each is a version');
 SELECT throws_ok('SELECT herald.disconnect' || a, '22023', NULL, 'disconnect' || left(a, 20))
   FROM unnest(ARRAY['()', '(reason => $$x$$)', '(row_id => $$1$$)', '(row_id => $$1$$, socket_id => $$s$$)', '(channel => $$room/*$$)', '(channel => $$$$)',

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: PostgreSQL
 #
 # Nobody who asks for synchronous_commit = off, for the database, the role or a session, can make the server forget in a crash
-# what it told: numbers of the log, who led, orders.
+# what it told: numbers of the log, who led, directives.
 
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -46,7 +46,7 @@ check 'what the second one told is on disk' '2 2' "$before $after"
 check 'who was away is no witness' t "$(as_server "SELECT is_renewed FROM herald.open(1, 'a')")"
 
 told run_plain "SELECT herald.disconnect(channel => 'said')" 'SELECT herald.version()'
-check 'an order is on disk when servers can see it' "$before" "$after"
+check 'a directive is on disk when servers can see it' "$before" "$after"
 check '… and there was one' t "$(run_sql era 'SELECT herald.version() > 0')"
 told run_plain "BEGIN; SELECT herald.disconnect(channel => 'said'); INSERT INTO lost VALUES (2); COMMIT" 'SELECT count(*) FROM lost'
 check '… with the transaction that gave it' '1 1' "$before $after"
