@@ -8,7 +8,7 @@
 -- One idea rules all of them: **the hot path only inserts.** A row that is updated per batch leaves a dead version
 -- behind each time, and as soon as any session of the cluster keeps an old snapshot (a dump, a forgotten psql) those
 -- cannot be removed and every batch walks over all of them (measured elsewhere: 0.7 ms → 1.0 ms after 2500 batches, a
--- delete-queue 4 → 18 ms). So the cursor is appended and its newest row counts; a channel's head is max(seq) of an index;
+-- delete-queue 4 → 18 ms). So the cursor is appended and its newest row counts; a channel's head is max(channel_offset) of an index;
 -- the outbox is swept behind the cursor, where no reader looks any more.
 --
 -- JSON is `json`, not `jsonb`, wherever it is stored: json keeps the text byte for byte (1e400, "\u0000" and
@@ -141,24 +141,24 @@ COMMENT ON SEQUENCE herald.n_skipped IS
 -- ----------------------------------------------------------------------------------------------------- the log
 
 CREATE TABLE herald.log (
-    id      bigint           PRIMARY KEY,
-    channel text COLLATE "C" NOT NULL,
-    seq     bigint           NOT NULL,
-    epoch   text             NOT NULL,
-    at      timestamptz      NOT NULL,
-    action  text             NOT NULL,
-    client  json,
-    options json,
-    payload json             NOT NULL
+    id             bigint           PRIMARY KEY,
+    channel        text COLLATE "C" NOT NULL,
+    channel_offset bigint           NOT NULL,
+    epoch          text             NOT NULL,
+    at             timestamptz      NOT NULL,
+    action         text             NOT NULL,
+    client         json,
+    options        json,
+    payload        json             NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
-CREATE UNIQUE INDEX log_by_channel ON herald.log (channel, seq);
+CREATE UNIQUE INDEX log_by_channel ON herald.log (channel, channel_offset);
 COMMENT ON TABLE herald.log IS
 'The history: every durable event in its final order. Rows are only inserted, and removed by trim().';
 COMMENT ON COLUMN herald.log.id IS 'Dense position over all channels: 1, 2, 3 …';
 COMMENT ON COLUMN herald.log.channel IS
 'The concrete channel. Collation C, so that no upgrade of the system''s collations can damage the index; when joining it with a
 column of yours, write COLLATE "C" behind that one';
-COMMENT ON COLUMN herald.log.seq IS 'The offset: dense position in the channel, from 1';
+COMMENT ON COLUMN herald.log.channel_offset IS 'The offset: dense position in the channel, from 1';
 COMMENT ON COLUMN herald.log.epoch IS 'The epoch in which the offset was given out';
 COMMENT ON COLUMN herald.log.at IS 'When the sequencer took the event, to the millisecond';
 COMMENT ON COLUMN herald.log.action IS 'event: a row change or a publish. message: a client sent it';

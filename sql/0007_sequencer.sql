@@ -227,7 +227,7 @@ COMMENT ON FUNCTION herald.rfc3339(timestamptz) IS 'A time as the wire has it: 2
 
 CREATE FUNCTION herald.sequence(batch text, max_rows int, max_bytes int, channels text[], clients text[], message_options text[],
                                 payloads text[])
-    RETURNS TABLE (id bigint, channel text, seq bigint, at text, action text, client text, options text, payload text, message int)
+    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text, message int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -332,14 +332,14 @@ BEGIN
         INSERT INTO herald.channel (name) SELECT k.channel FROM known k WHERE k.floor IS NULL
     ), head AS MATERIALIZED ( -- or it is looked for once a row
         SELECT k.channel, greatest(coalesce(k.floor, 0),
-                   coalesce((SELECT l.seq FROM herald.log l WHERE l.channel = k.channel ORDER BY l.seq DESC LIMIT 1), 0)) AS seq
+                   coalesce((SELECT l.channel_offset FROM herald.log l WHERE l.channel = k.channel ORDER BY l.channel_offset DESC LIMIT 1), 0)) AS last_offset
           FROM known k
     ), placed AS MATERIALIZED (
-        SELECT c.id + n.in_batch AS id, h.seq + n.in_channel AS seq, n.channel, n.action, n.client, n.options, n.payload, n.message
+        SELECT c.id + n.in_batch AS id, h.last_offset + n.in_channel AS channel_offset, n.channel, n.action, n.client, n.options, n.payload, n.message
           FROM numbered n JOIN head h ON h.channel = n.channel
     ), logged AS (
-        INSERT INTO herald.log (id, channel, seq, epoch, at, action, client, options, payload)
-        SELECT p.id, p.channel, p.seq, this_epoch, taken_at, p.action, p.client, p.options, p.payload FROM placed p
+        INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload)
+        SELECT p.id, p.channel, p.channel_offset, this_epoch, taken_at, p.action, p.client, p.options, p.payload FROM placed p
     ), sums AS MATERIALIZED (
         SELECT (SELECT count(*) FROM placed) AS n_events, count(*) AS n_seen, count(*) FILTER (WHERE o.is_taken) AS n_taken,
                max(o.id) FILTER (WHERE o.is_taken) AS last_id,
@@ -359,7 +359,7 @@ BEGIN
          CROSS JOIN LATERAL (SELECT s.n_taken = s.n_seen AND s.n_seen < max_rows AND NOT is_half_emptied AND c.listed_xid IS NULL AS is_done) d
          WHERE s.n_skipped >= 0 -- always: it must be computed
     )
-    SELECT p.id, p.channel::text, p.seq, at_text, p.action, p.client::text, p.options::text, p.payload::text, p.message
+    SELECT p.id, p.channel::text, p.channel_offset, at_text, p.action, p.client::text, p.options::text, p.payload::text, p.message
       FROM placed p ORDER BY 1;
     IF NOT FOUND THEN
         RETURN NEXT;

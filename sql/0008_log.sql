@@ -24,7 +24,7 @@ SET LOCAL search_path = pg_catalog;
 -- ------------------------------------------------------------------------------------------------------ reading
 
 CREATE FUNCTION herald.read_log(after bigint, max_rows int, max_bytes int)
-    RETURNS TABLE (id bigint, channel text, seq bigint, at text, action text, client text, options text, payload text, message int)
+    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text, message int)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -40,7 +40,7 @@ BEGIN
         EXIT WHEN n_bytes > max_bytes AND n_rows > 1;
         id := l.id;
         channel := l.channel;
-        seq := l.seq;
+        channel_offset := l.channel_offset;
         at := herald.rfc3339(l.at);
         action := l.action;
         client := l.client::text;
@@ -57,7 +57,7 @@ CREATE FUNCTION herald.head_of(channel text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT greatest(
         coalesce((SELECT c.floor FROM herald.channel c WHERE c.name = head_of.channel COLLATE "C"), 0),
-        coalesce((SELECT l.seq FROM herald.log l WHERE l.channel = head_of.channel COLLATE "C" ORDER BY l.seq DESC LIMIT 1), 0))
+        coalesce((SELECT l.channel_offset FROM herald.log l WHERE l.channel = head_of.channel COLLATE "C" ORDER BY l.channel_offset DESC LIMIT 1), 0))
 $$;
 COMMENT ON FUNCTION herald.head_of(text) IS 'Internal: a channel''s newest offset, 0 if it never had one.';
 
@@ -87,14 +87,14 @@ DECLARE
     n_bytes bigint := 0;
     after   bigint;
 BEGIN
-    FOR l IN SELECT g.seq, g.payload, g.client
-               FROM (SELECT x.seq, x.payload, x.client, x.options FROM herald.log x WHERE x.channel = newest_after.channel COLLATE "C"
-                      ORDER BY x.seq DESC LIMIT greatest(max_rows, 0)::bigint + max_passed) g
+    FOR l IN SELECT g.channel_offset, g.payload, g.client
+               FROM (SELECT x.channel_offset, x.payload, x.client, x.options FROM herald.log x WHERE x.channel = newest_after.channel COLLATE "C"
+                      ORDER BY x.channel_offset DESC LIMIT greatest(max_rows, 0)::bigint + max_passed) g
               WHERE herald.may_see(g.options, is_authenticated, dbo_id, row_id)
-              ORDER BY g.seq DESC LIMIT greatest(max_rows, 0) LOOP
+              ORDER BY g.channel_offset DESC LIMIT greatest(max_rows, 0) LOOP
         n_bytes := n_bytes + octet_length(l.payload::text) + coalesce(octet_length(l.client::text), 0);
         EXIT WHEN n_bytes > max_bytes;
-        after := l.seq - 1;
+        after := l.channel_offset - 1;
     END LOOP;
     RETURN after;
 END
@@ -103,9 +103,9 @@ COMMENT ON FUNCTION herald.newest_after(text, int, int, boolean, int, text) IS
 'Internal: the offset behind which a channel''s newest events that a viewer may see fit into the limits; NULL: none fits. Looks at
 no more than max_rows and 5000 rows.';
 
-CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_seq bigint,
+CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_offset bigint,
                                     is_authenticated boolean, dbo_id int, row_id text, max_missed int DEFAULT 100000)
-    RETURNS TABLE (epoch text, head bigint, gap boolean, read_to bigint, id bigint, seq bigint, at text, action text, client text, options text,
+    RETURNS TABLE (epoch text, head bigint, gap boolean, read_to bigint, id bigint, channel_offset bigint, at text, action text, client text, options text,
                    payload text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
@@ -123,34 +123,34 @@ BEGIN
         max_rows := NULL;
         max_bytes := NULL;
     ELSIF kind = 'since' THEN
-        gap := coalesce(since_epoch <> epoch OR since_seq > head OR since_seq < 0 OR head - since_seq > max_missed
-                        OR since_seq < (SELECT c.floor FROM herald.channel c WHERE c.name = wanted COLLATE "C"),
-                        since_epoch IS NULL OR since_seq IS NULL);
-        read_to := CASE WHEN NOT gap THEN since_seq END;
+        gap := coalesce(since_epoch <> epoch OR since_offset > head OR since_offset < 0 OR head - since_offset > max_missed
+                        OR since_offset < (SELECT c.floor FROM herald.channel c WHERE c.name = wanted COLLATE "C"),
+                        since_epoch IS NULL OR since_offset IS NULL);
+        read_to := CASE WHEN NOT gap THEN since_offset END;
     ELSIF kind IS DISTINCT FROM 'head' THEN
         RAISE EXCEPTION 'herald: read_channel() reads head, last or since' USING ERRCODE = '22023';
     END IF;
     FOR l IN SELECT g.*, herald.may_see(g.options, is_authenticated, dbo_id, row_id) AS is_visible
-               FROM herald.log g WHERE g.channel = wanted COLLATE "C" AND g.seq > read_to ORDER BY g.seq LIMIT max_rows LOOP
+               FROM herald.log g WHERE g.channel = wanted COLLATE "C" AND g.channel_offset > read_to ORDER BY g.channel_offset LIMIT max_rows LOOP
         IF l.is_visible THEN
             payload := l.payload::text;
             n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.client::text), 0);
             EXIT WHEN n_bytes > max_bytes AND id IS NOT NULL;
             id := l.id;
-            seq := l.seq;
+            channel_offset := l.channel_offset;
             at := herald.rfc3339(l.at);
             action := l.action;
             client := l.client::text;
             options := l.options::text;
         END IF;
-        read_to := l.seq;
+        read_to := l.channel_offset;
         IF l.is_visible THEN
             RETURN NEXT;
         END IF;
     END LOOP;
-    IF id IS NULL OR seq < read_to THEN
+    IF id IS NULL OR channel_offset < read_to THEN
         id := NULL;
-        seq := NULL;
+        channel_offset := NULL;
         at := NULL;
         action := NULL;
         client := NULL;
@@ -162,7 +162,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint, boolean, int, text, int) IS
 'For the server: a channel''s epoch and head, and of one snapshot with them, oldest first, events that a viewer may see: the newest
-(kind last: max_rows of them, within max_bytes), or a page of those after since_seq (kind since: of max_rows events, seen or not,
+(kind last: max_rows of them, within max_bytes), or a page of those after since_offset (kind since: of max_rows events, seen or not,
 within max_bytes of those seen; one always fits). The viewer: has he an identity, and which? Always at least one row; without an
 event its id is NULL, and so may be that of the last row. read_to of the last row: the events are those up to there; if that is
 below the head, read on from there. gap: what is missing since then cannot be told: another epoch, trimmed, ahead of the head, or
@@ -170,12 +170,12 @@ more than max_missed events, seen or not. last passes over at most 5000 events t
 those is left out.';
 
 CREATE FUNCTION herald.history(channel text, n int DEFAULT 100)
-    RETURNS TABLE (seq bigint, at timestamptz, action text, client json, payload json)
+    RETURNS TABLE (channel_offset bigint, at timestamptz, action text, client json, payload json)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT h.seq, h.at, h.action, h.client, h.payload
-      FROM (SELECT l.seq, l.at, l.action, l.client, l.payload FROM herald.log l
-             WHERE l.channel = history.channel COLLATE "C" ORDER BY l.seq DESC LIMIT greatest(n, 0)) h
-     ORDER BY h.seq
+    SELECT h.channel_offset, h.at, h.action, h.client, h.payload
+      FROM (SELECT l.channel_offset, l.at, l.action, l.client, l.payload FROM herald.log l
+             WHERE l.channel = history.channel COLLATE "C" ORDER BY l.channel_offset DESC LIMIT greatest(n, 0)) h
+     ORDER BY h.channel_offset
 $$;
 COMMENT ON FUNCTION herald.history(text, int) IS
 'The newest n events of a channel, oldest first, whomever they were for. The columns are json and not jsonb, because a client may
@@ -237,21 +237,22 @@ CREATE FUNCTION herald.trim_channels(names text[], max_rows int) RETURNS int
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
     WITH judged AS MATERIALIZED (
-        SELECT c.name, c.floor, least(c.aged, herald.head_of(c.name) - herald.kept(c.name)) AS last_seq
+        SELECT c.name, c.floor, least(c.aged, herald.head_of(c.name) - herald.kept(c.name)) AS last_offset
           FROM unnest(names) n(name) JOIN herald.channel c ON c.name = n.name COLLATE "C"
          WHERE c.aged > c.floor
     ), doomed AS MATERIALIZED (
-        SELECT l.id, l.channel, l.seq
+        SELECT l.id, l.channel, l.channel_offset
           FROM judged j
-         CROSS JOIN LATERAL (SELECT x.id, x.channel, x.seq FROM herald.log x
+         CROSS JOIN LATERAL (SELECT x.id, x.channel, x.channel_offset FROM herald.log x
                               -- Above the floor: below it the index still has the entries of what was removed before.
-                              WHERE x.channel = j.name AND x.seq > j.floor AND x.seq <= j.last_seq ORDER BY x.seq LIMIT max_rows) l
+                              WHERE x.channel = j.name AND x.channel_offset > j.floor AND x.channel_offset <= j.last_offset
+                              ORDER BY x.channel_offset LIMIT max_rows) l
          LIMIT max_rows
     ), gone AS (
         DELETE FROM herald.log l USING doomed d WHERE l.id = d.id
     ), raised AS (
-        UPDATE herald.channel c SET floor = d.seq
-          FROM (SELECT x.channel, max(x.seq) AS seq FROM doomed x GROUP BY x.channel) d WHERE c.name = d.channel
+        UPDATE herald.channel c SET floor = d.last_offset
+          FROM (SELECT x.channel, max(x.channel_offset) AS last_offset FROM doomed x GROUP BY x.channel) d WHERE c.name = d.channel
     )
     SELECT count(*)::int FROM doomed
 $$;
@@ -288,9 +289,9 @@ BEGIN
           FROM (SELECT l.id, l.channel, l.at FROM herald.log l WHERE l.id > p.aged ORDER BY l.id LIMIT n_window) w
          WHERE w.at < now() - retention;
         IF last_id IS NOT NULL THEN
-            UPDATE herald.channel c SET aged = w.seq
-              FROM (SELECT l.channel, max(l.seq) AS seq FROM herald.log l WHERE l.id > p.aged AND l.id <= last_id GROUP BY l.channel) w
-             WHERE c.name = w.channel AND c.aged < w.seq;
+            UPDATE herald.channel c SET aged = w.last_offset
+              FROM (SELECT l.channel, max(l.channel_offset) AS last_offset FROM herald.log l WHERE l.id > p.aged AND l.id <= last_id GROUP BY l.channel) w
+             WHERE c.name = w.channel AND c.aged < w.last_offset;
             n_removed := n_removed + herald.trim_channels(names, n_left);
             -- Cut off by the limit: the same channels again next time.
             EXIT WHEN n_removed >= max_rows;

@@ -135,10 +135,11 @@ static void send(struct reader *reader, struct read *read)
     }
     add_viewer(&params, query->viewer);
     params_int(&params, to_int(query->max_missed));
-    connection_query(reader->connection,
-                     "SELECT epoch, head, gap, read_to, id, seq, at, action, client, options,"
-                     " payload FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                     &params, on_rows, read);
+    connection_query(
+        reader->connection,
+        "SELECT epoch, head, gap, read_to, id, channel_offset, at, action, client, options,"
+        " payload FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &params, on_rows, read);
 }
 
 static void send_waiting(struct reader *reader)

@@ -70,22 +70,22 @@ struct str rows_options(const struct event *message)
                                                               : (struct str){0};
 }
 
-/* seq, at, action, client, options and payload stand side by side in both shapes. */
+/* channel_offset, at, action, client, options and payload stand side by side in both shapes. */
 static struct event *make_event(const PGresult *rows, int row, struct str channel, int id_column,
-                                int seq_column)
+                                int offset_column)
 {
     struct event_fields fields = {
         .id = rows_u64(rows, row, id_column),
-        .offset = rows_u64(rows, row, seq_column),
+        .offset = rows_u64(rows, row, offset_column),
         .channel = channel,
-        .at = rows_text(rows, row, seq_column + 1),
-        .action = str_equals(rows_text(rows, row, seq_column + 2), STR("message"))
+        .at = rows_text(rows, row, offset_column + 1),
+        .action = str_equals(rows_text(rows, row, offset_column + 2), STR("message"))
                       ? EVENT_ACTION_MESSAGE
                       : EVENT_ACTION_EVENT,
-        .client = rows_text(rows, row, seq_column + 3),
-        .payload = rows_text(rows, row, seq_column + 5),
+        .client = rows_text(rows, row, offset_column + 3),
+        .payload = rows_text(rows, row, offset_column + 5),
     };
-    json_t *options = read_options(rows_text(rows, row, seq_column + 4), &fields.audience);
+    json_t *options = read_options(rows_text(rows, row, offset_column + 4), &fields.audience);
     struct event *event = event_new(&fields);
     json_decref(options);
     return event;
@@ -94,10 +94,10 @@ static struct event *make_event(const PGresult *rows, int row, struct str channe
 struct event *rows_log_event(const PGresult *rows, int row)
 {
     return make_event(rows, row, rows_text(rows, row, LOG_COLUMN_CHANNEL), LOG_COLUMN_ID,
-                      LOG_COLUMN_SEQ);
+                      LOG_COLUMN_OFFSET);
 }
 
 struct event *rows_read_event(const PGresult *rows, int row, struct str channel)
 {
-    return make_event(rows, row, channel, READ_COLUMN_ID, READ_COLUMN_SEQ);
+    return make_event(rows, row, channel, READ_COLUMN_ID, READ_COLUMN_OFFSET);
 }

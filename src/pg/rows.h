@@ -15,7 +15,7 @@ bool rows_bool(const PGresult *rows, int row, int column);    /* NULL: false */
 enum log_column {
     LOG_COLUMN_ID,
     LOG_COLUMN_CHANNEL,
-    LOG_COLUMN_SEQ,
+    LOG_COLUMN_OFFSET,
     LOG_COLUMN_AT,
     LOG_COLUMN_ACTION,
     LOG_COLUMN_CLIENT,
@@ -32,7 +32,7 @@ enum read_column {
     READ_COLUMN_GAP,
     READ_COLUMN_READ_TO,
     READ_COLUMN_ID,
-    READ_COLUMN_SEQ,
+    READ_COLUMN_OFFSET,
     READ_COLUMN_AT,
     READ_COLUMN_ACTION,
     READ_COLUMN_CLIENT,

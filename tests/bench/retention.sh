@@ -26,7 +26,7 @@ for rows in "$@"; do
     cluster_install "log_$rows"
     run_sql "log_$rows" "
         INSERT INTO herald.channel (name) SELECT 'room/' || i FROM generate_series(0, 999) i;
-        INSERT INTO herald.log (id, channel, seq, epoch, at, action, payload)
+        INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, payload)
             SELECT i, 'room/' || i % 1000, i / 1000 + 1, s.epoch, now() - CASE WHEN i <= $rows / 2 THEN interval '2 days' ELSE interval '0' END,
                    'event', '{\"data\":{\"action\":\"insert\",\"new\":{\"id\":1,\"name\":\"some name\"}},\"dbo_id\":0,\"row_id\":0}'
               FROM generate_series(1, $rows) i, herald.state s;
@@ -35,6 +35,6 @@ for rows in "$@"; do
     before=$(run_sql "log_$rows" 'SELECT count(*) FROM herald.log')
     trim=$(median_ms "SELECT herald.trim('1 day', 2000)")
     removed=$((before - $(run_sql "log_$rows" 'SELECT count(*) FROM herald.log')))
-    read=$(median_ms "SELECT count(*) FROM herald.read_channel('room/7', 'since', 1000, 1048576, (SELECT epoch FROM herald.state), (SELECT max(seq) - 100 FROM herald.log WHERE channel = 'room/7'), true, 0, NULL)")
+    read=$(median_ms "SELECT count(*) FROM herald.read_channel('room/7', 'since', 1000, 1048576, (SELECT epoch FROM herald.state), (SELECT max(channel_offset) - 100 FROM herald.log WHERE channel = 'room/7'), true, 0, NULL)")
     printf '%10s %16s %16s %10s\n' "$rows" "$trim" "$read" "$removed"
 done

@@ -38,7 +38,7 @@ async function isLikeTheTable(page, deadlineMs = 15 * SECOND) {
 
 const cell = (page, key, column) => page.locator(`tr[data-key="${key}"] [data-column="${column}"]`);
 const count = async (page, kind) => Number(await page.textContent(`#count-${kind}`));
-const newest = () => site.sql(`select max(seq) from herald.log where channel = 'live/orders'`);
+const newest = () => site.sql(`select max(channel_offset) from herald.log where channel = 'live/orders'`);
 
 test('the table is rebuilt from the history alone', async () => {
     const page = await open();

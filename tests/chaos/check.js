@@ -20,7 +20,7 @@ export async function readLine(database, base, where) {
     const line = {
         epoch: (await ask('SELECT epoch FROM herald.state'))[0].epoch,
         keys: new Set((await ask(`SELECT channel || ' ' || key AS key FROM ledger`)).map((row) => row.key)),
-        rows: await ask(`SELECT id::float8, channel, seq::float8, epoch, action, options, payload::text FROM herald.log
+        rows: await ask(`SELECT id::float8, channel, channel_offset::float8, epoch, action, options, payload::text FROM herald.log
                           WHERE id > $1 ORDER BY id`, [base]),
         // Not every row of the outbox: those that were taken lie there until they are swept.
         pending: await ask(`SELECT o.channel, o.payload FROM herald.outbox o
@@ -53,12 +53,12 @@ export function checkLine(line, { base, forgiven, refused, violation }) {
     const largestBegan = new Map();
     let id = base.id;
     for (const row of line.rows) {
-        const { channel, key, seq } = row;
-        if (row.id !== ++id || seq !== (heads.get(channel) ?? 0) + 1) {
-            violation('lost', `the log has a hole before ${row.id} or ${channel} ${seq}`);
+        const { channel, key, channel_offset: offset } = row;
+        if (row.id !== ++id || offset !== (heads.get(channel) ?? 0) + 1) {
+            violation('lost', `the log has a hole before ${row.id} or ${channel} ${offset}`);
             id = row.id;
         }
-        heads.set(channel, seq);
+        heads.set(channel, offset);
         if (seen.has(key)) {
             violation('duplicated', `${key} is in the log twice, at ${row.id} again`);
         }
@@ -123,13 +123,13 @@ export class Archive {
     // What a stretch should have got so far.
     expected(stretch, identity) {
         const rows = this.epochs.get(stretch.epoch)?.get(stretch.channel) ?? [];
-        return rows.filter((row) => row.seq > stretch.start && maySee(row.options, identity));
+        return rows.filter((row) => row.channel_offset > stretch.start && maySee(row.options, identity));
     }
 }
 
 // isLive: it is in the channel now, so it must have everything.
 export function checkStretch(stretch, expected, { name, isLive, violation }) {
-    const wanted = new Map(expected.map((row) => [row.seq, row]));
+    const wanted = new Map(expected.map((row) => [row.channel_offset, row]));
     const got = new Set();
     let last = stretch.start;
     for (const event of stretch.events) {
@@ -147,11 +147,11 @@ export function checkStretch(stretch, expected, { name, isLive, violation }) {
         last = Math.max(last, event.id);
     }
     const end = isLive ? Infinity : last;
-    for (const row of expected.filter((r) => r.seq <= end && !got.has(r.seq))) {
+    for (const row of expected.filter((r) => r.channel_offset <= end && !got.has(r.channel_offset))) {
         // What is missing right behind the position of a resume was lost by the resume: nobody said so.
-        const isByResume = stretch.resumes.some((position) => position < row.seq
-            && !stretch.events.some((event) => event.id > position && event.id < row.seq));
-        violation(isByResume ? 'silent gap' : 'lost', `${name}: ${row.key} (${row.seq} of epoch ${stretch.epoch}) was not sent`);
+        const isByResume = stretch.resumes.some((position) => position < row.channel_offset
+            && !stretch.events.some((event) => event.id > position && event.id < row.channel_offset));
+        violation(isByResume ? 'silent gap' : 'lost', `${name}: ${row.key} (${row.channel_offset} of epoch ${stretch.epoch}) was not sent`);
     }
     return stretch.events.length;
 }

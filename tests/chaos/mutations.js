@@ -18,12 +18,12 @@ export const MUTATIONS = {
     // A resume leaves out the first event that was missed.
     resume: {
         finds: 'silent gap', faults: 'server killed (',
-        of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_seq END', to: 'CASE WHEN NOT gap THEN since_seq + 1 END',
+        of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_offset END', to: 'CASE WHEN NOT gap THEN since_offset + 1 END',
     },
     // A resume begins with the event that the client named.
     again: {
         finds: 'duplicated', faults: 'server killed (',
-        of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_seq END', to: 'CASE WHEN NOT gap THEN since_seq - 1 END',
+        of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_offset END', to: 'CASE WHEN NOT gap THEN since_offset - 1 END',
     },
     // Whatever was restored or promoted, the epoch stays.
     epoch: {

@@ -283,7 +283,7 @@ class Run {
             stretch, follower, expected: this.archive.expected(stretch, follower.identity),
         })));
         await until('everybody to have everything', () => stretches().every(({ stretch, expected }) =>
-            stretch.position >= (expected.at(-1)?.seq ?? 0)), 60 * SECOND).catch(() => {}); // said below, one by one
+            stretch.position >= (expected.at(-1)?.channel_offset ?? 0)), 60 * SECOND).catch(() => {}); // said below, one by one
         for (const { stretch, follower } of stretches()) {
             if (stretch.epoch !== line.epoch) {
                 this.violation('silent gap', `${follower.name}: ${stretch.channel} is still in epoch ${stretch.epoch}, not ${line.epoch}`);

@@ -297,8 +297,10 @@ void bed_read(struct bed *bed, const struct store_query *store_query)
 void bed_check_against_log(struct bed *bed, long long after)
 {
     char text[160];
-    snprintf(text, sizeof(text),
-             "SELECT id, seq, channel, payload FROM herald.log WHERE id > %lld ORDER BY id", after);
+    snprintf(
+        text, sizeof(text),
+        "SELECT id, channel_offset, channel, payload FROM herald.log WHERE id > %lld ORDER BY id",
+        after);
     PGresult *log = query(bed, text);
     assert((size_t)PQntuples(log) == bed->n_events);
     for (int i = 0; i < PQntuples(log); i++) {

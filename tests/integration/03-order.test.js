@@ -258,7 +258,7 @@ async function killer() {
 // ---- the comparison --------------------------------------------------------------------------------------------------
 
 function dense(log, channel) {
-    return log.every((row, i) => row.seq === i + 1) ? 0 : assert.fail(`${channel}: offsets are not dense`);
+    return log.every((row, i) => row.channel_offset === i + 1) ? 0 : assert.fail(`${channel}: offsets are not dense`);
 }
 
 test(`${WRITERS} writers, ${SENDERS} senders, kills: nothing lost, doubled or reordered`, async (t) => {
@@ -306,7 +306,7 @@ test(`${WRITERS} writers, ${SENDERS} senders, kills: nothing lost, doubled or re
         await Promise.allSettled([each.sending]);
     }
     const rows = await world.postgres.query(
-        'SELECT id::float8, channel, seq::float8, action, payload::text FROM herald.log ORDER BY id');
+        'SELECT id::float8, channel, channel_offset::float8, action, payload::text FROM herald.log ORDER BY id');
     const log = new Map(CHANNELS.map((c) => [c, []]));
     rows.forEach((row) => log.get(row.channel).push({ ...row, payload: JSON.parse(row.payload) }));
     const total = (stream) => [...stream.values()].reduce((sum, list) => sum + list.length, 0);
@@ -369,7 +369,7 @@ test(`${WRITERS} writers, ${SENDERS} senders, kills: nothing lost, doubled or re
     // Every stream is the log.
     for (const each of [...followers, ...senders]) {
         for (const channel of each.channels) {
-            const expected = log.get(channel).map((r) => ({ id: r.seq, action: r.action, payload: r.payload }));
+            const expected = log.get(channel).map((r) => ({ id: r.channel_offset, action: r.action, payload: r.payload }));
             const stream = each.stream.get(channel);
             stream.forEach((f, i) => assert.deepEqual(f, expected[i], `${channel}: position ${i} of a follower's stream`));
             assert.equal(stream.length, expected.length);

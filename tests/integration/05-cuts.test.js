@@ -208,7 +208,7 @@ test('SIGTERM: everybody gets 1012, and what was answered is stored', async () =
     const closes = await Promise.all(clients.map((c) => c.closes()));
     assert.deepEqual(closes.map((c) => c.code), Array(10).fill(1012));
     const stored = await world.postgres.query(
-        `SELECT seq::int, payload::text FROM herald.log WHERE channel = 'room/term' ORDER BY seq`);
+        `SELECT channel_offset::int, payload::text FROM herald.log WHERE channel = 'room/term' ORDER BY channel_offset`);
     for (const client of clients) {
         client.on('room/term', 'message').forEach((f, i) => {
             assert.equal(f.options.id, i + 1);

@@ -16,7 +16,7 @@ CREATE TABLE t_native (n numeric, b bigint, f float8, j json);
 SELECT herald.watch('t_native', numbers => 'native');
 INSERT INTO t_native VALUES (1.10, 9223372036854775807, 0.1, '{"a" : 1e400, "b":"\u0000", "b":12345678901234567890}'), ('NaN', -9223372036854775808, '-Infinity', NULL);
 SELECT drain();
-SELECT is((SELECT string_agg(payload::text, ' ' ORDER BY seq) FROM herald.log WHERE channel = 'public.t_native'),
+SELECT is((SELECT string_agg(payload::text, ' ' ORDER BY channel_offset) FROM herald.log WHERE channel = 'public.t_native'),
     '{"data":{"action":"insert","schema":"public","table":"t_native","new":{"n":1.10,"b":9223372036854775807,"f":0.1,'
     || '"j":{"a" : 1e400, "b":"\u0000", "b":12345678901234567890}},"old":null},"dbo_id":0,"row_id":0}'
     || ' {"data":{"action":"insert","schema":"public","table":"t_native","new":{"n":"NaN","b":-9223372036854775808,"f":"-Infinity","j":null},"old":null},"dbo_id":0,"row_id":0}',
@@ -100,7 +100,7 @@ ALTER TABLE t_stmt ADD PRIMARY KEY (id);
 SELECT herald.watch('t_stmt', channel => 's/{m}', mode => 'statement', max_bytes => 2000);
 INSERT INTO t_stmt SELECT * FROM t_user;
 INSERT INTO t_stmt (id, m) SELECT i, 'glad' FROM generate_series(10, 12) i;
-SELECT is(replace(rows_of('s/sa"d'), '"c":"citext"', ''), (SELECT replace(payload #>> '{data,new}', '"c":"citext"', '') FROM herald.log WHERE channel = 'public.t_user' ORDER BY seq DESC LIMIT 1),
+SELECT is(replace(rows_of('s/sa"d'), '"c":"citext"', ''), (SELECT replace(payload #>> '{data,new}', '"c":"citext"', '') FROM herald.log WHERE channel = 'public.t_user' ORDER BY channel_offset DESC LIMIT 1),
     'statement mode: the same row');
 UPDATE t_stmt SET m = 'glad', c = CASE id WHEN 10 THEN repeat('x', 3000) END;
 SELECT is(actions('s/sa"d'), 'delete', '… that moves');

@@ -9,7 +9,7 @@ SELECT herald.watch('q', channel => 'q/{room}');
 -- Messages.
 CREATE TEMP TABLE got AS SELECT * FROM herald.sequence('batch-1', 100, 1000000, ARRAY['q/m', 'q/n', 'q/m'], ARRAY['{"socketId":"a"}', NULL, NULL],
     ARRAY['{"authenticated":true}', NULL, NULL], ARRAY['{"a":1e400,"b":"\u0000"}', '12345678901234567890', ' null ']);
-SELECT results_eq('SELECT channel, seq, action, client, options, payload, message FROM got ORDER BY id', $$VALUES
+SELECT results_eq('SELECT channel, channel_offset, action, client, options, payload, message FROM got ORDER BY id', $$VALUES
     ('q/m', 1::bigint, 'message', '{"socketId":"a"}', '{"authenticated":true}', '{"a":1e400,"b":"\u0000"}', 1),
     ('q/n', 1::bigint, 'message', NULL, NULL, '12345678901234567890', 2),
     ('q/m', 2::bigint, 'message', NULL, NULL, ' null ', 3)$$, 'messages come back byte for byte, numbered per channel');
@@ -18,7 +18,7 @@ SELECT matches((SELECT at FROM got LIMIT 1), '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\
 SELECT is(herald.find_batch('batch-1'), (SELECT max(id) FROM got), 'find_batch() finds a committed batch');
 SELECT is(herald.find_batch('batch-2'), NULL, '… and no other');
 SELECT results_eq($$SELECT * FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1000000)$$,
-    $$SELECT id, channel, seq, at, action, client, options, payload, NULL::int FROM got ORDER BY id$$, 'read_log() says the same');
+    $$SELECT id, channel, channel_offset, at, action, client, options, payload, NULL::int FROM got ORDER BY id$$, 'read_log() says the same');
 SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1)), 1::bigint, '… at least one row');
 SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM got), 2, 1000000)), 2::bigint, '… at most so many rows');
 SELECT is((SELECT count(*) FROM herald.read_log((SELECT max(id) FROM got), 2, 1000000)), 0::bigint, '… none at the end');
@@ -47,7 +47,7 @@ SELECT is((SELECT pending_rows FROM herald.lag()), 66::bigint, 'lag() counts wha
 SELECT is(drain(40), 3, 'the rest in pieces: 40, 25, and what came later');
 SELECT is((SELECT string_agg(payload #>> '{data,new,id}', ' ' ORDER BY id) FROM herald.log WHERE channel ~ '^q/[012]$' AND action = 'event'),
     (SELECT string_agg(i::text, ' ') FROM generate_series(1, 105) i) || ' 200', 'all in order');
-SELECT is_empty($$SELECT channel FROM herald.log GROUP BY channel HAVING max(seq) <> count(*) OR min(seq) <> 1$$, 'offsets are dense in every channel');
+SELECT is_empty($$SELECT channel FROM herald.log GROUP BY channel HAVING max(channel_offset) <> count(*) OR min(channel_offset) <> 1$$, 'offsets are dense in every channel');
 SELECT is((SELECT count(*) FROM herald.log), (SELECT max(id) FROM herald.log), 'ids are dense in the log');
 SELECT is((SELECT pending_rows + pending_bytes FROM herald.lag()), 0::bigint, 'nothing is pending');
 BEGIN; -- In the middle of a difference; a transaction that took its id early was in progress then, and commits now.
@@ -83,7 +83,7 @@ INSERT INTO q_bulk SELECT generate_series(110001, 110100);
 SELECT results_eq($$SELECT id, channel FROM herald.sequence('b', 2000, 1000000, '{}', '{}', '{}', '{}')$$, 'VALUES (NULL::bigint, NULL::text)', 'a large backlog is listed first: look again');
 SELECT is((SELECT max(channel) FROM herald.sequence('b', 2000, 1000000, '{bulk/said}', '{NULL}', '{NULL}', '{1}') WHERE message = 1), 'bulk/said', '… while messages go on');
 SELECT drain(20000);
-SELECT is((SELECT count(*) FILTER (WHERE (payload #>> '{data,new,id}')::bigint = seq) FROM herald.log WHERE channel = 'bulk'), 110100::bigint, '… and all arrives in order');
+SELECT is((SELECT count(*) FILTER (WHERE (payload #>> '{data,new,id}')::bigint = channel_offset) FROM herald.log WHERE channel = 'bulk'), 110100::bigint, '… and all arrives in order');
 
 -- Nothing in the outbox can stop it, not even what a superuser writes there.
 SELECT throws_ok($$INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', 'q/x', '{')$$, '22P02', NULL, 'the outbox takes JSON only');

@@ -16,7 +16,7 @@ SELECT pg_temp.say('l/a', 10);
 SELECT epoch FROM herald.state \gset
 
 -- head, last, since
-PREPARE reading(text, text, int, int, text, bigint) AS SELECT concat(head, ' ', gap, ' ', string_agg(seq::text, ',')) FROM herald.read_channel($1, $2, $3, $4, $5, $6, false, NULL, NULL) GROUP BY head, gap;
+PREPARE reading(text, text, int, int, text, bigint) AS SELECT concat(head, ' ', gap, ' ', string_agg(channel_offset::text, ',')) FROM herald.read_channel($1, $2, $3, $4, $5, $6, false, NULL, NULL) GROUP BY head, gap;
 SELECT results_eq($$EXECUTE reading('l/a', 'head', 5, 1000, NULL, NULL)$$, $$VALUES ('10 f ')$$, 'head');
 SELECT results_eq($$EXECUTE reading('l/none', 'head', 5, 1000, NULL, NULL)$$, $$VALUES ('0 f ')$$, 'head of an unknown channel');
 SELECT is((SELECT epoch FROM herald.read_channel('l/none', 'head', 1, 1, NULL, NULL, false, NULL, NULL)), :'epoch', '… has the epoch');
@@ -25,24 +25,24 @@ SELECT results_eq($$EXECUTE reading('l/a', 'last', 100, 9, NULL, NULL)$$, $$VALU
 SELECT results_eq($$EXECUTE reading('l/a', 'last', 100, 2, NULL, NULL)$$, $$VALUES ('10 f ')$$, 'last: none fits');
 SELECT results_eq($$EXECUTE reading('l/a', 'last', 0, 1000, NULL, NULL)$$, $$VALUES ('10 f ')$$, 'last: none wanted');
 SELECT results_eq($$EXECUTE reading('l/a', 'last', 100, 1000, NULL, NULL)$$, $$VALUES ('10 f 1,2,3,4,5,6,7,8,9,10')$$, 'last: all there are');
-SELECT results_eq(format('EXECUTE reading(%L, %L, %s, %s, %L, %s)', 'l/a', 'since', t.rows, t.bytes, t.epoch, t.seq), format('VALUES (%L)', t.answer), t.name)
+SELECT results_eq(format('EXECUTE reading(%L, %L, %s, %s, %L, %s)', 'l/a', 'since', t.rows, t.bytes, t.epoch, t.channel_offset), format('VALUES (%L)', t.answer), t.name)
   FROM (VALUES (100, 1000, :'epoch', 7, '10 f 8,9,10', 'since'), (100, 1000, :'epoch', 10, '10 f ', 'since the head'), (100, 1000, :'epoch', 0, '10 f 1,2,3,4,5,6,7,8,9,10', 'since the start'),
        (100, 1000, 'other', 7, '10 t ', 'another epoch: gap'), (100, 1000, :'epoch', 11, '10 t ', 'ahead of the head: gap'), (100, 1000, :'epoch', -1, '10 t ', 'below the start: gap'),
        (3, 1000, :'epoch', 7, '10 f 8,9,10', 'as many as allowed'), (2, 1000, :'epoch', 7, '10 f 8,9', 'a page of rows'), (100, 9, :'epoch', 7, '10 f 8,9,10', 'as many bytes as allowed'),
-       (100, 8, :'epoch', 7, '10 f 8,9', 'a page of bytes'), (100, 1, :'epoch', 7, '10 f 8', 'one always fits')) t(rows, bytes, epoch, seq, answer, name);
+       (100, 8, :'epoch', 7, '10 f 8,9', 'a page of bytes'), (100, 1, :'epoch', 7, '10 f 8', 'one always fits')) t(rows, bytes, epoch, channel_offset, answer, name);
 SELECT is((SELECT max(read_to) FROM herald.read_channel('l/a', 'since', 2, 1000, :'epoch', 7, false, NULL, NULL)), 9::bigint, 'a page says how far it goes');
 SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, false, NULL, NULL, 3)), false, 'as many missed as allowed');
 SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, false, NULL, NULL, 2)), true, 'more missed than allowed: gap');
 SELECT results_eq($$EXECUTE reading('l/a', 'since', 100, 1000, NULL, 7)$$, $$VALUES ('10 t ')$$, 'no epoch: gap');
 SELECT throws_ok($$SELECT herald.read_channel('l/a', 'all', 1, 1, NULL, NULL, false, NULL, NULL)$$, '22023', NULL, 'unknown kind');
-SELECT results_eq($$SELECT seq, action, payload::text FROM herald.history('l/a', 2)$$, $$VALUES (9::bigint, 'message', '"x"'), (10, 'message', '"x"')$$, 'history()');
+SELECT results_eq($$SELECT channel_offset, action, payload::text FROM herald.history('l/a', 2)$$, $$VALUES (9::bigint, 'message', '"x"'), (10, 'message', '"x"')$$, 'history()');
 SELECT is((SELECT count(*) FROM herald.history('l/a')), 10::bigint, '… 100 by default');
 
 -- Trimming.
 SELECT herald.set_rule('l/*', message_history => 3);
 SELECT pg_temp.say('l/a', 10), pg_temp.say('l/b', 2), pg_temp.say('other/a', 4);
 CREATE FUNCTION pg_temp.kept() RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(concat(channel, ':', a, '-', b), ' ') FROM (SELECT channel, min(seq) a, max(seq) b FROM herald.log WHERE channel ~ '^(l|other)/' GROUP BY channel ORDER BY channel) x
+    SELECT string_agg(concat(channel, ':', a, '-', b), ' ') FROM (SELECT channel, min(channel_offset) a, max(channel_offset) b FROM herald.log WHERE channel ~ '^(l|other)/' GROUP BY channel ORDER BY channel) x
 $$;
 SELECT is(herald.trim(NULL, 1000), 0::bigint, 'no retention: nothing is trimmed');
 SELECT is(herald.trim('7 days', 1000), 0::bigint, 'nothing is old');

@@ -44,7 +44,7 @@ SELECT throws_ok('SELECT herald.set_enabled(NULL)', '22023', NULL, 'set_enabled(
 SELECT herald.publish('p/1', '{"n": 12345678901234567890.10, "s": "ü"}'), herald.publish('p/1', NULL);
 BEGIN; SELECT herald.publish('p/1', '"rolled back"'); ROLLBACK;
 SELECT drain();
-SELECT is((SELECT string_agg(payload::text, ' ' ORDER BY seq) FROM herald.log WHERE channel = 'p/1'),
+SELECT is((SELECT string_agg(payload::text, ' ' ORDER BY channel_offset) FROM herald.log WHERE channel = 'p/1'),
     '{"data":{"n": 12345678901234567890.10, "s": "ü"},"dbo_id":0,"row_id":0} {"data":null,"dbo_id":0,"row_id":0}', 'publish() goes with its transaction');
 SELECT throws_ok(format('SELECT herald.publish(%L, %L)', x, '1'), '22023', NULL, 'not a channel: ' || coalesce(left(x, 9), 'NULL'))
   FROM unnest(ARRAY['', 'a*', E'a\x01', repeat('ä', 128), NULL]) x;
@@ -61,7 +61,7 @@ SELECT is((SELECT string_agg(DISTINCT payload::text, ' ') FROM herald.log WHERE 
     'an audience in the payload: keys that a browser holds exactly are numbers');
 SELECT is((SELECT string_agg(DISTINCT options::text, ' ') FROM herald.log WHERE channel = 'p/2'),
     '{"dbo_id":12,"row_id":"-5"} {"dbo_id":12,"row_id":"34"} {"dbo_id":12,"row_id":"9007199254740991"} {"dbo_id":12}', '… and in the options');
-SELECT is((SELECT string_agg(payload ->> 'row_id', ',' ORDER BY seq) FROM herald.log WHERE channel = 'p/3' AND json_typeof(payload -> 'row_id') = 'string'),
+SELECT is((SELECT string_agg(payload ->> 'row_id', ',' ORDER BY channel_offset) FROM herald.log WHERE channel = 'p/3' AND json_typeof(payload -> 'row_id') = 'string'),
     '9007199254740992,007,-0,1.0,99999999999999999999,a"b, 1', 'all other keys are strings');
 SELECT is((SELECT count(*) FROM herald.log WHERE channel = 'p/1' AND options IS NOT NULL), 0::bigint, 'for everybody: no options');
 

@@ -19,14 +19,14 @@ END
 $$;
 
 -- What arrived on a channel since the last look at it: actions, and the data of the newest.
-CREATE TABLE tap.looked (channel text PRIMARY KEY, seq bigint NOT NULL);
+CREATE TABLE tap.looked (channel text PRIMARY KEY, channel_offset bigint NOT NULL);
 CREATE FUNCTION tap.news(channel_ text) RETURNS SETOF json LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM tap.drain();
     RETURN QUERY SELECT l.payload -> 'data' FROM herald.log l
-                  WHERE l.channel = channel_ AND l.seq > coalesce((SELECT k.seq FROM tap.looked k WHERE k.channel = channel_), 0) ORDER BY l.seq;
-    INSERT INTO tap.looked VALUES (channel_, coalesce((SELECT max(l.seq) FROM herald.log l WHERE l.channel = channel_), 0))
-        ON CONFLICT (channel) DO UPDATE SET seq = EXCLUDED.seq;
+                  WHERE l.channel = channel_ AND l.channel_offset > coalesce((SELECT k.channel_offset FROM tap.looked k WHERE k.channel = channel_), 0) ORDER BY l.channel_offset;
+    INSERT INTO tap.looked VALUES (channel_, coalesce((SELECT max(l.channel_offset) FROM herald.log l WHERE l.channel = channel_), 0))
+        ON CONFLICT (channel) DO UPDATE SET channel_offset = EXCLUDED.channel_offset;
 END
 $$;
 CREATE FUNCTION tap.actions(channel_ text) RETURNS text LANGUAGE sql AS $$

@@ -105,11 +105,11 @@ while [ "$(run_sql herald_order "SELECT count(*) FROM herald.sequence('last', 10
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_order <<SQL
 CREATE TABLE acked (batch text, id bigint);
 \\copy acked FROM '$work/acked' (DELIMITER ' ')
-CREATE VIEW caught AS SELECT id, seq, channel, (payload #>> '{data,new,writer}')::int AS writer, (payload #>> '{data,new,n}')::int AS n,
+CREATE VIEW caught AS SELECT id, channel_offset, channel, (payload #>> '{data,new,writer}')::int AS writer, (payload #>> '{data,new,n}')::int AS n,
     (payload #>> '{data,new,room}')::int AS room FROM herald.log WHERE channel LIKE 'ledger/%';
 CREATE VIEW heard AS SELECT id, (payload #>> '{data,w}')::int AS writer, (payload #>> '{data,n}')::int AS n FROM herald.log WHERE channel = 'said';
-CREATE VIEW counted AS SELECT id, seq, channel, (payload #>> '{data,new,v}')::int AS v, (payload #>> '{data,old,v}')::int AS was FROM herald.log WHERE channel LIKE 'counter/%';
-CREATE VIEW message AS SELECT id, seq, channel, payload #>> '{}' AS batch FROM herald.log WHERE channel LIKE 'said/%';
+CREATE VIEW counted AS SELECT id, channel_offset, channel, (payload #>> '{data,new,v}')::int AS v, (payload #>> '{data,old,v}')::int AS was FROM herald.log WHERE channel LIKE 'counter/%';
+CREATE VIEW message AS SELECT id, channel_offset, channel, payload #>> '{}' AS batch FROM herald.log WHERE channel LIKE 'said/%';
 SQL
 count() { run_sql herald_order "SELECT count(*) FROM $1"; }
 echo "# $(count ledger) rows, $(count said) publishes, $(run_sql herald_order 'SELECT sum(v) FROM counter') counts, $(count message) messages" \
@@ -127,12 +127,12 @@ check 'publishes made up' 0 "$(count '(SELECT writer, n FROM heard EXCEPT SELECT
 check 'publishes doubled' 0 "$(count '(SELECT FROM heard GROUP BY writer, n HAVING count(*) > 1) x')"
 check 'publishes reordered, also among rows' 0 \
     "$(count '(SELECT n < lag(n) OVER (PARTITION BY writer ORDER BY id) AS bad FROM (SELECT * FROM heard UNION ALL SELECT id, writer, n FROM caught) y) x WHERE bad')"
-check 'changes of one row lost, doubled or reordered' 0 "$(count 'counted WHERE v <> seq OR was <> seq - 1')"
+check 'changes of one row lost, doubled or reordered' 0 "$(count 'counted WHERE v <> channel_offset OR was <> channel_offset - 1')"
 check 'changes of one row, all of them' 0 "$(count "counter c WHERE v <> (SELECT count(*) FROM counted x WHERE x.channel = 'counter/' || c.id)")"
 check 'acknowledged messages lost' 0 "$(count '(SELECT batch FROM acked EXCEPT SELECT batch FROM message) x')"
 check 'messages doubled' 0 "$(count '(SELECT FROM message GROUP BY batch HAVING count(*) > 1) x')"
-check 'gaps in offsets' 0 "$(count '(SELECT FROM herald.log GROUP BY channel HAVING max(seq) <> count(*) OR min(seq) <> 1) x')"
+check 'gaps in offsets' 0 "$(count '(SELECT FROM herald.log GROUP BY channel HAVING max(channel_offset) <> count(*) OR min(channel_offset) <> 1) x')"
 check 'gaps in ids' t "$(run_sql herald_order 'SELECT max(id) = count(*) AND min(id) = 1 FROM herald.log')"
-check 'ids and offsets in one order' 0 "$(count '(SELECT id < lag(id) OVER (PARTITION BY channel ORDER BY seq) AS bad FROM herald.log) x WHERE bad')"
+check 'ids and offsets in one order' 0 "$(count '(SELECT id < lag(id) OVER (PARTITION BY channel ORDER BY channel_offset) AS bad FROM herald.log) x WHERE bad')"
 check 'the outbox can be emptied' 0 "$(run_sql herald_order 'SELECT FROM herald.sweep(); SELECT count(*) FROM herald.outbox')"
 exit $((failures > 0))

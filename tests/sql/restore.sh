@@ -68,7 +68,7 @@ SQL
 check 'open() makes a new epoch' t "$(run_sql new "SELECT is_renewed AND epoch <> '$epoch' FROM herald.open(NULL)")"
 check 'what was captured since the restore is taken, what the dump brought is not' 4 "$(look new)"
 check 'the log goes on after the old one' 'things/5:1 things/5:2 things/5:3' \
-    "$(run_sql new "SELECT string_agg(channel || ':' || seq, ' ' ORDER BY id) FROM herald.log WHERE channel = 'things/5'")"
+    "$(run_sql new "SELECT string_agg(channel || ':' || channel_offset, ' ' ORDER BY id) FROM herald.log WHERE channel = 'things/5'")"
 check 'renamed columns are still excluded and still in the template' '{"id":4,"place":5}' \
     "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
 check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2, false, NULL, NULL)")"

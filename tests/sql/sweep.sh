@@ -36,7 +36,7 @@ while [ "$(take 3)" != 0 ]; do
     n=$((n + 1))
     [ $n -lt 20 ] || break
 done
-check 'every row is in the log' '11 11' "$(run_sql broom "SELECT count(*) || ' ' || max(seq) FROM herald.log")"
+check 'every row is in the log' '11 11' "$(run_sql broom "SELECT count(*) || ' ' || max(channel_offset) FROM herald.log")"
 run_sql broom 'SELECT herald.sweep()' >/dev/null
 check 'nothing is left of the backlog' 0 "$(run_sql broom 'SELECT count(*) FROM herald.backlog')"
 exit $((failures > 0))

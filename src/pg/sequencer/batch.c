@@ -127,10 +127,11 @@ static void read_log(struct sequencer *sequencer)
     params_bigint(&params, (int64_t)sequencer->delivered);
     params_int(&params, (int32_t)sequencer->options.batch_rows);
     params_int(&params, (int32_t)sequencer->options.batch_bytes);
-    sequencer_ask(sequencer,
-                  "SELECT id, channel, seq, at, action, client, options, payload, message"
-                  " FROM herald.read_log($1, $2, $3)",
-                  &params, on_log);
+    sequencer_ask(
+        sequencer,
+        "SELECT id, channel, channel_offset, at, action, client, options, payload, message"
+        " FROM herald.read_log($1, $2, $3)",
+        &params, on_log);
 }
 
 static void settle_doubt(struct sequencer *sequencer)
@@ -362,8 +363,9 @@ void sequencer_send_batch(struct sequencer *sequencer)
     add_messages(sequencer, &params, client_of);
     add_messages(sequencer, &params, rows_options);
     add_messages(sequencer, &params, payload_of);
-    sequencer_ask(sequencer,
-                  "SELECT id, channel, seq, at, action, client, options, payload, message"
-                  " FROM herald.sequence($1, $2, $3, $4, $5, $6, $7)",
-                  &params, on_batch);
+    sequencer_ask(
+        sequencer,
+        "SELECT id, channel, channel_offset, at, action, client, options, payload, message"
+        " FROM herald.sequence($1, $2, $3, $4, $5, $6, $7)",
+        &params, on_batch);
 }
