@@ -19,7 +19,7 @@ struct rule {      /* a row of herald.rule, same meaning */
     bool auth_channel;
     bool presence;
     uint32_t message_history; /* > 0: messages on these channels are durable */
-    /* The owner's SQL functions, as herald.call_hook() wants them named; NULL: none. */
+    /* The owner's SQL functions, as herald.call_function() wants them named; NULL: none. */
     char *authorize, *on_join, *on_message, *on_leave, *on_connect, *on_disconnect;
 };
 

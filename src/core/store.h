@@ -44,7 +44,7 @@ typedef void store_answer_fn(void *arg, const struct store_answer *answer);
 
 enum store_call_kind {
     STORE_CALL_AUTHORIZE, /* function(channel, identity, action): may it? */
-    STORE_CALL_HOOK, /* function(action, channel, client, options, payload): a realtime trigger */
+    STORE_CALL_ON_ACTION, /* function(action, channel, client, options, payload): on_join, … */
 };
 
 struct store_call {
@@ -53,26 +53,24 @@ struct store_call {
     struct session_id queue; /* calls of one session run one after the other, in the order given */
     struct str action;       /* join, send; or join, message, leave, connect, disconnect */
     struct str channel;      /* absent for connect and disconnect */
-    struct str client;  /* HOOK: JSON text. AUTHORIZE: the identity as JSON, absent: anonymous */
-    struct str options; /* HOOK: JSON text, or absent */
-    struct str payload; /* HOOK: JSON text, or absent */
+    struct str client;       /* JSON text. AUTHORIZE: the identity, absent: anonymous */
+    struct str options, payload; /* ON_ACTION: JSON texts, or absent */
 };
 
-enum store_call_result {
-    STORE_CALL_DONE,
-    STORE_CALL_REFUSED, /* it raised an exception of its own (SQLSTATE P0001): `reason` is for the
-                           client */
-    STORE_CALL_FAILED,  /* any other error, a timeout, a missing function, no database */
+enum store_verdict_result {
+    STORE_VERDICT_DONE,
+    STORE_VERDICT_REFUSED, /* it raised an exception of its own (SQLSTATE P0001) */
+    STORE_VERDICT_FAILED,  /* any other error, a timeout, a missing function, no database */
 };
 
-struct store_called {
-    enum store_call_result result;
+struct store_verdict {
+    enum store_verdict_result result;
     bool is_allowed;    /* AUTHORIZE, DONE */
-    struct str payload; /* HOOK, DONE: the JSON text that it returned; absent: NULL */
-    const char *reason; /* REFUSED: its message, valid UTF-8; else NULL */
+    struct str payload; /* ON_ACTION, DONE: the JSON text that it returned; absent: NULL */
+    const char *reason; /* REFUSED: its message, valid UTF-8, for the client; else NULL */
 };
 
-typedef void store_call_fn(void *arg, const struct store_called *called);
+typedef void store_verdict_fn(void *arg, const struct store_verdict *verdict);
 
 struct store_token {           /* what the database says about an opaque token */
     struct identity *identity; /* borrowed; NULL: not accepted */
@@ -100,8 +98,8 @@ struct store {
      * on_append_failed. False: the store's queue is full, nothing was taken. */
     bool (*append)(void *ctx, struct event *message, struct session_id sender);
     /* Borrows the spans. `done` is called exactly once, later, at the latest after the time that a
-     * hook may take, twice; NULL: nobody wants to know. */
-    void (*call)(void *ctx, const struct store_call *call, store_call_fn *done, void *arg);
+     * function may take, twice; NULL: nobody wants to know. */
+    void (*call)(void *ctx, const struct store_call *call, store_verdict_fn *done, void *arg);
     void (*check_token)(void *ctx, struct str token, store_token_fn *done, void *arg);
     /* For the view herald.presence, best effort; is_reset: what was told before is void, these are
      * all. While the store is down nothing is kept: after on_up it must be told all. */

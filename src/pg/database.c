@@ -119,7 +119,7 @@ static bool append(void *ctx, struct event *message, struct session_id sender)
     return sequencer_append(database->sequencer, message, sender);
 }
 
-static void call(void *ctx, const struct store_call *asked, store_call_fn *done, void *arg)
+static void call(void *ctx, const struct store_call *asked, store_verdict_fn *done, void *arg)
 {
     struct database *database = ctx;
     hooks_call(database->hooks, asked, done, arg);

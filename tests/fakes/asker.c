@@ -84,23 +84,24 @@ static void note_answer(struct asked *asked)
     asked->answered_ms = clock_ms();
 }
 
-static void on_called(void *arg, const struct store_called *called)
+static void on_called(void *arg, const struct store_verdict *verdict)
 {
     struct asked *asked = arg;
     note_answer(asked);
-    asked->result = called->result;
-    asked->is_allowed = called->is_allowed;
-    asked->has_payload = called->payload.ptr;
-    asked->has_reason = called->reason;
-    snprintf(asked->payload, sizeof(asked->payload), "%.*s", (int)called->payload.len,
-             called->payload.ptr ? called->payload.ptr : "");
-    snprintf(asked->reason, sizeof(asked->reason), "%s", called->reason ? called->reason : "");
-    assert((called->result == STORE_CALL_REFUSED) == (called->reason != NULL));
+    asked->result = verdict->result;
+    asked->is_allowed = verdict->is_allowed;
+    asked->has_payload = verdict->payload.ptr;
+    asked->has_reason = verdict->reason;
+    snprintf(asked->payload, sizeof(asked->payload), "%.*s", (int)verdict->payload.len,
+             verdict->payload.ptr ? verdict->payload.ptr : "");
+    snprintf(asked->reason, sizeof(asked->reason), "%s", verdict->reason ? verdict->reason : "");
+    assert((verdict->result == STORE_VERDICT_REFUSED) == (verdict->reason != NULL));
     assert(str_is_utf8(str_of(asked->reason)));
-    assert(called->result == STORE_CALL_DONE || (!called->payload.ptr && !called->is_allowed));
-    asked->asker->n_done += called->result == STORE_CALL_DONE;
-    asked->asker->n_refused += called->result == STORE_CALL_REFUSED;
-    asked->asker->n_failed += called->result == STORE_CALL_FAILED;
+    assert(verdict->result == STORE_VERDICT_DONE ||
+           (!verdict->payload.ptr && !verdict->is_allowed));
+    asked->asker->n_done += verdict->result == STORE_VERDICT_DONE;
+    asked->asker->n_refused += verdict->result == STORE_VERDICT_REFUSED;
+    asked->asker->n_failed += verdict->result == STORE_VERDICT_FAILED;
 }
 
 static void on_token(void *arg, const struct store_token *token)
@@ -124,7 +125,7 @@ struct asked *asker_hook(struct asker *asker, const char *function, uint32_t slo
                          const char *payload)
 {
     struct store_call hook = {
-        .kind = STORE_CALL_HOOK,
+        .kind = STORE_CALL_ON_ACTION,
         .function = str_of(function),
         .queue = {0, slot, slot > 0},
         .action = STR("message"),

@@ -13,7 +13,7 @@ struct asked {
     struct asker *asker;
     size_t rank; /* answered as the how manieth, from 1; 0: not yet */
     uint64_t asked_ms, answered_ms;
-    enum store_call_result result;
+    enum store_verdict_result result;
     bool is_allowed, has_payload, has_reason;
     char payload[512], reason[768];
     bool is_accepted; /* a token */

@@ -564,7 +564,7 @@ static void fail_all(struct world *world)
 {
     while (world_answer(world, false, true) ||
            world_answer_token(world, WHO_ANYBODY, ERROR_CODE_UNAVAILABLE) ||
-           world_reply(world, 0, (struct world_reply){.result = STORE_CALL_FAILED})) {
+           world_reply(world, 0, (struct world_reply){.result = STORE_VERDICT_FAILED})) {
     }
     for (size_t i = 0; i < world->n_appends; i++) {
         event_unref(world->appends[i].event);

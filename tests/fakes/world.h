@@ -136,15 +136,15 @@ struct world_call { /* that is asked and not answered */
     unsigned channel;   /* WORLD_CHANNELS: none */
     char function[16], action[16];
     char client[128], options[96], payload[64]; /* "" if absent */
-    store_call_fn *done;
+    store_verdict_fn *done;
     void *arg;
 };
 
 struct world_reply {
-    enum store_call_result result;
+    enum store_verdict_result result;
     bool is_early;       /* AUTHORIZE: by what was true when it was asked, else by what is now */
-    bool drops;          /* HOOK: returns NULL */
-    const char *payload; /* HOOK: NULL: the payload that it was given */
+    bool drops;          /* ON_ACTION: returns NULL */
+    const char *payload; /* ON_ACTION: NULL: the payload that it was given */
     const char *reason;
 };
 

@@ -42,7 +42,7 @@ static bool is_denied(const struct world *world, const struct world_call *call)
     return world->denied[letter - 'a'][call->channel][call->who];
 }
 
-void world_fake_call(void *ctx, const struct store_call *asked, store_call_fn *done, void *arg)
+void world_fake_call(void *ctx, const struct store_call *asked, store_verdict_fn *done, void *arg)
 {
     struct world *world = ctx;
     world->calls =
@@ -93,16 +93,16 @@ static bool has_to_wait(const struct world *world, size_t i)
 static void answer_call(struct world *world, const struct world_call *call,
                         struct world_reply reply)
 {
-    struct store_called called = {.result = reply.result};
-    if (reply.result == STORE_CALL_REFUSED) {
-        called.reason = reply.reason ? reply.reason : "no";
-    } else if (reply.result == STORE_CALL_DONE && call->kind == STORE_CALL_AUTHORIZE) {
-        called.is_allowed = !(reply.is_early ? call->is_denied : is_denied(world, call));
-    } else if (reply.result == STORE_CALL_DONE && !reply.drops) {
-        called.payload = str_of(reply.payload ? reply.payload : call->payload);
+    struct store_verdict verdict = {.result = reply.result};
+    if (reply.result == STORE_VERDICT_REFUSED) {
+        verdict.reason = reply.reason ? reply.reason : "no";
+    } else if (reply.result == STORE_VERDICT_DONE && call->kind == STORE_CALL_AUTHORIZE) {
+        verdict.is_allowed = !(reply.is_early ? call->is_denied : is_denied(world, call));
+    } else if (reply.result == STORE_VERDICT_DONE && !reply.drops) {
+        verdict.payload = str_of(reply.payload ? reply.payload : call->payload);
     }
     if (!call->is_told) {
-        call->done(call->arg, &called);
+        call->done(call->arg, &verdict);
     }
 }
 

@@ -165,7 +165,7 @@ void world_drop_peer(struct peer *peer); /* its socket is gone */
 
 void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
 bool world_fake_append(void *ctx, struct event *message, struct session_id sender);
-void world_fake_call(void *ctx, const struct store_call *call, store_call_fn *done, void *arg);
+void world_fake_call(void *ctx, const struct store_call *call, store_verdict_fn *done, void *arg);
 void world_fake_check_token(void *ctx, struct str token, store_token_fn *done, void *arg);
 void world_fake_presence(void *ctx, bool is_reset, const struct store_presence *members, size_t n);
 void world_release_sql(struct world *world);

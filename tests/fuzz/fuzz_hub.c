@@ -137,8 +137,8 @@ static void commit_step(struct world *world, uint8_t arg)
 
 static void reply_step(struct world *world, uint8_t step, uint8_t arg)
 {
-    static const enum store_call_result results[4] = {STORE_CALL_DONE, STORE_CALL_DONE,
-                                                      STORE_CALL_REFUSED, STORE_CALL_FAILED};
+    static const enum store_verdict_result results[4] = {
+        STORE_VERDICT_DONE, STORE_VERDICT_DONE, STORE_VERDICT_REFUSED, STORE_VERDICT_FAILED};
     world_reply(world, arg & 7u,
                 (struct world_reply){.result = results[(arg >> 3u) % 4u],
                                      .is_early = arg & 32u,

@@ -77,32 +77,32 @@ static void refuse_waiting(struct hub *hub, struct session *session, enum error_
 }
 
 static void take_hook_answer(struct hub *hub, struct session *session,
-                             const struct store_called *called)
+                             const struct store_verdict *verdict)
 {
     struct command *command = session->held;
-    switch (called->result) {
-    case STORE_CALL_REFUSED:
-        refuse_waiting(hub, session, ERROR_CODE_HOOK_REFUSED, called->reason);
+    switch (verdict->result) {
+    case STORE_VERDICT_REFUSED:
+        refuse_waiting(hub, session, ERROR_CODE_HOOK_REFUSED, verdict->reason);
         return;
-    case STORE_CALL_FAILED:
+    case STORE_VERDICT_FAILED:
         refuse_waiting(hub, session, ERROR_CODE_HOOK_FAILED, NULL);
         return;
-    case STORE_CALL_DONE:
+    case STORE_VERDICT_DONE:
         break;
     }
     command->has_hook_passed = true;
     if (command->type != COMMAND_MESSAGE) {
         return;
     }
-    if (called->payload.ptr) {
-        session_replace_payload(session, called->payload);
+    if (verdict->payload.ptr) {
+        session_replace_payload(session, verdict->payload);
     } else {
         hub_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DROPPED);
         finish_waiting(hub, session); /* the function has dropped it */
     }
 }
 
-static void on_hook_answer(void *arg, const struct store_called *called)
+static void on_hook_answer(void *arg, const struct store_verdict *verdict)
 {
     struct asked *asked = arg;
     struct hub *hub = asked->hub;
@@ -112,7 +112,7 @@ static void on_hook_answer(void *arg, const struct store_called *called)
         return;
     }
     if (!session->is_closing) {
-        take_hook_answer(hub, session, called);
+        take_hook_answer(hub, session, verdict);
     }
     hub_go_on(hub, session);
 }
@@ -126,7 +126,7 @@ void hub_ask_hook(struct hub *hub, struct session *session, const struct command
     write_options(command, &options);
     write_payload(command, &payload);
     struct store_call call = {
-        .kind = STORE_CALL_HOOK,
+        .kind = STORE_CALL_ON_ACTION,
         .function = str_of(function),
         .queue = session->id,
         .action = command->type == COMMAND_MESSAGE ? STR("message") : STR("join"),
@@ -150,7 +150,7 @@ void hub_tell_hook(struct hub *hub, const struct session *session, const char *f
         write_options(&(struct command){.type = COMMAND_LEAVE, .channel = channel}, &options);
     }
     struct store_call call = {
-        .kind = STORE_CALL_HOOK,
+        .kind = STORE_CALL_ON_ACTION,
         .function = str_of(function),
         .queue = session->id,
         .action = str_of(action),
@@ -265,21 +265,21 @@ static void tell_member(struct hub *hub, const struct waiter *waiter, bool is_al
     channel_drop_if_unused(&hub->channels, channel);
 }
 
-/* called NULL: the answer does not count. */
+/* verdict NULL: it does not count. */
 static void tell_command(struct hub *hub, const struct waiter *waiter,
-                         const struct store_called *called)
+                         const struct store_verdict *verdict)
 {
     struct session *session = session_table_find(&hub->sessions, waiter->session);
     if (!session) {
         return;
     }
-    if (session->is_closing || !called) {
+    if (session->is_closing || !verdict) {
         /* All that it still holds is dropped; or the question is asked again. */
-    } else if (called->result == STORE_CALL_REFUSED) {
-        refuse_waiting(hub, session, ERROR_CODE_HOOK_REFUSED, called->reason);
-    } else if (called->result == STORE_CALL_FAILED) {
+    } else if (verdict->result == STORE_VERDICT_REFUSED) {
+        refuse_waiting(hub, session, ERROR_CODE_HOOK_REFUSED, verdict->reason);
+    } else if (verdict->result == STORE_VERDICT_FAILED) {
         refuse_waiting(hub, session, ERROR_CODE_HOOK_FAILED, NULL);
-    } else if (!called->is_allowed) {
+    } else if (!verdict->is_allowed) {
         refuse(hub, session, session->held);
         finish_waiting(hub, session);
     } else {
@@ -288,19 +288,19 @@ static void tell_command(struct hub *hub, const struct waiter *waiter,
     hub_go_on(hub, session);
 }
 
-static void on_judged(void *arg, const struct store_called *called)
+static void on_judged(void *arg, const struct store_verdict *verdict)
 {
     struct judgement *judgement = arg;
     struct hub *hub = judgement->hub;
     struct waiter *waiters = judgement->waiters;
-    bool is_allowed = called->result == STORE_CALL_DONE && called->is_allowed;
+    bool is_allowed = verdict->result == STORE_VERDICT_DONE && verdict->is_allowed;
     bool counts = does_count(judgement);
     judgement->waiters = NULL;
     judgement->waiters_end = &judgement->waiters;
     judgement->is_asked = false;
     judgement->is_allowed = is_allowed;
     judgement->until_ms = hub->now_ms + hub->options.authorize_cache_ms;
-    if (judgement->is_void || called->result != STORE_CALL_DONE ||
+    if (judgement->is_void || verdict->result != STORE_VERDICT_DONE ||
         hub->options.authorize_cache_ms == 0) {
         free_judgement(hub, judgement);
     }
@@ -310,7 +310,7 @@ static void on_judged(void *arg, const struct store_called *called)
         if (waiter->channel) {
             tell_member(hub, waiter, is_allowed || !counts);
         } else {
-            tell_command(hub, waiter, counts ? called : NULL);
+            tell_command(hub, waiter, counts ? verdict : NULL);
         }
         free(waiter);
     }

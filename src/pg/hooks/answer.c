@@ -70,12 +70,12 @@ static void copy_reason(const char *message, char out[MAX_REASON + 1])
     }
 }
 
-static void tell(const struct hook_call *call, const struct store_called *called)
+static void tell(const struct hook_call *call, const struct store_verdict *called)
 {
     static const unsigned results[] = {
-        [STORE_CALL_DONE] = METRIC_CALL_DONE,
-        [STORE_CALL_REFUSED] = METRIC_CALL_REFUSED,
-        [STORE_CALL_FAILED] = METRIC_CALL_FAILED,
+        [STORE_VERDICT_DONE] = METRIC_CALL_DONE,
+        [STORE_VERDICT_REFUSED] = METRIC_CALL_REFUSED,
+        [STORE_VERDICT_FAILED] = METRIC_CALL_FAILED,
     };
     metrics_count(call->counts, METRIC_HOOK_CALLS + results[called->result]);
     if (call->called) {
@@ -85,14 +85,14 @@ static void tell(const struct hook_call *call, const struct store_called *called
 
 static void tell_failed(struct hook_call *call, const char *sqlstate, const char *message)
 {
-    struct store_called called = {.result = STORE_CALL_FAILED};
+    struct store_verdict called = {.result = STORE_VERDICT_FAILED};
     hook_complain(call, sqlstate, message);
     tell(call, &called);
 }
 
 static void answer_call(struct hook_call *call, const struct query_result *result)
 {
-    struct store_called called = {.result = STORE_CALL_DONE};
+    struct store_verdict called = {.result = STORE_VERDICT_DONE};
     if (result->is_lost) {
         tell_failed(call, "", "it took too long, or its connection was lost");
         return;
@@ -100,7 +100,7 @@ static void answer_call(struct hook_call *call, const struct query_result *resul
     if (strcmp(result->sqlstate, "P0001") == 0) {
         char reason[MAX_REASON + 1];
         copy_reason(result->message, reason);
-        called.result = STORE_CALL_REFUSED;
+        called.result = STORE_VERDICT_REFUSED;
         called.reason = reason;
         tell(call, &called);
         return;
@@ -181,7 +181,7 @@ void hook_fail(struct hook_call *call)
         struct store_token token = {.error = call->error};
         call->checked(call->arg, &token);
     } else {
-        struct store_called called = {.result = STORE_CALL_FAILED};
+        struct store_verdict called = {.result = STORE_VERDICT_FAILED};
         tell(call, &called);
     }
     free_call(call);

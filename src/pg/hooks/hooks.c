@@ -220,7 +220,8 @@ static struct str kind_of_trigger(struct str action)
     return STR("none"); /* refused there by name */
 }
 
-void hooks_call(struct hooks *hooks, const struct store_call *call, store_call_fn *done, void *arg)
+void hooks_call(struct hooks *hooks, const struct store_call *call, store_verdict_fn *done,
+                void *arg)
 {
     struct hook_call *asked = mem_zalloc(sizeof(*asked));
     asked->function = hook_queue_function(hooks, call->function);

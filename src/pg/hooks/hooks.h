@@ -47,7 +47,8 @@ bool hooks_is_idle(const struct hooks *hooks);
 void hooks_stop(struct hooks *hooks);
 void hooks_free(struct hooks *hooks); /* NULL is fine */
 
-void hooks_call(struct hooks *hooks, const struct store_call *call, store_call_fn *done, void *arg);
+void hooks_call(struct hooks *hooks, const struct store_call *call, store_verdict_fn *done,
+                void *arg);
 void hooks_check_token(struct hooks *hooks, struct str token, store_token_fn *done, void *arg);
 
 #endif

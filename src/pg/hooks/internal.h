@@ -41,8 +41,8 @@ struct hook_call {
     struct metrics_block *counts;
     uint64_t number; /* in order of asking */
     uint64_t asked_ms;
-    enum error_code error; /* TOKEN: what it is answered with if it is never sent */
-    store_call_fn *called; /* NULL: nobody wants to know */
+    enum error_code error;    /* TOKEN: what it is answered with if it is never sent */
+    store_verdict_fn *called; /* NULL: nobody wants to know */
     store_token_fn *checked;
     void *arg;
 };

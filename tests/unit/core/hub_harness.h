@@ -22,9 +22,9 @@ static const struct world_join HISTORY = {.history = true};
 static const struct world_join PRESENCE = {.presence = true};
 
 /* Replies of functions. */
-static const struct world_reply DONE = {.result = STORE_CALL_DONE};
-static const struct world_reply REFUSED = {.result = STORE_CALL_REFUSED, .reason = "not today"};
-static const struct world_reply FAILED = {.result = STORE_CALL_FAILED};
+static const struct world_reply DONE = {.result = STORE_VERDICT_DONE};
+static const struct world_reply REFUSED = {.result = STORE_VERDICT_REFUSED, .reason = "not today"};
+static const struct world_reply FAILED = {.result = STORE_VERDICT_FAILED};
 
 static inline int setup(void **state)
 {

@@ -216,7 +216,7 @@ static void test_authorize_then_on_message(void **state)
     world_message(world, 0, 0, 0, "1");
     assert_int_equal(first_call().kind, STORE_CALL_AUTHORIZE);
     reply(DONE);
-    assert_int_equal(first_call().kind, STORE_CALL_HOOK);
+    assert_int_equal(first_call().kind, STORE_CALL_ON_ACTION);
     reply(DONE);
     assert_int_equal(n_calls(), 0); /* it is not judged twice, though nothing is cached */
     assert_string_equal(kinds(0, 0), "M");
@@ -230,7 +230,7 @@ static void test_on_join_then_authorize(void **state)
     world_rule(world, rule);
     open_as(0, 0, WHO_ANYBODY);
     join(0, 0, PLAIN);
-    assert_int_equal(first_call().kind, STORE_CALL_HOOK);
+    assert_int_equal(first_call().kind, STORE_CALL_ON_ACTION);
     reply(DONE);
     assert_int_equal(first_call().kind, STORE_CALL_AUTHORIZE);
     reply(DONE);

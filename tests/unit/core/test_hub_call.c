@@ -21,7 +21,7 @@ static void test_on_join_is_asked_before_the_flags(void **state)
     open_as(0, 0, WHO_ANYBODY);
     join(0, 0, (struct world_join){.presence = true});
     struct world_call call = first_call();
-    assert_int_equal(call.kind, STORE_CALL_HOOK);
+    assert_int_equal(call.kind, STORE_CALL_ON_ACTION);
     assert_string_equal(call.function, "hook");
     assert_string_equal(call.action, "join");
     assert_int_equal(call.channel, 0);

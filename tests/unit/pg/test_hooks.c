@@ -57,9 +57,9 @@ static void test_what_a_function_returns_comes_back_as_it_is(void **state)
     const struct asked *nothing = asker_hook(asker, HOOK("nothing"), 1, odd);
     const struct asked *described = asker_hook(asker, HOOK("describe"), 0, "7");
     asker_wait(asker);
-    assert_int_equal(echo->result, STORE_CALL_DONE);
+    assert_int_equal(echo->result, STORE_VERDICT_DONE);
     assert_string_equal(echo->payload, odd);
-    assert_int_equal(nothing->result, STORE_CALL_DONE);
+    assert_int_equal(nothing->result, STORE_VERDICT_DONE);
     assert_false(nothing->has_payload);
     assert_string_equal(described->payload,
                         "{\"action\" : \"message\", \"channel\" : \"room\", \"client\" : "
@@ -71,7 +71,7 @@ static void test_absent_arguments_are_null(void **state)
 {
     (void)state;
     bed_start_plainly(bed);
-    struct store_call call = {.kind = STORE_CALL_HOOK,
+    struct store_call call = {.kind = STORE_CALL_ON_ACTION,
                               .function = STR(HOOK("note")),
                               .action = STR("disconnect"),
                               .client = STR("{}")};
@@ -132,7 +132,7 @@ static void test_every_other_error_is_a_failure(void **state)
     assert_int_equal(asker->n_failed, 9);
     const struct asked *next = asker_hook(asker, HOOK("divide"), 0, "1");
     asker_wait(asker);
-    assert_int_equal(next->result, STORE_CALL_DONE);
+    assert_int_equal(next->result, STORE_VERDICT_DONE);
 }
 
 /* ---- what is logged ---- */
@@ -245,8 +245,8 @@ static void test_a_function_cannot_give_itself_more_time(void **state)
     const struct asked *own =
         asker_hook(asker, HOOK("run"), 0, "\"SET statement_timeout = 0; SELECT pg_sleep(20)\"");
     asker_wait(asker);
-    assert_int_equal(slow->result, STORE_CALL_FAILED);
-    assert_int_equal(own->result, STORE_CALL_FAILED);
+    assert_int_equal(slow->result, STORE_VERDICT_FAILED);
+    assert_int_equal(own->result, STORE_VERDICT_FAILED);
     assert_true(own->answered_ms - own->asked_ms < 5000);
 }
 

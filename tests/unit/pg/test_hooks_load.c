@@ -95,11 +95,11 @@ static void test_an_expired_call_lets_the_next_ones_of_its_session_go_on(void **
     const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "20");
     const struct asked *behind = asker_hook(asker, HOOK("echo"), 1, "1");
     asker_wait(asker);
-    assert_int_equal(slow->result, STORE_CALL_FAILED);
+    assert_int_equal(slow->result, STORE_VERDICT_FAILED);
     assert_true(behind->rank > 0);
     const struct asked *next = asker_hook(asker, HOOK("echo"), 1, "2");
     asker_wait(asker);
-    assert_int_equal(next->result, STORE_CALL_DONE);
+    assert_int_equal(next->result, STORE_VERDICT_DONE);
 }
 
 /* ---- the slow and the quick ---- */
@@ -186,7 +186,7 @@ static void test_a_function_that_takes_too_long_has_failed(void **state)
     asker_wait(asker);
     const struct asked *after = asker_hook(asker, HOOK("look"), 1, pid);
     asker_wait(asker);
-    assert_int_equal(slow->result, STORE_CALL_FAILED);
+    assert_int_equal(slow->result, STORE_VERDICT_FAILED);
     assert_true(took_ms(slow) >= 400 && took_ms(slow) < 5000);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM public.noted"), 0);
     assert_string_equal(before->payload, after->payload); /* it did not cost the connection */
@@ -207,14 +207,14 @@ static void test_a_function_that_does_not_stop_costs_only_its_connection(void **
         asker_hook(asker, HOOK("run"), 2, "\"INSERT INTO public.lazy VALUES (1)\"");
     const struct asked *quick = asker_hook(asker, HOOK("echo"), 3, "1");
     asker_wait(asker);
-    assert_int_equal(stubborn->result, STORE_CALL_FAILED);
-    assert_int_equal(lazy->result, STORE_CALL_FAILED);
-    assert_int_equal(quick->result, STORE_CALL_DONE);
+    assert_int_equal(stubborn->result, STORE_VERDICT_FAILED);
+    assert_int_equal(lazy->result, STORE_VERDICT_FAILED);
+    assert_int_equal(quick->result, STORE_VERDICT_DONE);
     assert_true(took_ms(stubborn) < 5000 && took_ms(lazy) < 5000);
     assert_int_equal(bed->n_down, 0);
     const struct asked *next = asker_hook(asker, HOOK("stubborn"), 0, "1");
     asker_wait(asker);
-    assert_int_equal(next->result, STORE_CALL_FAILED);
+    assert_int_equal(next->result, STORE_VERDICT_FAILED);
 }
 
 static void test_who_waits_for_a_place_is_answered_in_time(void **state)
@@ -236,7 +236,7 @@ static void test_what_nobody_waits_for_may_wait_longer(void **state)
     (void)state;
     start_with(2, 300);
     for (int i = 0; i < 8; i++) {
-        struct store_call call = {.kind = STORE_CALL_HOOK,
+        struct store_call call = {.kind = STORE_CALL_ON_ACTION,
                                   .function = STR(HOOK("sleep")),
                                   .action = STR("leave"),
                                   .payload = STR("0.2")};
@@ -261,12 +261,12 @@ static void test_too_many_calls_fail_at_once(void **state)
     assert_int_equal(asker->n_failed, 100);
     const struct asked *other = asker_hook(asker, HOOK("sleep"), 0, "0");
     bed_wait(bed, &asker->n_answered, 102);
-    assert_int_equal(other->result, STORE_CALL_FAILED);
+    assert_int_equal(other->result, STORE_VERDICT_FAILED);
     assert_true(took_ms(other) < 500);
     asker_wait(asker);
     const struct asked *later = asker_hook(asker, HOOK("echo"), 0, "0");
     asker_wait(asker);
-    assert_int_equal(later->result, STORE_CALL_DONE);
+    assert_int_equal(later->result, STORE_VERDICT_DONE);
 }
 
 static void test_too_many_bytes_fail_at_once(void **state)
@@ -302,8 +302,8 @@ static void test_a_call_whose_connection_is_lost_has_failed(void **state)
                       "current_database() AND wait_event = 'PgSleep'");
     end_sleeping();
     asker_wait(asker);
-    assert_int_equal(killed->result, STORE_CALL_FAILED);
-    assert_int_equal(behind->result, STORE_CALL_DONE); /* on another connection */
+    assert_int_equal(killed->result, STORE_VERDICT_FAILED);
+    assert_int_equal(behind->result, STORE_VERDICT_DONE); /* on another connection */
     assert_int_equal(bed->n_down, 0);
 }
 
@@ -325,7 +325,7 @@ static void test_calls_fail_at_once_while_the_database_is_away(void **state)
     bed_wait(bed, &bed->n_up, 2);
     const struct asked *back = asker_hook(asker, HOOK("echo"), 2, "1");
     asker_wait(asker);
-    assert_int_equal(back->result, STORE_CALL_DONE);
+    assert_int_equal(back->result, STORE_VERDICT_DONE);
 }
 
 static void ask_when_up(struct bed *of)
@@ -356,7 +356,7 @@ static void test_asked_before_it_was_ever_up(void **state)
     bed_start(bed, &options);
     const struct asked *early = asker_hook(asker, HOOK("echo"), 1, "1");
     asker_wait(asker);
-    assert_int_equal(early->result, STORE_CALL_FAILED);
+    assert_int_equal(early->result, STORE_VERDICT_FAILED);
     assert_int_equal(bed->n_up, 0);
 }
 
@@ -399,7 +399,7 @@ static void test_the_end_waits_for_what_was_asked(void **state)
     for (int i = 0; i < 300; i++) {
         char payload[16];
         snprintf(payload, sizeof(payload), "%d", i);
-        struct store_call call = {.kind = STORE_CALL_HOOK,
+        struct store_call call = {.kind = STORE_CALL_ON_ACTION,
                                   .function = STR(HOOK("note")),
                                   .queue = {0, 1, 1},
                                   .action = STR("leave"),
