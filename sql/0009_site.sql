@@ -184,7 +184,7 @@ BEGIN
     IF new_ IS DISTINCT FROM old THEN
         PERFORM herald.rejudge();
     END IF;
-    PERFORM herald.clean_hooks();
+    PERFORM herald.clean_functions();
     PERFORM herald.tell_servers('set_rule', to_json(new_));
 END
 $$;
@@ -217,7 +217,7 @@ BEGIN
         RAISE EXCEPTION 'herald: there is no rule for %', coalesce(quote_literal(channel), 'NULL') USING ERRCODE = '42704';
     END IF;
     PERFORM herald.rejudge();
-    PERFORM herald.clean_hooks();
+    PERFORM herald.clean_functions();
     PERFORM herald.tell_servers('drop_rule', json_build_object('channel', channel));
 END
 $$;

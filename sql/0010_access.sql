@@ -15,7 +15,7 @@
 --     So the function is looked at before and after: if it has changed, all that it did is rolled back.
 --
 -- What a function leaves in the session (settings, temporary tables, locks, …) is seen by calls of the same function
--- only: before another one the server sends DISCARD ALL (src/pg/hooks/lane.c).
+-- only: before another one the server sends DISCARD ALL (src/pg/functions/lane.c).
 --
 -- What the server has to see to: a function may catch the timeout, once per call, so there is a deadline beyond which its
 -- connection is given up; and the SQLSTATE and the message of an error are the function's choice, and say nothing about
@@ -118,13 +118,13 @@ $$;
 COMMENT ON FUNCTION herald.take_function(text, regproc, text) IS
 'Internal, for set_rule(): checks and remembers a function that was given, and returns its name; none given (NULL): the old one''s.';
 
-CREATE FUNCTION herald.clean_hooks() RETURNS void
+CREATE FUNCTION herald.clean_functions() RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM herald.hook h
      WHERE NOT EXISTS (SELECT FROM herald.rule r
                         WHERE h.name IN (r.authorize, r.on_join, r.on_message, r.on_leave, r.on_connect, r.on_disconnect))
 $$;
-COMMENT ON FUNCTION herald.clean_hooks() IS 'Internal: forgets functions that no rule names any more.';
+COMMENT ON FUNCTION herald.clean_functions() IS 'Internal: forgets functions that no rule names any more.';
 
 -- ---------------------------------------------------------------------------------------------- functions: the call
 

@@ -5,21 +5,21 @@
  *   reader        second connection: reads of channels, pipelined
  *   maintenance   sweep, trim and the lag alarm, on the second connection
  *   presence      herald.presence, on the second connection
- *   hooks         a few more connections: the owner's functions
+ *   functions     a few more connections: the owner's functions
  *
  * A fixed number of connections, however many sessions and channels there are. All follow the
  * first: they are made when that one serves and closed when it is lost, because after a failover
  * all must speak to the same server.
  *
- * The end: what a hook answers may become a message for the log, and a message that is stored may
- * let its session go on to the next hook. So it is over when neither has anything left. */
+ * The end: what a function answers may become a message for the log, and a message that is stored
+ * may let its session go on to the next call. So it is over when neither has anything left. */
 #include "pg/database.h"
 
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "pg/hooks/hooks.h"
+#include "pg/functions/functions.h"
 #include "pg/maintenance.h"
 #include "pg/presence.h"
 #include "pg/query.h"
@@ -32,7 +32,7 @@ struct database {
     struct reader *reader;
     struct maintenance *maintenance;
     struct pg_presence *presence;
-    struct hooks *hooks;
+    struct functions *functions;
     struct loop_timer *stop_timer; /* the drain's deadline, then the last turn */
     bool is_finishing;             /* nothing is pending any more, but the last write */
     bool is_stopped;
@@ -59,7 +59,7 @@ static void on_serving(void *arg)
     struct database *database = arg;
     reader_start(database->reader);
     pg_presence_start(database->presence);
-    hooks_start(database->hooks);
+    functions_start(database->functions);
 }
 
 static void on_away(void *arg)
@@ -68,7 +68,7 @@ static void on_away(void *arg)
     maintenance_stop(database->maintenance);
     pg_presence_pause(database->presence);
     reader_pause(database->reader);
-    hooks_pause(database->hooks);
+    functions_pause(database->functions);
 }
 
 /* A key that does not come leaves calls waiting until they fail, one by one and said. */
@@ -79,7 +79,7 @@ static void on_key(void *arg, const struct query_result *result)
         size_t len = 0;
         const char *text = PQgetvalue(result->rows, 0, 0);
         unsigned char *key = PQunescapeBytea((const unsigned char *)text, &len);
-        hooks_set_key(database->hooks, (struct str){(const char *)key, len});
+        functions_set_key(database->functions, (struct str){(const char *)key, len});
         PQfreemem(key);
     } else if (!result->is_lost) {
         log_error("the key for calls of rules' functions cannot be read: %s", result->message);
@@ -122,13 +122,13 @@ static bool append(void *ctx, struct event *message, struct session_id sender)
 static void call(void *ctx, const struct store_call *asked, store_verdict_fn *done, void *arg)
 {
     struct database *database = ctx;
-    hooks_call(database->hooks, asked, done, arg);
+    functions_call(database->functions, asked, done, arg);
 }
 
 static void check_token(void *ctx, struct str token, store_token_fn *done, void *arg)
 {
     struct database *database = ctx;
-    hooks_check_token(database->hooks, token, done, arg);
+    functions_check_token(database->functions, token, done, arg);
 }
 
 static void tell_presence(void *ctx, bool is_reset, const struct store_presence *told, size_t n)
@@ -161,9 +161,9 @@ static void end(struct database *database)
         sequencer_stop(database->sequencer);
     }
     do {
-        hooks_stop(database->hooks);
+        functions_stop(database->functions);
         reader_stop(database->reader);
-    } while (!hooks_is_idle(database->hooks));
+    } while (!functions_is_idle(database->functions));
 }
 
 static void on_stop_timer(void *arg)
@@ -184,7 +184,7 @@ static void on_finished(void *arg)
 static void on_drained(void *arg)
 {
     struct database *database = arg;
-    if (database->is_finishing || !hooks_is_idle(database->hooks)) {
+    if (database->is_finishing || !functions_is_idle(database->functions)) {
         return;
     }
     database->is_finishing = true;
@@ -199,9 +199,9 @@ static void on_idle(void *arg)
     sequencer_drain(database->sequencer); /* says so again if it is */
 }
 
-static struct hooks *make_hooks(struct database *database, struct loop *loop)
+static struct functions *make_functions(struct database *database, struct loop *loop)
 {
-    struct hooks_options options = {
+    struct functions_options options = {
         .url = database->options.hook_url ? database->options.hook_url : database->options.url,
         .user = database->options.hook_url ? NULL : "herald_hook",
         .timeout_ms = database->options.hook_timeout_ms,
@@ -211,7 +211,7 @@ static struct hooks *make_hooks(struct database *database, struct loop *loop)
         .arg = database,
         .on_idle = on_idle,
     };
-    return hooks_new(loop, &options);
+    return functions_new(loop, &options);
 }
 
 struct database *database_new(struct loop *loop, const struct database_options *options)
@@ -246,7 +246,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
     database->maintenance = maintenance_new(loop, reader_connection(database->reader),
                                             options->retention_hours, options->counts);
     database->presence = pg_presence_new(reader_connection(database->reader), options->node);
-    database->hooks = make_hooks(database, loop);
+    database->functions = make_functions(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
 }
@@ -254,7 +254,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
 void database_measure(struct database *database)
 {
     sequencer_measure(database->sequencer);
-    hooks_measure(database->hooks);
+    functions_measure(database->functions);
 }
 
 void database_start(struct database *database, struct store_sink sink)
@@ -268,7 +268,7 @@ void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, 
     database->stopped = done;
     database->stopped_arg = arg;
     loop_timer_start(database->stop_timer, drain_ms, 0);
-    hooks_drain(database->hooks);
+    functions_drain(database->functions);
     sequencer_drain(database->sequencer);
 }
 
@@ -279,7 +279,7 @@ void database_free(struct database *database)
     }
     end(database);
     loop_timer_free(database->stop_timer);
-    hooks_free(database->hooks);
+    functions_free(database->functions);
     reader_free(database->reader); /* before those that its queries answer to */
     maintenance_free(database->maintenance);
     pg_presence_free(database->presence);

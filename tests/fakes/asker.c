@@ -14,7 +14,7 @@
 /* Their bodies; all return the payload then. */
 static const struct {
     const char *name, *body;
-} hooks[] = {
+} functions[] = {
     {"echo", ""},
     {"describe", "RETURN json_build_object('action', action, 'channel', channel, 'client', client, "
                  "'options', options, 'payload', payload);"},
@@ -34,12 +34,12 @@ static const struct {
 static void create_functions(struct bed *bed)
 {
     bed_sql(bed, "CREATE TABLE public.noted (id serial, what text)");
-    for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
+    for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
         bed_sql(bed,
                 "CREATE FUNCTION public.%s(action text, channel text, client json, options json,"
                 " payload json) RETURNS json LANGUAGE plpgsql SECURITY DEFINER AS"
                 " $f$ BEGIN %s RETURN payload; END $f$",
-                hooks[i].name, hooks[i].body);
+                functions[i].name, functions[i].body);
     }
     bed_sql(bed,
             "CREATE FUNCTION public.may(channel text, identity json, action text) RETURNS boolean"
@@ -84,7 +84,7 @@ static void note_answer(struct asked *asked)
     asked->answered_ms = clock_ms();
 }
 
-static void on_called(void *arg, const struct store_verdict *verdict)
+static void on_verdict(void *arg, const struct store_verdict *verdict)
 {
     struct asked *asked = arg;
     note_answer(asked);
@@ -116,15 +116,15 @@ static void on_token(void *arg, const struct store_token *token)
 static struct asked *call(struct asker *asker, const struct store_call *call)
 {
     struct asked *asked = begin(asker);
-    asker->bed->store.call(asker->bed->store.ctx, call, on_called, asked);
+    asker->bed->store.call(asker->bed->store.ctx, call, on_verdict, asked);
     assert(asked->rank == 0);
     return asked;
 }
 
-struct asked *asker_hook(struct asker *asker, const char *function, uint32_t slot,
+struct asked *asker_call(struct asker *asker, const char *function, uint32_t slot,
                          const char *payload)
 {
-    struct store_call hook = {
+    struct store_call on_action = {
         .kind = STORE_CALL_ON_ACTION,
         .function = str_of(function),
         .queue = {0, slot, slot > 0},
@@ -134,7 +134,7 @@ struct asked *asker_hook(struct asker *asker, const char *function, uint32_t slo
         .options = STR("{\"channel\":\"room\"}"),
         .payload = str_of(payload),
     };
-    return call(asker, &hook);
+    return call(asker, &on_action);
 }
 
 struct asked *asker_authorize(struct asker *asker, const char *function, const char *identity)

@@ -7,7 +7,7 @@
 #include "bed.h"
 
 /* As the site names them. */
-#define HOOK(name) "public." name "(text,text,json,json,json)"
+#define FUNCTION(name) "public." name "(text,text,json,json,json)"
 
 struct asked {
     struct asker *asker;
@@ -30,8 +30,8 @@ struct asker {
 
 struct asker *asker_new(struct bed *bed, size_t cap); /* at most so many questions */
 void asker_free(struct asker *asker);                 /* when nothing is asked any more */
-/* A trigger's function with this payload. slot 0: no order. */
-struct asked *asker_hook(struct asker *asker, const char *function, uint32_t slot,
+/* Calls an on_message function with this payload. slot 0: in no queue. */
+struct asked *asker_call(struct asker *asker, const char *function, uint32_t slot,
                          const char *payload);
 struct asked *asker_authorize(struct asker *asker, const char *function, const char *identity);
 struct asked *asker_token(struct asker *asker, const char *token);

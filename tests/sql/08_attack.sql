@@ -293,7 +293,7 @@ ROLLBACK;
 SELECT cmp_ok(:n_watched, '>', 5, 'there are watched tables');
 SELECT is(:n_locks, 0, 'a stranger''s DDL locks nothing of ours');
 
--- The server's session in strange hands: it may not write, read other tables, become somebody else, or call what is no hook.
+-- The server's session in strange hands: it may not write, read other tables, become somebody else, or call what no rule names.
 SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unnest(ARRAY['herald_server', 'herald_hook', 'herald_caller', 'herald_capture', 'herald_publisher', 'herald_admin']) a,
     unnest(ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_caller', 'herald_server', 'herald_admin']) b WHERE a <> b;
 GRANT USAGE ON SCHEMA tap TO herald_server, herald_hook, herald_capture;
@@ -317,7 +317,7 @@ SELECT throws_ok(format('SELECT herald.call_function(%L, tap.signature(%L))', c,
     ('{"herald.publish(text,jsonb,integer,text)",on_join,join,a,NULL,NULL,NULL}'), ('{herald.rotate_canonical(),authorize,a,NULL,join}'), ('{"f(text)",on_sequence}'), ('{}'), (NULL)) v(c);
 RESET ROLE;
 SET ROLE herald_hook;
-SELECT throws_ok(q, '42501', NULL, 'who calls hooks: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.rule', 'SELECT * FROM herald.hook', 'SELECT * FROM herald.member',
+SELECT throws_ok(q, '42501', NULL, 'who calls functions: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.rule', 'SELECT * FROM herald.hook', 'SELECT * FROM herald.member',
     'SELECT * FROM herald.canonical', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.publish($$a$$, $$1$$)',
     'SELECT herald.disconnect(1)', 'SELECT herald.site()', 'SELECT herald.get_signing_key()', 'SELECT * FROM herald.signing_key', 'SELECT herald.is_signed($${f}$$, NULL)', 'SELECT herald.call_function($${f,token,t}$$, NULL)',
     'SELECT herald.call_function($${f,token,t}$$, $$x$$)', 'SELECT herald.set_rule($$*$$)', 'SELECT * FROM x_alice.t', 'CREATE TABLE herald.x (id int)',

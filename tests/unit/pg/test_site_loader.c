@@ -12,14 +12,14 @@
 #define FLAGS                                                                                      \
     "\"anonymous_clients\":true,\"public_messaging\":false,\"public_auth\":true,"                  \
     "\"private_messaging\":false,\"private_auth\":true,\"auth_channel\":false,\"presence\":true"
-#define NO_HOOKS                                                                                   \
+#define NO_FUNCTIONS                                                                               \
     "\"authorize\":null,\"on_join\":null,\"on_message\":null,\"on_leave\":null,\"on_connect\":"    \
     "null,"                                                                                        \
     "\"on_disconnect\":null"
-#define HOOKS                                                                                      \
+#define FUNCTIONS                                                                                  \
     "\"authorize\":\"a\",\"on_join\":\"b\",\"on_message\":\"public.c(text)\",\"on_leave\":\"d\","  \
     "\"on_connect\":\"e\",\"on_disconnect\":\"f\""
-#define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_HOOKS ",\"message_history\":7}"
+#define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_FUNCTIONS ",\"message_history\":7}"
 #define SITE "\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[]"
 
 static struct site_directives directives;
@@ -35,7 +35,7 @@ static void test_a_whole_site(void **state)
     (void)state;
     struct site *site =
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
-             ",{\"channel\":\"*\"," FLAGS "," HOOKS
+             ",{\"channel\":\"*\"," FLAGS "," FUNCTIONS
              ",\"message_history\":99999999999}],\"directives\":[],\"news\":[],\"new\":[1]}");
     assert_non_null(site);
     assert_int_equal(site->version, 12);
@@ -132,7 +132,7 @@ static void test_what_is_no_site(void **state)
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{" FLAGS
         ",\"message_history\":7}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
-        "," NO_HOOKS "}],\"directives\":[]}",
+        "," NO_FUNCTIONS "}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
         ",\"message_history\":7}],\"directives\":[]}",
     };

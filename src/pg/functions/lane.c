@@ -23,8 +23,8 @@
 #include "base/clock.h"
 #include "base/hmac.h"
 #include "base/log.h"
-#include "pg/hooks/internal.h"
-#include "pg/hooks/token.h"
+#include "pg/functions/internal.h"
+#include "pg/functions/token.h"
 #include "pg/rows.h"
 
 enum {
@@ -42,11 +42,11 @@ static const char call_sql[] = "SELECT herald.call_function($1, $2)";
 static void on_pid(void *arg, const struct query_result *result)
 {
     struct lane *lane = arg;
-    struct hooks *hooks = lane->hooks;
+    struct functions *functions = lane->functions;
     uint64_t pid = result->rows ? rows_u64(result->rows, 0, 0) : 0;
     if (pid != 0 && pid != (uint64_t)connection_backend_pid(lane->connection) &&
-        !hooks->has_said_pooled) {
-        hooks->has_said_pooled = true;
+        !functions->has_said_pooled) {
+        functions->has_said_pooled = true;
         log_warn("the connections for rules' functions go through a pooler. In its transaction "
                  "mode a function finds in its session what another owner's has left there: give "
                  "--hook-url the database itself, or a pool in session mode");
@@ -59,7 +59,7 @@ static void on_open(void *arg)
     lane->last = NULL;
     connection_settle(lane->connection);
     connection_query(lane->connection, "SELECT pg_catalog.pg_backend_pid()", NULL, on_pid, lane);
-    hooks_run(lane->hooks);
+    functions_run(lane->functions);
 }
 
 /* What was on it has been answered, and sessions may have asked the next. */
@@ -67,29 +67,30 @@ static void on_lost(void *arg, const char *reason)
 {
     struct lane *lane = arg;
     unsigned long long n_unsaid;
-    if (hook_may_complain(&lane->hooks->away, &n_unsaid)) {
+    if (complaint_is_due(&lane->functions->away, &n_unsaid)) {
         log_warn("no connection for rules' functions, which refuse meanwhile: %s. They run as role "
                  "herald_hook: it must be let in by pg_hba.conf, with a password of its own "
                  "(pgherald install --hook-password-file) or by --hook-url",
                  reason);
     }
-    hooks_run(lane->hooks);
+    functions_run(lane->functions);
 }
 
-void lane_init(struct lane *lane, struct hooks *hooks)
+void lane_init(struct lane *lane, struct functions *functions)
 {
     struct connection_options options = {
         .name = "hook",
-        .url = hooks->options.url,
-        .user = hooks->options.user,
-        .query_timeout_ms = hooks->options.timeout_ms + GRACE_MS,
+        .url = functions->options.url,
+        .user = functions->options.user,
+        .query_timeout_ms = functions->options.timeout_ms + GRACE_MS,
         .is_pipelined = true,
         .is_quiet = true,
         .arg = lane,
         .on_open = on_open,
         .on_lost = on_lost,
     };
-    *lane = (struct lane){.hooks = hooks, .connection = connection_new(hooks->loop, &options)};
+    *lane = (struct lane){.functions = functions,
+                          .connection = connection_new(functions->loop, &options)};
 }
 
 bool lane_is_open(const struct lane *lane)
@@ -97,7 +98,7 @@ bool lane_is_open(const struct lane *lane)
     return connection_is_open(lane->connection);
 }
 
-bool lane_can_follow(const struct lane *lane, const struct hook_function *function, uint64_t now_ms)
+bool lane_can_follow(const struct lane *lane, const struct function *function, uint64_t now_ms)
 {
     bool is_quick = function->is_known && now_ms >= function->slow_until_ms;
     return lane->function == function && is_quick && lane->n_calls < MAX_CALLS &&
@@ -106,9 +107,9 @@ bool lane_can_follow(const struct lane *lane, const struct hook_function *functi
 
 /* ---- calls ---- */
 
-static void leave(struct lane *lane, struct hook_call *call)
+static void lane_leave(struct lane *lane, struct call *call)
 {
-    struct hook_function *function = lane->function;
+    struct function *function = lane->function;
     uint64_t now_ms = clock_ms();
     DL_DELETE(lane->calls, call);
     lane->n_calls--;
@@ -125,11 +126,11 @@ static void leave(struct lane *lane, struct hook_call *call)
 
 static void on_called(void *arg, const struct query_result *result)
 {
-    struct hook_call *call = arg;
+    struct call *call = arg;
     struct lane *lane = call->lane;
     assert(call == lane->calls);
-    leave(lane, call);
-    hooks_answered(lane->hooks, call, result);
+    lane_leave(lane, call);
+    functions_answered(lane->functions, call, result);
 }
 
 static void on_clean(void *arg, const struct query_result *result)
@@ -140,34 +141,34 @@ static void on_clean(void *arg, const struct query_result *result)
     }
 }
 
-static void sign(const struct hooks *hooks, struct params *params)
+static void params_sign(const struct functions *functions, struct params *params)
 {
     unsigned char signature[HMAC_SIZE];
-    struct str key = {(const char *)hooks->key, sizeof(hooks->key)};
+    struct str key = {(const char *)functions->key, sizeof(functions->key)};
     hmac_sha256(key, params_last(params), signature);
     params_bytes(params, signature, sizeof(signature));
 }
 
-void lane_send(struct lane *lane, struct hook_call *call)
+void lane_send(struct lane *lane, struct call *call)
 {
-    struct hooks *hooks = lane->hooks;
+    struct functions *functions = lane->functions;
     if (lane->last && lane->last != call->function) {
         connection_query(lane->connection, "DISCARD ALL", NULL, on_clean, lane);
     }
     lane->last = call->function;
-    sign(hooks, &call->params);
+    params_sign(functions, &call->params);
     if (lane->n_calls == 0) {
         lane->function = call->function;
         lane->function->n_lanes++;
         lane->since_ms = clock_ms();
     }
     assert(lane->function == call->function);
-    call->stage = HOOK_STAGE_SENT;
+    call->stage = CALL_STAGE_SENT;
     call->lane = lane;
     DL_APPEND(lane->calls, call);
     lane->n_calls++;
-    struct query_frame frame = {.before = hooks->before, .behind = hooks->behind};
+    struct query_frame frame = {.before = functions->before, .behind = functions->behind};
     connection_query_framed(lane->connection, frame,
-                            call->kind == HOOK_KIND_TOKEN ? token_sql : call_sql, &call->params,
+                            call->kind == CALL_KIND_TOKEN ? token_sql : call_sql, &call->params,
                             on_called, call);
 }

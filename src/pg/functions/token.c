@@ -3,7 +3,7 @@
  * member may be missing or null, or NULL for a token that it does not accept. The limits are those
  * of the claims of a JWT (src/auth). What is not of this shape is the function's mistake: nobody
  * becomes somebody by it, not even in part. */
-#include "pg/hooks/token.h"
+#include "pg/functions/token.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -17,7 +17,7 @@ SELECT dblink_connect('server', format('host=%s port=%s dbname=%s user=herald_ho
 CREATE FUNCTION pg_temp.server(query text) RETURNS text LANGUAGE sql AS $$SELECT t.x FROM dblink('server', query) t(x text)$$;
 CREATE FUNCTION pg_temp.called(call text[]) RETURNS text LANGUAGE sql AS $$
     SELECT pg_temp.server(format('SELECT herald.call_function(%L, %L)', call, signature(call))) $$;
-CREATE FUNCTION pg_temp.hook(function text, action text, channel text, payload text, client text DEFAULT '{}', options text DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.call(function text, action text, channel text, payload text, client text DEFAULT '{}', options text DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
     SELECT pg_temp.called(ARRAY[CASE WHEN function ~ '[(]' THEN function ELSE 'h.' || function || '(text,text,json,json,json)' END, 'on_' || action,
                                 action, channel, client, options, coalesce(payload, 'null')]) $$;
 CREATE FUNCTION pg_temp.authorize(function text, channel text, identity text, action text) RETURNS text LANGUAGE sql AS $$
@@ -117,25 +117,25 @@ SELECT is(pg_temp.authorize('h.may(text,json,text)', c, i, a), answer, format('a
   FROM (VALUES ('34', '{"dbo_id":12,"row_id":"34","extras":{}}', 'join', 'true'), ('34', '{"dbo_id":12,"row_id":"34","extras":{}}', 'send', 'false'),
                ('34', NULL, 'send', 'true'), ('34', NULL, 'join', 'false'), ('null', NULL, 'send', NULL)) v(c, i, a, answer);
 SELECT is(pg_temp.authorize('h.mayb(text,jsonb,text)', 'x', '{"dbo_id":12,"row_id":null}', 'join'), 'true', 'authorize with jsonb');
-SELECT is(pg_temp.hook('on_any', 'leave', 'r/1', NULL, '{"socketId":"s"}', '{"channel":"r/1"}')::jsonb,
+SELECT is(pg_temp.call('on_any', 'leave', 'r/1', NULL, '{"socketId":"s"}', '{"channel":"r/1"}')::jsonb,
     '{"action":"leave","channel":"r/1","client":{"socketId":"s"},"options":{"channel":"r/1"},"payload":null,"is_null":false}', 'what a function is given: no payload is null');
-SELECT is(pg_temp.hook('on_any', 'connect', NULL, NULL, '{"socketId":"s"}', NULL)::jsonb,
+SELECT is(pg_temp.call('on_any', 'connect', NULL, NULL, '{"socketId":"s"}', NULL)::jsonb,
     '{"action":"connect","channel":null,"client":{"socketId":"s"},"options":null,"payload":null,"is_null":false}', '… of a connect');
-SELECT is(pg_temp.hook('on_strict', 'message', 'r', '{"a" : 1e400, "b":"\u0000"}'), '{"a" : 1e400, "b":"\u0000"}', 'json goes through byte for byte');
-SELECT is(pg_temp.hook('h.on_b(text,text,jsonb,json,jsonb)', 'message', 'r', '{"b":1,"a":2}'), '{"a": 2, "b": 1}', 'jsonb');
-SELECT throws_ok($$SELECT pg_temp.hook('h.on_b(text,text,jsonb,json,jsonb)', 'message', 'r', '"\u0000"')$$, '22P05', NULL, 'what jsonb cannot hold');
-SELECT is(pg_temp.hook('on_null', 'message', 'r', '1'), NULL, 'NULL');
-SELECT is(pg_temp.hook('on_void', 'join', 'r', NULL), NULL, 'void');
-SELECT throws_ok($$SELECT pg_temp.hook('on_stable', 'join', 'r', NULL)$$, 'P0001', 'it ran', 'a void function runs even if it is STABLE');
-SELECT throws_ok($$SELECT pg_temp.hook('on_raise', 'join', 'for you', NULL)$$, 'P0001', 'not for you', 'a refusal has its reason');
-SELECT throws_ok($$SELECT pg_temp.hook('on_raise', 'join', 'code', NULL)$$, '55000', 'hidden', 'other errors keep their code');
-SELECT throws_ok($$SELECT pg_temp.hook('on_raise', 'join', 'zero', NULL)$$, '22012', NULL, 'a failure');
-SELECT throws_ok($$SELECT pg_temp.hook('on_any', 'message', 'r', '{')$$, '22P02', NULL, 'a payload that is no JSON');
-SELECT is(pg_temp.hook('who', 'join', 'r', NULL), '"h_owner herald_hook pg_catalog, pg_temp"', 'it runs as its owner');
+SELECT is(pg_temp.call('on_strict', 'message', 'r', '{"a" : 1e400, "b":"\u0000"}'), '{"a" : 1e400, "b":"\u0000"}', 'json goes through byte for byte');
+SELECT is(pg_temp.call('h.on_b(text,text,jsonb,json,jsonb)', 'message', 'r', '{"b":1,"a":2}'), '{"a": 2, "b": 1}', 'jsonb');
+SELECT throws_ok($$SELECT pg_temp.call('h.on_b(text,text,jsonb,json,jsonb)', 'message', 'r', '"\u0000"')$$, '22P05', NULL, 'what jsonb cannot hold');
+SELECT is(pg_temp.call('on_null', 'message', 'r', '1'), NULL, 'NULL');
+SELECT is(pg_temp.call('on_void', 'join', 'r', NULL), NULL, 'void');
+SELECT throws_ok($$SELECT pg_temp.call('on_stable', 'join', 'r', NULL)$$, 'P0001', 'it ran', 'a void function runs even if it is STABLE');
+SELECT throws_ok($$SELECT pg_temp.call('on_raise', 'join', 'for you', NULL)$$, 'P0001', 'not for you', 'a refusal has its reason');
+SELECT throws_ok($$SELECT pg_temp.call('on_raise', 'join', 'code', NULL)$$, '55000', 'hidden', 'other errors keep their code');
+SELECT throws_ok($$SELECT pg_temp.call('on_raise', 'join', 'zero', NULL)$$, '22012', NULL, 'a failure');
+SELECT throws_ok($$SELECT pg_temp.call('on_any', 'message', 'r', '{')$$, '22P02', NULL, 'a payload that is no JSON');
+SELECT is(pg_temp.call('who', 'join', 'r', NULL), '"h_owner herald_hook pg_catalog, pg_temp"', 'it runs as its owner');
 SELECT is(pg_temp.token('h.token(text)', 'good'), '{"dbo_id":12}', 'a token');
 SELECT is(pg_temp.token('h.token(text)', 'bad'), NULL, 'no token');
-SELECT throws_ok($$SELECT pg_temp.hook('on_void', 'message', 'r', '1')$$, '22023', NULL, 'void is no answer to a message');
-SELECT throws_ok(format('SELECT pg_temp.hook(%L, %L, %L, %L)', 'on_any', a, 'r', '1'), '22023', NULL, 'no action: ' || coalesce(a, 'NULL'))
+SELECT throws_ok($$SELECT pg_temp.call('on_void', 'message', 'r', '1')$$, '22023', NULL, 'void is no answer to a message');
+SELECT throws_ok(format('SELECT pg_temp.call(%L, %L, %L, %L)', 'on_any', a, 'r', '1'), '22023', NULL, 'no action: ' || coalesce(a, 'NULL'))
   FROM unnest(ARRAY['authorize', 'Join', '', NULL]) a;
 -- Before 16 to_regprocedure() raises an error of its own for what is no name of a function.
 SELECT CASE WHEN current_setting('server_version_num')::int >= 160000 THEN '42883' ELSE '22P02' END AS unreadable \gset
@@ -149,24 +149,24 @@ SELECT is((SELECT string_agg(what, ',') FROM h.seen), 'join r {} null', 'what it
 -- Whatever became of a function since.
 SET ROLE h_owner;
 ALTER FUNCTION h.who(text, text, json, json, json) SECURITY INVOKER;
-SELECT throws_ok($$SELECT pg_temp.hook('who', 'join', 'r', NULL)$$, '42501', NULL, 'it lost SECURITY DEFINER');
+SELECT throws_ok($$SELECT pg_temp.call('who', 'join', 'r', NULL)$$, '42501', NULL, 'it lost SECURITY DEFINER');
 RESET ROLE;
 SET ROLE h_owner;
 DROP FUNCTION h.who(text, text, json, json, json);
 CREATE FUNCTION h.who(action text, channel text, client json, options json, payload json) RETURNS json LANGUAGE sql SECURITY DEFINER AS 'SELECT $$1$$::json';
-SELECT is(pg_temp.hook('who', 'join', 'r', NULL), '1', 'its owner made it anew');
+SELECT is(pg_temp.call('who', 'join', 'r', NULL), '1', 'its owner made it anew');
 RESET ROLE;
 SET ROLE h_owner;
 DROP FUNCTION h.who(text, text, json, json, json);
-SELECT throws_ok($$SELECT pg_temp.hook('who', 'join', 'r', NULL)$$, '42883', NULL, 'it is gone');
+SELECT throws_ok($$SELECT pg_temp.call('who', 'join', 'r', NULL)$$, '42883', NULL, 'it is gone');
 RESET ROLE;
 SET ROLE h_other;
 CREATE FUNCTION h.who(action text, channel text, client json, options json, payload json) RETURNS json LANGUAGE sql SECURITY DEFINER AS 'SELECT $$2$$::json';
-SELECT throws_ok($$SELECT pg_temp.hook('who', 'join', 'r', NULL)$$, '42501', 'herald: function h.who(text,text,json,json,json) belongs to h_other and no longer to h_owner', 'somebody else took its name');
+SELECT throws_ok($$SELECT pg_temp.call('who', 'join', 'r', NULL)$$, '42501', 'herald: function h.who(text,text,json,json,json) belongs to h_other and no longer to h_owner', 'somebody else took its name');
 RESET ROLE;
 SET ROLE h_admin;
 SELECT herald.set_rule('h/2', on_join => 'h.who');
-SELECT is(pg_temp.hook('who', 'join', 'r', NULL), '2', '… and an admin agreed');
+SELECT is(pg_temp.call('who', 'join', 'r', NULL), '2', '… and an admin agreed');
 RESET ROLE;
 SELECT herald.drop_rule('h/1'), herald.drop_rule('h/2');
 SELECT is((SELECT count(*) FROM herald.hook), 0::bigint, 'dropped rules leave no function behind');
@@ -238,19 +238,19 @@ BEGIN
     WHEN 'members' THEN INSERT INTO herald.member VALUES ('c', 's', 1, '1', '{}', 'n', now());
     WHEN 'directive' THEN INSERT INTO herald.directive VALUES (1, now(), 'disconnect', '{}');
     WHEN 'sequence' THEN PERFORM herald.sequence('b', 1, 1, '{}', '{}', '{}', '{}');
-    WHEN 'hook' THEN PERFORM herald.call_function('{"h.may(text,jsonb,text)",authorize,r,NULL,join}', '');
+    WHEN 'call' THEN PERFORM herald.call_function('{"h.may(text,jsonb,text)",authorize,r,NULL,join}', '');
     WHEN 'alter' THEN ALTER FUNCTION herald.call_function(text[], bytea) SECURITY INVOKER;
     WHEN 'commit' THEN COMMIT;
     END CASE;
     RETURN payload;
 END$$;
 RESET ROLE;
-SELECT throws_ok(format('SELECT pg_temp.hook(%L, %L, %L, NULL)', 'hm.later(text,text,json,json,json)', 'join', c), '42501', NULL, 'a function: ' || c)
-  FROM unnest(ARRAY['role', 'local role', 'no role', 'session', 'log', 'members', 'directive', 'sequence', 'hook', 'alter']) c;
-SELECT throws_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'commit', NULL)$$, '2D000', NULL, 'a function: commit');
-SELECT lives_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'rolled back', NULL)$$, 'what was rolled back does not run later');
+SELECT throws_ok(format('SELECT pg_temp.call(%L, %L, %L, NULL)', 'hm.later(text,text,json,json,json)', 'join', c), '42501', NULL, 'a function: ' || c)
+  FROM unnest(ARRAY['role', 'local role', 'no role', 'session', 'log', 'members', 'directive', 'sequence', 'call', 'alter']) c;
+SELECT throws_ok($$SELECT pg_temp.call('hm.later(text,text,json,json,json)', 'join', 'commit', NULL)$$, '2D000', NULL, 'a function: commit');
+SELECT lives_ok($$SELECT pg_temp.call('hm.later(text,text,json,json,json)', 'join', 'rolled back', NULL)$$, 'what was rolled back does not run later');
 SELECT is_empty('SELECT what FROM hm.seen', '… so nothing did');
-SELECT lives_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'foreign key', NULL)$$, 'deferred keys');
+SELECT lives_ok($$SELECT pg_temp.call('hm.later(text,text,json,json,json)', 'join', 'foreign key', NULL)$$, 'deferred keys');
 SELECT is((SELECT string_agg(concat(id, '>', other), ' ' ORDER BY id) FROM hm.fine), '1>2 2>1', '… and what was written is there');
 DO $do$
 DECLARE
@@ -258,7 +258,7 @@ DECLARE
 BEGIN
     FOREACH c IN ARRAY ARRAY['deferred', 'switched', 'again', 'excluded', 'parted', 'temp', 'savepoint', 'cursor'] LOOP
         BEGIN
-            PERFORM pg_temp.hook('hm.later(text,text,json,json,json)', 'join', c, NULL);
+            PERFORM pg_temp.call('hm.later(text,text,json,json,json)', 'join', c, NULL);
         EXCEPTION WHEN OTHERS THEN
             RAISE NOTICE '%: %', c, SQLERRM; -- an index function that refuses whoever is not h_mallory
         END;
@@ -270,7 +270,7 @@ SELECT is_empty($$SELECT what FROM hm.seen WHERE what !~ ' as (herald_hook|h_mal
 SET ROLE h_mallory;
 ALTER FUNCTION hm.later(text, text, json, json, json) SET role = herald_server;
 RESET ROLE;
-SELECT throws_ok($$SELECT pg_temp.hook('hm.later(text,text,json,json,json)', 'join', 'log', NULL)$$, '42501', NULL, 'a role among its settings');
+SELECT throws_ok($$SELECT pg_temp.call('hm.later(text,text,json,json,json)', 'join', 'log', NULL)$$, '42501', NULL, 'a role among its settings');
 SELECT throws_ok(format('SELECT pg_temp.server(%L)', q), '42501', NULL, 'herald_hook: ' || q)
   FROM unnest(ARRAY['SELECT count(*)::text FROM herald.log', 'SELECT herald.site()', 'SELECT herald.get_signing_key()::text', 'SELECT key::text FROM herald.signing_key', 'SELECT herald.set_rule($$a$$)::text',
                     'SELECT herald.is_signed($${a}$$, NULL)::text', 'SET ROLE herald_caller', 'SET ROLE herald_server', 'SET SESSION AUTHORIZATION herald_owner']) q;

@@ -10,8 +10,8 @@
 n_calls=3000
 
 cluster_start
-cluster_install hooks
-"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d hooks <<'SQL'
+cluster_install functions
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d functions <<'SQL'
 CREATE ROLE mallory;
 CREATE SCHEMA m AUTHORIZATION mallory;
 GRANT USAGE ON SCHEMA m TO PUBLIC;
@@ -39,20 +39,20 @@ CREATE SEQUENCE m.n_raced; -- no rollback takes a number back
 GRANT USAGE ON SEQUENCE m.n_raced TO PUBLIC;
 SQL
 for kind in DEFINER INVOKER; do echo "ALTER FUNCTION m.f(text, json, text) SECURITY $kind; SELECT pg_sleep(0.001 * random());"; done >"$work/toggle.sql"
-(while [ ! -e "$work/stop" ]; do "$bin/pgbench" -n -t 500 -f "$work/toggle.sql" hooks >/dev/null 2>&1 || true; done) &
+(while [ ! -e "$work/stop" ]; do "$bin/pgbench" -n -t 500 -f "$work/toggle.sql" functions >/dev/null 2>&1 || true; done) &
 toggler=$!
 call='{"m.f(text,json,text)",authorize,r,NULL,join}'
-signature=$(run_sql hooks "SELECT sha256(outer_pad || sha256(inner_pad || array_send('$call'::text[]))) FROM herald.signing_key")
+signature=$(run_sql functions "SELECT sha256(outer_pad || sha256(inner_pad || array_send('$call'::text[]))) FROM herald.signing_key")
 for _ in $(seq $n_calls); do echo "SELECT herald.call_function('$call', '$signature');"; done >"$work/calls.sql"
-PGUSER=herald_hook "$bin/psql" -XqAt -v VERBOSITY=sqlstate -d hooks -f "$work/calls.sql" >"$work/answers" 2>&1
+PGUSER=herald_hook "$bin/psql" -XqAt -v VERBOSITY=sqlstate -d functions -f "$work/calls.sql" >"$work/answers" 2>&1
 touch "$work/stop"
 wait $toggler
 
-count() { run_sql hooks "SELECT count(*) FROM m.seen WHERE who $1"; }
+count() { run_sql functions "SELECT count(*) FROM m.seen WHERE who $1"; }
 n_refused=$(grep -c 42501 "$work/answers" || true)
-echo "# $n_calls calls: $(count "= 'mallory'") as the owner, $n_refused refused, $(run_sql hooks 'SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM m.n_raced') of them after they had run as herald_caller"
+echo "# $n_calls calls: $(count "= 'mallory'") as the owner, $n_refused refused, $(run_sql functions 'SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM m.n_raced') of them after they had run as herald_caller"
 check 'the function ran, and was refused' t "$([ "$(count "= 'mallory'")" -gt 0 ] && [ "$n_refused" -gt 0 ] && echo t)"
 check 'every call ended in one of these ways' $n_calls "$(($(count "= 'mallory'") + n_refused))"
 check 'what ran as anybody else was rolled back' 0 "$(count "<> 'mallory'")"
-check "nobody else's function was called" 0 "$(run_sql hooks 'SELECT count(*) FROM b.asked')"
+check "nobody else's function was called" 0 "$(run_sql functions 'SELECT count(*) FROM b.asked')"
 exit $((failures > 0))

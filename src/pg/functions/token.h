@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a token function says, as an identity. */
-#ifndef HERALD_PG_HOOKS_TOKEN_H
-#define HERALD_PG_HOOKS_TOKEN_H
+#ifndef HERALD_PG_FUNCTIONS_TOKEN_H
+#define HERALD_PG_FUNCTIONS_TOKEN_H
 
 #include <libpq-fe.h>
 

@@ -15,7 +15,7 @@
 #include "../../fakes/cluster.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "pg/hooks/hooks.h"
+#include "pg/functions/functions.h"
 
 static struct bed *bed;
 static struct asker *asker;
@@ -24,7 +24,7 @@ static int setup(void **state)
 {
     (void)state;
     bed = bed_new();
-    asker = asker_new(bed, HOOKS_MAX_WAITING + 5000);
+    asker = asker_new(bed, FUNCTIONS_MAX_WAITING + 5000);
     return 0;
 }
 
@@ -69,7 +69,7 @@ static void test_calls_of_one_session_keep_their_order(void **state)
             /* The earlier, the slower; and every other one by another function. */
             snprintf(payload, sizeof(payload), "\"0.0%d%u\"", 9 - i, slot);
             const struct asked *asked =
-                asker_hook(asker, i % 2 ? HOOK("sleep") : HOOK("note"), slot, payload);
+                asker_call(asker, i % 2 ? FUNCTION("sleep") : FUNCTION("note"), slot, payload);
             first[slot - 1] = i == 0 ? asked : first[slot - 1];
         }
     }
@@ -92,12 +92,12 @@ static void test_an_expired_call_lets_the_next_ones_of_its_session_go_on(void **
 {
     (void)state;
     start_with(2, 300);
-    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "20");
-    const struct asked *behind = asker_hook(asker, HOOK("echo"), 1, "1");
+    const struct asked *slow = asker_call(asker, FUNCTION("sleep"), 1, "20");
+    const struct asked *behind = asker_call(asker, FUNCTION("echo"), 1, "1");
     asker_wait(asker);
     assert_int_equal(slow->result, STORE_VERDICT_FAILED);
     assert_true(behind->rank > 0);
-    const struct asked *next = asker_hook(asker, HOOK("echo"), 1, "2");
+    const struct asked *next = asker_call(asker, FUNCTION("echo"), 1, "2");
     asker_wait(asker);
     assert_int_equal(next->result, STORE_VERDICT_DONE);
 }
@@ -109,11 +109,11 @@ static void test_a_slow_function_does_not_block_others(void **state)
     (void)state;
     start_with(4, 60000);
     for (uint32_t i = 1; i <= 10; i++) {
-        asker_hook(asker, HOOK("sleep"), i, "20");
+        asker_call(asker, FUNCTION("sleep"), i, "20");
     }
-    const struct asked *quick = asker_hook(asker, HOOK("echo"), 100, "1");
+    const struct asked *quick = asker_call(asker, FUNCTION("echo"), 100, "1");
     for (uint32_t i = 1; i < 200; i++) {
-        asker_hook(asker, HOOK("echo"), 100 + i, "1");
+        asker_call(asker, FUNCTION("echo"), 100 + i, "1");
     }
     bed_wait(bed, &asker->n_answered, 200);
     for (size_t i = 0; i < 200; i++) {
@@ -127,11 +127,11 @@ static void test_a_slow_call_does_not_block_quick_ones_of_its_function(void **st
 {
     (void)state;
     start_with(4, 60000);
-    asker_hook(asker, HOOK("sleep"), 1, "0"); /* it seems to be quick */
+    asker_call(asker, FUNCTION("sleep"), 1, "0"); /* it seems to be quick */
     asker_wait(asker);
-    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "20");
+    const struct asked *slow = asker_call(asker, FUNCTION("sleep"), 1, "20");
     for (uint32_t i = 2; i <= 60; i++) {
-        asker_hook(asker, HOOK("sleep"), i, "0");
+        asker_call(asker, FUNCTION("sleep"), i, "0");
     }
     bed_wait(bed, &asker->n_done, 57); /* three may have been put behind it in its first moment */
     assert_int_equal(slow->rank, 0);
@@ -143,17 +143,17 @@ static void test_who_is_asked_for_rarely_does_not_starve(void **state)
 {
     (void)state;
     start_with(4, 60000);
-    asker_hook(asker, HOOK("echo"), 0, "1");
-    asker_hook(asker, HOOK("describe"), 0, "1");
+    asker_call(asker, FUNCTION("echo"), 0, "1");
+    asker_call(asker, FUNCTION("describe"), 0, "1");
     asker_wait(asker);
     for (int i = 0; i < 1000; i++) {
-        asker_hook(asker, HOOK("echo"), 0, "1");
-        asker_hook(asker, HOOK("describe"), 0, "1");
+        asker_call(asker, FUNCTION("echo"), 0, "1");
+        asker_call(asker, FUNCTION("describe"), 0, "1");
     }
-    const struct asked *rare = asker_hook(asker, HOOK("nothing"), 0, "1");
+    const struct asked *rare = asker_call(asker, FUNCTION("nothing"), 0, "1");
     for (int i = 0; i < 1000; i++) {
-        asker_hook(asker, HOOK("echo"), 0, "1");
-        asker_hook(asker, HOOK("describe"), 0, "1");
+        asker_call(asker, FUNCTION("echo"), 0, "1");
+        asker_call(asker, FUNCTION("describe"), 0, "1");
     }
     asker_wait(asker);
     assert_int_equal(asker->n_failed, 0);
@@ -166,7 +166,7 @@ static void test_many_quick_calls(void **state)
     start_with(4, 60000);
     uint64_t begin_ms = clock_ms();
     for (uint32_t i = 0; i < 1500; i++) {
-        asker_hook(asker, HOOK("echo"), 1 + i % 1000, "{\"text\":\"hello\"}");
+        asker_call(asker, FUNCTION("echo"), 1 + i % 1000, "{\"text\":\"hello\"}");
     }
     asker_wait(asker);
     assert_int_equal(asker->n_done, 1500);
@@ -180,11 +180,11 @@ static void test_a_function_that_takes_too_long_has_failed(void **state)
     (void)state;
     start_with(1, 500);
     static const char pid[] = "\"SELECT to_json(pg_backend_pid())\"";
-    const struct asked *before = asker_hook(asker, HOOK("look"), 1, pid);
+    const struct asked *before = asker_call(asker, FUNCTION("look"), 1, pid);
     asker_wait(asker);
-    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 1, "20");
+    const struct asked *slow = asker_call(asker, FUNCTION("sleep"), 1, "20");
     asker_wait(asker);
-    const struct asked *after = asker_hook(asker, HOOK("look"), 1, pid);
+    const struct asked *after = asker_call(asker, FUNCTION("look"), 1, pid);
     asker_wait(asker);
     assert_int_equal(slow->result, STORE_VERDICT_FAILED);
     assert_true(took_ms(slow) >= 400 && took_ms(slow) < 5000);
@@ -202,17 +202,17 @@ static void test_a_function_that_does_not_stop_costs_only_its_connection(void **
                  "CREATE CONSTRAINT TRIGGER lazy AFTER INSERT ON public.lazy DEFERRABLE INITIALLY"
                  " DEFERRED FOR EACH ROW EXECUTE FUNCTION public.be_lazy()");
     start_with(4, 300);
-    const struct asked *stubborn = asker_hook(asker, HOOK("stubborn"), 1, "1");
+    const struct asked *stubborn = asker_call(asker, FUNCTION("stubborn"), 1, "1");
     const struct asked *lazy =
-        asker_hook(asker, HOOK("run"), 2, "\"INSERT INTO public.lazy VALUES (1)\"");
-    const struct asked *quick = asker_hook(asker, HOOK("echo"), 3, "1");
+        asker_call(asker, FUNCTION("run"), 2, "\"INSERT INTO public.lazy VALUES (1)\"");
+    const struct asked *quick = asker_call(asker, FUNCTION("echo"), 3, "1");
     asker_wait(asker);
     assert_int_equal(stubborn->result, STORE_VERDICT_FAILED);
     assert_int_equal(lazy->result, STORE_VERDICT_FAILED);
     assert_int_equal(quick->result, STORE_VERDICT_DONE);
     assert_true(took_ms(stubborn) < 5000 && took_ms(lazy) < 5000);
     assert_int_equal(bed->n_down, 0);
-    const struct asked *next = asker_hook(asker, HOOK("stubborn"), 0, "1");
+    const struct asked *next = asker_call(asker, FUNCTION("stubborn"), 0, "1");
     asker_wait(asker);
     assert_int_equal(next->result, STORE_VERDICT_FAILED);
 }
@@ -222,7 +222,7 @@ static void test_who_waits_for_a_place_is_answered_in_time(void **state)
     (void)state;
     start_with(2, 300);
     for (uint32_t i = 1; i <= 50; i++) {
-        asker_hook(asker, HOOK("sleep"), i, "20");
+        asker_call(asker, FUNCTION("sleep"), i, "20");
     }
     asker_wait(asker);
     assert_int_equal(asker->n_failed, 50);
@@ -237,7 +237,7 @@ static void test_what_nobody_waits_for_may_wait_longer(void **state)
     start_with(2, 300);
     for (int i = 0; i < 8; i++) {
         struct store_call call = {.kind = STORE_CALL_ON_ACTION,
-                                  .function = STR(HOOK("sleep")),
+                                  .function = STR(FUNCTION("sleep")),
                                   .action = STR("leave"),
                                   .payload = STR("0.2")};
         bed->store.call(bed->store.ctx, &call, NULL, NULL);
@@ -251,20 +251,20 @@ static void test_too_many_calls_fail_at_once(void **state)
 {
     (void)state;
     start_with(2, 2000);
-    asker_hook(asker, HOOK("echo"), 0, "1");
+    asker_call(asker, FUNCTION("echo"), 0, "1");
     asker_wait(asker);
-    asker_hook(asker, HOOK("sleep"), 0, "1");
-    for (size_t i = 0; i < HOOKS_MAX_WAITING + 100; i++) {
-        asker_hook(asker, HOOK("sleep"), 0, "0");
+    asker_call(asker, FUNCTION("sleep"), 0, "1");
+    for (size_t i = 0; i < FUNCTIONS_MAX_WAITING + 100; i++) {
+        asker_call(asker, FUNCTION("sleep"), 0, "0");
     }
     bed_wait(bed, &asker->n_answered, 101);
     assert_int_equal(asker->n_failed, 100);
-    const struct asked *other = asker_hook(asker, HOOK("sleep"), 0, "0");
+    const struct asked *other = asker_call(asker, FUNCTION("sleep"), 0, "0");
     bed_wait(bed, &asker->n_answered, 102);
     assert_int_equal(other->result, STORE_VERDICT_FAILED);
     assert_true(took_ms(other) < 500);
     asker_wait(asker);
-    const struct asked *later = asker_hook(asker, HOOK("echo"), 0, "0");
+    const struct asked *later = asker_call(asker, FUNCTION("echo"), 0, "0");
     asker_wait(asker);
     assert_int_equal(later->result, STORE_VERDICT_DONE);
 }
@@ -279,9 +279,9 @@ static void test_too_many_bytes_fail_at_once(void **state)
     memset(payload, ' ', PAYLOAD);
     payload[0] = '1';
     payload[PAYLOAD] = 0;
-    asker_hook(asker, HOOK("sleep"), 0, "1");
+    asker_call(asker, FUNCTION("sleep"), 0, "1");
     for (int i = 0; i < 80; i++) {
-        asker_hook(asker, HOOK("sleep"), 0, payload);
+        asker_call(asker, FUNCTION("sleep"), 0, payload);
     }
     free(payload);
     bed_wait(bed, &asker->n_answered, 17); /* 63 fit */
@@ -296,8 +296,8 @@ static void test_a_call_whose_connection_is_lost_has_failed(void **state)
 {
     (void)state;
     bed_start_plainly(bed);
-    const struct asked *killed = asker_hook(asker, HOOK("sleep"), 1, "1.5");
-    const struct asked *behind = asker_hook(asker, HOOK("echo"), 1, "1");
+    const struct asked *killed = asker_call(asker, FUNCTION("sleep"), 1, "1.5");
+    const struct asked *behind = asker_call(asker, FUNCTION("echo"), 1, "1");
     bed_wait_sql(bed, "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = "
                       "current_database() AND wait_event = 'PgSleep'");
     end_sleeping();
@@ -311,11 +311,11 @@ static void test_calls_fail_at_once_while_the_database_is_away(void **state)
 {
     (void)state;
     bed_start_plainly(bed);
-    asker_hook(asker, HOOK("sleep"), 1, "1.5");
-    asker_hook(asker, HOOK("echo"), 1, "1");
+    asker_call(asker, FUNCTION("sleep"), 1, "1.5");
+    asker_call(asker, FUNCTION("echo"), 1, "1");
     cluster_down(false);
     bed_wait(bed, &bed->n_down, 1);
-    const struct asked *away = asker_hook(asker, HOOK("echo"), 2, "1");
+    const struct asked *away = asker_call(asker, FUNCTION("echo"), 2, "1");
     const struct asked *token = asker_token(asker, "{}"); /* no function: that is known anyway */
     asker_wait(asker);
     assert_int_equal(asker->n_failed, 3);
@@ -323,7 +323,7 @@ static void test_calls_fail_at_once_while_the_database_is_away(void **state)
     assert_int_equal(token->error, ERROR_CODE_TOKEN_INVALID);
     cluster_up();
     bed_wait(bed, &bed->n_up, 2);
-    const struct asked *back = asker_hook(asker, HOOK("echo"), 2, "1");
+    const struct asked *back = asker_call(asker, FUNCTION("echo"), 2, "1");
     asker_wait(asker);
     assert_int_equal(back->result, STORE_VERDICT_DONE);
 }
@@ -332,7 +332,7 @@ static void ask_when_up(struct bed *of)
 {
     (void)of;
     for (uint32_t i = 0; i < 50; i++) {
-        asker_hook(asker, HOOK("echo"), i % 5, "1");
+        asker_call(asker, FUNCTION("echo"), i % 5, "1");
     }
 }
 
@@ -354,7 +354,7 @@ static void test_asked_before_it_was_ever_up(void **state)
     (void)state;
     struct database_options options = bed_options(bed, cluster_url(bed->name, "herald_server"));
     bed_start(bed, &options);
-    const struct asked *early = asker_hook(asker, HOOK("echo"), 1, "1");
+    const struct asked *early = asker_call(asker, FUNCTION("echo"), 1, "1");
     asker_wait(asker);
     assert_int_equal(early->result, STORE_VERDICT_FAILED);
     assert_int_equal(bed->n_up, 0);
@@ -365,12 +365,12 @@ static void test_connections_killed_at_random(void **state)
 {
     (void)state;
     start_with(4, 60000);
-    asker_hook(asker, HOOK("note"), 0, "0");
+    asker_call(asker, FUNCTION("note"), 0, "0");
     asker_wait(asker);
     for (int round = 0; round < 15; round++) {
         size_t before = asker->n;
         for (uint32_t i = 0; i < 100; i++) {
-            asker_hook(asker, HOOK("note"), i % 7, "1");
+            asker_call(asker, FUNCTION("note"), i % 7, "1");
         }
         bed_wait(bed, &asker->n_answered, before + 20);
         bed_sql(bed,
@@ -400,7 +400,7 @@ static void test_the_end_waits_for_what_was_asked(void **state)
         char payload[16];
         snprintf(payload, sizeof(payload), "%d", i);
         struct store_call call = {.kind = STORE_CALL_ON_ACTION,
-                                  .function = STR(HOOK("note")),
+                                  .function = STR(FUNCTION("note")),
                                   .queue = {0, 1, 1},
                                   .action = STR("leave"),
                                   .payload = str_of(payload)};
@@ -416,14 +416,14 @@ static void test_the_end_comes_in_time(void **state)
 {
     (void)state;
     start_with(2, 60000);
-    asker_hook(asker, HOOK("sleep"), 1, "20");
-    asker_hook(asker, HOOK("echo"), 1, "1");
+    asker_call(asker, FUNCTION("sleep"), 1, "20");
+    asker_call(asker, FUNCTION("echo"), 1, "1");
     uint64_t begin_ms = clock_ms();
     database_stop(bed->database, 200, (loop_fn *)loop_stop, bed->loop);
     loop_run(bed->loop);
     assert_true(clock_ms() - begin_ms < 5000);
     assert_int_equal(asker->n_failed, 2);
-    asker_hook(asker, HOOK("echo"), 1, "1");
+    asker_call(asker, FUNCTION("echo"), 1, "1");
     database_free(bed->database);
     bed->database = NULL;
     assert_int_equal(asker->n_failed, 3);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The owner's functions: what their answers mean, what is said about their failures, and that they
- * leave nothing behind. test_hooks_load.c has time, order and lost connections. */
+ * leave nothing behind. test_functions_load.c has time, order and lost connections. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,9 +53,9 @@ static void test_what_a_function_returns_comes_back_as_it_is(void **state)
     (void)state;
     bed_start_plainly(bed);
     static const char odd[] = "{ \"a\":1.10, \"a\":18446744073709551616, \"\\u0000\":[ ] }";
-    const struct asked *echo = asker_hook(asker, HOOK("echo"), 1, odd);
-    const struct asked *nothing = asker_hook(asker, HOOK("nothing"), 1, odd);
-    const struct asked *described = asker_hook(asker, HOOK("describe"), 0, "7");
+    const struct asked *echo = asker_call(asker, FUNCTION("echo"), 1, odd);
+    const struct asked *nothing = asker_call(asker, FUNCTION("nothing"), 1, odd);
+    const struct asked *described = asker_call(asker, FUNCTION("describe"), 0, "7");
     asker_wait(asker);
     assert_int_equal(echo->result, STORE_VERDICT_DONE);
     assert_string_equal(echo->payload, odd);
@@ -72,7 +72,7 @@ static void test_absent_arguments_are_null(void **state)
     (void)state;
     bed_start_plainly(bed);
     struct store_call call = {.kind = STORE_CALL_ON_ACTION,
-                              .function = STR(HOOK("note")),
+                              .function = STR(FUNCTION("note")),
                               .action = STR("disconnect"),
                               .client = STR("{}")};
     bed->store.call(bed->store.ctx, &call, NULL, NULL); /* nobody wants to know */
@@ -103,9 +103,10 @@ static void test_an_exception_of_its_own_is_for_the_client(void **state)
         memcpy(large + i, "\xC3\xBC", 2);
     }
     memcpy(large + sizeof(large) - 2, "\"", 2);
-    const struct asked *refused = asker_hook(asker, HOOK("refuse"), 0, "\"not today, \\u00fc\"");
-    const struct asked *empty = asker_hook(asker, HOOK("refuse"), 0, "\"\"");
-    const struct asked *long_winded = asker_hook(asker, HOOK("refuse"), 0, large);
+    const struct asked *refused =
+        asker_call(asker, FUNCTION("refuse"), 0, "\"not today, \\u00fc\"");
+    const struct asked *empty = asker_call(asker, FUNCTION("refuse"), 0, "\"\"");
+    const struct asked *long_winded = asker_call(asker, FUNCTION("refuse"), 0, large);
     asker_wait(asker);
     assert_int_equal(asker->n_refused, 3);
     assert_string_equal(refused->reason, "not today, \xC3\xBC");
@@ -119,18 +120,18 @@ static void test_every_other_error_is_a_failure(void **state)
     bed_sql(bed, "CREATE FUNCTION public.invoker(text,text,json,json,json) RETURNS json"
                  " LANGUAGE sql AS 'SELECT $5'");
     bed_start_plainly(bed);
-    asker_hook(asker, HOOK("divide"), 0, "0");
-    asker_hook(asker, HOOK("missing"), 0, "0");
-    asker_hook(asker, "no function at all", 0, "0");
-    asker_hook(asker, HOOK("invoker"), 0, "0");
-    asker_hook(asker, HOOK("echo"), 0, "no JSON");
-    asker_hook(asker, HOOK("echo"), 0, "\"\xFF\"");
-    asker_hook(asker, HOOK("run"), 0, "\"SELECT pg_terminate_backend(pg_backend_pid())\"");
-    asker_hook(asker, HOOK("look"), 0, "\"SELECT to_json(repeat('x', 1048576))\"");
+    asker_call(asker, FUNCTION("divide"), 0, "0");
+    asker_call(asker, FUNCTION("missing"), 0, "0");
+    asker_call(asker, "no function at all", 0, "0");
+    asker_call(asker, FUNCTION("invoker"), 0, "0");
+    asker_call(asker, FUNCTION("echo"), 0, "no JSON");
+    asker_call(asker, FUNCTION("echo"), 0, "\"\xFF\"");
+    asker_call(asker, FUNCTION("run"), 0, "\"SELECT pg_terminate_backend(pg_backend_pid())\"");
+    asker_call(asker, FUNCTION("look"), 0, "\"SELECT to_json(repeat('x', 1048576))\"");
     asker_authorize(asker, "public.token(text)", NULL);
     asker_wait(asker);
     assert_int_equal(asker->n_failed, 9);
-    const struct asked *next = asker_hook(asker, HOOK("divide"), 0, "1");
+    const struct asked *next = asker_call(asker, FUNCTION("divide"), 0, "1");
     asker_wait(asker);
     assert_int_equal(next->result, STORE_VERDICT_DONE);
 }
@@ -174,20 +175,20 @@ static void test_failures_and_warnings_do_not_flood_the_log(void **state)
     bed_start_plainly(bed);
     begin_log();
     for (int i = 0; i < 200; i++) {
-        asker_hook(asker, HOOK("divide"), 0, "0");
+        asker_call(asker, FUNCTION("divide"), 0, "0");
     }
     for (int i = 0; i < 10; i++) {
-        asker_hook(asker, HOOK("warn"), 0, "0");
+        asker_call(asker, FUNCTION("warn"), 0, "0");
     }
     /* What it says of the session's settings does not help it. */
-    asker_hook(asker, HOOK("run"), 0,
+    asker_call(asker, FUNCTION("run"), 0,
                "\"SET client_min_messages = 'debug1'; DO $$ BEGIN FOR i IN 1 .. 1000 LOOP RAISE "
                "WARNING '%', random(); END LOOP; END $$\"");
     asker_wait(asker);
     assert_int_equal(end_log("division by zero"), 1);
     assert_int_equal(asker->n_failed, 200);
     begin_log();
-    asker_hook(asker, HOOK("warn"), 0, "0");
+    asker_call(asker, FUNCTION("warn"), 0, "0");
     asker_wait(asker);
     assert_int_equal(end_log(""), 0);
 }
@@ -206,9 +207,9 @@ static void check_clean(const char *dirt)
         "(SELECT count(*) FROM pg_listening_channels()), (SELECT count(*) FROM "
         "pg_prepared_statements), (SELECT count(*) FROM pg_cursors WHERE is_holdable), "
         "session_user)\"";
-    asker_hook(asker, HOOK("run"), 0, dirt);
-    const struct asked *seen = asker_hook(asker, HOOK("look"), 0, look);
-    const struct asked *again = asker_hook(asker, HOOK("look"), 0, look);
+    asker_call(asker, FUNCTION("run"), 0, dirt);
+    const struct asked *seen = asker_call(asker, FUNCTION("look"), 0, look);
+    const struct asked *again = asker_call(asker, FUNCTION("look"), 0, look);
     asker_wait(asker);
     assert_string_equal(seen->payload, "[\"\", true, \"UTF8\", \"2s\", true, 0, 0, 0, 0, "
                                        "\"herald_hook\"]");
@@ -240,10 +241,10 @@ static void test_a_function_cannot_give_itself_more_time(void **state)
 {
     (void)state;
     start_with(1, 200, NULL);
-    asker_hook(asker, HOOK("run"), 0, "\"SET statement_timeout = 0\"");
-    const struct asked *slow = asker_hook(asker, HOOK("sleep"), 0, "20");
+    asker_call(asker, FUNCTION("run"), 0, "\"SET statement_timeout = 0\"");
+    const struct asked *slow = asker_call(asker, FUNCTION("sleep"), 0, "20");
     const struct asked *own =
-        asker_hook(asker, HOOK("run"), 0, "\"SET statement_timeout = 0; SELECT pg_sleep(20)\"");
+        asker_call(asker, FUNCTION("run"), 0, "\"SET statement_timeout = 0; SELECT pg_sleep(20)\"");
     asker_wait(asker);
     assert_int_equal(slow->result, STORE_VERDICT_FAILED);
     assert_int_equal(own->result, STORE_VERDICT_FAILED);

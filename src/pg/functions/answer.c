@@ -11,20 +11,20 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "pg/hooks/internal.h"
-#include "pg/hooks/token.h"
+#include "pg/functions/internal.h"
+#include "pg/functions/token.h"
 #include "pg/rows.h"
 
 enum {
     MAX_REASON = 500,         /* bytes of a function's message that go to a client */
     MAX_LOGGED = 200,         /* and to the log */
-    MAX_RESULT = 1024 * 1024, /* as an event's payload (CONTRACT.md: max_bytes) */
+    MAX_RESULT = 1024 * 1024, /* as an event's payload may have (max_bytes of herald.watch) */
     COMPLAIN_MS = 10000,      /* between two lines about one function */
 };
 
 /* ---- complaints ---- */
 
-bool hook_may_complain(struct hook_complaint *complaint, unsigned long long *n_unsaid)
+bool complaint_is_due(struct complaint *complaint, unsigned long long *n_unsaid)
 {
     uint64_t now_ms = clock_ms();
     if (complaint->was_said && now_ms - complaint->said_ms < COMPLAIN_MS) {
@@ -32,14 +32,14 @@ bool hook_may_complain(struct hook_complaint *complaint, unsigned long long *n_u
         return false;
     }
     *n_unsaid = complaint->n_unsaid;
-    *complaint = (struct hook_complaint){.was_said = true, .said_ms = now_ms};
+    *complaint = (struct complaint){.was_said = true, .said_ms = now_ms};
     return true;
 }
 
-void hook_complain(struct hook_call *call, const char *sqlstate, const char *message)
+void call_complain(struct call *call, const char *sqlstate, const char *message)
 {
     unsigned long long n_unsaid;
-    if (!hook_may_complain(&call->function->complaint, &n_unsaid)) {
+    if (!complaint_is_due(&call->function->complaint, &n_unsaid)) {
         return;
     }
     char more[64] = "";
@@ -70,67 +70,68 @@ static void copy_reason(const char *message, char out[MAX_REASON + 1])
     }
 }
 
-static void tell(const struct hook_call *call, const struct store_verdict *called)
+static void verdict_tell(const struct call *call, const struct store_verdict *verdict)
 {
     static const unsigned results[] = {
         [STORE_VERDICT_DONE] = METRIC_CALL_DONE,
         [STORE_VERDICT_REFUSED] = METRIC_CALL_REFUSED,
         [STORE_VERDICT_FAILED] = METRIC_CALL_FAILED,
     };
-    metrics_count(call->counts, METRIC_HOOK_CALLS + results[called->result]);
-    if (call->called) {
-        call->called(call->arg, called);
+    metrics_count(call->counts, METRIC_HOOK_CALLS + results[verdict->result]);
+    if (call->on_verdict) {
+        call->on_verdict(call->arg, verdict);
     }
 }
 
-static void tell_failed(struct hook_call *call, const char *sqlstate, const char *message)
+static void verdict_tell_failed(struct call *call, const char *sqlstate, const char *message)
 {
-    struct store_verdict called = {.result = STORE_VERDICT_FAILED};
-    hook_complain(call, sqlstate, message);
-    tell(call, &called);
+    struct store_verdict verdict = {.result = STORE_VERDICT_FAILED};
+    call_complain(call, sqlstate, message);
+    verdict_tell(call, &verdict);
 }
 
-static void answer_call(struct hook_call *call, const struct query_result *result)
+static void answer_call(struct call *call, const struct query_result *result)
 {
-    struct store_verdict called = {.result = STORE_VERDICT_DONE};
+    struct store_verdict verdict = {.result = STORE_VERDICT_DONE};
     if (result->is_lost) {
-        tell_failed(call, "", "it took too long, or its connection was lost");
+        verdict_tell_failed(call, "", "it took too long, or its connection was lost");
         return;
     }
     if (strcmp(result->sqlstate, "P0001") == 0) {
         char reason[MAX_REASON + 1];
         copy_reason(result->message, reason);
-        called.result = STORE_VERDICT_REFUSED;
-        called.reason = reason;
-        tell(call, &called);
+        verdict.result = STORE_VERDICT_REFUSED;
+        verdict.reason = reason;
+        verdict_tell(call, &verdict);
         return;
     }
     if (!result->rows || PQntuples(result->rows) != 1) {
-        tell_failed(call, result->sqlstate, result->message);
+        verdict_tell_failed(call, result->sqlstate, result->message);
         return;
     }
-    if (call->kind == HOOK_KIND_AUTHORIZE) {
-        called.is_allowed = str_equals(rows_text(result->rows, 0, 0), STR("true"));
+    if (call->kind == CALL_KIND_AUTHORIZE) {
+        verdict.is_allowed = str_equals(rows_text(result->rows, 0, 0), STR("true"));
     } else {
-        called.payload = rows_text(result->rows, 0, 0);
+        verdict.payload = rows_text(result->rows, 0, 0);
     }
-    if (called.payload.len > MAX_RESULT) {
-        tell_failed(call, "", "what it returned is larger than 1 MiB");
-    } else if (called.payload.ptr && !str_is_utf8(called.payload)) {
-        tell_failed(call, "", "what it returned is not UTF-8: it has changed client_encoding");
+    if (verdict.payload.len > MAX_RESULT) {
+        verdict_tell_failed(call, "", "what it returned is larger than 1 MiB");
+    } else if (verdict.payload.ptr && !str_is_utf8(verdict.payload)) {
+        verdict_tell_failed(call, "",
+                            "what it returned is not UTF-8: it has changed client_encoding");
     } else {
-        tell(call, &called);
+        verdict_tell(call, &verdict);
     }
 }
 
 /* ---- tokens ---- */
 
-static enum error_code judge_token(struct hook_call *call, const struct query_result *result,
+static enum error_code token_error(struct call *call, const struct query_result *result,
                                    struct identity **identity)
 {
     const char *mistake = "";
     if (result->is_lost || (!result->rows && strcmp(result->sqlstate, "P0001") != 0)) {
-        hook_complain(call, result->sqlstate, result->is_lost ? "no answer in time" : "");
+        call_complain(call, result->sqlstate, result->is_lost ? "no answer in time" : "");
         return ERROR_CODE_UNAVAILABLE;
     }
     if (!result->rows) {
@@ -145,44 +146,44 @@ static enum error_code judge_token(struct hook_call *call, const struct query_re
     case TOKEN_UNCLEAR:
         break;
     }
-    hook_complain(call, "", mistake);
+    call_complain(call, "", mistake);
     return ERROR_CODE_UNAVAILABLE;
 }
 
-static void answer_token(struct hook_call *call, const struct query_result *result)
+static void answer_token(struct call *call, const struct query_result *result)
 {
     struct store_token token = {0};
-    token.error = judge_token(call, result, &token.identity);
-    call->checked(call->arg, &token);
+    token.error = token_error(call, result, &token.identity);
+    call->on_token(call->arg, &token);
     identity_unref(token.identity);
 }
 
 /* ---- both ---- */
 
-static void free_call(struct hook_call *call)
+static void call_free(struct call *call)
 {
     params_release(&call->params);
     free(call);
 }
 
-void hook_answer(struct hook_call *call, const struct query_result *result)
+void call_answer(struct call *call, const struct query_result *result)
 {
-    if (call->kind == HOOK_KIND_TOKEN) {
+    if (call->kind == CALL_KIND_TOKEN) {
         answer_token(call, result);
     } else {
         answer_call(call, result);
     }
-    free_call(call);
+    call_free(call);
 }
 
-void hook_fail(struct hook_call *call)
+void call_fail(struct call *call)
 {
-    if (call->kind == HOOK_KIND_TOKEN) {
+    if (call->kind == CALL_KIND_TOKEN) {
         struct store_token token = {.error = call->error};
-        call->checked(call->arg, &token);
+        call->on_token(call->arg, &token);
     } else {
-        struct store_verdict called = {.result = STORE_VERDICT_FAILED};
-        tell(call, &called);
+        struct store_verdict verdict = {.result = STORE_VERDICT_FAILED};
+        verdict_tell(call, &verdict);
     }
-    free_call(call);
+    call_free(call);
 }
