@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/close_code.h"
 #include "net/http/addresses.h"
 #include "net/http/http.h"
 #include "net/http/refusals.h"
@@ -20,7 +21,6 @@ enum {
     SWEEPS_PER_LIMIT = 4, /* so a short limit is kept to a quarter */
     SPREAD_STEP_MS = 20,
     STOP_GRACE_MS = 4500, /* for the last closing handshakes; net.h promises five seconds */
-    CODE_SERVICE_RESTART = 1012,
 };
 
 /* ---- the sweep ---- */
@@ -173,7 +173,7 @@ void housekeeping_stop(struct worker *worker, uint32_t spread_ms)
     worker->is_stopping = true;
     worker->stop_timer = loop_timer_new(worker->loop, on_stop_limit, worker);
     loop_timer_start(worker->stop_timer, (uint64_t)spread_ms + STOP_GRACE_MS, 0);
-    housekeeping_close_all(worker, CODE_SERVICE_RESTART, "the server is stopping", spread_ms);
+    housekeeping_close_all(worker, CLOSE_CODE_SERVICE_RESTART, "the server is stopping", spread_ms);
 }
 
 void housekeeping_end_if_done(struct worker *worker)

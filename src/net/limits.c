@@ -22,11 +22,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/close_code.h"
 #include "net/worker.h"
 
 enum {
-    CODE_POLICY = 1008,
-    CODE_TRY_AGAIN = 1013,
     RESUME_MS = 5,
     SHORT_BYTES = 65536, /* what a queue may hold while frames take too much: a write's worth */
 };
@@ -48,7 +47,7 @@ static void refuse(struct socket *socket, struct str channel, unsigned limit, co
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_RATE_LIMITED);
     session_send(socket, protocol->error(channel, ERROR_CODE_RATE_LIMITED, text));
     if (!bucket_take(&socket->budget.refusals, &refusal_rate, 1, socket->at_ms)) {
-        session_close(socket, CODE_POLICY, "too many messages");
+        session_close(socket, CLOSE_CODE_POLICY, "too many messages");
     }
 }
 
@@ -85,7 +84,7 @@ void limits_note_partial(struct socket *socket, uint32_t before)
     uint64_t all = worker->partial_bytes - before + after;
     if (share > 0 && after > before && all > share && socket->state == SOCKET_SESSION) {
         count(socket, METRIC_LIMIT_PARTIAL_BYTES);
-        session_give_up(socket, CODE_TRY_AGAIN, "too many unfinished messages");
+        session_give_up(socket, CLOSE_CODE_TRY_AGAIN, "too many unfinished messages");
         all -= after;
     }
     worker->partial_bytes = all;

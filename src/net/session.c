@@ -25,16 +25,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/close_code.h"
 #include "net/worker.h"
 
 enum {
     CLOSE_WAIT_MS = 5000,
     /* So little left is as good as nothing: a write is full of it, and the next comes in time. */
     DRAINED_BYTES = WORKER_BURST_BYTES,
-    CODE_NONE = 1005, /* RFC 6455, 7.4.1: the close frame had no code; never on the wire */
-    CODE_TOO_BIG = 1009,
-    CODE_TRY_AGAIN = 1013,
-    CODE_TOKEN_EXPIRED = 4000, /* the client comes back by itself, with a new token if it has one */
 };
 
 struct session_id session_id_of(const struct socket *socket)
@@ -82,7 +79,7 @@ void session_forget(struct socket *socket)
     }
 }
 
-/* `code` CODE_NONE sends a close frame without one. */
+/* `code` CLOSE_CODE_NONE sends a close frame without one. */
 static void begin_close(struct socket *socket, uint16_t code, const char *reason,
                         enum socket_ending ending)
 {
@@ -91,7 +88,7 @@ static void begin_close(struct socket *socket, uint16_t code, const char *reason
     metrics_count(socket->worker->counts, metrics_close(code));
     struct control *control = output_control(socket);
     control->close_len =
-        (uint8_t)(code == CODE_NONE
+        (uint8_t)(code == CLOSE_CODE_NONE
                       ? rfc6455_control_frame(control->close, RFC6455_OPCODE_CLOSE, STR(""))
                       : rfc6455_close_frame(control->close, code, reason));
     socket->ending = ending;
@@ -119,7 +116,7 @@ void session_close_slow(struct socket *socket, unsigned limit)
 {
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
     outqueue_drop(&socket->out);
-    begin_close(socket, CODE_TRY_AGAIN, "slow reader", SOCKET_ENDING_WAIT);
+    begin_close(socket, CLOSE_CODE_TRY_AGAIN, "slow reader", SOCKET_ENDING_WAIT);
 }
 
 /* ---- frames in ---- */
@@ -181,7 +178,7 @@ static void on_item(struct socket *socket, const struct rfc6455_item *item)
         on_peer_close(socket, item);
         break;
     case RFC6455_ITEM_ERROR:
-        if (item->code == CODE_TOO_BIG) {
+        if (item->code == CLOSE_CODE_TOO_BIG) {
             metrics_count(socket->worker->counts, METRIC_LIMITS + METRIC_LIMIT_FRAME_BYTES);
         }
         if (is_open) {
@@ -258,7 +255,7 @@ void session_check_expiry(struct socket *socket, int64_t now_s)
     const struct protocol *protocol = socket->worker->shared->options.protocol;
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_TOKEN_EXPIRED);
     session_send(socket, protocol->error((struct str){0}, ERROR_CODE_TOKEN_EXPIRED, NULL));
-    session_close(socket, CODE_TOKEN_EXPIRED, "the token has expired");
+    session_close(socket, CLOSE_CODE_TOKEN_EXPIRED, "the token has expired");
 }
 
 /* ---- what the hub orders ---- */

@@ -17,13 +17,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/close_code.h"
 #include "core/hub/internal.h"
-
-enum {
-    CODE_POLICY = 1008,
-    CODE_UNAUTHORIZED = 4401, /* the client does not come back by itself after it */
-    CODE_TRY_AGAIN = 1013,    /* it does after this */
-};
 
 static bool handle(struct hub *hub, struct session *session, struct command *command);
 
@@ -104,7 +99,7 @@ static void invalid(struct hub *hub, struct session *session, const struct comma
     hub_answer_error(hub, session, command->channel, command->error);
     if (++session->n_invalid > hub->options.max_invalid) {
         hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_INVALID);
-        hub_close(hub, session, CODE_POLICY, "too many invalid frames");
+        hub_close(hub, session, CLOSE_CODE_POLICY, "too many invalid frames");
     }
 }
 
@@ -142,7 +137,7 @@ static void welcome(struct hub *hub, struct session *session)
         hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_USER_SESSIONS);
         hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_RATE_LIMITED,
                               "You have too many sessions.");
-        hub_close(hub, session, CODE_POLICY, "too many sessions of this user");
+        hub_close(hub, session, CLOSE_CODE_POLICY, "too many sessions of this user");
         return;
     }
     session->is_welcome = true;
@@ -163,7 +158,7 @@ static void take_token(struct hub *hub, struct session *session, const struct st
         hub->transport->identify(hub->transport->ctx, session->id, session->identity);
     } else if (hub->options.rejects_invalid_tokens) {
         hub_answer_error(hub, session, (struct str){0}, token->error);
-        hub_close(hub, session, is_unavailable ? CODE_TRY_AGAIN : CODE_UNAUTHORIZED,
+        hub_close(hub, session, is_unavailable ? CLOSE_CODE_TRY_AGAIN : CLOSE_CODE_UNAUTHORIZED,
                   is_unavailable ? "the token could not be checked" : "the token was not accepted");
         return;
     } else {
@@ -394,7 +389,8 @@ static void on_site(void *ctx, struct site *site)
     hub_recheck_all(hub);
     if (was_enabled && !site->is_enabled) {
         log_info("realtime is switched off: closing %u sessions", hub->sessions.n_open);
-        hub->transport->close_all(hub->transport->ctx, 1012, "realtime is switched off", 0);
+        hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART,
+                                  "realtime is switched off", 0);
     }
 }
 
@@ -413,7 +409,8 @@ static void on_up(void *ctx, struct str epoch)
         if (hub->epoch) {
             hub_count(hub, METRIC_EPOCH_CHANGES);
             log_warn("the epoch has changed: closing all sessions, their positions are void");
-            hub->transport->close_all(hub->transport->ctx, 1012, "the epoch has changed", 0);
+            hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART,
+                                      "the epoch has changed", 0);
         }
         free(hub->epoch);
         hub->epoch = str_dup(epoch);
@@ -456,7 +453,8 @@ static void on_superseded(void *ctx)
 {
     struct hub *hub = ctx;
     log_warn("another server has taken over: closing all sessions, for them to go there");
-    hub->transport->close_all(hub->transport->ctx, 1012, "another server serves now", 0);
+    hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART,
+                              "another server serves now", 0);
 }
 
 /* ---- life ---- */
@@ -515,7 +513,8 @@ void hub_drain(struct hub *hub, uint32_t spread_ms)
 {
     hub->is_draining = true;
     update_gate(hub);
-    hub->transport->close_all(hub->transport->ctx, 1012, "the server is stopping", spread_ms);
+    hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART,
+                              "the server is stopping", spread_ms);
 }
 
 static void measure(struct hub *hub)

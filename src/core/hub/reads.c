@@ -20,12 +20,12 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/close_code.h"
 #include "core/hub/internal.h"
 
 enum {
     MAX_AGE_MS = 30000, /* so long a read may wait if the store fails */
     MAX_FRAMES = 20000, /* of replays in a turn, about */
-    CODE_TRY_AGAIN = 1013,
 };
 
 struct replay {
@@ -245,7 +245,7 @@ static void end(struct hub *hub, struct session *session)
 
 static void give_up(struct hub *hub, struct session *session)
 {
-    hub_close(hub, session, CODE_TRY_AGAIN, "what was missed could not be read to its end");
+    hub_close(hub, session, CLOSE_CODE_TRY_AGAIN, "what was missed could not be read to its end");
     end(hub, session);
 }
 

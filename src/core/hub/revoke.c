@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/close_code.h"
 #include "core/hub/access.h"
 #include "core/hub/internal.h"
-
-enum { CODE_POLICY = 1008 };
 
 /* ---- the site has changed ---- */
 
@@ -144,7 +143,7 @@ static void disconnect(void *arg, struct session *session)
         search->n_found++;
         hub_answer_error_text(hub, session, (struct str){0}, ERROR_CODE_REMOVED,
                               directive->reason ? directive->reason : "You were disconnected.");
-        hub_close(hub, session, CODE_POLICY, "disconnected by the server");
+        hub_close(hub, session, CLOSE_CODE_POLICY, "disconnected by the server");
         return;
     }
     struct channel *channel = channel_find(&hub->channels, directive->channel);
