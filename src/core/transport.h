@@ -3,17 +3,18 @@
  * worker in the order given. Nothing comes back but commands (core/command.h). Called on the hub
  * thread only; orders may be collected until flush.
  *
- * A worker keeps, per channel number, the list of its attached sessions. The hub hands out the
- * numbers and uses one again only after every session of it was detached or has closed.
+ * A roster is a list of subscribers, sessions that get the same bytes; to the workers it is a
+ * number, and each keeps its own sessions' part of the list. The hub hands out the numbers and uses
+ * one again only after every session on it was detached or has closed.
  *
- * A held subscription keeps live frames aside while the hub reads history for it: what the hub
+ * For a held subscriber live frames are kept aside while the hub reads history for it: what the hub
  * sends meanwhile with `send` goes out at once, what arrives by `publish` waits. `resume_live` then
  * lets go, in order, all that waited except durable frames whose offset is <= skip_to (they were in
  * the history), and from then on drops such frames too.
  *
- * A frame with an audience goes to those members only whose identity it admits. One for
- * AUDIENCE_PRESENCE goes to those that resume_live has subscribed to presence; while a subscription
- * is held it gets none, because the list that it will be sent knows them. */
+ * A frame with an audience goes to those subscribers only whose identity it admits. One for
+ * AUDIENCE_PRESENCE goes to those for whom resume_live has asked for presence; while they are held
+ * they get none, because the list that they will be sent knows them. */
 #ifndef HERALD_CORE_TRANSPORT_H
 #define HERALD_CORE_TRANSPORT_H
 
@@ -28,13 +29,13 @@ struct transport {
     void *ctx;
     /* One session. Takes a reference of its own: the caller keeps his. */
     void (*send)(void *ctx, struct session_id to, struct frame *frame);
-    /* All attached sessions of a channel on one worker. Takes a reference of its own. */
-    void (*publish)(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame);
-    void (*attach)(void *ctx, struct session_id session, uint32_t channel, bool is_held);
+    /* All sessions of a roster on one worker. Takes a reference of its own. */
+    void (*publish)(void *ctx, uint32_t worker, uint32_t roster, struct frame *frame);
+    void (*attach)(void *ctx, struct session_id session, uint32_t roster, bool is_held);
     /* Of one that is not held: only its wish for presence changes. */
-    void (*resume_live)(void *ctx, struct session_id session, uint32_t channel, uint64_t skip_to,
+    void (*resume_live)(void *ctx, struct session_id session, uint32_t roster, uint64_t skip_to,
                         bool wants_presence);
-    void (*detach)(void *ctx, struct session_id session, uint32_t channel);
+    void (*detach)(void *ctx, struct session_id session, uint32_t roster);
     /* COMMAND_DRAINED follows once most of what the session was sent so far has gone to the kernel:
      * whoever has much to send waits for it now and then. Not if it closes before. */
     void (*await_drain)(void *ctx, struct session_id session);

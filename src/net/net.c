@@ -73,34 +73,34 @@ static void transport_send(void *ctx, struct session_id to, struct frame *frame)
     collect(ctx, to.worker, order);
 }
 
-static void transport_publish(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame)
+static void transport_publish(void *ctx, uint32_t worker, uint32_t roster, struct frame *frame)
 {
     collect(ctx, worker,
-            (struct order){.type = ORDER_PUBLISH, .channel = channel, .frame = frame_ref(frame)});
+            (struct order){.type = ORDER_PUBLISH, .roster = roster, .frame = frame_ref(frame)});
 }
 
-static void transport_attach(void *ctx, struct session_id session, uint32_t channel, bool is_held)
+static void transport_attach(void *ctx, struct session_id session, uint32_t roster, bool is_held)
 {
     struct order order = order_for(ORDER_ATTACH, session);
-    order.channel = channel;
+    order.roster = roster;
     order.is_held = is_held;
     collect(ctx, session.worker, order);
 }
 
-static void transport_resume_live(void *ctx, struct session_id session, uint32_t channel,
+static void transport_resume_live(void *ctx, struct session_id session, uint32_t roster,
                                   uint64_t skip_to, bool wants_presence)
 {
     struct order order = order_for(ORDER_RESUME_LIVE, session);
-    order.channel = channel;
+    order.roster = roster;
     order.skip_to = skip_to;
     order.wants_presence = wants_presence;
     collect(ctx, session.worker, order);
 }
 
-static void transport_detach(void *ctx, struct session_id session, uint32_t channel)
+static void transport_detach(void *ctx, struct session_id session, uint32_t roster)
 {
     struct order order = order_for(ORDER_DETACH, session);
-    order.channel = channel;
+    order.roster = roster;
     collect(ctx, session.worker, order);
 }
 

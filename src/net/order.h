@@ -29,11 +29,11 @@ enum order_type {
 
 struct order {
     enum order_type type;
-    uint32_t slot, generation; /* the session: SEND, ATTACH, RELEASE, DETACH, AWAIT_DRAIN, IDENTIFY,
-                                  CLOSE */
+    /* The session: SEND, ATTACH, RESUME_LIVE, DETACH, AWAIT_DRAIN, IDENTIFY, CLOSE */
+    uint32_t slot, generation;
     union {
-        uint32_t channel; /* PUBLISH, ATTACH, RELEASE, DETACH */
-        uint32_t code;    /* CLOSE, CLOSE_ALL */
+        uint32_t roster; /* PUBLISH, ATTACH, RESUME_LIVE, DETACH */
+        uint32_t code;   /* CLOSE, CLOSE_ALL */
     };
     union {
         struct frame *frame;       /* SEND, PUBLISH */
@@ -41,10 +41,10 @@ struct order {
         struct identity *identity; /* IDENTIFY */
         struct tls_pair *pair;     /* CERTIFICATE */
         const char *reason;        /* CLOSE, CLOSE_ALL: a literal */
-        uint64_t skip_to;          /* RELEASE */
+        uint64_t skip_to;          /* RESUME_LIVE */
         bool is_held;              /* ATTACH */
     };
-    bool wants_presence; /* RELEASE */
+    bool wants_presence; /* RESUME_LIVE */
     uint32_t spread_ms;  /* CLOSE_ALL, STOP */
 };
 

@@ -9,10 +9,10 @@
  * channel as in many small ones: fan-out to 1000 with 256 under way was 0.78 of the bare loop with
  * bursts of 128 frames, 0.96 with 512, and a quarter with 16.
  *
- * A run is what follows each other for the same channel: its members are walked once for all of it,
- * and the references that they get are taken at once, one addition per frame and not per delivery.
- * A run's bytes fit into one write, so that at most one write per member happens within it and all
- * members' writes stay the same. */
+ * A run is what follows each other for the same roster: its subscribers are walked once for all of
+ * it, and the references that they get are taken at once, one addition per frame and not per
+ * delivery. A run's bytes fit into one write, so that at most one write per subscriber happens
+ * within it and all their writes stay the same. */
 #include "net/orders.h"
 
 #include "net/limits.h"
@@ -28,8 +28,8 @@ enum {
     RUN_BYTES = WORKER_BURST_BYTES,
 };
 
-struct run { /* frames for one channel */
-    uint32_t channel;
+struct run { /* frames for one roster */
+    uint32_t roster;
     uint32_t n;
     size_t bytes;
     struct frame *frames[RUN_FRAMES];
@@ -78,13 +78,13 @@ static void carry_out_for(struct socket *socket, struct order *order)
         session_send(socket, order->frame);
         return;
     case ORDER_ATTACH:
-        session_attach(socket, order->channel, order->is_held);
+        session_attach(socket, order->roster, order->is_held);
         break;
     case ORDER_RESUME_LIVE:
-        session_resume_live(socket, order->channel, order->skip_to, order->wants_presence);
+        session_resume_live(socket, order->roster, order->skip_to, order->wants_presence);
         break;
     case ORDER_DETACH:
-        session_detach(socket, order->channel);
+        session_detach(socket, order->roster);
         break;
     case ORDER_AWAIT_DRAIN:
         session_await_drain(socket);
@@ -150,32 +150,32 @@ static bool run_take(struct run *run, const struct order *order)
     if (order->type != ORDER_PUBLISH) {
         return false;
     }
-    if (run->n > 0 && (run->channel != order->channel || run->n == RUN_FRAMES ||
+    if (run->n > 0 && (run->roster != order->roster || run->n == RUN_FRAMES ||
                        run->bytes + order->frame->len > RUN_BYTES)) {
         return false;
     }
-    run->channel = order->channel;
+    run->roster = order->roster;
     run->bytes += order->frame->len;
     run->frames[run->n++] = order->frame;
     return true;
 }
 
-/* Each member's delivery takes a reference. The members are walked backwards, because a slow reader
+/* Each delivery takes a reference. The subscribers are walked backwards, because a slow reader
  * leaves the list on the way. Returns the deliveries. */
 static size_t publish(struct worker *worker, const struct run *run)
 {
-    uint32_t n_members = members_of(&worker->members, run->channel).n;
+    uint32_t n_subscribers = subscribers_of(&worker->rosters, run->roster).n;
     for (uint32_t i = 0; i < run->n; i++) {
-        frame_ref_many(run->frames[i], n_members);
+        frame_ref_many(run->frames[i], n_subscribers);
     }
-    for (uint32_t i = n_members; i > 0; i--) {
-        struct member *list = members_of(&worker->members, run->channel).list;
-        session_publish(&list[i - 1], run->channel, run->frames, run->n);
+    for (uint32_t i = n_subscribers; i > 0; i--) {
+        struct subscriber *list = subscribers_of(&worker->rosters, run->roster).list;
+        session_publish(&list[i - 1], run->roster, run->frames, run->n);
     }
     for (uint32_t i = 0; i < run->n; i++) {
         frame_unref(run->frames[i]); /* the order's own */
     }
-    return (size_t)n_members * run->n;
+    return (size_t)n_subscribers * run->n;
 }
 
 /* ---- slices ---- */

@@ -6,7 +6,7 @@
  * So a lone message goes out at once, and under load, when a turn brings many, they go together:
  * ten frames in one write cost a sixth of ten writes (measured). There is no timer.
  *
- * Members of a channel mostly wait for the same frames. The last concatenation is kept for the
+ * Subscribers of a roster mostly wait for the same frames. The last concatenation is kept for the
  * turn, and a session whose queue begins with the same pointers is served from it without copying;
  * its references go over to the burst, which lets go of all at once.
  *

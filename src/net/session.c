@@ -9,7 +9,7 @@
  * the close frame, then up to five seconds for the client's. The client's: his code comes back and
  * that was it. A violation of the protocol: the close frame at the front of nothing, and then the
  * input is thrown away, because after a broken frame nobody can tell where the next one starts. A
- * session that closes is no member of anything any more, so nothing is added to what it still gets.
+ * session that closes is on no roster any more, so nothing is added to what it still gets.
  *
  * An identity that expires ends its session: a new token needs a new handshake.
  *
@@ -58,11 +58,11 @@ void session_open(struct socket *socket, struct command *open)
 
 /* ---- closing ---- */
 
-static void drop_held(struct socket *socket, uint32_t channel)
+static void drop_held(struct socket *socket, uint32_t roster)
 {
     for (struct held **at = &socket->held; *at; at = &(*at)->next) {
         struct held *held = *at;
-        if (held->channel == channel) {
+        if (held->roster == roster) {
             *at = held->next;
             outqueue_release(&held->queue);
             free(held);
@@ -73,9 +73,9 @@ static void drop_held(struct socket *socket, uint32_t channel)
 
 void session_forget(struct socket *socket)
 {
-    members_remove_all(&socket->worker->members, socket);
+    subscribers_remove_all(&socket->worker->rosters, socket);
     while (socket->held) {
-        drop_held(socket, socket->held->channel);
+        drop_held(socket, socket->held->roster);
     }
 }
 
@@ -296,24 +296,24 @@ void session_send(struct socket *socket, struct frame *frame)
     }
 }
 
-void session_attach(struct socket *socket, uint32_t channel, bool is_held)
+void session_attach(struct socket *socket, uint32_t roster, bool is_held)
 {
     if (socket->state != SOCKET_SESSION) {
         return;
     }
-    members_add(&socket->worker->members, socket, channel, is_held);
+    subscribers_add(&socket->worker->rosters, socket, roster, is_held);
     if (is_held) {
         struct held *held = mem_zalloc(sizeof(*held));
-        held->channel = channel;
+        held->roster = roster;
         held->next = socket->held;
         socket->held = held;
     }
 }
 
-static struct held *find_held(const struct socket *socket, uint32_t channel)
+static struct held *find_held(const struct socket *socket, uint32_t roster)
 {
     struct held *held = socket->held;
-    while (held && held->channel != channel) {
+    while (held && held->roster != roster) {
         held = held->next;
     }
     assert(held);
@@ -321,9 +321,9 @@ static struct held *find_held(const struct socket *socket, uint32_t channel)
 }
 
 /* Keeps it aside. Takes the reference. */
-static void hold(struct socket *socket, uint32_t channel, struct frame *frame)
+static void hold(struct socket *socket, uint32_t roster, struct frame *frame)
 {
-    struct held *held = find_held(socket, channel);
+    struct held *held = find_held(socket, roster);
     if (is_over_limit(socket, &held->queue, frame)) {
         session_close_slow(socket, limits_of_queues(socket->worker));
         frame_unref(frame);
@@ -334,48 +334,48 @@ static void hold(struct socket *socket, uint32_t channel, struct frame *frame)
 }
 
 /* It has not seen it yet, and is of its audience. */
-static bool is_for(const struct member *member, const struct frame *frame)
+static bool is_for(const struct subscriber *subscriber, const struct frame *frame)
 {
-    if (frame->offset != 0 && frame->offset <= member->skip_to) {
+    if (frame->offset != 0 && frame->offset <= subscriber->skip_to) {
         return false;
     }
     if (frame->audience.kind == AUDIENCE_PRESENCE) {
-        return member->wants_presence;
+        return subscriber->wants_presence;
     }
     return frame->audience.kind == AUDIENCE_ALL ||
-           audience_admits(&frame->audience, member->socket->identity);
+           audience_admits(&frame->audience, subscriber->socket->identity);
 }
 
-void session_publish(const struct member *member, uint32_t channel, struct frame *const *frames,
-                     uint32_t n)
+void session_publish(const struct subscriber *subscriber, uint32_t roster,
+                     struct frame *const *frames, uint32_t n)
 {
-    struct member now = *member; /* a slow reader leaves the list */
+    struct subscriber now = *subscriber; /* a slow reader leaves the list */
     for (uint32_t i = 0; i < n; i++) {
         if (now.socket->state != SOCKET_SESSION || !is_for(&now, frames[i])) {
             frame_unref(frames[i]);
         } else if (now.is_held) {
-            hold(now.socket, channel, frames[i]);
+            hold(now.socket, roster, frames[i]);
         } else {
             deliver(now.socket, frames[i]);
         }
     }
 }
 
-void session_resume_live(struct socket *socket, uint32_t channel, uint64_t skip_to,
+void session_resume_live(struct socket *socket, uint32_t roster, uint64_t skip_to,
                          bool wants_presence)
 {
-    struct member *member = members_find(&socket->worker->members, socket, channel);
-    if (!member) {
+    struct subscriber *subscriber = subscribers_find(&socket->worker->rosters, socket, roster);
+    if (!subscriber) {
         return; /* it closes, or has left */
     }
-    member->wants_presence = wants_presence;
-    if (!member->is_held) {
+    subscriber->wants_presence = wants_presence;
+    if (!subscriber->is_held) {
         return;
     }
-    member->is_held = false;
-    member->skip_to = skip_to;
-    outqueue_move(&find_held(socket, channel)->queue, &socket->out, skip_to);
-    drop_held(socket, channel);
+    subscriber->is_held = false;
+    subscriber->skip_to = skip_to;
+    outqueue_move(&find_held(socket, roster)->queue, &socket->out, skip_to);
+    drop_held(socket, roster);
     output_mark(socket);
 }
 
@@ -407,9 +407,9 @@ void session_identify(struct socket *socket, struct identity *identity)
     }
 }
 
-void session_detach(struct socket *socket, uint32_t channel)
+void session_detach(struct socket *socket, uint32_t roster)
 {
-    if (members_remove(&socket->worker->members, socket, channel)) {
-        drop_held(socket, channel);
+    if (subscribers_remove(&socket->worker->rosters, socket, roster)) {
+        drop_held(socket, roster);
     }
 }

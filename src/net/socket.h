@@ -11,7 +11,7 @@
 #include "core/command.h"
 #include "core/outqueue.h"
 #include "net/limits.h"
-#include "net/members.h"
+#include "net/subscribers.h"
 #include "proto/http_head.h"
 #include "proto/rfc6455.h"
 
@@ -55,9 +55,9 @@ struct control { /* control frames that wait to be written; a length of 0: none 
     uint8_t pong[RFC6455_CONTROL_MAX], close[RFC6455_CONTROL_MAX];
 };
 
-struct held { /* what waits for one held subscription */
+struct held { /* what waits until resume_live on one roster */
     struct held *next;
-    uint32_t channel;
+    uint32_t roster;
     struct outqueue queue;
 };
 
@@ -78,7 +78,7 @@ struct socket {
     struct head_reader *reader;
     struct control *control;
     struct held *held;
-    struct subscriptions subscriptions;
+    struct entries entries;
     struct address
         from; /* if is_named: the client; if has_address: what its limits are counted under */
     struct session_budget budget;
@@ -117,21 +117,21 @@ bool socket_answer_waiting(struct worker *worker);
 void session_open(struct socket *socket, struct command *open); /* takes the command */
 void session_read(struct socket *socket, uint8_t *data, size_t len);
 void session_send(struct socket *socket, struct frame *frame); /* takes the reference */
-void session_attach(struct socket *socket, uint32_t channel, bool is_held);
-/* Frames of one channel for one of its members. Takes a reference of each. */
-void session_publish(const struct member *member, uint32_t channel, struct frame *const *frames,
-                     uint32_t n);
-void session_resume_live(struct socket *socket, uint32_t channel, uint64_t skip_to,
+void session_attach(struct socket *socket, uint32_t roster, bool is_held);
+/* Frames of one roster for one of its subscribers. Takes a reference of each. */
+void session_publish(const struct subscriber *subscriber, uint32_t roster,
+                     struct frame *const *frames, uint32_t n);
+void session_resume_live(struct socket *socket, uint32_t roster, uint64_t skip_to,
                          bool wants_presence);
 void session_identify(struct socket *socket, struct identity *identity);
-void session_detach(struct socket *socket, uint32_t channel);
+void session_detach(struct socket *socket, uint32_t roster);
 void session_await_drain(struct socket *socket);
 void session_look_drained(struct socket *socket);               /* something was written */
 void session_close_slow(struct socket *socket, unsigned limit); /* one of METRIC_LIMIT */
 void session_close(struct socket *socket, uint16_t code, const char *reason);
 /* The same, and what it still sends is not read. */
 void session_give_up(struct socket *socket, uint16_t code, const char *reason);
-void session_forget(struct socket *socket); /* leaves all channels */
+void session_forget(struct socket *socket); /* leaves all rosters */
 void session_check_expiry(struct socket *socket, int64_t now_s);
 /* False: it has not answered for too long. */
 bool session_check_silence(struct socket *socket, uint64_t now_ms);

@@ -222,7 +222,7 @@ void worker_free(struct worker *worker)
     site_gate_unref(worker->gate);
     tls_free(worker->tls);
     slots_release(&worker->slots);
-    members_release(&worker->members);
+    subscribers_release(&worker->rosters);
     free(worker->dirty);
     free(worker->burst.bytes);
     free(worker);

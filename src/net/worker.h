@@ -10,11 +10,11 @@
 #include "base/mailbox.h"
 #include "loop/loop.h"
 #include "net/listen/listener.h"
-#include "net/members.h"
 #include "net/net.h"
 #include "net/order.h"
 #include "net/slots.h"
 #include "net/socket.h"
+#include "net/subscribers.h"
 #include "net/tls.h"
 
 /* The most bytes that leave in one write. Bigger gains nothing (measured), smaller costs calls. */
@@ -75,7 +75,7 @@ struct worker {
     struct head_reader *waiting; /* requests that wait for a later turn, the oldest first */
     uint64_t answering_us;       /* what answering requests has taken in this turn */
     struct slots slots;
-    struct member_table members;
+    struct roster_table rosters;
     struct socket **dirty; /* may hold NULL: it closed meanwhile */
     size_t n_dirty, dirty_cap;
     struct burst burst;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Which of a channel's members get a frame: audiences, and presence. */
+/* Which of a roster's subscribers get a frame: audiences, and presence. */
 #include "harness.h"
 
 static struct harness h;

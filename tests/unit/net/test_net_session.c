@@ -156,7 +156,7 @@ static void test_names_are_not_used_twice(void **state)
 
 /* ---- subscriptions ---- */
 
-static void test_publish_reaches_members_only(void **state)
+static void test_publish_reaches_subscribers_only(void **state)
 {
     (void)state;
     struct session_id a, b;
@@ -358,7 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_ping_behind_the_handshake, start, stop),
         cmocka_unit_test_setup_teardown(test_half_a_frame_and_gone, start, stop),
         cmocka_unit_test_setup_teardown(test_names_are_not_used_twice, start, stop),
-        cmocka_unit_test_setup_teardown(test_publish_reaches_members_only, start, stop),
+        cmocka_unit_test_setup_teardown(test_publish_reaches_subscribers_only, start, stop),
         cmocka_unit_test_setup_teardown(test_a_held_subscription_waits, start, stop),
         cmocka_unit_test_setup_teardown(test_detach_forgets_what_was_held, start, stop),
         cmocka_unit_test_setup_teardown(test_leaving_while_held_leaks_nothing, start, stop),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Subscriptions from both sides, against a plain table, and names of slots. */
+/* Rosters from both sides, against a plain table, and names of slots. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,77 +9,77 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/members.h"
 #include "net/slots.h"
 #include "net/socket.h"
+#include "net/subscribers.h"
 
-enum { SOCKETS = 40, CHANNELS = 150 };
+enum { SOCKETS = 40, ROSTERS = 150 };
 
 static struct socket sockets[SOCKETS];
-static bool model[SOCKETS][CHANNELS];
+static bool model[SOCKETS][ROSTERS];
 
 /* Both lists agree with the model and with each other. */
-static void check(const struct member_table *table)
+static void check(const struct roster_table *table)
 {
-    for (uint32_t channel = 0; channel < CHANNELS; channel++) {
-        struct members members = members_of(table, channel);
+    for (uint32_t roster = 0; roster < ROSTERS; roster++) {
+        struct subscribers subscribers = subscribers_of(table, roster);
         uint32_t expected = 0;
         for (int i = 0; i < SOCKETS; i++) {
-            expected += model[i][channel];
+            expected += model[i][roster];
         }
-        assert_int_equal(members.n, expected);
-        for (uint32_t place = 0; place < members.n; place++) {
-            const struct member *member = &members.list[place];
-            assert_true(model[member->socket - sockets][channel]);
-            assert_int_equal(member->skip_to, channel);
-            const struct subscription *mirror = &member->socket->subscriptions.list[member->place];
-            assert_int_equal(mirror->channel, channel);
+        assert_int_equal(subscribers.n, expected);
+        for (uint32_t place = 0; place < subscribers.n; place++) {
+            const struct subscriber *subscriber = &subscribers.list[place];
+            assert_true(model[subscriber->socket - sockets][roster]);
+            assert_int_equal(subscriber->skip_to, roster);
+            const struct entry *mirror = &subscriber->socket->entries.list[subscriber->place];
+            assert_int_equal(mirror->roster, roster);
             assert_int_equal(mirror->place, place);
         }
     }
     for (int i = 0; i < SOCKETS; i++) {
         uint32_t expected = 0;
-        for (uint32_t channel = 0; channel < CHANNELS; channel++) {
-            expected += model[i][channel];
+        for (uint32_t roster = 0; roster < ROSTERS; roster++) {
+            expected += model[i][roster];
         }
-        assert_int_equal(sockets[i].subscriptions.n, expected);
+        assert_int_equal(sockets[i].entries.n, expected);
     }
 }
 
 static void test_against_a_model(void **state)
 {
     (void)state;
-    struct member_table table = {0};
+    struct roster_table table = {0};
     uint64_t seed = 42; /* xorshift: the same steps each time */
     for (int step = 0; step < 30000; step++) {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        uint32_t i = (uint32_t)(seed >> 8) % SOCKETS, channel = (uint32_t)(seed >> 32) % CHANNELS;
+        uint32_t i = (uint32_t)(seed >> 8) % SOCKETS, roster = (uint32_t)(seed >> 32) % ROSTERS;
         if (seed % 500 == 0) {
-            members_remove_all(&table, &sockets[i]);
+            subscribers_remove_all(&table, &sockets[i]);
             memset(model[i], 0, sizeof(model[i]));
-        } else if (model[i][channel]) {
-            assert_non_null(members_find(&table, &sockets[i], channel));
-            assert_true(members_remove(&table, &sockets[i], channel));
-            model[i][channel] = false;
+        } else if (model[i][roster]) {
+            assert_non_null(subscribers_find(&table, &sockets[i], roster));
+            assert_true(subscribers_remove(&table, &sockets[i], roster));
+            model[i][roster] = false;
         } else {
-            assert_false(members_remove(&table, &sockets[i], channel));
-            members_add(&table, &sockets[i], channel, false);
-            members_find(&table, &sockets[i], channel)->skip_to = channel;
-            model[i][channel] = true;
+            assert_false(subscribers_remove(&table, &sockets[i], roster));
+            subscribers_add(&table, &sockets[i], roster, false);
+            subscribers_find(&table, &sockets[i], roster)->skip_to = roster;
+            model[i][roster] = true;
         }
         if (step % 100 == 0) {
             check(&table);
         }
     }
     for (int i = 0; i < SOCKETS; i++) {
-        members_remove_all(&table, &sockets[i]);
-        assert_null(sockets[i].subscriptions.list);
+        subscribers_remove_all(&table, &sockets[i]);
+        assert_null(sockets[i].entries.list);
     }
     memset(model, 0, sizeof(model));
     check(&table);
-    members_release(&table);
+    subscribers_release(&table);
 }
 
 static void test_slots(void **state)
