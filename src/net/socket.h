@@ -9,8 +9,8 @@
 
 #include "base/address.h"
 #include "core/command.h"
-#include "core/outqueue.h"
 #include "net/limits.h"
+#include "net/socket/outqueue.h"
 #include "net/subscribers.h"
 #include "proto/http_head.h"
 #include "proto/rfc6455.h"

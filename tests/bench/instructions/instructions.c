@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Fan-out without a machine's moods: decoder, hub, encoder, members, out-queues and bursts as they
+/* Fan-out without a machine's moods: decoder, hub, encoder, subscribers, out-queues and bursts as they
  * are in the server, on one thread, with a script; only the last call, lws_write, is ours and takes
  * everything at once. Under callgrind the instructions are the same at each run (to a few per
  * thousand: hash keys are random), so a change that makes a delivery dearer is seen where a time
@@ -87,21 +87,21 @@ static void transport_send(void *ctx, struct session_id to, struct frame *frame)
                             .frame = frame_ref(frame)});
 }
 
-static void transport_publish(void *ctx, uint32_t worker, uint32_t channel, struct frame *frame)
+static void transport_publish(void *ctx, uint32_t worker, uint32_t roster, struct frame *frame)
 {
     (void)worker;
-    put(ctx, (struct order){.type = ORDER_PUBLISH, .channel = channel, .frame = frame_ref(frame)});
+    put(ctx, (struct order){.type = ORDER_PUBLISH, .roster = roster, .frame = frame_ref(frame)});
 }
 
-static void transport_attach(void *ctx, struct session_id id, uint32_t channel, bool is_held)
+static void transport_attach(void *ctx, struct session_id id, uint32_t roster, bool is_held)
 {
-    session_attach(socket_of(ctx, id), channel, is_held);
+    session_attach(socket_of(ctx, id), roster, is_held);
 }
 
-static void transport_resume_live(void *ctx, struct session_id id, uint32_t channel,
+static void transport_resume_live(void *ctx, struct session_id id, uint32_t roster,
                                   uint64_t skip_to, bool wants_presence)
 {
-    session_resume_live(socket_of(ctx, id), channel, skip_to, wants_presence);
+    session_resume_live(socket_of(ctx, id), roster, skip_to, wants_presence);
 }
 
 static void transport_gate(void *ctx, struct site_gate *gate)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/outqueue.h"
+#include "net/socket/outqueue.h"
 
 static struct frame *frame_of(const char *text, uint64_t offset)
 {

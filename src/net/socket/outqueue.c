@@ -10,7 +10,7 @@
  *
  * The front can stand inside a frame: a history of a megabyte leaves in pieces as the socket takes
  * them, and is never copied as a whole. */
-#include "core/outqueue.h"
+#include "net/socket/outqueue.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a session has yet to be sent: references to shared frames, in order. Zero-initialise it. It
  * holds no memory while it is empty. One thread. */
-#ifndef HERALD_CORE_OUTQUEUE_H
-#define HERALD_CORE_OUTQUEUE_H
+#ifndef HERALD_NET_SOCKET_OUTQUEUE_H
+#define HERALD_NET_SOCKET_OUTQUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
