@@ -62,6 +62,9 @@ struct asker *asker_new(struct bed *bed, size_t cap)
 
 void asker_free(struct asker *asker)
 {
+    if (!asker) {
+        return;
+    }
     for (size_t i = 0; i < asker->n; i++) {
         identity_unref(asker->all[i].identity);
     }

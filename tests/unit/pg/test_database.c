@@ -2,36 +2,7 @@
 /* The store against a real Postgres, as long as the road to it holds: order, messages, the site,
  * sleeping, and what is said when something is set up wrongly. test_database_loss.c has the rest.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/bed.h"
-#include "../../fakes/cluster.h"
-#include "../../fakes/proxy.h"
-#include "base/log.h"
-
-static struct bed *bed;
-
-static int setup(void **state)
-{
-    (void)state;
-    bed = bed_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_free(bed);
-    return 0;
-}
+#include "bed_harness.h"
 
 static void append_marked(const char *channel, uint32_t first, uint32_t last)
 {
@@ -318,15 +289,11 @@ static void test_looks_on_when_writers_never_ring(void **state)
 
 static void behind_a_pooler(bool keeps_sessions)
 {
-    struct proxy *proxy = proxy_new(cluster_socket_path());
     proxy_lie_about_pid(proxy);
     if (!keeps_sessions) {
         proxy_drop_notifications(proxy);
     }
-    char url[128];
-    snprintf(url, sizeof(url), "postgresql://herald_server@127.0.0.1:%d/%s", proxy_port(proxy),
-             bed->name);
-    struct database_options options = bed_options(bed, url);
+    struct database_options options = proxied();
     options.look_ms = 60000;
     bed_start(bed, &options);
     bed_wait(bed, &bed->n_up, 1);
@@ -339,7 +306,6 @@ static void behind_a_pooler(bool keeps_sessions)
     }
     bed_wait_sql(bed, keeps_sessions ? ASLEEP : "SELECT NOT (" ASLEEP ")");
     bed_end(bed);
-    proxy_free(proxy);
 }
 
 static void test_looks_on_behind_a_pooler(void **state)
@@ -469,23 +435,6 @@ static void test_a_second_server_waits_for_the_first(void **state)
     free(second.events);
     buf_release(&second.trace);
 }
-
-static int start(void **state)
-{
-    (void)state;
-    log_configure(LOG_LEVEL_ERROR, false);
-    cluster_start();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -2,48 +2,9 @@
 /* The store when the road to Postgres breaks: killed sessions, cut and silent networks, restarts,
  * crashes, commits in doubt, another epoch, holes in the log. What must hold is the same each time:
  * every event once, in order, and every message either stored once or refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "bed_harness.h"
 
-#include <cmocka.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/bed.h"
-#include "../../fakes/cluster.h"
-#include "../../fakes/proxy.h"
-#include "base/log.h"
-
-static struct bed *bed;
-static struct proxy *proxy;
-
-static int setup(void **state)
-{
-    (void)state;
-    bed = bed_new();
-    proxy = proxy_new(cluster_socket_path());
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_free(bed);
-    proxy_free(proxy);
-    return 0;
-}
-
-static struct database_options proxied(void)
-{
-    static char url[128];
-    snprintf(url, sizeof(url), "postgresql://herald_server@127.0.0.1:%d/%s", proxy_port(proxy),
-             bed->name);
-    return bed_options(bed, url);
-}
 
 static void start_proxied(void)
 {
@@ -441,23 +402,6 @@ static void test_a_schema_that_goes_while_serving_is_waited_for(void **state)
     bed_wait(bed, &bed->n_up, 2);
     assert_int_equal(bed->n_fatal, 0);
 }
-
-static int start(void **state)
-{
-    (void)state;
-    log_configure(LOG_LEVEL_ERROR, false);
-    cluster_start();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,40 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The owner's functions: what their answers mean, what is said about their failures, and that they
  * leave nothing behind. test_functions_load.c has time, order and lost connections. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "bed_harness.h"
 
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "../../fakes/asker.h"
-#include "../../fakes/cluster.h"
-#include "base/log.h"
-
-static struct bed *bed;
-static struct asker *asker;
-
-static int setup(void **state)
-{
-    (void)state;
-    bed = bed_new();
-    asker = asker_new(bed, 5000);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_free(bed);
-    asker_free(asker);
-    return 0;
-}
 
 static void start_with(uint32_t n_connections, uint32_t timeout_ms, const char *token_function)
 {
@@ -326,37 +296,20 @@ static void test_without_a_function_no_token_is_accepted(void **state)
     assert_int_equal(asked->error, ERROR_CODE_TOKEN_INVALID);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    log_configure(LOG_LEVEL_ERROR, false);
-    cluster_start();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_a_function_returns_comes_back_as_it_is),
-        TEST(test_absent_arguments_are_null),
-        TEST(test_authorize),
-        TEST(test_an_exception_of_its_own_is_for_the_client),
-        TEST(test_every_other_error_is_a_failure),
-        TEST(test_failures_and_warnings_do_not_flood_the_log),
-        TEST(test_a_function_leaves_nothing_behind),
-        TEST(test_a_function_cannot_give_itself_more_time),
-        TEST(test_tokens),
-        TEST(test_a_token_is_not_logged),
-        TEST(test_without_a_function_no_token_is_accepted),
+        ASKER_TEST(test_what_a_function_returns_comes_back_as_it_is),
+        ASKER_TEST(test_absent_arguments_are_null),
+        ASKER_TEST(test_authorize),
+        ASKER_TEST(test_an_exception_of_its_own_is_for_the_client),
+        ASKER_TEST(test_every_other_error_is_a_failure),
+        ASKER_TEST(test_failures_and_warnings_do_not_flood_the_log),
+        ASKER_TEST(test_a_function_leaves_nothing_behind),
+        ASKER_TEST(test_a_function_cannot_give_itself_more_time),
+        ASKER_TEST(test_tokens),
+        ASKER_TEST(test_a_token_is_not_logged),
+        ASKER_TEST(test_without_a_function_no_token_is_accepted),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,40 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The owner's functions under load and in trouble: order within a session, slow ones beside quick
  * ones, timeouts, too many calls, lost connections, the database away, the end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "bed_harness.h"
 
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/asker.h"
-#include "../../fakes/cluster.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "pg/functions/functions.h"
-
-static struct bed *bed;
-static struct asker *asker;
-
-static int setup(void **state)
-{
-    (void)state;
-    bed = bed_new();
-    asker = asker_new(bed, FUNCTIONS_MAX_WAITING + 5000);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_free(bed);
-    asker_free(asker);
-    return 0;
-}
 
 static void start_with(uint32_t n_connections, uint32_t timeout_ms)
 {
@@ -429,45 +398,28 @@ static void test_the_end_comes_in_time(void **state)
     assert_int_equal(asker->n_failed, 3);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    log_configure(LOG_LEVEL_ERROR, false);
-    cluster_start();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_calls_of_one_session_keep_their_order),
-        TEST(test_an_expired_call_lets_the_next_ones_of_its_session_go_on),
-        TEST(test_a_slow_function_does_not_block_others),
-        TEST(test_a_slow_call_does_not_block_quick_ones_of_its_function),
-        TEST(test_who_is_asked_for_rarely_does_not_starve),
-        TEST(test_many_quick_calls),
-        TEST(test_a_function_that_takes_too_long_has_failed),
-        TEST(test_a_function_that_does_not_stop_costs_only_its_connection),
-        TEST(test_who_waits_for_a_place_is_answered_in_time),
-        TEST(test_what_nobody_waits_for_may_wait_longer),
-        TEST(test_too_many_calls_fail_at_once),
-        TEST(test_too_many_bytes_fail_at_once),
-        TEST(test_a_call_whose_connection_is_lost_has_failed),
-        TEST(test_calls_fail_at_once_while_the_database_is_away),
-        TEST(test_what_is_asked_as_soon_as_it_is_up_waits),
-        TEST(test_asked_before_it_was_ever_up),
-        TEST(test_connections_killed_at_random),
-        TEST(test_the_end_waits_for_what_was_asked),
-        TEST(test_the_end_comes_in_time),
+        ASKER_TEST(test_calls_of_one_session_keep_their_order),
+        ASKER_TEST(test_an_expired_call_lets_the_next_ones_of_its_session_go_on),
+        ASKER_TEST(test_a_slow_function_does_not_block_others),
+        ASKER_TEST(test_a_slow_call_does_not_block_quick_ones_of_its_function),
+        ASKER_TEST(test_who_is_asked_for_rarely_does_not_starve),
+        ASKER_TEST(test_many_quick_calls),
+        ASKER_TEST(test_a_function_that_takes_too_long_has_failed),
+        ASKER_TEST(test_a_function_that_does_not_stop_costs_only_its_connection),
+        ASKER_TEST(test_who_waits_for_a_place_is_answered_in_time),
+        ASKER_TEST(test_what_nobody_waits_for_may_wait_longer),
+        ASKER_TEST(test_too_many_calls_fail_at_once),
+        ASKER_TEST(test_too_many_bytes_fail_at_once),
+        ASKER_TEST(test_a_call_whose_connection_is_lost_has_failed),
+        ASKER_TEST(test_calls_fail_at_once_while_the_database_is_away),
+        ASKER_TEST(test_what_is_asked_as_soon_as_it_is_up_waits),
+        ASKER_TEST(test_asked_before_it_was_ever_up),
+        ASKER_TEST(test_connections_killed_at_random),
+        ASKER_TEST(test_the_end_waits_for_what_was_asked),
+        ASKER_TEST(test_the_end_comes_in_time),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

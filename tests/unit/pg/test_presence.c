@@ -1,45 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* herald.presence as the store writes it: joins and leaves, resets, lost connections. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/bed.h"
-#include "../../fakes/cluster.h"
-#include "../../fakes/proxy.h"
-#include "base/log.h"
-
-static struct bed *bed;
-static struct proxy *proxy;
-
-static int setup(void **state)
-{
-    (void)state;
-    bed = bed_new();
-    proxy = proxy_new(cluster_socket_path());
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_free(bed);
-    proxy_free(proxy);
-    return 0;
-}
+#include "bed_harness.h"
 
 static void start_proxied(void)
 {
-    char url[128];
-    snprintf(url, sizeof(url), "postgresql://herald_server@127.0.0.1:%d/%s", proxy_port(proxy),
-             bed->name);
-    struct database_options options = bed_options(bed, url);
+    struct database_options options = proxied();
     bed_start(bed, &options);
     bed_wait(bed, &bed->n_up, 1);
 }
@@ -190,23 +155,6 @@ static void test_at_the_end_nobody_is_there(void **state)
     bed_end(bed);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM herald.member"), 0);
 }
-
-static int start(void **state)
-{
-    (void)state;
-    log_configure(LOG_LEVEL_ERROR, false);
-    cluster_start();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,34 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Reads of channels against a real Postgres: heads, the newest, what came since, and for whom. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../../fakes/bed.h"
-#include "../../fakes/cluster.h"
-#include "base/log.h"
-
-static struct bed *bed;
-
-static int setup(void **state)
-{
-    (void)state;
-    bed = bed_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    bed_free(bed);
-    return 0;
-}
+#include "bed_harness.h"
 
 static struct identity *viewer; /* NULL: anonymous */
 
@@ -183,23 +155,6 @@ static void test_reads_are_failed_when_it_ends(void **state)
     assert_true(bed->answer.is_failed);
     cluster_up();
 }
-
-static int start(void **state)
-{
-    (void)state;
-    log_configure(LOG_LEVEL_ERROR, false);
-    cluster_start();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
