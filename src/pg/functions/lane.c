@@ -7,6 +7,10 @@
  * pooler, too. A function can catch the cancel: against that the connection's deadline stands
  * (GRACE_MS later), which costs this connection and what is on it, nothing else.
  *
+ * Calls of one function follow each other on the lane without waiting for answers. That is a
+ * quarter more calls of a function that does nothing, and twice as many where Postgres is half a
+ * millisecond away; twice the connections instead are only 1.6 times as many there.
+ *
  * What a function leaves for the end of its transaction (deferred triggers) runs in a statement of
  * its own behind the call, as herald_hook and under the same clock: COMMIT has none. What defers
  * itself once more there meets the connection's deadline.
