@@ -152,7 +152,7 @@ struct store database_store(struct database *database)
 /* ---- life ---- */
 
 /* Whoever hears that something failed may ask the next thing, which then fails, too. */
-static void end(struct database *database)
+static void database_end(struct database *database)
 {
     if (!database->is_stopped) {
         database->is_stopped = true;
@@ -169,7 +169,7 @@ static void end(struct database *database)
 static void on_stop_timer(void *arg)
 {
     struct database *database = arg;
-    end(database);
+    database_end(database);
     database->stopped(database->stopped_arg);
 }
 
@@ -277,7 +277,7 @@ void database_free(struct database *database)
     if (!database) {
         return;
     }
-    end(database);
+    database_end(database);
     loop_timer_free(database->stop_timer);
     functions_free(database->functions);
     reader_free(database->reader); /* before those that its queries answer to */

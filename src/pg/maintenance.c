@@ -65,7 +65,7 @@ static void on_swept(void *arg, const struct query_result *result)
     }
 }
 
-static void sweep(void *arg)
+static void maintenance_sweep(void *arg)
 {
     struct maintenance *maintenance = arg;
     if (maintenance->has_batches && !maintenance->is_sweeping &&
@@ -84,18 +84,18 @@ void maintenance_note_batch(struct maintenance *maintenance)
 
 /* ---- trim ---- */
 
-static void trim(void *arg);
+static void maintenance_trim(void *arg);
 
 static void on_trimmed(void *arg, const struct query_result *result)
 {
     struct maintenance *maintenance = arg;
     maintenance->is_trimming = false;
     if (is_fine(result, "herald.trim") && rows_u64(result->rows, 0, 0) >= TRIM_ROWS) {
-        trim(maintenance);
+        maintenance_trim(maintenance);
     }
 }
 
-static void trim(void *arg)
+static void maintenance_trim(void *arg)
 {
     struct maintenance *maintenance = arg;
     if (!maintenance->is_trimming && connection_is_open(maintenance->connection)) {
@@ -165,7 +165,7 @@ static void refresh_next(struct maintenance *maintenance, uint64_t after)
     }
 }
 
-static void refresh(void *arg)
+static void maintenance_refresh(void *arg)
 {
     struct maintenance *maintenance = arg;
     maintenance->has_reduced = false;
@@ -232,7 +232,7 @@ static void on_lag(void *arg, const struct query_result *result)
     }
 }
 
-static void look(void *arg)
+static void maintenance_look(void *arg)
 {
     struct maintenance *maintenance = arg;
     if (!maintenance->is_looking && connection_is_open(maintenance->connection)) {
@@ -256,10 +256,10 @@ struct maintenance *maintenance_new(struct loop *loop, struct connection *connec
     maintenance->retention_hours = retention_hours;
     maintenance->counts = counts;
     maintenance->has_batches = true; /* of the process before this one */
-    maintenance->sweep_timer = loop_timer_new(loop, sweep, maintenance);
-    maintenance->trim_timer = loop_timer_new(loop, trim, maintenance);
-    maintenance->lag_timer = loop_timer_new(loop, look, maintenance);
-    maintenance->stale_timer = loop_timer_new(loop, refresh, maintenance);
+    maintenance->sweep_timer = loop_timer_new(loop, maintenance_sweep, maintenance);
+    maintenance->trim_timer = loop_timer_new(loop, maintenance_trim, maintenance);
+    maintenance->lag_timer = loop_timer_new(loop, maintenance_look, maintenance);
+    maintenance->stale_timer = loop_timer_new(loop, maintenance_refresh, maintenance);
     return maintenance;
 }
 
@@ -278,7 +278,7 @@ void maintenance_start(struct maintenance *maintenance)
         loop_timer_start(maintenance->trim_timer, TRIM_MS, TRIM_MS);
     }
     loop_timer_start(maintenance->stale_timer, STALE_SOON_MS, STALE_MS);
-    look(maintenance);
+    maintenance_look(maintenance);
 }
 
 void maintenance_stop(struct maintenance *maintenance)

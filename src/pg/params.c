@@ -30,80 +30,80 @@ static void add_u32(struct buf *buf, uint32_t value)
     buf_add(buf, &wire, sizeof(wire));
 }
 
-static void begin(struct params *params, Oid type)
+static void param_begin(struct params *params, Oid type)
 {
     assert(params->n < PARAMS_MAX);
     params->types[params->n] = type;
     params->starts[params->n] = params->bytes.len;
 }
 
-static void end(struct params *params)
+static void param_end(struct params *params)
 {
     size_t len = params->bytes.len - params->starts[params->n];
     assert(len <= INT_MAX); /* what makes parameters big is capped far below */
     params->lengths[params->n++] = (int)len;
 }
 
-static void add_null(struct params *params, Oid type)
+static void param_null(struct params *params, Oid type)
 {
-    begin(params, type);
+    param_begin(params, type);
     params->lengths[params->n++] = -1;
 }
 
 void params_text(struct params *params, struct str value)
 {
     if (!value.ptr) {
-        add_null(params, TYPE_TEXT);
+        param_null(params, TYPE_TEXT);
         return;
     }
-    begin(params, TYPE_TEXT);
+    param_begin(params, TYPE_TEXT);
     buf_str(&params->bytes, value);
-    end(params);
+    param_end(params);
 }
 
 void params_bytes(struct params *params, const void *data, size_t len)
 {
-    begin(params, TYPE_BYTEA);
+    param_begin(params, TYPE_BYTEA);
     buf_add(&params->bytes, data, len);
-    end(params);
+    param_end(params);
 }
 
 void params_bool(struct params *params, bool value)
 {
-    begin(params, TYPE_BOOL);
+    param_begin(params, TYPE_BOOL);
     buf_char(&params->bytes, value ? 1 : 0);
-    end(params);
+    param_end(params);
 }
 
 void params_int(struct params *params, int32_t value)
 {
-    begin(params, TYPE_INT4);
+    param_begin(params, TYPE_INT4);
     add_u32(&params->bytes, (uint32_t)value);
-    end(params);
+    param_end(params);
 }
 
 void params_null_int(struct params *params)
 {
-    add_null(params, TYPE_INT4);
+    param_null(params, TYPE_INT4);
 }
 
 void params_bigint(struct params *params, int64_t value)
 {
-    begin(params, TYPE_INT8);
+    param_begin(params, TYPE_INT8);
     uint64_t wire = htobe64((uint64_t)value);
     buf_add(&params->bytes, &wire, sizeof(wire));
-    end(params);
+    param_end(params);
 }
 
 void params_null_bigint(struct params *params)
 {
-    add_null(params, TYPE_INT8);
+    param_null(params, TYPE_INT8);
 }
 
 void params_array_begin(struct params *params, size_t n)
 {
     assert(n <= INT_MAX);
-    begin(params, TYPE_TEXT_ARRAY);
+    param_begin(params, TYPE_TEXT_ARRAY);
     add_u32(&params->bytes, n > 0); /* an empty array has no dimension */
     add_u32(&params->bytes, 0);
     add_u32(&params->bytes, TYPE_TEXT);
@@ -128,7 +128,7 @@ void params_array_add(struct params *params, struct str element)
 
 void params_array_end(struct params *params)
 {
-    end(params);
+    param_end(params);
 }
 
 struct str params_last(const struct params *params)

@@ -49,7 +49,7 @@ struct pg_presence {
 
 /* ---- the list ---- */
 
-static void pop(struct pg_presence *presence)
+static void change_pop(struct pg_presence *presence)
 {
     struct change *change = presence->changes;
     presence->changes = change->next;
@@ -61,10 +61,10 @@ static void pop(struct pg_presence *presence)
 }
 
 /* Those under way, too: their answer then finds none of its own. */
-static void forget(struct pg_presence *presence)
+static void changes_forget(struct pg_presence *presence)
 {
     while (presence->changes) {
-        pop(presence);
+        change_pop(presence);
     }
     presence->n_flight = 0;
     presence->is_reset_flight = false;
@@ -81,7 +81,7 @@ static struct str copy(char **to, struct str from)
     return span;
 }
 
-static void push(struct pg_presence *presence, const struct store_presence *member)
+static void change_push(struct pg_presence *presence, const struct store_presence *member)
 {
     const struct identity *identity = member->identity;
     struct str row_id = identity ? identity->row_id : (struct str){0};
@@ -106,25 +106,25 @@ static void push(struct pg_presence *presence, const struct store_presence *memb
 
 /* ---- writing ---- */
 
-static struct str is_join_of(const struct change *change, char scratch[24])
+static struct str change_is_join(const struct change *change, char scratch[24])
 {
     (void)scratch;
     return change->is_join ? STR("t") : STR("f");
 }
 
-static struct str channel_of(const struct change *change, char scratch[24])
+static struct str change_channel(const struct change *change, char scratch[24])
 {
     (void)scratch;
     return change->channel;
 }
 
-static struct str socket_id_of(const struct change *change, char scratch[24])
+static struct str change_socket_id(const struct change *change, char scratch[24])
 {
     (void)scratch;
     return change->socket_id;
 }
 
-static struct str dbo_id_of(const struct change *change, char scratch[24])
+static struct str change_dbo_id(const struct change *change, char scratch[24])
 {
     if (!change->has_dbo_id) {
         return (struct str){0};
@@ -133,19 +133,19 @@ static struct str dbo_id_of(const struct change *change, char scratch[24])
     return str_of(scratch);
 }
 
-static struct str row_id_of(const struct change *change, char scratch[24])
+static struct str change_row_id(const struct change *change, char scratch[24])
 {
     (void)scratch;
     return change->row_id;
 }
 
-static struct str extras_of(const struct change *change, char scratch[24])
+static struct str change_extras(const struct change *change, char scratch[24])
 {
     (void)scratch;
     return change->extras;
 }
 
-static struct str since_of(const struct change *change, char scratch[24])
+static struct str change_since(const struct change *change, char scratch[24])
 {
     snprintf(scratch, 24, "%" PRIu64, change->since_ms);
     return str_of(scratch);
@@ -163,7 +163,7 @@ static void add_column(const struct pg_presence *presence, struct params *params
     params_array_end(params);
 }
 
-static size_t next_size(const struct pg_presence *presence)
+static size_t changes_fit(const struct pg_presence *presence)
 {
     size_t n = 0;
     size_t bytes = 0;
@@ -200,7 +200,7 @@ static void take_answer(struct pg_presence *presence, const struct query_result 
     presence->is_failing = !result->rows;
     presence->is_reset_flight = false;
     for (; presence->n_flight > 0; presence->n_flight--) {
-        pop(presence);
+        change_pop(presence);
     }
     pg_presence_send(presence);
 }
@@ -219,19 +219,19 @@ void pg_presence_send(struct pg_presence *presence)
         return;
     }
     presence->is_busy = true;
-    presence->n_flight = next_size(presence);
+    presence->n_flight = changes_fit(presence);
     presence->is_reset_flight = presence->wants_reset;
     presence->wants_reset = false;
     struct params params = {0};
     params_text(&params, str_of(presence->node));
     params_bool(&params, presence->is_reset_flight);
-    add_column(presence, &params, is_join_of);
-    add_column(presence, &params, channel_of);
-    add_column(presence, &params, socket_id_of);
-    add_column(presence, &params, dbo_id_of);
-    add_column(presence, &params, row_id_of);
-    add_column(presence, &params, extras_of);
-    add_column(presence, &params, since_of);
+    add_column(presence, &params, change_is_join);
+    add_column(presence, &params, change_channel);
+    add_column(presence, &params, change_socket_id);
+    add_column(presence, &params, change_dbo_id);
+    add_column(presence, &params, change_row_id);
+    add_column(presence, &params, change_extras);
+    add_column(presence, &params, change_since);
     connection_query(presence->connection,
                      "SELECT herald.write_presence($1, $2, $3, $4, $5, $6, $7, $8, $9)", &params,
                      on_written, presence);
@@ -244,17 +244,17 @@ void pg_presence_tell(struct pg_presence *presence, bool is_reset,
         return;
     }
     if (is_reset) {
-        forget(presence);
+        changes_forget(presence);
         presence->wants_reset = true;
     }
     for (size_t i = 0; i < n; i++) {
-        push(presence, &told[i]);
+        change_push(presence, &told[i]);
     }
     if (presence->n > MAX_WAITING) {
         log_warn("herald.presence is wrong until the database has been away: %zu joins and leaves "
                  "could not be written in time",
                  presence->n);
-        forget(presence);
+        changes_forget(presence);
     }
     pg_presence_send(presence);
 }
@@ -290,7 +290,7 @@ void pg_presence_pause(struct pg_presence *presence)
 {
     presence->is_started = false;
     presence->wants_reset = false;
-    forget(presence);
+    changes_forget(presence);
 }
 
 void pg_presence_free(struct pg_presence *presence)
@@ -298,7 +298,7 @@ void pg_presence_free(struct pg_presence *presence)
     if (!presence) {
         return;
     }
-    forget(presence);
+    changes_forget(presence);
     free(presence->node);
     free(presence);
 }

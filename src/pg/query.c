@@ -129,7 +129,7 @@ void connection_query(struct connection *connection, const char *sql, struct par
 
 /* ---- answering ---- */
 
-static struct query *pop(struct connection *connection)
+static struct query *query_pop(struct connection *connection)
 {
     struct query *query = connection->queries;
     connection->queries = query->next;
@@ -157,7 +157,7 @@ static char *without_values(const char *sqlstate, const char *message)
     return mem_printf("%.*s\"…%s", (int)(first - message), message, last == first ? "" : last);
 }
 
-static void answer(struct query *query, bool is_lost)
+static void query_answer(struct query *query, bool is_lost)
 {
     char *harmless = NULL;
     struct query_result result = {
@@ -230,9 +230,9 @@ bool query_pump(struct connection *connection)
         if (!keep_result(connection, connection->queries, result)) {
             continue;
         }
-        struct query *query = pop(connection);
+        struct query *query = query_pop(connection);
         set_deadline(connection);
-        answer(query, false);
+        query_answer(query, false);
         if (connection->generation != generation) {
             return false;
         }
@@ -255,6 +255,6 @@ void query_fail_all(struct connection *connection)
     while (queries) {
         struct query *query = queries;
         queries = query->next;
-        answer(query, true);
+        query_answer(query, true);
     }
 }

@@ -48,14 +48,14 @@ static void on_rows(void *arg, const struct query_result *result);
 
 /* ---- the list of those that wait ---- */
 
-static void push(struct reader *reader, struct read *read)
+static void reader_push(struct reader *reader, struct read *read)
 {
     read->next = NULL;
     *reader->waiting_end = read;
     reader->waiting_end = &read->next;
 }
 
-static struct read *pop(struct reader *reader)
+static struct read *reader_pop(struct reader *reader)
 {
     struct read *read = reader->waiting;
     if (read) {
@@ -67,7 +67,7 @@ static struct read *pop(struct reader *reader)
     return read;
 }
 
-static void free_read(struct read *read)
+static void read_free(struct read *read)
 {
     free(read->channel);
     free(read->since_epoch);
@@ -82,12 +82,12 @@ static void count_done(const struct read *read, unsigned result)
     metrics_count(counts, METRIC_READS_DONE + result);
 }
 
-static void fail(struct read *read)
+static void reader_fail(struct read *read)
 {
     struct store_answer answer = {.is_failed = true};
     count_done(read, METRIC_CALL_FAILED);
     read->done(read->arg, &answer);
-    free_read(read);
+    read_free(read);
 }
 
 /* ---- asking ---- */
@@ -115,7 +115,7 @@ static void add_viewer(struct params *params, const struct identity *viewer)
     params_text(params, viewer ? viewer->row_id : (struct str){0});
 }
 
-static void send(struct reader *reader, struct read *read)
+static void reader_send(struct reader *reader, struct read *read)
 {
     const struct store_query *query = &read->query;
     static const char *const kinds[] = {
@@ -145,22 +145,22 @@ static void send(struct reader *reader, struct read *read)
 static void send_waiting(struct reader *reader)
 {
     while (reader->waiting && connection_is_open(reader->connection)) {
-        send(reader, pop(reader));
+        reader_send(reader, reader_pop(reader));
     }
 }
 
-static void fail_old(struct reader *reader)
+static void reader_fail_old(struct reader *reader)
 {
     uint64_t now_ms = clock_ms();
     while (reader->waiting && now_ms - reader->waiting->asked_ms >= MAX_AGE_MS) {
-        fail(pop(reader));
+        reader_fail(reader_pop(reader));
     }
 }
 
 static void on_timer(void *arg)
 {
     struct reader *reader = arg;
-    fail_old(reader);
+    reader_fail_old(reader);
     send_waiting(reader);
     if (!reader->waiting) {
         loop_timer_stop(reader->timer);
@@ -182,7 +182,7 @@ void reader_read(struct reader *reader, const struct store_query *query, store_a
     read->arg = arg;
     read->asked_ms = clock_ms();
     metrics_count(reader->options.counts, METRIC_READS);
-    push(reader, read);
+    reader_push(reader, read);
     if (connection_is_open(reader->connection)) {
         send_waiting(reader);
     } else if (!reader->is_stopped) {
@@ -192,7 +192,7 @@ void reader_read(struct reader *reader, const struct store_query *query, store_a
 
 /* ---- answering ---- */
 
-static void answer(struct read *read, const PGresult *rows)
+static void reader_answer(struct read *read, const PGresult *rows)
 {
     struct store_answer answer = {
         .is_gap = rows_bool(rows, 0, READ_COLUMN_GAP),
@@ -213,19 +213,19 @@ static void answer(struct read *read, const PGresult *rows)
         event_unref(answer.events[i]);
     }
     free(answer.events);
-    free_read(read);
+    read_free(read);
 }
 
 static void on_rows(void *arg, const struct query_result *result)
 {
     struct read *read = arg;
     if (result->is_lost) {
-        push(read->reader, read);
+        reader_push(read->reader, read);
     } else if (!result->rows || PQntuples(result->rows) == 0) {
         log_warn("herald.read_channel failed: %s %s", result->sqlstate, result->message);
-        fail(read);
+        reader_fail(read);
     } else {
-        answer(read, result->rows);
+        reader_answer(read, result->rows);
     }
 }
 
@@ -249,7 +249,7 @@ static void on_lost(void *arg, const char *reason)
         free(reader->last_reason);
         reader->last_reason = mem_strdup(reason);
     }
-    fail_old(reader);
+    reader_fail_old(reader);
     if (reader->waiting) {
         loop_timer_start(reader->timer, AGE_CHECK_MS, AGE_CHECK_MS);
     }
@@ -297,7 +297,7 @@ void reader_stop(struct reader *reader)
     loop_timer_stop(reader->timer);
     /* The callback of one may ask the next; a session has a bounded number of commands in hand. */
     while (reader->waiting) {
-        fail(pop(reader));
+        reader_fail(reader_pop(reader));
     }
 }
 

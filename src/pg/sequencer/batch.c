@@ -71,7 +71,7 @@ static bool is_same_message(const struct event *a, const struct event *b)
 }
 
 /* is_ours: this row is the oldest of our messages in flight. */
-static void deliver(struct sequencer *sequencer, struct event *event, bool is_ours)
+static void event_deliver(struct sequencer *sequencer, struct event *event, bool is_ours)
 {
     if (event->f.id != sequencer->delivered + 1) {
         log_error(
@@ -107,7 +107,7 @@ static void on_log(void *arg, const struct query_result *result)
     for (int i = 0; i < PQntuples(result->rows); i++) {
         struct event *event = rows_log_event(result->rows, i);
         if (event->f.id > sequencer->delivered && event->f.id <= sequencer->target) {
-            deliver(sequencer, event, is_in_doubt(sequencer, event));
+            event_deliver(sequencer, event, is_in_doubt(sequencer, event));
         }
         event_unref(event);
     }
@@ -198,7 +198,7 @@ static void deliver_batch(struct sequencer *sequencer, const PGresult *rows)
         has_changes |= !is_message;
         has_reduced |= !is_message && is_reduced(rows_text(rows, i, LOG_COLUMN_PAYLOAD));
         struct event *event = rows_log_event(rows, i);
-        deliver(sequencer, event, is_message && sequencer->n_flight > 0);
+        event_deliver(sequencer, event, is_message && sequencer->n_flight > 0);
         event_unref(event);
     }
     while (sequencer->n_flight > 0) {
@@ -225,7 +225,7 @@ static uint32_t pause_after(const struct sequencer *sequencer, uint32_t n_change
 }
 
 /* Whether to look again at once, and whether it is time to let go of the doorbell (sequencer.c). */
-static void judge(struct sequencer *sequencer, const PGresult *rows)
+static void batch_judge(struct sequencer *sequencer, const PGresult *rows)
 {
     uint32_t n_changes = 0;
     size_t bytes = 0;
@@ -255,7 +255,7 @@ static void take_batch(struct sequencer *sequencer, const struct query_result *r
     if (sequencer->n_flight == 0) {
         sequencer->is_probed = true;
     }
-    judge(sequencer, rows);
+    batch_judge(sequencer, rows);
     uint64_t first = PQntuples(rows) > 0 ? rows_u64(rows, 0, LOG_COLUMN_ID) : 0;
     if (first == 0) { /* nothing was pending, or only what reached no channel */
         sequencer_go_on(sequencer);
@@ -283,7 +283,7 @@ static bool is_data_error(const char *sqlstate)
     return false;
 }
 
-static void isolate(struct sequencer *sequencer, const struct query_result *result)
+static void batch_isolate(struct sequencer *sequencer, const struct query_result *result)
 {
     if (sequencer->n_flight == 1 && sequencer->n_alone > 0 && sequencer->is_probed) {
         log_warn("a client's message is refused by the database: %s %s", result->sqlstate,
@@ -307,7 +307,7 @@ static void on_batch(void *arg, const struct query_result *result)
         sequencer_open(sequencer); /* which finds out that this batch does not exist */
     } else if (is_error && sequencer->n_flight > 0 && is_data_error(result->sqlstate)) {
         sequencer->is_busy = false;
-        isolate(sequencer, result);
+        batch_isolate(sequencer, result);
     } else if (sequencer_answered(sequencer, result, "herald.sequence")) {
         take_batch(sequencer, result);
     }
@@ -325,22 +325,22 @@ static void add_messages(const struct sequencer *sequencer, struct params *param
     params_array_end(params);
 }
 
-static struct str channel_of(const struct event *event)
+static struct str event_channel(const struct event *event)
 {
     return event->f.channel;
 }
 
-static struct str client_of(const struct event *event)
+static struct str event_client(const struct event *event)
 {
     return event->f.client;
 }
 
-static struct str payload_of(const struct event *event)
+static struct str event_payload(const struct event *event)
 {
     return event->f.payload;
 }
 
-static size_t next_size(const struct sequencer *sequencer)
+static size_t batch_size(const struct sequencer *sequencer)
 {
     if (sequencer->n_alone > 0) {
         return sequencer->is_probed ? 1 : 0;
@@ -352,17 +352,17 @@ static size_t next_size(const struct sequencer *sequencer)
 void sequencer_send_batch(struct sequencer *sequencer)
 {
     assert(sequencer->n_flight == 0);
-    sequencer->n_flight = next_size(sequencer);
+    sequencer->n_flight = batch_size(sequencer);
     snprintf(sequencer->batch, sizeof(sequencer->batch), "%s-%llu", sequencer->base,
              (unsigned long long)++sequencer->n_batches);
     struct params params = {0};
     params_text(&params, str_of(sequencer->batch));
     params_int(&params, (int32_t)sequencer->options.batch_rows);
     params_int(&params, (int32_t)sequencer->options.batch_bytes);
-    add_messages(sequencer, &params, channel_of);
-    add_messages(sequencer, &params, client_of);
+    add_messages(sequencer, &params, event_channel);
+    add_messages(sequencer, &params, event_client);
     add_messages(sequencer, &params, rows_options);
-    add_messages(sequencer, &params, payload_of);
+    add_messages(sequencer, &params, event_payload);
     sequencer_ask(
         sequencer,
         "SELECT id, channel, channel_offset, at, action, client, options, payload, message"

@@ -16,7 +16,7 @@ size_t messages_cost(const struct event *event)
            event->f.payload.len;
 }
 
-static void make_room(struct messages *messages)
+static void messages_make_room(struct messages *messages)
 {
     if (messages->first + messages->n < messages->cap) {
         return;
@@ -33,7 +33,7 @@ static void make_room(struct messages *messages)
 
 void messages_push(struct messages *messages, struct event *event, struct session_id sender)
 {
-    make_room(messages);
+    messages_make_room(messages);
     messages->items[messages->first + messages->n++] = (struct message){event_ref(event), sender};
     messages->bytes += messages_cost(event);
 }

@@ -128,7 +128,7 @@ static void on_wake(void *arg, const struct query_result *result)
     }
 }
 
-static void wake(struct sequencer *sequencer)
+static void sequencer_wake(struct sequencer *sequencer)
 {
     sequencer->wants_wake = false;
     struct params params = {0};
@@ -217,7 +217,7 @@ static bool is_behind(const struct sequencer *sequencer)
     return !sequencer->is_draining && sequencer->options.is_behind(sequencer->options.arg);
 }
 
-static void look(struct sequencer *sequencer)
+static void sequencer_look(struct sequencer *sequencer)
 {
     if (is_behind(sequencer)) {
         sequencer->wants_look = true;
@@ -243,9 +243,9 @@ void sequencer_go_on(struct sequencer *sequencer)
     } else if (sequencer->wants_version || clock_ms() - sequencer->version_ms >= look_ms) {
         ask_version(sequencer);
     } else if (sequencer->wants_wake) {
-        wake(sequencer);
+        sequencer_wake(sequencer);
     } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {
-        look(sequencer);
+        sequencer_look(sequencer);
     } else if (sequencer->pause_ms > 0) {
         loop_timer_start(sequencer->wait_timer, sequencer->pause_ms, 0);
     } else if (!sequencer->can_sleep) {

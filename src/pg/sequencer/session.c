@@ -49,12 +49,12 @@ static void on_unlisten(void *arg, const struct query_result *result)
     }
 }
 
-static void channel_of(const struct sequencer *sequencer, const char *command, char out[80])
+static void probe_sql(const struct sequencer *sequencer, const char *command, char out[80])
 {
     snprintf(out, 80, "%s\"herald-%s\"", command, sequencer->base);
 }
 
-static void judge(struct sequencer *sequencer, bool is_ours)
+static void probe_judge(struct sequencer *sequencer, bool is_ours)
 {
     if (!is_ours && !sequencer->is_pooled) {
         log_warn("a connection pooler stands between this server and the database: notifications "
@@ -68,7 +68,7 @@ static void judge(struct sequencer *sequencer, bool is_ours)
     }
     sequencer->is_pooled = !is_ours;
     char sql[80];
-    channel_of(sequencer, "UNLISTEN ", sql);
+    probe_sql(sequencer, "UNLISTEN ", sql);
     sequencer_ask(sequencer, sql, NULL, on_unlisten);
 }
 
@@ -91,7 +91,7 @@ static void on_probe_over(void *arg)
     struct sequencer *sequencer = probe->sequencer;
     bool is_heard = probe->is_heard;
     sequencer_end_probe(sequencer);
-    judge(sequencer, is_heard);
+    probe_judge(sequencer, is_heard);
 }
 
 void sequencer_hear_probe(struct sequencer *sequencer)
@@ -115,7 +115,7 @@ static void on_probe_open(void *arg)
 {
     struct probe *probe = arg;
     char channel[80];
-    channel_of(probe->sequencer, "NOTIFY ", channel);
+    probe_sql(probe->sequencer, "NOTIFY ", channel);
     probe->is_sent = true;
     connection_query(probe->connection, channel, NULL, on_probe_sent, probe);
 }
@@ -166,7 +166,7 @@ static void on_session(void *arg, const struct query_result *result)
     }
     sequencer->session_pid = pid;
     char sql[80];
-    channel_of(sequencer, "LISTEN ", sql);
+    probe_sql(sequencer, "LISTEN ", sql);
     sequencer_ask(sequencer, sql, NULL, on_probe_listen);
 }
 
