@@ -21,12 +21,17 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/site.h"
 #include "net/http/addresses.h"
 #include "net/http/http.h"
 #include "net/http/operator.h"
 #include "net/http/refusals.h"
-#include "net/limits.h"
-#include "net/worker.h"
+#include "net/listen/listener.h"
+#include "net/tls.h"
+#include "net/transit.h"
+#include "net/worker/orders.h"
+#include "net/worker/thread.h"
+#include "net/worker/worker.h"
 
 enum {
     EXTRA_SOCKETS = 1024, /* over max_sessions: handshakes and plain requests */
@@ -61,16 +66,16 @@ static void collect(struct net *net, uint32_t worker, struct order order)
     outgoing->list[outgoing->n++] = order;
 }
 
-static struct order order_for(enum order_type type, struct session_id session)
+static void collect_for(struct net *net, struct session_id session, struct order order)
 {
-    return (struct order){.type = type, .slot = session.slot, .generation = session.generation};
+    order.slot = session.slot;
+    order.generation = session.generation;
+    collect(net, session.worker, order);
 }
 
 static void transport_send(void *ctx, struct session_id to, struct frame *frame)
 {
-    struct order order = order_for(ORDER_SEND, to);
-    order.frame = frame_ref(frame);
-    collect(ctx, to.worker, order);
+    collect_for(ctx, to, (struct order){.type = ORDER_SEND, .frame = frame_ref(frame)});
 }
 
 static void transport_publish(void *ctx, uint32_t worker, uint32_t roster, struct frame *frame)
@@ -81,47 +86,39 @@ static void transport_publish(void *ctx, uint32_t worker, uint32_t roster, struc
 
 static void transport_attach(void *ctx, struct session_id session, uint32_t roster, bool is_held)
 {
-    struct order order = order_for(ORDER_ATTACH, session);
-    order.roster = roster;
-    order.is_held = is_held;
-    collect(ctx, session.worker, order);
+    collect_for(ctx, session,
+                (struct order){.type = ORDER_ATTACH, .roster = roster, .is_held = is_held});
 }
 
 static void transport_resume_live(void *ctx, struct session_id session, uint32_t roster,
                                   uint64_t skip_to, bool wants_presence)
 {
-    struct order order = order_for(ORDER_RESUME_LIVE, session);
-    order.roster = roster;
-    order.skip_to = skip_to;
-    order.wants_presence = wants_presence;
-    collect(ctx, session.worker, order);
+    collect_for(ctx, session,
+                (struct order){.type = ORDER_RESUME_LIVE,
+                               .roster = roster,
+                               .skip_to = skip_to,
+                               .wants_presence = wants_presence});
 }
 
 static void transport_detach(void *ctx, struct session_id session, uint32_t roster)
 {
-    struct order order = order_for(ORDER_DETACH, session);
-    order.roster = roster;
-    collect(ctx, session.worker, order);
+    collect_for(ctx, session, (struct order){.type = ORDER_DETACH, .roster = roster});
 }
 
 static void transport_await_drain(void *ctx, struct session_id session)
 {
-    collect(ctx, session.worker, order_for(ORDER_AWAIT_DRAIN, session));
+    collect_for(ctx, session, (struct order){.type = ORDER_AWAIT_DRAIN});
 }
 
 static void transport_identify(void *ctx, struct session_id session, struct identity *identity)
 {
-    struct order order = order_for(ORDER_IDENTIFY, session);
-    order.identity = identity_ref(identity);
-    collect(ctx, session.worker, order);
+    collect_for(ctx, session,
+                (struct order){.type = ORDER_IDENTIFY, .identity = identity_ref(identity)});
 }
 
 static void transport_close(void *ctx, struct session_id session, uint16_t code, const char *reason)
 {
-    struct order order = order_for(ORDER_CLOSE, session);
-    order.code = code;
-    order.reason = reason;
-    collect(ctx, session.worker, order);
+    collect_for(ctx, session, (struct order){.type = ORDER_CLOSE, .code = code, .reason = reason});
 }
 
 static void transport_gate(void *ctx, struct site_gate *gate)
@@ -291,9 +288,9 @@ static enum status make_workers(struct net *net, struct tls_pair *pair, struct e
     struct tls_seed seed;
     tls_seed_init(&seed);
     uint32_t i = 0;
-    while (i < n && worker_new(shared, i, pair ? tls_new(pair, &seed) : NULL, &net->workers[i],
+    while (i < n && thread_new(shared, i, pair ? tls_new(pair, &seed) : NULL, &net->workers[i],
                                err) == STATUS_OK) {
-        worker_listen(net->workers[i], fds[i], fds[n + i]);
+        thread_listen(net->workers[i], fds[i], fds[n + i]);
         i++;
     }
     tls_seed_clear(&seed);
@@ -354,7 +351,7 @@ enum status net_new(const struct net_options *options, struct net **out, struct 
 void net_start(struct net *net)
 {
     for (uint32_t i = 0; i < net->n_workers; i++) {
-        worker_start(net->workers[i]);
+        thread_start(net->workers[i]);
     }
 }
 
@@ -367,7 +364,7 @@ void net_note_taken(struct net *net, size_t n, size_t bytes)
 
 bool net_is_behind(const struct net *net)
 {
-    return limits_is_behind(&net->shared);
+    return transit_is_behind(&net->shared);
 }
 
 const char *net_url(const struct net *net)
@@ -401,10 +398,10 @@ void net_stop(struct net *net, uint32_t drain_ms)
     }
     transport_flush(net);
     for (uint32_t i = 0; i < net->n_workers; i++) {
-        worker_join(net->workers[i]);
+        thread_join(net->workers[i]);
     }
     for (uint32_t i = 0; i < net->n_workers; i++) {
-        worker_close_down(net->workers[i]);
+        thread_close_down(net->workers[i]);
     }
 }
 
@@ -418,7 +415,7 @@ void net_free(struct net *net)
             order_release(&net->outgoing[i].list[k]);
         }
         free(net->outgoing[i].list);
-        worker_free(net->workers[i]);
+        thread_free(net->workers[i]);
     }
     free(net->outgoing);
     free(net->workers);

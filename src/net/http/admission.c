@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/http/addresses.h"
-#include "net/worker.h"
+#include "net/socket/socket.h"
+#include "net/worker/worker.h"
 #include "proto/forwarded.h"
 #include "proto/origin.h"
 

@@ -4,8 +4,9 @@
 #define HERALD_NET_HTTP_ADMISSION_H
 
 #include "net/http/addresses.h"
-#include "net/socket.h"
 #include "proto/http_head.h"
+
+struct socket;
 
 /* The Origin header against the option's list; NULL: any. */
 bool admission_has_origin(const char *origins, const struct http_head *head);

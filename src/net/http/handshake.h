@@ -4,7 +4,7 @@
 #define HERALD_NET_HTTP_HANDSHAKE_H
 
 #include "core/command.h"
-#include "net/net.h"
+#include "net/options.h"
 #include "proto/http_head.h"
 
 /* The token of Authorization: Bearer, absent if there is none. */

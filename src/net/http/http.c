@@ -16,12 +16,14 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "net/http/addresses.h"
+#include "core/site.h"
 #include "net/http/admission.h"
 #include "net/http/handshake.h"
 #include "net/http/operator.h"
 #include "net/http/refusals.h"
-#include "net/worker.h"
+#include "net/socket/output.h"
+#include "net/socket/socket.h"
+#include "net/worker/worker.h"
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
 #define NO_STORE "Cache-Control: no-store\r\n"
@@ -498,13 +500,11 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     return NULL;
 }
 
-void http_respond_timeout(struct socket *socket)
+void http_respond_timeout(struct socket *socket, const struct http_head *head)
 {
-    const struct head_reader *reader = socket->reader;
-    bool is_waiting = reader && reader->is_waiting; /* it is we who are too slow */
-    http_note_refusal(socket, is_waiting ? &reader->head : NULL, METRIC_REFUSAL_TIMEOUT, NULL);
-    if (is_waiting) {
-        answer_unavailable(socket, &reader->head, "too many requests at once\n");
+    http_note_refusal(socket, head, METRIC_REFUSAL_TIMEOUT, NULL);
+    if (head) { /* it is we who are too slow */
+        answer_unavailable(socket, head, "too many requests at once\n");
         return;
     }
     struct buf bytes = {0};

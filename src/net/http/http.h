@@ -3,13 +3,18 @@
 #ifndef HERALD_NET_HTTP_HTTP_H
 #define HERALD_NET_HTTP_HTTP_H
 
-#include "net/net.h"
-#include "net/socket.h"
+#include "core/command.h"
+#include "net/options.h"
+#include "proto/http_head.h"
+
+struct socket;
+struct worker;
 
 /* Queues the answer to a COMPLETE or BAD head. If the connection is a session now: its
  * COMMAND_OPEN, for session_open; else NULL. */
 struct command *http_respond(struct socket *socket, const struct http_head *head);
-void http_respond_timeout(struct socket *socket);
+/* It took too long. head NULL: to send the request; else to answer it. */
+void http_respond_timeout(struct socket *socket, const struct http_head *head);
 /* Counts a connection that does not become a session, and has the log say it: all refusals pass
  * here. head and detail may be NULL. */
 void http_note_refusal(struct socket *socket, const struct http_head *head, unsigned reason,

@@ -40,7 +40,8 @@
 #include "base/str.h"
 #include "net/http/http.h"
 #include "net/listen/proxied.h"
-#include "net/worker.h"
+#include "net/socket/socket.h"
+#include "net/worker/worker.h"
 
 enum {
     BACKLOG = 4096,                 /* the kernel caps it at net.core.somaxconn */
@@ -220,9 +221,9 @@ static void adopt(void *arg, int fd, const struct arrival *arrival)
         .vh = listener->is_tls ? worker->tls_vhost : worker->vhost,
         .type = LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, /* no HTTP flag: the raw-skt role */
         .fd = {.sockfd = fd},
-        .vh_prot_name = socket_protocols()->name,
+        .vh_prot_name = SOCKET_PROTOCOL,
     };
-    worker->arrival = arrival; /* socket_new is called inside of this */
+    worker->arrival = arrival; /* RAW_ADOPT comes inside of this */
     if (!lws_adopt_descriptor_vhost_via_info(&adopted)) {
         log_debug("a connection could not be taken");
     }

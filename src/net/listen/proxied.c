@@ -24,7 +24,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/http/http.h"
-#include "net/worker.h"
+#include "net/socket/socket.h"
+#include "net/worker/worker.h"
 #include "proto/proxy_header.h"
 
 struct newcomer {

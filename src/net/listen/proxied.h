@@ -7,8 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/socket.h"
-
+struct arrival;
 struct proxied;
 struct worker;
 

@@ -18,8 +18,11 @@
 
 #include "base/mem.h"
 #include "core/hub/hub.h"
-#include "net/orders.h"
-#include "net/worker.h"
+#include "net/session/session.h"
+#include "net/socket/output.h"
+#include "net/socket/socket.h"
+#include "net/worker/orders.h"
+#include "net/worker/worker.h"
 #include "proto/xano.h"
 
 struct rig {
@@ -109,7 +112,7 @@ static void transport_gate(void *ctx, struct site_gate *gate)
     (void)ctx, (void)gate;
 }
 
-/* The end of a worker's turn (worker.c). */
+/* The end of a worker's turn (worker/thread.c). */
 static void end_turn(struct rig *rig)
 {
     bool is_all;

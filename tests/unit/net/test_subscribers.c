@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/slots.h"
-#include "net/socket.h"
-#include "net/subscribers.h"
+#include "net/session/slots.h"
+#include "net/session/subscribers.h"
+#include "net/socket/socket.h"
 
 enum { SOCKETS = 40, ROSTERS = 150 };
 

@@ -2,7 +2,7 @@
 /* Session names without pointers: a slot is used again, most recently freed first, so that the
  * hub's tables stay small; its generation then differs, and an order for the session that had it
  * before finds nothing. */
-#include "net/slots.h"
+#include "net/session/slots.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -33,6 +33,12 @@ uint32_t slots_take(struct slots *slots, struct socket *socket)
     }
     slots->n_used++;
     return at;
+}
+
+struct session_id slots_name(const struct slots *slots, uint32_t slot)
+{
+    return (struct session_id){
+        .worker = slots->worker, .slot = slot, .generation = slots->list[slot].generation};
 }
 
 void slots_give(struct slots *slots, uint32_t slot)

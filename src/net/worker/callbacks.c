@@ -13,28 +13,24 @@
  * With TLS too a connection is a socket from accept on: until its handshake is done it is one that
  * says nothing.
  *
- * A request can be dear: to unwrap a key with RSA costs milliseconds, and strangers may ask for it.
- * So a turn answers requests for so long only, and the others wait for the next one; sessions get
- * their turn in between.
- *
  * There are two ways to die and both end in RAW_CLOSE, which is the only place that frees: a
  * callback returns -1, or, outside of callbacks, socket_end. */
-#include "net/socket.h"
+#include "net/worker/callbacks.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include <libwebsockets.h>
-#include <utlist.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "net/http/admission.h"
-#include "net/http/http.h"
-#include "net/worker.h"
-
-enum { ANSWERING_US = 4000 };
+#include "net/http/head_reader.h"
+#include "net/session/session.h"
+#include "net/socket/output.h"
+#include "net/socket/socket.h"
+#include "net/tls.h"
+#include "net/transit.h"
+#include "net/worker/worker.h"
 
 #define MINUS_ONE UINT64_MAX /* gauges are sums modulo 2^64 */
 
@@ -42,8 +38,8 @@ static void submit_close(struct socket *socket)
 {
     struct command *command = mem_zalloc(sizeof(*command));
     command->type = COMMAND_CLOSE;
-    command->session = session_id_of(socket);
-    worker_submit(socket->worker, command);
+    command->session = slots_name(&socket->worker->slots, socket->slot);
+    transit_submit(socket->worker, command);
 }
 
 /* libwebsockets sets a time limit when a TLS handshake begins and a second one when it is done; the
@@ -75,19 +71,6 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
     }
     forget_timeout(wsi);
     return socket;
-}
-
-static void reader_free(struct socket *socket)
-{
-    if (socket->reader) {
-        if (socket->reader->is_waiting) {
-            DL_DELETE(socket->worker->waiting, socket->reader);
-        }
-        buf_release(&socket->reader->bytes);
-        buf_release(&socket->reader->more);
-        free(socket->reader);
-        socket->reader = NULL;
-    }
 }
 
 static void unlink_socket(struct socket *socket)
@@ -138,7 +121,7 @@ static void socket_free(struct socket *socket)
     admission_leave(socket);
     output_unmark(socket);
     unlink_socket(socket);
-    reader_free(socket);
+    head_reader_free(socket);
     rfc6455_decoder_release(&socket->decoder);
     outqueue_release(&socket->out);
     free(socket->control);
@@ -146,95 +129,14 @@ static void socket_free(struct socket *socket)
     free(socket);
 }
 
-void socket_set_state(struct socket *socket, enum socket_state state, uint64_t cut_after_ms)
-{
-    socket->state = state;
-    socket->at_ms = clock_ms() + cut_after_ms;
-}
+/* ---- what libwebsockets calls ---- */
 
-void socket_end(struct socket *socket)
+static void begin_speaking(struct socket *socket)
 {
-    /* The reason is only a label; "sync" closes inside the call. */
-    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
-}
-
-/* ---- requests ---- */
-
-/* What follows the head in the same packet belongs to the session: a client may send its first
- * frame without waiting. */
-static void answer_head(struct socket *socket)
-{
-    struct head_reader *reader = socket->reader;
-    uint64_t began_us = clock_us();
-    struct command *open = http_respond(socket, &reader->head);
-    if (open) {
-        size_t used = reader->head.line;
-        session_open(socket, open);
-        session_read(socket, (uint8_t *)reader->bytes.data + used, reader->bytes.len - used);
-        if (reader->more.len > 0 && socket->state != SOCKET_LINGER) {
-            session_read(socket, (uint8_t *)reader->more.data, reader->more.len);
-        }
-    }
-    reader_free(socket);
-    socket->worker->answering_us += clock_us() - began_us;
-}
-
-static void wait_for_answer(struct socket *socket)
-{
-    socket->reader->is_waiting = true;
-    DL_APPEND(socket->worker->waiting, socket->reader);
-    metrics_count(socket->worker->counts, METRIC_DEFERRED);
-}
-
-static void stop_reading(struct socket *socket, bool is_stopped)
-{
-    if (socket->is_paused != is_stopped) {
-        socket->is_paused = is_stopped;
-        output_set_reading(socket);
-    }
-}
-
-bool socket_answer_waiting(struct worker *worker)
-{
-    while (worker->waiting && worker->answering_us < ANSWERING_US) {
-        struct socket *socket = worker->waiting->socket;
-        stop_reading(socket, false);
-        if (socket->state == SOCKET_HEAD) {
-            answer_head(socket);
-        } else {
-            reader_free(socket); /* it waited for too long, and was told so */
-        }
-    }
-    worker->answering_us = 0;
-    return worker->waiting == NULL;
-}
-
-static void read_head(struct socket *socket, const uint8_t *data, size_t len)
-{
-    if (!socket->reader) {
-        forget_timeout(socket->wsi);
-        socket->reader = mem_zalloc(sizeof(*socket->reader));
-        socket->reader->socket = socket;
-        socket->has_spoken = true;
-        if (socket->is_tls) {
-            metrics_count(socket->worker->counts, METRIC_TLS_HANDSHAKES);
-        }
-    }
-    struct head_reader *reader = socket->reader;
-    if (reader->is_waiting) {
-        buf_add(&reader->more, data, len);
-        stop_reading(socket, true);
-        return;
-    }
-    buf_add(&reader->bytes, data, len);
-    if (http_head_read(&reader->head, reader->bytes.data, reader->bytes.len) ==
-        HTTP_HEAD_INCOMPLETE) {
-        return;
-    }
-    if (socket->worker->waiting || socket->worker->answering_us >= ANSWERING_US) {
-        wait_for_answer(socket);
-    } else {
-        answer_head(socket);
+    forget_timeout(socket->wsi);
+    socket->has_spoken = true;
+    if (socket->is_tls) {
+        metrics_count(socket->worker->counts, METRIC_TLS_HANDSHAKES);
     }
 }
 
@@ -242,7 +144,10 @@ static void on_rx(struct socket *socket, uint8_t *data, size_t len)
 {
     switch (socket->state) {
     case SOCKET_HEAD:
-        read_head(socket, data, len);
+        if (!socket->has_spoken) {
+            begin_speaking(socket);
+        }
+        head_reader_read(socket, data, len);
         break;
     case SOCKET_SESSION:
     case SOCKET_CLOSING:
@@ -286,10 +191,10 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
-const struct lws_protocols *socket_protocols(void)
+const struct lws_protocols *callbacks_protocols(void)
 {
     static const struct lws_protocols protocols[] = {
-        {.name = "pgherald", .callback = on_event, .tx_packet_size = WORKER_BURST_BYTES},
+        {.name = SOCKET_PROTOCOL, .callback = on_event, .tx_packet_size = WORKER_BURST_BYTES},
         {.name = NULL},
     };
     return protocols;

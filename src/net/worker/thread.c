@@ -14,7 +14,7 @@
  * memory may be freed, by a second call of the same function (that is how 4.1 does it with a
  * foreign loop).
  */
-#include "net/worker.h"
+#include "net/worker/thread.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -24,28 +24,26 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "net/orders.h"
+#include "core/site.h"
+#include "net/http/head_reader.h"
+#include "net/listen/listener.h"
+#include "net/socket/output.h"
+#include "net/socket/socket.h"
+#include "net/tls.h"
+#include "net/transit.h"
+#include "net/worker/callbacks.h"
+#include "net/worker/housekeeping.h"
+#include "net/worker/orders.h"
+#include "net/worker/worker.h"
 
 enum {
     /* Of one socket at a time. A TLS record must fit whole: what is left of one would lie in
      * OpenSSL, where no poll sees it. */
     READ_BYTES = TLS_RECORD_BYTES,
     /* libwebsockets' own limit for TLS handshakes, which it keeps in the sorted list that we avoid
-     * (socket.c takes them out): only to be longer than ours. */
+     * (callbacks.c takes them out): only to be longer than ours. */
     MORE_TIMEOUT_S = 60,
 };
-
-/* ---- commands ---- */
-
-void worker_submit(struct worker *worker, struct command *command)
-{
-    struct net_shared *shared = worker->shared;
-    size_t bytes = command_bytes(command);
-    atomic_fetch_add_explicit(&shared->intake_bytes, bytes, memory_order_relaxed);
-    metrics_count(worker->counts, METRIC_INTAKE);
-    metrics_add(worker->counts, METRIC_INTAKE_BYTES, bytes);
-    shared->options.submit(shared->options.submit_ctx, command);
-}
 
 static void on_inbox(void *arg)
 {
@@ -57,7 +55,7 @@ static void on_inbox(void *arg)
 static void on_turn(void *arg)
 {
     struct worker *worker = arg;
-    bool is_all = socket_answer_waiting(worker);
+    bool is_all = head_reader_answer_waiting(worker);
     is_all &= orders_carry_out(worker);
     output_flush(worker);
     if (!is_all) {
@@ -75,7 +73,7 @@ static void on_turn(void *arg)
 static const lws_retry_bo_t no_policy;
 
 /* A second virtual host, since TLS or not is a property of those. It comes without certificate:
- * libwebsockets asks for further settings of its SSL_CTX (socket.c), and that is where tls.c takes
+ * libwebsockets asks for further settings of its SSL_CTX (callbacks.c), and that is where tls.c takes
  * over. */
 static enum status make_tls_vhost(struct worker *worker, struct lws_context_creation_info info,
                                   struct err *err)
@@ -93,7 +91,7 @@ static enum status make_context(struct worker *worker, struct err *err)
     void *loops[] = {loop_native(worker->loop)};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .protocols = socket_protocols(),
+        .protocols = callbacks_protocols(),
         .gid = -1,
         .uid = -1,
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
@@ -119,12 +117,12 @@ static enum status make_context(struct worker *worker, struct err *err)
     return worker->tls ? make_tls_vhost(worker, info, err) : STATUS_OK;
 }
 
-enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tls,
+enum status thread_new(struct net_shared *shared, uint32_t index, struct tls *tls,
                        struct worker **out, struct err *err)
 {
     struct worker *worker = mem_zalloc(sizeof(*worker));
     worker->shared = shared;
-    worker->index = index;
+    worker->index = worker->slots.worker = index;
     worker->tls = tls;
     worker->outqueue_bytes = shared->options.outqueue_bytes;
     worker->counts = metrics_block(shared->options.metrics, 1 + index);
@@ -134,14 +132,14 @@ enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tl
     worker->burst.bytes = mem_alloc(WORKER_BURST_BYTES);
     loop_on_turn(worker->loop, on_turn, worker);
     if (make_context(worker, err) != STATUS_OK) {
-        worker_free(worker);
+        thread_free(worker);
         return STATUS_FAILED;
     }
     *out = worker;
     return STATUS_OK;
 }
 
-void worker_listen(struct worker *worker, int fd, int tls_fd)
+void thread_listen(struct worker *worker, int fd, int tls_fd)
 {
     worker->listener = listener_new(worker, fd, false);
     if (tls_fd >= 0) {
@@ -152,7 +150,7 @@ void worker_listen(struct worker *worker, int fd, int tls_fd)
 /* Everything that lives in the loop. Not on the worker's thread but on the one that waits for all
  * of them to end, because libwebsockets 4.1.6 closes the descriptor of its event pipe twice, a loop
  * round apart: with other threads about, the second time it could be somebody else's. */
-void worker_close_down(struct worker *worker)
+void thread_close_down(struct worker *worker)
 {
     if (!worker->loop) {
         return;
@@ -165,7 +163,7 @@ void worker_close_down(struct worker *worker)
         socket_end(worker->sockets);
     }
     housekeeping_free(worker);
-    limits_free(worker);
+    transit_free(worker);
     lws_context_destroy(worker->lws);
     loop_waker_free(worker->waker);
     worker->waker = NULL;
@@ -185,7 +183,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-void worker_start(struct worker *worker)
+void thread_start(struct worker *worker)
 {
     /* Signals are the main thread's. */
     sigset_t all, before;
@@ -202,7 +200,7 @@ void worker_start(struct worker *worker)
     worker->is_started = true;
 }
 
-void worker_join(struct worker *worker)
+void thread_join(struct worker *worker)
 {
     if (worker->is_started) {
         pthread_join(worker->thread, NULL);
@@ -210,13 +208,13 @@ void worker_join(struct worker *worker)
     }
 }
 
-void worker_free(struct worker *worker)
+void thread_free(struct worker *worker)
 {
     if (!worker) {
         return;
     }
     assert(!worker->is_started);
-    worker_close_down(worker);
+    thread_close_down(worker);
     orders_drop(worker);
     mailbox_free(worker->inbox);
     site_gate_unref(worker->gate);

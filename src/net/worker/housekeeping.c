@@ -6,15 +6,20 @@
  *
  * A walk over all sockets costs a cache line or two each; a timer per socket would cost more memory
  * and more work, since nearly all of them are moved before they fire. */
-#include <libwebsockets.h>
+#include "net/worker/housekeeping.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/close_code.h"
 #include "net/http/addresses.h"
-#include "net/http/http.h"
+#include "net/http/head_reader.h"
 #include "net/http/refusals.h"
-#include "net/worker.h"
+#include "net/listen/listener.h"
+#include "net/session/limits.h"
+#include "net/session/session.h"
+#include "net/socket/socket.h"
+#include "net/tls.h"
+#include "net/worker/worker.h"
 
 enum {
     SWEEP_MS = 1000,
@@ -34,11 +39,8 @@ static bool check(struct socket *socket, uint64_t now_ms)
     if (now_ms < socket->at_ms) {
         return true;
     }
-    if (socket->state == SOCKET_HEAD && socket->reader) {
-        http_respond_timeout(socket); /* it had begun to ask, so it gets an answer */
-        return true;
-    }
-    return false;
+    /* Who had begun to ask gets an answer. */
+    return socket->state == SOCKET_HEAD && head_reader_time_out(socket);
 }
 
 struct queues { /* what is unsent */
@@ -47,12 +49,16 @@ struct queues { /* what is unsent */
 
 static void look_at_queues(struct socket *socket, struct queues *queues, uint64_t now_ms)
 {
-    uint64_t bytes = socket->out.bytes;
-    for (const struct held *held = socket->held; held; held = held->next) {
-        bytes += held->queue.bytes;
-    }
+    const struct worker *worker = socket->worker;
+    uint64_t bytes = session_unsent_bytes(socket);
     queues->bytes += bytes;
-    limits_sweep(socket, bytes, now_ms);
+    if (socket->state == SOCKET_SESSION) {
+        unsigned limit = limits_of_unsent(&worker->shared->options, &socket->budget,
+                                          worker->outqueue_bytes, bytes, now_ms);
+        if (limit != LIMITS_NONE) {
+            session_close_slow(socket, limit);
+        }
+    }
     queues->most = bytes > queues->most ? bytes : queues->most;
 }
 
@@ -71,7 +77,7 @@ static void on_sweep(void *arg)
         tls_rotate(worker->tls, now_ms);
     }
     struct queues queues = {0};
-    worker->outqueue_bytes = limits_outqueue(worker);
+    worker->outqueue_bytes = limits_outqueue(&worker->shared->options);
     addresses_sweep(worker->shared->addresses, now_ms);
     addresses_sweep(worker->shared->proxies, now_ms);
     refusals_sweep(worker->shared->refusals, now_ms);

@@ -15,6 +15,8 @@
  * switched off meanwhile. And after the rest has gone the client gets one round in which it is read
  * before more is written: otherwise a session with a steady backlog would be blocked again before
  * its pongs and messages were ever looked at. */
+#include "net/socket/output.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,12 +24,18 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "net/worker.h"
+#include "core/command.h"
+#include "net/socket/socket.h"
+#include "net/tls.h"
+#include "net/transit.h"
+#include "net/worker/worker.h"
 
 enum {
     LINGER_MS = 5000,
     /* From here on waiting for the turn's end gains nothing: a write is full. */
     FULL_BYTES = WORKER_BURST_BYTES,
+    /* So little left is as good as nothing: a write is full of it, and the next comes in time. */
+    DRAINED_BYTES = WORKER_BURST_BYTES,
 };
 
 /* ---- marking ---- */
@@ -217,6 +225,24 @@ static bool finish(struct socket *socket)
     return true;
 }
 
+static void look_drained(struct socket *socket)
+{
+    if (socket->awaits_drain && socket->state == SOCKET_SESSION &&
+        socket->out.bytes <= DRAINED_BYTES) {
+        struct command *command = mem_zalloc(sizeof(*command));
+        command->type = COMMAND_DRAINED;
+        command->session = slots_name(&socket->worker->slots, socket->slot);
+        socket->awaits_drain = false;
+        transit_submit(socket->worker, command);
+    }
+}
+
+void output_await_drain(struct socket *socket)
+{
+    socket->awaits_drain = true;
+    look_drained(socket);
+}
+
 bool output_write(struct socket *socket)
 {
     while (socket->flow == SOCKET_FLOW_OPEN) {
@@ -230,19 +256,12 @@ bool output_write(struct socket *socket)
         metrics_count(socket->worker->counts, METRIC_WRITES);
         metrics_add(socket->worker->counts, METRIC_BYTES_SENT, piece.len);
         consume(socket, &piece);
-        session_look_drained(socket);
+        look_drained(socket);
         if (lws_partial_buffered(socket->wsi)) {
-            socket->flow = SOCKET_FLOW_BLOCKED;
-            output_set_reading(socket);
+            socket_set_flow(socket, SOCKET_FLOW_BLOCKED);
         }
     }
     return true;
-}
-
-void output_set_reading(struct socket *socket)
-{
-    bool is_read = socket->flow != SOCKET_FLOW_BLOCKED && !socket->is_paused;
-    lws_rx_flow_control(socket->wsi, is_read);
 }
 
 void output_write_now(struct socket *socket)
@@ -256,8 +275,7 @@ void output_write_now(struct socket *socket)
 bool output_on_writable(struct socket *socket)
 {
     if (socket->flow == SOCKET_FLOW_BLOCKED) {
-        socket->flow = SOCKET_FLOW_RESUMING;
-        output_set_reading(socket);
+        socket_set_flow(socket, SOCKET_FLOW_RESUMING);
         lws_callback_on_writable(socket->wsi);
         return true;
     }

@@ -16,44 +16,41 @@
  * A slow reader is one whose unsent bytes would pass the limit: what waits for him is dropped and
  * he is told 1013. He never slows others, because his blocked socket is not written to and costs a
  * push per frame until then. */
+#include "net/session/session.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <libwebsockets.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/close_code.h"
-#include "net/worker.h"
+#include "net/session/limits.h"
+#include "net/session/subscribers.h"
+#include "net/socket/output.h"
+#include "net/socket/socket.h"
+#include "net/transit.h"
+#include "net/worker/worker.h"
 
-enum {
-    CLOSE_WAIT_MS = 5000,
-    /* So little left is as good as nothing: a write is full of it, and the next comes in time. */
-    DRAINED_BYTES = WORKER_BURST_BYTES,
+enum { CLOSE_WAIT_MS = 5000 };
+
+struct held { /* what waits until resume_live on one roster */
+    struct held *next;
+    uint32_t roster;
+    struct outqueue queue;
 };
-
-struct session_id session_id_of(const struct socket *socket)
-{
-    const struct worker *worker = socket->worker;
-    return (struct session_id){
-        .worker = worker->index,
-        .slot = socket->slot,
-        .generation = worker->slots.list[socket->slot].generation,
-    };
-}
 
 void session_open(struct socket *socket, struct command *open)
 {
     socket->is_session = true;
     socket->slot = slots_take(&socket->worker->slots, socket);
     socket_set_state(socket, SOCKET_SESSION, 0);
-    open->session = session_id_of(socket);
+    open->session = slots_name(&socket->worker->slots, socket->slot);
     session_identify(socket, open->identity);
     metrics_count(socket->worker->counts, METRIC_SESSIONS);
     metrics_count(socket->worker->counts, METRIC_HANDSHAKES);
-    worker_submit(socket->worker, open);
+    transit_submit(socket->worker, open);
 }
 
 /* ---- closing ---- */
@@ -103,7 +100,8 @@ void session_close(struct socket *socket, uint16_t code, const char *reason)
     }
 }
 
-void session_give_up(struct socket *socket, uint16_t code, const char *reason)
+/* What it still sends is not read. */
+static void give_up(struct socket *socket, uint16_t code, const char *reason)
 {
     if (socket->state == SOCKET_SESSION) {
         rfc6455_decoder_release(&socket->decoder);
@@ -141,13 +139,32 @@ static unsigned frame_cell(enum rfc6455_item_type type)
     return METRIC_FRAMES_RECEIVED + kinds[type];
 }
 
+static void refuse_message(struct socket *socket, struct str channel, unsigned limit)
+{
+    static const char *const texts[METRIC_N_LIMITS] = {
+        [METRIC_LIMIT_SESSION_BYTES] = "Too many bytes.",
+        [METRIC_LIMIT_SESSION_JOINS] = "Too many joins.",
+    };
+    const struct protocol *protocol = socket->worker->shared->options.protocol;
+    metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
+    metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_RATE_LIMITED);
+    session_send(socket, protocol->error(channel, ERROR_CODE_RATE_LIMITED, texts[limit]));
+    if (!limits_forgive(&socket->budget, socket->at_ms)) {
+        session_close(socket, CLOSE_CODE_POLICY, "too many messages");
+    }
+}
+
 static void take_message(struct socket *socket, struct str text)
 {
-    const struct protocol *protocol = socket->worker->shared->options.protocol;
-    struct command *command = protocol->decode(text, session_id_of(socket));
-    if (limits_admit(socket, command, text.len)) {
-        worker_submit(socket->worker, command);
+    const struct net_options *options = &socket->worker->shared->options;
+    struct command *command =
+        options->protocol->decode(text, slots_name(&socket->worker->slots, socket->slot));
+    unsigned limit = limits_of_message(&options->limits, &socket->budget, command, text.len,
+                                       socket->at_ms); /* that of this very read */
+    if (limit == LIMITS_NONE) {
+        transit_submit(socket->worker, command);
     } else {
+        refuse_message(socket, command->channel, limit);
         command_free(command);
     }
 }
@@ -191,6 +208,26 @@ static void on_item(struct socket *socket, const struct rfc6455_item *item)
     }
 }
 
+/* After a read: the unfinished message has other than `before` bytes now, perhaps. */
+static void note_partial(struct socket *socket, uint32_t before)
+{
+    struct worker *worker = socket->worker;
+    const struct net_options *options = &worker->shared->options;
+    uint32_t after = socket->decoder.cap;
+    if (after == before) {
+        return;
+    }
+    uint64_t share = options->limits.partial_bytes / options->n_workers;
+    uint64_t all = worker->partial_bytes - before + after;
+    if (share > 0 && after > before && all > share && socket->state == SOCKET_SESSION) {
+        metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_PARTIAL_BYTES);
+        give_up(socket, CLOSE_CODE_TRY_AGAIN, "too many unfinished messages");
+        all -= after;
+    }
+    worker->partial_bytes = all;
+    metrics_set(worker->counts, METRIC_PARTIAL_BYTES, all);
+}
+
 void session_read(struct socket *socket, uint8_t *data, size_t len)
 {
     struct rfc6455_input input = {data, len};
@@ -205,9 +242,9 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
                           &item)) {
         on_item(socket, &item);
     }
-    limits_note_partial(socket, before);
-    if (limits_is_behind(socket->worker->shared)) {
-        limits_pause(socket);
+    note_partial(socket, before);
+    if (transit_is_behind(socket->worker->shared)) {
+        transit_pause(socket);
     }
 }
 
@@ -260,15 +297,27 @@ void session_check_expiry(struct socket *socket, int64_t now_s)
 
 /* ---- what the hub orders ---- */
 
-static bool is_over_limit(const struct socket *socket, const struct outqueue *queue,
-                          const struct frame *frame)
+uint64_t session_unsent_bytes(const struct socket *socket)
 {
     uint64_t bytes = socket->out.bytes;
     for (const struct held *held = socket->held; held; held = held->next) {
         bytes += held->queue.bytes;
     }
+    return bytes;
+}
+
+static bool is_over_limit(const struct socket *socket, const struct outqueue *queue,
+                          const struct frame *frame)
+{
     /* A lone frame is always taken: the limit is about readers, not about sizes. */
-    return queue->n > 0 && bytes + frame->len > socket->worker->outqueue_bytes;
+    return queue->n > 0 &&
+           session_unsent_bytes(socket) + frame->len > socket->worker->outqueue_bytes;
+}
+
+static void close_slow(struct socket *socket)
+{
+    const struct worker *worker = socket->worker;
+    session_close_slow(socket, limits_of_queues(&worker->shared->options, worker->outqueue_bytes));
 }
 
 /* Of an open session. Takes the reference. */
@@ -278,7 +327,7 @@ static void deliver(struct socket *socket, struct frame *frame)
         /* Perhaps all of it came in this very turn, and the socket would take it. */
         output_write_now(socket);
         if (is_over_limit(socket, &socket->out, frame)) {
-            session_close_slow(socket, limits_of_queues(socket->worker));
+            close_slow(socket);
             frame_unref(frame);
             return;
         }
@@ -325,7 +374,7 @@ static void hold(struct socket *socket, uint32_t roster, struct frame *frame)
 {
     struct held *held = find_held(socket, roster);
     if (is_over_limit(socket, &held->queue, frame)) {
-        session_close_slow(socket, limits_of_queues(socket->worker));
+        close_slow(socket);
         frame_unref(frame);
         return;
     }
@@ -377,24 +426,6 @@ void session_resume_live(struct socket *socket, uint32_t roster, uint64_t skip_t
     outqueue_move(&find_held(socket, roster)->queue, &socket->out, skip_to);
     drop_held(socket, roster);
     output_mark(socket);
-}
-
-void session_look_drained(struct socket *socket)
-{
-    if (socket->awaits_drain && socket->state == SOCKET_SESSION &&
-        socket->out.bytes <= DRAINED_BYTES) {
-        struct command *command = mem_zalloc(sizeof(*command));
-        command->type = COMMAND_DRAINED;
-        command->session = session_id_of(socket);
-        socket->awaits_drain = false;
-        worker_submit(socket->worker, command);
-    }
-}
-
-void session_await_drain(struct socket *socket)
-{
-    socket->awaits_drain = true;
-    session_look_drained(socket);
 }
 
 void session_identify(struct socket *socket, struct identity *identity)

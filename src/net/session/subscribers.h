@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Who is on which roster, on one worker. Each side knows its place in the other's list, so joining,
  * leaving and closing cost the same in a roster of ten thousand as in one of two. */
-#ifndef HERALD_NET_SUBSCRIBERS_H
-#define HERALD_NET_SUBSCRIBERS_H
+#ifndef HERALD_NET_SESSION_SUBSCRIBERS_H
+#define HERALD_NET_SESSION_SUBSCRIBERS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,16 +24,6 @@ struct subscribers {
 
 struct roster_table { /* by roster number, which the hub keeps dense */
     struct subscribers *rosters;
-    uint32_t n;
-};
-
-struct entry { /* the same from the socket's side */
-    uint32_t roster;
-    uint32_t place; /* of the subscriber in the roster's list */
-};
-
-struct entries {
-    struct entry *list;
     uint32_t n;
 };
 

@@ -6,14 +6,14 @@
  * counterpart, so the moved entry's counterpart is told, and nothing is ever searched for in a
  * roster. What fan-out needs to decide (held? already seen?) stands in the roster's array, next to
  * the pointer: the walk touches no other memory for a subscriber that does not get the frame. */
-#include "net/subscribers.h"
+#include "net/session/subscribers.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/socket.h"
+#include "net/socket/socket.h"
 
 struct subscribers subscribers_of(const struct roster_table *table, uint32_t roster)
 {

@@ -13,10 +13,15 @@
  * it, and the references that they get are taken at once, one addition per frame and not per
  * delivery. A run's bytes fit into one write, so that at most one write per subscriber happens
  * within it and all their writes stay the same. */
-#include "net/orders.h"
+#include "net/worker/orders.h"
 
-#include "net/limits.h"
-#include "net/worker.h"
+#include "core/site.h"
+#include "net/session/limits.h"
+#include "net/session/session.h"
+#include "net/socket/output.h"
+#include "net/tls.h"
+#include "net/worker/housekeeping.h"
+#include "net/worker/worker.h"
 
 enum {
     /* A slice: at least so many deliveries, more if each session that gets any could have a burst
@@ -70,9 +75,14 @@ size_t order_bytes(const struct order *order)
 
 /* ---- one order ---- */
 
-/* For one session. Takes the order. */
-static void carry_out_for(struct socket *socket, struct order *order)
+/* Any but PUBLISH. Takes the order. */
+static void carry_out(struct worker *worker, struct order *order)
 {
+    struct socket *socket = slots_find(&worker->slots, order->slot, order->generation);
+    if (!socket && order->generation != 0) { /* it is gone */
+        order_release(order);
+        return;
+    }
     switch (order->type) {
     case ORDER_SEND:
         session_send(socket, order->frame);
@@ -87,7 +97,7 @@ static void carry_out_for(struct socket *socket, struct order *order)
         session_detach(socket, order->roster);
         break;
     case ORDER_AWAIT_DRAIN:
-        session_await_drain(socket);
+        output_await_drain(socket);
         break;
     case ORDER_IDENTIFY:
         session_identify(socket, order->identity);
@@ -95,21 +105,6 @@ static void carry_out_for(struct socket *socket, struct order *order)
     case ORDER_CLOSE:
         session_close(socket, (uint16_t)order->code, order->reason);
         break;
-    case ORDER_PUBLISH:
-    case ORDER_GATE:
-    case ORDER_CLOSE_ALL:
-    case ORDER_CERTIFICATE:
-    case ORDER_STOP:
-        break;
-    }
-    order_release(order);
-}
-
-/* Any but PUBLISH. Takes the order. */
-static void carry_out(struct worker *worker, struct order *order)
-{
-    struct socket *socket = NULL;
-    switch (order->type) {
     case ORDER_GATE:
         site_gate_unref(worker->gate);
         worker->gate = site_gate_ref(order->gate);
@@ -123,23 +118,10 @@ static void carry_out(struct worker *worker, struct order *order)
     case ORDER_STOP:
         housekeeping_stop(worker, order->spread_ms);
         break;
-    case ORDER_SEND:
-    case ORDER_ATTACH:
-    case ORDER_RESUME_LIVE:
-    case ORDER_DETACH:
-    case ORDER_AWAIT_DRAIN:
-    case ORDER_IDENTIFY:
-    case ORDER_CLOSE:
-        socket = slots_find(&worker->slots, order->slot, order->generation);
-        break;
     case ORDER_PUBLISH:
         break;
     }
-    if (socket) {
-        carry_out_for(socket, order);
-    } else {
-        order_release(order);
-    }
+    order_release(order);
 }
 
 /* ---- a run ---- */
@@ -226,7 +208,7 @@ bool orders_carry_out(struct worker *worker)
 {
     size_t deliveries = 0, bytes = 0;
     bool is_any = true;
-    worker->outqueue_bytes = limits_outqueue(worker);
+    worker->outqueue_bytes = limits_outqueue(&worker->shared->options);
     while (!is_slice_full(worker, deliveries, bytes) && (is_any = is_waiting(worker))) {
         deliveries += carry_out_next(worker, &bytes);
     }

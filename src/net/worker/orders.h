@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What travels from the hub to a worker, as a value in a mailbox. An order owns the reference to
- * its frame, gate, identity or pair until it was carried out. */
-#ifndef HERALD_NET_ORDER_H
-#define HERALD_NET_ORDER_H
+/* What travels from the hub to a worker, as a value in a mailbox, and is done to the worker's
+ * sessions. An order owns the reference to its frame, gate, identity or pair until then. */
+#ifndef HERALD_NET_WORKER_ORDERS_H
+#define HERALD_NET_WORKER_ORDERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/frame.h"
-#include "core/site.h"
-#include "net/tls.h"
+struct worker;
 
 enum order_type {
     ORDER_SEND,
@@ -29,7 +27,7 @@ enum order_type {
 
 struct order {
     enum order_type type;
-    /* The session: SEND, ATTACH, RESUME_LIVE, DETACH, AWAIT_DRAIN, IDENTIFY, CLOSE */
+    /* The session: SEND, ATTACH, RESUME_LIVE, DETACH, AWAIT_DRAIN, IDENTIFY, CLOSE; else 0 */
     uint32_t slot, generation;
     union {
         uint32_t roster; /* PUBLISH, ATTACH, RESUME_LIVE, DETACH */
@@ -50,5 +48,10 @@ struct order {
 
 size_t order_bytes(const struct order *order); /* what it costs while it waits, about */
 void order_release(struct order *order);       /* lets go of what it owns */
+
+/* As much as belongs into one turn. False: there is more, and nobody will wake us for it (a sender
+ * wakes only for the first order in an empty box). */
+bool orders_carry_out(struct worker *worker);
+void orders_drop(struct worker *worker); /* lets go of what was not carried out */
 
 #endif

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A worker: one thread with its loop, its libwebsockets context and its sockets. Everything in
- * struct worker belongs to that thread once it runs, except `inbox` and `waker`. */
-#ifndef HERALD_NET_WORKER_H
-#define HERALD_NET_WORKER_H
+ * struct worker belongs to that thread once it runs, except `inbox` and `waker`. Only what it
+ * consists of stands here, so that all may know it; what a worker does, in files of its own. */
+#ifndef HERALD_NET_WORKER_WORKER_H
+#define HERALD_NET_WORKER_WORKER_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/mailbox.h"
 #include "loop/loop.h"
-#include "net/listen/listener.h"
-#include "net/net.h"
-#include "net/order.h"
-#include "net/slots.h"
-#include "net/socket.h"
-#include "net/subscribers.h"
-#include "net/tls.h"
+#include "net/options.h"
+#include "net/session/slots.h"
+#include "net/session/subscribers.h"
 
 /* The most bytes that leave in one write. Bigger gains nothing (measured), smaller costs calls. */
 #define WORKER_BURST_BYTES 65536
@@ -89,25 +86,5 @@ struct worker {
     bool is_stopping;
     struct loop_timer *stop_timer;
 };
-
-/* Hands the command to the hub. */
-void worker_submit(struct worker *worker, struct command *command);
-
-/* Takes `tls` in any case; NULL: no TLS. */
-enum status worker_new(struct net_shared *shared, uint32_t index, struct tls *tls,
-                       struct worker **out, struct err *err) MUST_CHECK;
-void worker_listen(struct worker *worker, int fd, int tls_fd); /* owns them; tls_fd -1: none */
-void worker_start(struct worker *worker);
-void worker_join(struct worker *worker);       /* returns when the thread has ended */
-void worker_close_down(struct worker *worker); /* no worker's thread may run any more */
-void worker_free(struct worker *worker);       /* it does not run; NULL is fine */
-
-/* housekeeping.c */
-void housekeeping_start(struct worker *worker); /* begins to look after time limits */
-void housekeeping_free(struct worker *worker);
-void housekeeping_close_all(struct worker *worker, uint16_t code, const char *reason,
-                            uint32_t spread_ms);
-void housekeeping_stop(struct worker *worker, uint32_t spread_ms);
-void housekeeping_end_if_done(struct worker *worker); /* while it stops, after each turn */
 
 #endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is on its way between the hub and the workers: commands there, orders back. */
+#ifndef HERALD_NET_TRANSIT_H
+#define HERALD_NET_TRANSIT_H
+
+#include <stdbool.h>
+
+struct command;
+struct net_shared;
+struct socket;
+struct worker;
+
+void transit_submit(struct worker *worker, struct command *command); /* hands it to the hub */
+/* Too much is on its way: sockets that bring something are not read until that is less. */
+bool transit_is_behind(const struct net_shared *shared);
+void transit_pause(struct socket *socket);
+void transit_free(struct worker *worker);
+
+#endif
