@@ -114,7 +114,7 @@ static void on_hook_answer(void *arg, const struct store_verdict *verdict)
     if (!session->is_closing) {
         take_hook_answer(hub, session, verdict);
     }
-    hub_go_on(hub, session);
+    session_end_wait(&hub->sessions, session);
 }
 
 void hub_ask_hook(struct hub *hub, struct session *session, const struct command *command,
@@ -285,7 +285,7 @@ static void tell_command(struct hub *hub, const struct waiter *waiter,
     } else {
         session->held->has_rule_passed = true;
     }
-    hub_go_on(hub, session);
+    session_end_wait(&hub->sessions, session);
 }
 
 static void on_judged(void *arg, const struct store_verdict *verdict)

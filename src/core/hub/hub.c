@@ -20,7 +20,11 @@
 #include "core/close_code.h"
 #include "core/hub/internal.h"
 
-static bool handle(struct hub *hub, struct session *session, struct command *command);
+enum {
+    CODE_POLICY = 1008,
+    CODE_UNAUTHORIZED = 4401, /* the client does not come back by itself after it */
+    CODE_TRY_AGAIN = 1013,    /* it does after this */
+};
 
 /* ---- answers ---- */
 
@@ -59,29 +63,6 @@ void hub_close(struct hub *hub, struct session *session, uint16_t code, const ch
 {
     session->is_closing = true;
     hub->transport->close(hub->transport->ctx, session->id, code, reason);
-}
-
-/* ---- order ---- */
-
-void hub_go_on(struct hub *hub, struct session *session)
-{
-    session->wait = SESSION_WAIT_NONE;
-    while (session->wait == SESSION_WAIT_NONE && session->held) {
-        struct command *command = session->held;
-        if (!handle(hub, session, command)) {
-            return; /* stays the first one held */
-        }
-        command_free(session_next_held(session));
-    }
-}
-
-bool hub_waits_for_appends(struct session *session)
-{
-    if (session->n_appending > 0) {
-        session->wait = SESSION_WAIT_APPENDS;
-        return true;
-    }
-    return false;
 }
 
 /* ---- commands ---- */
@@ -178,7 +159,7 @@ static void on_token(void *arg, const struct store_token *token)
         if (!session->is_closing) {
             take_token(hub, session, token);
         }
-        hub_go_on(hub, session);
+        session_end_wait(&hub->sessions, session);
     }
 }
 
@@ -263,6 +244,17 @@ static bool handle(struct hub *hub, struct session *session, struct command *com
     return true;
 }
 
+/* What came while it waited, until it waits again. */
+static void handle_held(struct hub *hub, struct session *session)
+{
+    while (session->wait == SESSION_WAIT_NONE && session->held) {
+        if (!handle(hub, session, session->held)) {
+            return; /* stays the first one held */
+        }
+        command_free(session_next_held(session));
+    }
+}
+
 static void hold(struct hub *hub, struct session *session, struct command *command)
 {
     uint32_t bytes = command_bytes(command);
@@ -330,7 +322,7 @@ static void append_answered(struct hub *hub, struct session *session)
 {
     assert(session->n_appending > 0);
     if (--session->n_appending == 0 && session->wait == SESSION_WAIT_APPENDS) {
-        hub_go_on(hub, session);
+        session_end_wait(&hub->sessions, session);
     }
 }
 
@@ -487,7 +479,6 @@ void hub_free(struct hub *hub)
     channel_table_release(&hub->channels);
     site_free(hub->site);
     free(hub->warnings);
-    free(hub->ready.list);
     free(hub->epoch);
     free(hub->down_reason);
     free(hub);
@@ -545,22 +536,22 @@ uint32_t hub_n_sessions(const struct hub *hub)
     return hub->sessions.n_open;
 }
 
-/* Not at once when their wait ends, which is in the middle of somebody else's joining, leaving or
- * being removed: what they have to say next could be about the very channel. */
-static void go_on_with_ready(struct hub *hub)
+/* In the order in which their waits ended; more may end meanwhile. */
+static void handle_ready(struct hub *hub)
 {
-    for (size_t i = 0; i < hub->ready.n; i++) { /* which may grow */
-        struct session *session = session_table_find(&hub->sessions, hub->ready.list[i]);
-        if (session && session->wait == SESSION_WAIT_PRESENCE) {
-            hub_go_on(hub, session);
+    struct session_list *ready = &hub->sessions.ready;
+    for (size_t i = 0; i < ready->n; i++) {
+        struct session *session = session_table_find(&hub->sessions, ready->ids[i]);
+        if (session) {
+            handle_held(hub, session);
         }
     }
-    hub->ready.n = 0;
+    ready->n = 0;
 }
 
 void hub_flush(struct hub *hub)
 {
-    go_on_with_ready(hub);
+    handle_ready(hub);
     recent_trim(&hub->recent);
     hub->n_replayed = 0;
     hub->transport->flush(hub->transport->ctx);

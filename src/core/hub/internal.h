@@ -44,7 +44,6 @@ struct reads { /* first come, first served, in each queue */
         uint32_t n_under_way;
     } queues[READ_QUEUE_COUNT];
     uint32_t n_queued;
-    bool is_asking;
 };
 
 struct told_change {
@@ -64,11 +63,6 @@ struct due { /* channels whose presence has changed and waits to be announced */
     size_t n, cap;
 };
 
-struct ready { /* sessions that waited and may go on */
-    struct session_id *list;
-    size_t n, cap;
-};
-
 struct hub {
     struct hub_options options;
     const struct protocol *protocol;
@@ -82,13 +76,12 @@ struct hub {
     struct grace grace;
     struct due due;
     struct told told;
-    struct ready ready;
     struct recent recent;
     struct reads reads;
-    uint32_t n_replayed; /* frames of replays in this turn */
-    struct ready paused; /* replays that go on in another turn */
-    uint32_t n_epoch;    /* how many there have been */
-    char *epoch;         /* NULL until the store was up once */
+    uint32_t n_replayed;        /* frames of replays in this turn */
+    struct session_list paused; /* replays that go on in another turn */
+    uint32_t n_epoch;           /* how many there have been */
+    char *epoch;                /* NULL until the store was up once */
     bool is_up;
     bool is_draining;
     char *down_reason;
@@ -110,11 +103,6 @@ void hub_count(struct hub *hub, unsigned cell);
 /* The session's JSON as other clients see it; the span lives in *buf. */
 struct str hub_client_json(struct hub *hub, const struct session *session, struct buf *buf);
 void hub_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);
-/* Ends the wait and handles what was held back, until one waits again. */
-void hub_go_on(struct hub *hub, struct session *session);
-/* True if the session's own messages are still on their way to the log: then it waits, a read now
- * would miss them. */
-bool hub_waits_for_appends(struct session *session);
 /* Takes the session's subscription off the channel's count; the channel may be gone afterwards. */
 void hub_forget_member(struct hub *hub, struct session *session, struct channel *channel);
 

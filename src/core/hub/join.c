@@ -224,7 +224,7 @@ static bool enter(struct hub *hub, struct session *session, const struct command
                   const struct rule *rule, bool is_member)
 {
     struct read read = join_read(hub, command, rule);
-    if (read.kind != STORE_READ_HEAD && hub_waits_for_appends(session)) {
+    if (read.kind != STORE_READ_HEAD && session_awaits_appends(session)) {
         return false;
     }
     struct channel *channel = channel_open(&hub->channels, command->channel);
@@ -447,7 +447,7 @@ bool hub_history(struct hub *hub, struct session *session, const struct command 
         hub_answer(hub, session, hub->protocol->history(command->channel, NULL, 0));
         return true;
     }
-    if (hub_waits_for_appends(session)) {
+    if (session_awaits_appends(session)) {
         return false;
     }
     hub_ask(hub, session,

@@ -98,7 +98,7 @@ static bool deliver(struct hub *hub, struct session *session, struct channel *ch
     bool is_durable = channel->rule->message_history > 0 && !is_private;
     /* The rule made this channel's messages ephemeral a moment ago: the sender's earlier ones go
      * first. */
-    if (!is_durable && !is_private && channel->was_durable && hub_waits_for_appends(session)) {
+    if (!is_durable && !is_private && channel->was_durable && session_awaits_appends(session)) {
         return false;
     }
     struct buf client = {0};

@@ -206,16 +206,10 @@ static void free_if_empty(struct hub *hub, struct channel *channel)
 /* What the session may wait for has come, or will not come any more. */
 static void wake(struct hub *hub, struct session_id id)
 {
-    struct ready *ready = &hub->ready;
-    const struct session *session = session_table_find(&hub->sessions, id);
-    if (!session || session->wait != SESSION_WAIT_PRESENCE) {
-        return;
+    struct session *session = session_table_find(&hub->sessions, id);
+    if (session && session->wait == SESSION_WAIT_PRESENCE) {
+        session_end_wait(&hub->sessions, session);
     }
-    if (ready->n == ready->cap) {
-        ready->cap = ready->cap > 0 ? ready->cap * 2 : 16;
-        ready->list = mem_array(ready->list, ready->cap, sizeof(*ready->list));
-    }
-    ready->list[ready->n++] = id;
 }
 
 static void note_change(struct hub *hub, struct member *member)

@@ -73,7 +73,7 @@ static void finish(struct hub *hub, struct session *session, struct read *read)
     unpin(hub, read->channel);
     free(read);
     if (is_waiting) {
-        hub_go_on(hub, session);
+        session_end_wait(&hub->sessions, session);
     }
 }
 
@@ -122,18 +122,10 @@ static bool ask_first(struct hub *hub, enum read_queue which)
     return true;
 }
 
-/* Not within itself: whoever is answered here goes on, and may ask the next thing, of the other
- * queue too. */
 static void ask_next(struct hub *hub)
 {
-    struct reads *reads = &hub->reads;
-    if (reads->is_asking) {
-        return;
-    }
-    reads->is_asking = true;
     while (ask_first(hub, READ_QUEUE_JOINS) || ask_first(hub, READ_QUEUE_REPLAYS)) {
     }
-    reads->is_asking = false;
 }
 
 void hub_ask(struct hub *hub, struct session *session, struct read what)
@@ -220,7 +212,7 @@ void hub_release_reads(struct hub *hub)
             free(pop(&hub->reads, (enum read_queue)which));
         }
     }
-    free(hub->paused.list);
+    free(hub->paused.ids);
 }
 
 /* ---- replays ---- */
@@ -239,7 +231,7 @@ static void end(struct hub *hub, struct session *session)
 {
     hub_end_replay(hub, session);
     if (session->wait == SESSION_WAIT_REPLAY) {
-        hub_go_on(hub, session);
+        session_end_wait(&hub->sessions, session);
     }
 }
 
@@ -257,12 +249,7 @@ static void begin_wait(struct session *session)
 
 static void pause(struct hub *hub, struct session *session)
 {
-    struct ready *paused = &hub->paused;
-    if (paused->n == paused->cap) {
-        paused->cap = paused->cap ? paused->cap * 2 : 64;
-        paused->list = mem_array(paused->list, paused->cap, sizeof(*paused->list));
-    }
-    paused->list[paused->n++] = session->id;
+    session_list_add(&hub->paused, session->id);
     begin_wait(session);
 }
 
@@ -393,13 +380,13 @@ void hub_replay_drained(struct hub *hub, struct session *session)
 
 void hub_replay_paused(struct hub *hub)
 {
-    struct ready paused = hub->paused;
-    hub->paused = (struct ready){0};
+    struct session_list paused = hub->paused;
+    hub->paused = (struct session_list){0};
     for (size_t i = 0; i < paused.n; i++) {
-        struct session *session = session_table_find(&hub->sessions, paused.list[i]);
+        struct session *session = session_table_find(&hub->sessions, paused.ids[i]);
         if (session) {
             hub_replay_drained(hub, session);
         }
     }
-    free(paused.list);
+    free(paused.ids);
 }

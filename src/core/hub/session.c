@@ -40,6 +40,7 @@ void session_table_release(struct session_table *table)
     }
     free(table->slots);
     free(table->n_slots);
+    free(table->ready.ids);
     *table = (struct session_table){0};
 }
 
@@ -109,6 +110,34 @@ void session_table_close(struct session_table *table, struct session *session)
     HASH_DEL(table->by_socket_id, session);
     table->n_open--;
     free_session(session);
+}
+
+void session_list_add(struct session_list *list, struct session_id id)
+{
+    if (list->n == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        list->ids = mem_array(list->ids, list->cap, sizeof(*list->ids));
+    }
+    list->ids[list->n++] = id;
+}
+
+/* Not handled here: a wait ends in the middle of somebody else's joining, leaving or being removed,
+ * and what the session has to say next could be about the very channel. */
+void session_end_wait(struct session_table *table, struct session *session)
+{
+    session->wait = SESSION_WAIT_NONE;
+    if (session->held) {
+        session_list_add(&table->ready, session->id);
+    }
+}
+
+bool session_awaits_appends(struct session *session)
+{
+    if (session->n_appending > 0) {
+        session->wait = SESSION_WAIT_APPENDS;
+        return true;
+    }
+    return false;
 }
 
 struct subscription *session_in(const struct session *session, const struct channel *channel)

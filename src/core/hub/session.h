@@ -29,6 +29,11 @@ struct held_total { /* over all sessions */
     uint64_t n, bytes;
 };
 
+struct session_list {
+    struct session_id *ids;
+    size_t n, cap;
+};
+
 struct subscription {
     struct channel *channel;
     struct member *member; /* its entry in the channel's presence; NULL: the rule lists nobody */
@@ -69,6 +74,7 @@ struct session_table {
     uint32_t n_workers;
     uint32_t n_open;
     struct held_total held_total;
+    struct session_list ready; /* whose wait has ended in this turn */
 };
 
 void session_table_init(struct session_table *table, uint32_t n_workers);
@@ -84,6 +90,13 @@ struct session *session_table_find(const struct session_table *table,
                                    struct session_id id); /* NULL: gone */
 struct session *session_table_find_socket(const struct session_table *table, struct str socket_id);
 void session_table_close(struct session_table *table, struct session *session); /* frees it */
+/* What it waited for has come. What it said meanwhile is handled at the end of the turn. */
+void session_end_wait(struct session_table *table, struct session *session);
+/* True if its own messages are still on their way to the log: then it waits, a read now would miss
+ * them. */
+bool session_awaits_appends(struct session *session);
+
+void session_list_add(struct session_list *list, struct session_id id);
 
 /* NULL: it is not in the channel. Valid until the next add or remove. */
 struct subscription *session_in(const struct session *session, const struct channel *channel);
