@@ -131,7 +131,7 @@ static void on_site(void *ctx, struct site *site)
     server->hub_sink.on_site(server->hub_sink.ctx, site);
 }
 
-static void on_directive(void *ctx, const struct store_directive *directive)
+static void on_directive(void *ctx, const struct directive *directive)
 {
     struct server *server = ctx;
     server->hub_sink.on_directive(server->hub_sink.ctx, directive);

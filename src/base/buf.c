@@ -124,6 +124,11 @@ const char *buf_text(struct buf *buf)
     return buf->data;
 }
 
+struct str buf_span(const struct buf *buf)
+{
+    return (struct str){buf->data, buf->len};
+}
+
 void buf_consume(struct buf *buf, size_t len)
 {
     assert(len <= buf->len);

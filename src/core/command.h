@@ -27,13 +27,13 @@ struct command {
     struct session_id session;
     enum error_code error;     /* INVALID: why; OPEN with `why`: TOKEN_INVALID or TOKEN_EXPIRED */
     struct identity *identity; /* OPEN: a reference of the command's own; NULL: anonymous */
-    const char *why;       /* OPEN: half a sentence, a literal, why its token was not accepted */
-    bool wants_history;    /* JOIN: payload.history is true */
-    bool wants_presence;   /* JOIN: payload.presence is true */
-    bool is_authenticated; /* MESSAGE: options.authenticated is true */
-    bool has_since;        /* JOIN: payload.since is a position */
-    bool has_hook_passed;  /* JOIN, MESSAGE: the rule's function has been asked (hub) */
-    bool has_rule_passed;  /* JOIN, MESSAGE: so has its authorize function (hub) */
+    const char *why;          /* OPEN: half a sentence, a literal, why its token was not accepted */
+    bool wants_history;       /* JOIN: payload.history is true */
+    bool wants_presence;      /* JOIN: payload.presence is true */
+    bool is_authenticated;    /* MESSAGE: options.authenticated is true */
+    bool has_since;           /* JOIN: payload.since is a position */
+    bool has_function_passed; /* JOIN, MESSAGE: the rule's function has been asked (hub) */
+    bool is_authorized;       /* JOIN, MESSAGE: so has its authorize function (hub) */
     uint64_t since_offset;
     struct str since_epoch;
     struct str channel;   /* decoded, valid name; INVALID: as far as known, else absent */

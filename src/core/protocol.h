@@ -30,7 +30,7 @@ struct protocol {
      * identity NULL: anonymous. */
     void (*client)(struct str socket_id, const struct identity *identity, void *out);
     /* Sets the frame's offset and audience. */
-    struct frame *(*event)(const struct event *event, bool is_replayed);
+    struct frame *(*event)(const struct event_fields *event, bool is_replayed);
     struct frame *(*joined)(const struct protocol_joined *joined);
     struct frame *(*left)(struct str channel);
     struct frame *(*history)(struct str channel, struct event *const *events, size_t n);

@@ -4,6 +4,7 @@
 #ifndef HERALD_CORE_STORE_H
 #define HERALD_CORE_STORE_H
 
+#include "core/directive.h"
 #include "core/error_code.h"
 #include "core/event.h"
 #include "core/session_id.h"
@@ -108,16 +109,6 @@ struct store {
 
 /* ---- what the store tells ---- */
 
-enum store_directive_kind { STORE_DIRECTIVE_DISCONNECT, STORE_DIRECTIVE_FORGET };
-
-struct store_directive { /* what an operator told live servers in SQL */
-    enum store_directive_kind kind;
-    bool has_dbo_id;
-    int32_t dbo_id;                        /* DISCONNECT */
-    struct str row_id, socket_id, channel; /* absent: any */
-    const char *reason;                    /* DISCONNECT: for the client, or NULL */
-};
-
 struct store_sink {
     void *ctx;
     /* A committed event, in log order: ids strictly ascending by one over all channels, offsets by
@@ -129,7 +120,7 @@ struct store_sink {
     void (*on_site)(void *ctx, struct site *site); /* takes the site */
     /* After the on_site of the same version; each once, in the order given. Directives from before this
      * process served are not told. */
-    void (*on_directive)(void *ctx, const struct store_directive *directive);
+    void (*on_directive)(void *ctx, const struct directive *directive);
     /* The road to the database is up, or down with one sentence why. Up comes after the first
      * on_site. */
     void (*on_up)(void *ctx,

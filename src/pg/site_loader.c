@@ -111,7 +111,7 @@ static bool load_span(const json_t *object, const char *name, struct str *out)
     return !value || json_is_string(value) || json_is_null(value);
 }
 
-static bool load_dbo_id(const json_t *object, struct store_directive *directive)
+static bool load_dbo_id(const json_t *object, struct directive *directive)
 {
     const json_t *value = json_object_get(object, "dbo_id");
     json_int_t number = json_integer_value(value);
@@ -121,11 +121,11 @@ static bool load_dbo_id(const json_t *object, struct store_directive *directive)
            (json_is_integer(value) && number >= INT32_MIN && number <= INT32_MAX);
 }
 
-static bool load_directive(const json_t *object, struct store_directive *directive)
+static bool load_directive(const json_t *object, struct directive *directive)
 {
     struct str kind = {0};
     struct str reason = {0};
-    *directive = (struct store_directive){.kind = STORE_DIRECTIVE_DISCONNECT};
+    *directive = (struct directive){.kind = DIRECTIVE_DISCONNECT};
     bool is_complete = load_span(object, "kind", &kind) && load_dbo_id(object, directive) &&
                        load_span(object, "row_id", &directive->row_id) &&
                        load_span(object, "socket_id", &directive->socket_id) &&
@@ -133,7 +133,7 @@ static bool load_directive(const json_t *object, struct store_directive *directi
                        load_span(object, "reason", &reason);
     directive->reason = reason.ptr;
     if (str_equals(kind, STR("forget"))) {
-        directive->kind = STORE_DIRECTIVE_FORGET;
+        directive->kind = DIRECTIVE_FORGET;
         return is_complete;
     }
     return is_complete && str_equals(kind, STR("disconnect"));

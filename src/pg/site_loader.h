@@ -5,7 +5,7 @@
 #include "core/store.h"
 
 struct site_directives { /* in the directive in which they were given */
-    struct store_directive *items;
+    struct directive *items;
     size_t n;
     void *text; /* what their spans point into */
 };

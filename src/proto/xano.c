@@ -127,11 +127,11 @@ static void write_replayed(struct writer *w, const void *what)
     write_action(w, what, true);
 }
 
-static struct frame *encode_event(const struct event *event, bool is_replayed)
+static struct frame *encode_event(const struct event_fields *event, bool is_replayed)
 {
     struct frame *frame =
-        frame_for(&event->f.audience, is_replayed ? write_replayed : write_live, &event->f);
-    frame->offset = event->f.offset;
+        frame_for(&event->audience, is_replayed ? write_replayed : write_live, event);
+    frame->offset = event->offset;
     return frame;
 }
 

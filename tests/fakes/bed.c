@@ -84,7 +84,7 @@ static struct str keep(char out[64], struct str text)
     return text.ptr ? str_of(out) : (struct str){0};
 }
 
-static void on_directive(void *ctx, const struct store_directive *directive)
+static void on_directive(void *ctx, const struct directive *directive)
 {
     struct bed *bed = ctx;
     assert(bed->n_sites > 0);

@@ -30,7 +30,7 @@ struct bed {
     uint64_t site_version;
     size_t n_rules, n_canonicals;
     size_t n_directives;
-    struct store_directive directive; /* the last one; its texts are in the next ones */
+    struct directive directive; /* the last one; its texts are in the next ones */
     char directive_row_id[64], directive_socket_id[64], directive_channel[64], directive_reason[64];
     void (*when_up)(struct bed *bed); /* called at the end of on_up; NULL: nothing */
     struct buf trace; /* one letter a call: Site Order Up Down Event Append-done Failed */

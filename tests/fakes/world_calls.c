@@ -162,14 +162,14 @@ bool world_answer_token(struct world *world, enum world_who who, enum error_code
 
 void world_forget(struct world *world, const char *channel)
 {
-    struct store_directive directive = {.kind = STORE_DIRECTIVE_FORGET, .channel = str_of(channel)};
+    struct directive directive = {.kind = DIRECTIVE_FORGET, .channel = str_of(channel)};
     world->sink.on_directive(world->sink.ctx, &directive);
     world_end_step(world);
 }
 
-void world_disconnect(struct world *world, struct store_directive directive)
+void world_disconnect(struct world *world, struct directive directive)
 {
-    directive.kind = STORE_DIRECTIVE_DISCONNECT;
+    directive.kind = DIRECTIVE_DISCONNECT;
     world->sink.on_directive(world->sink.ctx, &directive);
     world_end_step(world);
 }

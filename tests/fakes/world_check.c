@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/hub/access.h"
+#include "core/hub/ground/access.h"
 #include "world_internal.h"
 
 void world_check_complete(struct world *world)

@@ -58,21 +58,21 @@ size_t world_n_replay_frames(void)
     return n_replay_frames;
 }
 
-static struct frame *fake_event(const struct event *event, bool is_replayed)
+static struct frame *fake_event(const struct event_fields *event, bool is_replayed)
 {
     struct note note = {
-        .kind = event->f.action == EVENT_ACTION_EVENT ? NOTE_EVENT : NOTE_MESSAGE,
-        .offset = event->f.offset,
+        .kind = event->action == EVENT_ACTION_EVENT ? NOTE_EVENT : NOTE_MESSAGE,
+        .offset = event->offset,
         .is_replayed = is_replayed,
     };
     n_replay_frames += is_replayed;
-    world_copy(note.text, sizeof(note.text), event->f.payload);
-    world_copy(note.to, sizeof(note.to), event->f.socket_id);
-    if (event->f.client.ptr) {
-        copy_socket(note.socket, event->f.client);
+    world_copy(note.text, sizeof(note.text), event->payload);
+    world_copy(note.to, sizeof(note.to), event->socket_id);
+    if (event->client.ptr) {
+        copy_socket(note.socket, event->client);
     }
-    struct frame *frame = frame_of(note, event->f.channel, &event->f.audience, 0, NULL);
-    frame->offset = event->f.offset;
+    struct frame *frame = frame_of(note, event->channel, &event->audience, 0, NULL);
+    frame->offset = event->offset;
     return frame;
 }
 

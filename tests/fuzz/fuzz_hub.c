@@ -157,7 +157,7 @@ static void truth_step(struct world *world, uint8_t step, uint8_t arg)
 
 static void disconnect_step(struct world *world, uint8_t step, uint8_t arg)
 {
-    struct store_directive directive = {0};
+    struct directive directive = {0};
     const char *socket_id = world_known_socket_id(world, arg & 1u, (arg >> 1u) % WORLD_SLOTS);
     if (step & 16u) {
         directive.channel = str_of(world_channel_name((arg >> 5u) % WORLD_CHANNELS));

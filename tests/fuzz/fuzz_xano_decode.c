@@ -74,7 +74,7 @@ static void check_message(const struct command *command)
     };
     assert(json_scan(command->payload, NULL, 0) != JSON_KIND_INVALID);
     struct event *event = event_new(&fields);
-    check_frame(xano_protocol.event(event, true), STR("\"message\""), command->channel,
+    check_frame(xano_protocol.event(&event->f, true), STR("\"message\""), command->channel,
                 command->payload);
     struct event *events[] = {event, event};
     check_frame(xano_protocol.history(command->channel, events, 2), STR("\"history\""),

@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Messages of clients, and the fan-out of every event. A message on a channel with history goes
- * through the log and comes back as an event with an offset; without history, or to one client, it
- * goes straight to the frame. The payload is never parsed; only the rule's on_message function may
- * put another one in its place. */
-#include "core/hub/access.h"
-#include "core/hub/internal.h"
+/* Messages of clients. One on a channel with history goes through the log and comes back as an event
+ * with an offset; without history, or to one client, it goes straight to the frame. The payload is
+ * never parsed; only the rule's on_message function may put another one in its place. */
+#include "core/hub/message.h"
 
-void hub_fan_out(struct hub *hub, struct channel *channel, struct frame *frame)
-{
-    for (uint32_t worker = 0; worker < hub->options.n_workers; worker++) {
-        if (channel->n_on_worker[worker] > 0) {
-            hub->transport->publish(hub->transport->ctx, worker, channel->number, frame);
-        }
-    }
-    frame_unref(frame);
-}
-
-void hub_publish(struct hub *hub, struct channel *channel, const struct event *event)
-{
-    hub_fan_out(hub, channel, hub->protocol->event(event, false));
-}
+#include "base/buf.h"
+#include "core/hub/authorize.h"
+#include "core/hub/function.h"
+#include "core/hub/ground/access.h"
+#include "core/hub/ground/say.h"
 
 /* The addressee of a private message; NULL: there is none in this channel. */
 static struct session *find_addressee(struct hub *hub, const struct channel *channel,
@@ -32,9 +21,9 @@ static struct session *find_addressee(struct hub *hub, const struct channel *cha
 }
 
 /* What the flags of the rule say. False: *why says what to answer. */
-static bool is_allowed(struct hub *hub, const struct session *session,
-                       const struct channel *channel, const struct command *command,
-                       enum audience_kind *audience, enum error_code *why)
+static bool message_is_allowed(struct hub *hub, const struct session *session,
+                               const struct channel *channel, const struct command *command,
+                               enum audience_kind *audience, enum error_code *why)
 {
     const struct rule *rule = channel ? channel->rule : NULL;
     *audience = AUDIENCE_ALL;
@@ -60,39 +49,34 @@ static bool is_allowed(struct hub *hub, const struct session *session,
     return addressee != NULL;
 }
 
-static void send_private(struct hub *hub, const struct session *session,
-                         const struct channel *channel, const struct event *event)
+static void message_send_private(struct hub *hub, const struct session *session,
+                                 const struct channel *channel, const struct event_fields *message)
 {
-    const struct session *addressee = find_addressee(hub, channel, event->f.socket_id);
-    struct frame *frame = hub->protocol->event(event, false);
+    const struct session *addressee = find_addressee(hub, channel, message->socket_id);
+    struct frame *frame = hub->protocol->event(message, false);
     if (addressee != session) {
-        hub_answer(hub, addressee, frame_ref(frame));
+        say_frame(hub, addressee, frame_ref(frame));
     }
-    hub_answer(hub, session, frame);
+    say_frame(hub, session, frame);
 }
 
-static void send_durable(struct hub *hub, struct session *session, struct channel *channel,
-                         struct event *event)
+static void message_append(struct hub *hub, struct session *session, struct channel *channel,
+                           const struct event_fields *message)
 {
+    struct event *event = event_new(message); /* it outlives the command */
     if (hub->store->append(hub->store->ctx, event, session->id)) {
         channel->was_durable = true;
         session->n_appending++;
     } else {
-        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_APPEND_BYTES);
-        hub_answer_error(hub, session, event->f.channel, ERROR_CODE_UNAVAILABLE);
+        say_count(hub, METRIC_LIMITS + METRIC_LIMIT_APPEND_BYTES);
+        say_error(hub, session, message->channel, ERROR_CODE_UNAVAILABLE);
     }
-}
-
-static void count(struct hub *hub, bool is_private, bool is_durable)
-{
-    hub_count(hub, METRIC_MESSAGES + (is_private   ? METRIC_MESSAGE_PRIVATE
-                                      : is_durable ? METRIC_MESSAGE_DURABLE
-                                                   : METRIC_MESSAGE_EPHEMERAL));
+    event_unref(event);
 }
 
 /* False: it must wait for the sender's earlier messages. */
-static bool deliver(struct hub *hub, struct session *session, struct channel *channel,
-                    const struct command *command, enum audience_kind audience)
+static bool message_send(struct hub *hub, struct session *session, struct channel *channel,
+                         const struct command *command, enum audience_kind audience)
 {
     bool is_private = command->socket_id.ptr != NULL;
     bool is_durable = channel->rule->message_history > 0 && !is_private;
@@ -102,51 +86,51 @@ static bool deliver(struct hub *hub, struct session *session, struct channel *ch
         return false;
     }
     struct buf client = {0};
-    struct event_fields fields = {
+    struct event_fields message = {
         .action = EVENT_ACTION_MESSAGE,
         .audience = {.kind = audience},
         .channel = command->channel,
         .socket_id = command->socket_id,
-        .client = hub_client_json(hub, session, &client),
+        .client = say_client_json(hub, session, &client),
         .payload = command->payload,
     };
-    struct event *event = event_new(&fields);
-    buf_release(&client);
-    count(hub, is_private, is_durable);
     if (is_private) {
-        send_private(hub, session, channel, event);
+        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_PRIVATE);
+        message_send_private(hub, session, channel, &message);
     } else if (is_durable) {
-        send_durable(hub, session, channel, event);
+        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DURABLE);
+        message_append(hub, session, channel, &message);
     } else {
-        hub_publish(hub, channel, event);
+        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_EPHEMERAL);
+        say_event(hub, channel, &message);
     }
-    event_unref(event);
+    buf_release(&client);
     return true;
 }
 
-bool hub_message(struct hub *hub, struct session *session, struct command *command)
+bool message_handle(struct hub *hub, struct session *session, const struct command *command)
 {
     struct channel *channel = channel_find(&hub->channels, command->channel);
     enum audience_kind audience;
     enum error_code code;
-    if (!is_allowed(hub, session, channel, command, &audience, &code)) {
-        hub_answer_error(hub, session, command->channel, code);
+    if (!message_is_allowed(hub, session, channel, command, &audience, &code)) {
+        say_error(hub, session, command->channel, code);
         return true;
     }
-    bool is_new = !command->has_rule_passed && !command->has_hook_passed;
+    bool is_new = !command->is_authorized && !command->has_function_passed;
     if (is_new &&
         !bucket_take(&channel->messages, &hub->options.channel_messages, 1, hub->now_ms)) {
-        hub_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MESSAGES);
-        hub_answer_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
+        say_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MESSAGES);
+        say_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
         return true;
     }
-    enum judged judged = hub_authorize(hub, session, command, channel->rule);
+    enum judged judged = authorize_command(hub, session, command, channel->rule);
     if (judged != JUDGED_ALLOWED) {
         return judged == JUDGED_ANSWERED;
     }
-    if (channel->rule->on_message && !command->has_hook_passed) {
-        hub_ask_hook(hub, session, command, channel->rule->on_message);
+    if (channel->rule->on_message && !command->has_function_passed) {
+        function_ask(hub, session, command, channel->rule->on_message);
         return false;
     }
-    return deliver(hub, session, channel, command, audience);
+    return message_send(hub, session, channel, command, audience);
 }

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/hub/access.h"
+#include "core/hub/ground/access.h"
 
 enum { COMBINATIONS = 64 };
 

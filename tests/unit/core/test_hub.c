@@ -416,7 +416,7 @@ static void test_a_removed_members_failed_read_undoes_nothing(void **state)
     (void)state;
     world_open(world, 0, 0);
     world_join(world, 0, 0, 0, HISTORY);
-    world_disconnect(world, (struct store_directive){.channel = STR("room/0")});
+    world_disconnect(world, (struct directive){.channel = STR("room/0")});
     world_answer(world, false, true);
     assert_string_equal(kinds(0, 0), "OO");
     assert_int_equal(last_code(0, 0), ERROR_CODE_UNAVAILABLE);
@@ -482,7 +482,7 @@ static void test_what_waits_when_a_session_is_told_to_close_is_dropped(void **st
     (void)state;
     world_open(world, 0, 0);
     world_join(world, 0, 0, 0, HISTORY);
-    world_disconnect(world, (struct store_directive){.reason = "go"});
+    world_disconnect(world, (struct directive){.reason = "go"});
     for (int i = 0; i < 20; i++) {
         world_message(world, 0, 0, 0, "1");
     }
@@ -503,7 +503,7 @@ static void test_answers_for_a_session_that_is_gone(void **state)
     enter(0, 0, WHO_ANYBODY, PLAIN);
     world_message(world, 0, 0, 0, "3");
     world_disconnect(world,
-                     (struct store_directive){.socket_id = str_of(world_socket_id(world, 0, 0))});
+                     (struct directive){.socket_id = str_of(world_socket_id(world, 0, 0))});
     assert_true(world_refuse(world));
     assert_string_equal(kinds(0, 0), "O");
     check_rest();

@@ -199,7 +199,7 @@ static void test_a_session_is_told_to_close_while_it_is_judged(void **state)
     world_rule(world, JUDGED);
     open_as(0, 0, WHO_ANYBODY);
     join(0, 0, PLAIN);
-    world_disconnect(world, (struct store_directive){0});
+    world_disconnect(world, (struct directive){0});
     reply(FAILED);
     assert_string_equal(kinds(0, 0), "O");
     assert_string_equal(last_note(0, 0).channel, "");

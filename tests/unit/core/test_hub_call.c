@@ -112,7 +112,7 @@ static void test_a_session_is_told_to_close_while_its_hook_is_asked(void **state
     open_as(0, 0, WHO_ANYBODY);
     join(0, 0, PLAIN);
     world_message(world, 0, 0, 0, "1");
-    world_disconnect(world, (struct store_directive){0});
+    world_disconnect(world, (struct directive){0});
     reply(DONE);
     assert_string_equal(kinds(0, 0), "O");
     assert_int_equal(n_calls(), 0);

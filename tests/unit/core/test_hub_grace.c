@@ -236,7 +236,7 @@ static void test_who_is_told_to_close_is_not_kept(void **state)
     (void)state;
     enter(0, 0, WHO_ANN, PRESENCE);
     world_take(world, 1, 5);
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true, .dbo_id = 12});
+    world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 12});
     world_close(world, 0, 0);
     assert_string_equal(news(), "U");
     check_rest();
@@ -250,12 +250,12 @@ static void test_who_is_disconnected_while_away_leaves(void **state)
     world_settle(world);
     world_take(world, 1, 5);
     world_close(world, 0, 0);
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true, .dbo_id = 13});
+    world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 13});
     assert_string_equal(news(), "");
-    world_disconnect(world, (struct store_directive){
+    world_disconnect(world, (struct directive){
                                 .has_dbo_id = true, .dbo_id = 12, .channel = STR("room/1")});
     assert_string_equal(news(), "");
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true, .dbo_id = 12});
+    world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 12});
     assert_string_equal(news(), "U");
     enter(0, 0, WHO_ANN, PRESENCE);
     assert_string_equal(news(), "UU");
@@ -269,7 +269,7 @@ static void test_who_takes_up_an_entry_and_is_told_to_close(void **state)
     world_take(world, 1, 5);
     world_close(world, 0, 0);
     open_as(0, 1, WHO_ANN); /* has not joined yet */
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true, .dbo_id = 12});
+    world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 12});
     world_close(world, 0, 1);
     assert_string_equal(news(), "U");
     check_rest();

@@ -251,7 +251,7 @@ static void test_the_rule_begins_to_list_when_all_are_told_to_close(void **state
     (void)state;
     world_rule(world, NOT_LISTING);
     enter(0, 0, WHO_ANYBODY, PRESENCE);
-    world_disconnect(world, (struct store_directive){0});
+    world_disconnect(world, (struct directive){0});
     world_rule(world, LISTING);
     assert_string_equal(kinds(0, 0), "O");
     check_rest();

@@ -225,7 +225,7 @@ static void test_a_member_that_waits_for_the_list_is_removed(void **state)
     join(0, 0, PLAIN);
     join(0, 0, PRESENCE);
     world_message(world, 0, 0, 0, "1");
-    world_disconnect(world, (struct store_directive){
+    world_disconnect(world, (struct directive){
                                 .has_dbo_id = true, .dbo_id = 12, .channel = STR("room/0")});
     world_tick(world, 50);
     /* Its join was not answered, so it comes again, as a first one. */
@@ -356,7 +356,7 @@ static void test_one_who_goes_on_may_leave_while_others_are_removed(void **state
         world_join(world, 1, i, 1, PRESENCE);
         world_leave(world, 1, i, 1);
     }
-    world_disconnect(world, (struct store_directive){.channel = STR("room/0")});
+    world_disconnect(world, (struct directive){.channel = STR("room/0")});
     world_settle(world);
     check_rest();
     for (unsigned i = 0; i < 3; i++) {

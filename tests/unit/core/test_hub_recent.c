@@ -401,7 +401,7 @@ static void test_who_is_removed_gets_no_more_of_it(void **state)
     deliver(6);
     resume(0, 0, 0);
     world_message(world, 0, 0, 0, "1");
-    world_disconnect(world, (struct store_directive){.channel = str_of(world_channel_name(0))});
+    world_disconnect(world, (struct directive){.channel = str_of(world_channel_name(0))});
     assert_string_equal(kinds(0, 0), "JEEO");
     world_settle(world);
     assert_string_equal(kinds(0, 0), "JEEOO");

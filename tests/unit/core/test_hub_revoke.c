@@ -84,8 +84,8 @@ static void test_a_session_that_is_told_to_close_is_told_no_more(void **state)
     (void)state;
     world_rule(world, OPEN);
     enter(0, 0, WHO_ANYBODY, PLAIN);
-    world_disconnect(world, (struct store_directive){0});
-    world_disconnect(world, (struct store_directive){0});
+    world_disconnect(world, (struct directive){0});
+    world_disconnect(world, (struct directive){0});
     world_rule(world, SIGNED_IN);
     world_forget(world, NULL);
     assert_string_equal(kinds(0, 0), "O");
@@ -217,7 +217,7 @@ static void test_a_member_leaves_while_it_is_judged(void **state)
     world_leave(world, 0, 0, 0);
     world_close(world, 0, 1);
     world_disconnect(world,
-                     (struct store_directive){.socket_id = str_of(world_socket_id(world, 0, 2))});
+                     (struct directive){.socket_id = str_of(world_socket_id(world, 0, 2))});
     world_settle(world);
     assert_string_equal(kinds(0, 0), "L");
     assert_string_equal(kinds(0, 2), "O");
@@ -248,7 +248,7 @@ static void test_disconnect_by_each_criterion(void **state)
 {
     (void)state;
     static const struct {
-        struct store_directive directive;
+        struct directive directive;
         const char *expected[6]; /* anybody, Ann, Ben, Cleo, table, Ann with other extras */
     } cases[] = {
         {{.has_dbo_id = true, .dbo_id = 12}, {"", "O", "O", "", "O", "O"}},
@@ -282,7 +282,7 @@ static void test_disconnect_by_socket(void **state)
     enter(0, 0, WHO_ANYBODY, PLAIN);
     enter(0, 1, WHO_ANYBODY, PLAIN);
     struct str socket_id = str_of(world_socket_id(world, 0, 1));
-    world_disconnect(world, (struct store_directive){.socket_id = socket_id, .reason = "spam"});
+    world_disconnect(world, (struct directive){.socket_id = socket_id, .reason = "spam"});
     assert_int_equal(last_code(0, 1), ERROR_CODE_REMOVED);
     assert_string_equal(last_note(0, 1).text, "spam");
     assert_string_equal(last_note(0, 1).channel, "");
@@ -299,7 +299,7 @@ static void test_disconnect_from_a_channel_with_a_reason(void **state)
     enter(0, 0, WHO_ANN, PLAIN);
     world_join(world, 0, 0, 1, PLAIN);
     world_settle(world);
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true,
+    world_disconnect(world, (struct directive){.has_dbo_id = true,
                                                      .dbo_id = 12,
                                                      .row_id = STR("34"),
                                                      .channel = STR("room/0"),
@@ -317,7 +317,7 @@ static void test_disconnect_with_no_reason_says_so(void **state)
 {
     (void)state;
     enter(0, 0, WHO_ANN, PLAIN);
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true, .dbo_id = 12});
+    world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 12});
     assert_string_equal(last_note(0, 0).text, "You were disconnected.");
 }
 
@@ -327,7 +327,7 @@ static void test_disconnect_during_a_join(void **state)
     open_as(0, 0, WHO_ANN);
     join(0, 0, HISTORY);
     world_message(world, 0, 0, 0, "1");
-    world_disconnect(world, (struct store_directive){.channel = STR("room/0")});
+    world_disconnect(world, (struct directive){.channel = STR("room/0")});
     world_settle(world);
     assert_string_equal(kinds(0, 0), "OO"); /* removed; so it has not joined, and cannot send */
     assert_int_equal(last_code(0, 0), ERROR_CODE_NOT_JOINED);

@@ -112,7 +112,7 @@ static void test_a_session_told_to_close_is_not_welcomed(void **state)
     (void)state;
     world_rule(world, (struct rule){.on_connect = "come", .on_disconnect = "go"});
     world_open_opaque(world, 0, 0);
-    world_disconnect(world, (struct store_directive){0});
+    world_disconnect(world, (struct directive){0});
     assert_true(world_answer_token(world, WHO_ANN, ERROR_CODE_TOKEN_INVALID));
     world_rest(world);
     assert_int_equal(n_calls(), 0);
@@ -278,7 +278,7 @@ static void test_a_private_message_to_one_who_is_told_to_close(void **state)
     world_rule(world, PRIVATE);
     enter(0, 0, WHO_ANYBODY, PLAIN);
     enter(0, 1, WHO_ANN, PLAIN);
-    world_disconnect(world, (struct store_directive){.has_dbo_id = true, .dbo_id = 12});
+    world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 12});
     world_message_private(world, 0, 0, 0, world_socket_id(world, 0, 1));
     assert_int_equal(last_code(0, 0), ERROR_CODE_NO_SUCH_CLIENT);
 }

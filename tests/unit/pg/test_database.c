@@ -198,7 +198,7 @@ static void test_directives_follow_their_site(void **state)
     assert_int_equal(bed->n_directives, 0);
     bed_sql(bed, "SELECT herald.disconnect(-12, '34', 's', 'room', 'no more')");
     bed_wait(bed, &bed->n_directives, 1);
-    assert_int_equal(bed->directive.kind, STORE_DIRECTIVE_DISCONNECT);
+    assert_int_equal(bed->directive.kind, DIRECTIVE_DISCONNECT);
     assert_true(bed->directive.has_dbo_id);
     assert_int_equal(bed->directive.dbo_id, -12);
     assert_string_equal(bed->directive_row_id, "34");
@@ -212,7 +212,7 @@ static void test_directives_follow_their_site(void **state)
     bed_sql(bed, "BEGIN; SELECT herald.set_rule('chat/*', public_messaging => true);"
                  " SELECT herald.disconnect(3); SELECT herald.forget('chat/*'); COMMIT");
     bed_wait(bed, &bed->n_directives, 4);
-    assert_int_equal(bed->directive.kind, STORE_DIRECTIVE_FORGET);
+    assert_int_equal(bed->directive.kind, DIRECTIVE_FORGET);
     assert_string_equal(bed->directive_channel, "chat/*");
     bed_sql(bed, "SELECT herald.rotate_canonical()");
     bed_wait(bed, &bed->n_sites, 5);

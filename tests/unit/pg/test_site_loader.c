@@ -85,8 +85,8 @@ static void test_directives(void **state)
              "\"news\":[\"rotate_canonical()\"]}");
     assert_non_null(site);
     assert_int_equal(directives.n, 3);
-    const struct store_directive *directive = &directives.items[0];
-    assert_int_equal(directive->kind, STORE_DIRECTIVE_DISCONNECT);
+    const struct directive *directive = &directives.items[0];
+    assert_int_equal(directive->kind, DIRECTIVE_DISCONNECT);
     assert_true(directive->has_dbo_id);
     assert_int_equal(directive->dbo_id, -12);
     assert_true(str_equals(directive->row_id, STR("34")) &&
@@ -97,7 +97,7 @@ static void test_directives(void **state)
     assert_true(str_equals(directive->socket_id, STR("s")));
     assert_true(!directive->row_id.ptr && !directive->channel.ptr && !directive->reason);
     directive = &directives.items[2];
-    assert_int_equal(directive->kind, STORE_DIRECTIVE_FORGET);
+    assert_int_equal(directive->kind, DIRECTIVE_FORGET);
     assert_null(directive->channel.ptr);
     site_free(site);
     site_directives_release(&directives);

@@ -56,7 +56,7 @@ static void assert_event(enum event_action action, uint64_t offset, struct str c
                          struct str payload, bool is_replayed, const char *expected)
 {
     struct event *event = new_event(action, offset, client, payload);
-    assert_frame(xano_protocol.event(event, is_replayed), offset, expected);
+    assert_frame(xano_protocol.event(&event->f, is_replayed), offset, expected);
     event_unref(event);
 }
 
@@ -87,7 +87,7 @@ static void test_authenticated_message(void **state)
         .client = STR(CLIENT),
         .payload = STR("[]"),
     });
-    assert_frame(xano_protocol.event(event, false), 0,
+    assert_frame(xano_protocol.event(&event->f, false), 0,
                  "{\"action\":\"message\",\"client\":" CLIENT
                  ",\"options\":{\"authenticated\":true,\"socketId\":null,"
                  "\"channel\":\"a\\\"b\\\\c/é\"},\"payload\":[]}");
@@ -114,7 +114,7 @@ static void test_payload_is_verbatim(void **state)
     static const char payload[] =
         "[ 1.10, 12345678901234567890,\t\"\\u0000\\/é\",{\"a\":1,\"a\":2} ]";
     struct event *event = new_event(EVENT_ACTION_MESSAGE, 1, STR(CLIENT), STR(payload));
-    struct frame *frame = xano_protocol.event(event, false);
+    struct frame *frame = xano_protocol.event(&event->f, false);
     assert_true(frame->len > sizeof payload);
     assert_memory_equal(frame->bytes + frame->len - sizeof payload, payload, sizeof payload - 1);
     assert_int_equal(frame->bytes[frame->len - 1], '}');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The log's newest rows, kept in memory so that a crowd that comes back at once is not a crowd at
  * the database. Hub thread only. */
-#ifndef HERALD_CORE_RECENT_H
-#define HERALD_CORE_RECENT_H
+#ifndef HERALD_CORE_HUB_RESUME_RECENT_H
+#define HERALD_CORE_HUB_RESUME_RECENT_H
 
 #include "base/hash.h"
 #include "core/event.h"
@@ -36,7 +36,8 @@ struct recent {
     uint32_t n_rows, max_rows; /* max 0: nothing is kept */
 };
 
-void recent_init(struct recent *recent, uint64_t max_bytes, uint32_t max_rows);
+struct recent *recent_new(uint64_t max_bytes, uint32_t max_rows);
+void recent_free(struct recent *recent);
 void recent_clear(struct recent *recent); /* usable again */
 
 /* A row that the store tells. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Sessions as the hub sees them. The list of a session's channels is an array that is scanned: it
  * is short (its length is a limit), and most sessions are in one channel. */
-#include "core/hub/session.h"
+#include "core/hub/ground/session.h"
 
 #include <assert.h>
 #include <stdlib.h>

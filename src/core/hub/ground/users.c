@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How many sessions each user has, over all workers. Only identities that name a row of a table are
- * users: claims without one could be anybody's. */
+/* Counted over all workers. Only identities that name a row of a table are users: claims without
+ * one could be anybody's. */
+#include "core/hub/ground/users.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
-#include "core/hub/internal.h"
 
 struct user {
     UT_hash_handle hh;
@@ -14,7 +16,7 @@ struct user {
     char key[]; /* dbo_id as it lies in memory, row_id */
 };
 
-bool hub_take_user(struct hub *hub, struct session *session)
+bool user_take(struct hub *hub, struct session *session)
 {
     const struct identity *identity = session->identity;
     uint32_t most = hub->options.max_user_sessions;
@@ -41,26 +43,26 @@ bool hub_take_user(struct hub *hub, struct session *session)
     return true;
 }
 
-static void forget(struct hub *hub, struct user *user)
+static void user_forget(struct hub *hub, struct user *user)
 {
     HASH_DEL(hub->users, user);
     free(user);
 }
 
-void hub_give_user(struct hub *hub, struct session *session)
+void user_give(struct hub *hub, struct session *session)
 {
     struct user *user = session->user;
     session->user = NULL;
     if (user && --user->n_sessions == 0) {
-        forget(hub, user);
+        user_forget(hub, user);
     }
 }
 
-void hub_release_users(struct hub *hub)
+void user_release_all(struct hub *hub)
 {
     struct user *user, *next;
     HASH_ITER(hh, hub->users, user, next)
     {
-        forget(hub, user);
+        user_forget(hub, user);
     }
 }

@@ -1,33 +1,21 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The presence of sessions that dropped and may come back (option presence-grace). Hub thread only.
  */
-#ifndef HERALD_CORE_HUB_GRACE_H
-#define HERALD_CORE_HUB_GRACE_H
+#ifndef HERALD_CORE_HUB_PRESENCE_GRACE_H
+#define HERALD_CORE_HUB_PRESENCE_GRACE_H
 
-#include "core/hub/presence.h"
-#include "core/store.h"
-
-struct dropped;
-
-struct grace { /* zero-initialised: empty */
-    struct dropped *by_identity;
-    struct dropped *oldest; /* all, in the order of their time */
-};
+#include "core/directive.h"
+#include "core/hub/ground/hub_state.h"
 
 /* The session's connection dropped: its entries stay listed for a while, if it can be known again
  * (it has a row_id); else they leave. Its subscriptions have no entry afterwards. */
 void grace_keep(struct hub *hub, struct session *session);
 /* Who it is has just become known: it goes on under the socketId of one that dropped. */
 void grace_adopt(struct hub *hub, struct session *session);
-/* The entry that it left behind in the channel, no longer kept here; NULL: none. */
-struct member *grace_take(const struct session *session, const struct channel *channel);
-/* It ends while it is kept. */
-void grace_forget(struct member *member);
 /* What the session has left behind and not taken up again leaves. */
 void grace_end(struct hub *hub, struct session *session);
 /* Entries of those whom the directive means leave now. */
-void grace_disconnect(struct hub *hub, const struct store_directive *directive);
+void grace_disconnect(struct hub *hub, const struct directive *directive);
 void grace_tick(struct hub *hub); /* entries whose time is over leave */
-void grace_release(struct grace *grace);
 
 #endif

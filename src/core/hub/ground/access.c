@@ -7,7 +7,7 @@
  *                     off and auth_channel on, what an identity sends goes to identities
  *   send authenticated   auth_channel, only identities, to identities
  *   send private      private_messaging; with private_auth only from identity to identity */
-#include "core/hub/access.h"
+#include "core/hub/ground/access.h"
 
 static bool is_open_to_all(const struct rule *rule)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the hub knows of a session, and the table that finds it by (worker, slot, generation) or by
  * socketId. Hub thread only; the socket itself belongs to the worker. */
-#ifndef HERALD_CORE_HUB_SESSION_H
-#define HERALD_CORE_HUB_SESSION_H
+#ifndef HERALD_CORE_HUB_GROUND_SESSION_H
+#define HERALD_CORE_HUB_GROUND_SESSION_H
 
 #include "base/id.h"
 #include "core/command.h"
-#include "core/hub/channel.h"
+#include "core/hub/ground/channel.h"
 
 struct member;
 struct dropped;

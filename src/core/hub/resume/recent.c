@@ -10,7 +10,7 @@
  * name. Rows that come later are fanned out later, and so reach whoever was attached in time.
  *
  * Frames are kept with their rows: a thousand sessions that missed the same events share them. */
-#include "core/recent.h"
+#include "core/hub/resume/recent.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,9 +20,18 @@
 
 enum { FIRST_ROWS = 4 };
 
-void recent_init(struct recent *recent, uint64_t max_bytes, uint32_t max_rows)
+struct recent *recent_new(uint64_t max_bytes, uint32_t max_rows)
 {
-    *recent = (struct recent){.max_bytes = max_bytes, .max_rows = max_rows};
+    struct recent *recent = mem_zalloc(sizeof(*recent));
+    recent->max_bytes = max_bytes;
+    recent->max_rows = max_rows;
+    return recent;
+}
+
+void recent_free(struct recent *recent)
+{
+    recent_clear(recent);
+    free(recent);
 }
 
 /* ---- rows ---- */
@@ -239,7 +248,7 @@ struct frame *recent_replay(struct recent *recent, struct recent_row *row,
 {
     if (!row->replay) {
         recent->bytes -= row_bytes(row);
-        row->replay = protocol->event(row->event, true);
+        row->replay = protocol->event(&row->event->f, true);
         recent->bytes += row_bytes(row);
     }
     return row->replay;

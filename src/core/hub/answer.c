@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Joining must neither lose nor repeat an event, though history is read while events go on. So a
+ * join attaches the session at once, held: the worker keeps live frames aside. The answer of the
+ * read carries rows and head of one snapshot; acknowledgement and history are sent, and then the
+ * hold ends with `skip_to` = that head. What is older was in the history, what is newer waited, and
+ * what the hub has yet to be told of will be dropped or passed by the same comparison. A join that
+ * needs no rows, on a channel whose head is known, or only rows that are in memory, takes the same
+ * road without the read: the head may be ahead of what was fanned out. */
+#include "core/hub/answer.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "core/hub/ground/say.h"
+#include "core/hub/membership.h"
+#include "core/hub/presence/presence.h"
+#include "core/hub/resume/recent.h"
+#include "core/hub/resume/replay.h"
+
+enum { HISTORY_BYTES = 1024 * 1024 }; /* most payload in a history */
+
+/* Since beats history, and a channel that keeps nothing has no history to send. */
+struct question question_of_join(const struct hub *hub, const struct command *command,
+                                 const struct rule *rule)
+{
+    struct question question = {.type = COMMAND_JOIN, .wants_presence = command->wants_presence};
+    struct read *read = &question.read;
+    read->kind = STORE_READ_HEAD;
+    if (command->has_since) {
+        question.is_void = !hub->epoch || !str_equals(command->since_epoch, str_of(hub->epoch));
+        read->kind = question.is_void ? STORE_READ_HEAD : STORE_READ_SINCE;
+        read->since = command->since_offset;
+        read->limit = hub->options.page_rows;
+        read->max_bytes = hub->options.page_bytes;
+        read->max_missed = hub->options.resume_max_rows;
+    } else if (command->wants_history && rule->message_history > 0) {
+        read->kind = STORE_READ_LAST;
+        read->limit = rule->message_history;
+        read->max_bytes = HISTORY_BYTES;
+    }
+    return question;
+}
+
+/* ---- pieces ---- */
+
+static void answer_acknowledge(struct hub *hub, struct session *session,
+                               const struct channel *channel, uint64_t head, bool is_resumed,
+                               bool is_gap)
+{
+    struct buf client = {0};
+    struct protocol_joined joined = {
+        .channel = channel_name(channel),
+        .client = say_client_json(hub, session, &client),
+        .epoch = str_of(hub->epoch),
+        .offset = head,
+        .is_resumed = is_resumed,
+        .is_gap = is_gap,
+    };
+    say_count(hub, METRIC_JOINS);
+    if (is_resumed || is_gap) {
+        say_count(hub, is_resumed ? METRIC_RESUMES : METRIC_GAPS);
+    }
+    session_in(session, channel)->is_joined = true;
+    say_frame(hub, session, hub->protocol->joined(&joined));
+    buf_release(&client);
+}
+
+/* Up to the end of its answer: what was missed and live frames come after it. */
+static void answer_begin(struct hub *hub, struct session *session, struct channel *channel,
+                         const struct question *question, uint64_t head, bool is_gap)
+{
+    struct subscription *in = session_in(session, channel);
+    in->wants_presence = in->wants_presence || question->wants_presence;
+    answer_acknowledge(hub, session, channel, head,
+                       question->read.kind == STORE_READ_SINCE && !is_gap, is_gap);
+    presence_send(hub, session, channel);
+}
+
+static void answer_send_history(struct hub *hub, const struct session *session, struct frame *frame)
+{
+    say_count(hub, METRIC_HISTORIES);
+    say_frame(hub, session, frame);
+}
+
+void answer_empty_history(struct hub *hub, const struct session *session, struct str channel)
+{
+    answer_send_history(hub, session, hub->protocol->history(channel, NULL, 0));
+}
+
+/* While there are recent rows of a channel, their newest is a head that is safe to name. */
+static void channel_look_for_head(const struct hub *hub, struct channel *channel)
+{
+    const struct recent_run *run =
+        channel->has_head ? NULL : recent_find(hub->recent, channel_name(channel));
+    if (run) {
+        channel->head = recent_run_last(run);
+        channel->has_head = true;
+    }
+}
+
+/* ---- from memory ---- */
+
+/* A position that is the head misses nothing, rows or not. Else all rows after it must be here. */
+static bool resume_from_memory(struct hub *hub, struct session *session,
+                               const struct question *question)
+{
+    struct channel *channel = question->read.channel;
+    uint64_t since = question->read.since, head = channel->head;
+    const struct recent_run *run = recent_find(hub->recent, channel_name(channel));
+    struct recent_row *const *rows;
+    size_t n = 0;
+    if (!channel->has_head || since != channel->head) {
+        if (!run || !recent_run_after(run, since, &rows, &n) || n > question->read.max_missed) {
+            return false;
+        }
+        head = since + n;
+    }
+    if (session_in(session, channel)) {
+        answer_begin(hub, session, channel, question, head, false);
+        replay_begin(hub, session, channel, since, head, NULL);
+    }
+    return true;
+}
+
+static bool history_from_memory(struct hub *hub, struct session *session,
+                                const struct question *question)
+{
+    struct channel *channel = question->read.channel;
+    struct recent_run *run = recent_find(hub->recent, channel_name(channel));
+    const struct subscription *in = session_in(session, channel);
+    if (!in) {
+        return true; /* removed while it waited */
+    }
+    if (!run || in->offset > recent_run_last(run)) {
+        return false; /* an earlier answer may have told it of rows that are not here yet */
+    }
+    struct frame *frame = recent_history(hub->recent, run, question->read.limit, HISTORY_BYTES,
+                                         session->identity, hub->protocol);
+    if (!frame) {
+        return false;
+    }
+    uint64_t head = recent_run_last(run);
+    if (question->type == COMMAND_HISTORY) {
+        answer_send_history(hub, session, frame);
+        return true;
+    }
+    answer_begin(hub, session, channel, question, head, false);
+    answer_send_history(hub, session, frame);
+    resume_live(hub, session, channel, head);
+    return true;
+}
+
+static bool head_from_memory(struct hub *hub, struct session *session,
+                             const struct question *question)
+{
+    struct channel *channel = question->read.channel;
+    if (channel->has_head && session_in(session, channel)) {
+        answer_begin(hub, session, channel, question, channel->head, question->is_void);
+        resume_live(hub, session, channel, channel->head);
+    }
+    return channel->has_head;
+}
+
+static bool answer_try(struct hub *hub, struct session *session, const struct read *read)
+{
+    const struct question *question = (const struct question *)read;
+    bool is_answered = false;
+    channel_look_for_head(hub, read->channel);
+    switch (read->kind) {
+    case STORE_READ_HEAD:
+        return head_from_memory(hub, session, question);
+    case STORE_READ_LAST:
+        is_answered = history_from_memory(hub, session, question);
+        break;
+    case STORE_READ_SINCE:
+        is_answered = resume_from_memory(hub, session, question);
+        break;
+    }
+    if (is_answered) {
+        say_count(hub, METRIC_MEMORY_ANSWERS);
+    }
+    return is_answered;
+}
+
+/* ---- of a read ---- */
+
+static void answer_take_history(struct hub *hub, const struct session *session,
+                                const struct channel *channel, const struct store_answer *found)
+{
+    answer_send_history(
+        hub, session,
+        hub->protocol->history(channel_name(channel), found->events, found->n_events));
+}
+
+static void answer_take_join(struct hub *hub, struct session *session,
+                             const struct question *question, const struct store_answer *found)
+{
+    struct channel *channel = question->read.channel;
+    /* The read may be older than what has been fanned out since it was asked. */
+    uint64_t newest = found->head > channel->fanned ? found->head : channel->fanned;
+    if (!channel->has_head || newest > channel->head) {
+        channel->head = newest;
+        channel->has_head = true;
+    }
+    if (!session_in(session, channel)) {
+        return; /* removed while it waited */
+    }
+    bool is_since = question->read.kind == STORE_READ_SINCE;
+    bool is_gap = question->is_void || (is_since && found->is_gap);
+    /* The head of the read, not the newer one that live events may have reached meanwhile: those
+     * still wait. */
+    answer_begin(hub, session, channel, question, found->head, is_gap);
+    if (is_since && !is_gap) {
+        replay_begin(hub, session, channel, question->read.since, found->head, found);
+        return;
+    }
+    if (question->read.kind == STORE_READ_LAST) {
+        answer_take_history(hub, session, channel, found);
+    }
+    resume_live(hub, session, channel, found->head);
+}
+
+/* A first join that could not be answered has not happened; a member stays one. */
+static void answer_undo_join(struct hub *hub, struct session *session,
+                             const struct question *question)
+{
+    struct channel *channel = question->read.channel;
+    const struct subscription *in = session_in(session, channel);
+    if (in && question->was_member) {
+        presence_send(hub, session, channel);
+        resume_live(hub, session, channel, in->offset);
+    } else {
+        membership_detach(hub, session, channel);
+    }
+}
+
+static void answer_take(struct hub *hub, struct session *session, const struct read *read,
+                        const struct store_answer *found)
+{
+    const struct question *question = (const struct question *)read;
+    if (found->is_failed) {
+        say_error(hub, session, channel_name(read->channel), ERROR_CODE_UNAVAILABLE);
+        if (question->type == COMMAND_JOIN) {
+            answer_undo_join(hub, session, question);
+        }
+    } else if (question->type == COMMAND_JOIN) {
+        answer_take_join(hub, session, question, found);
+    } else if (session_in(session, read->channel)) { /* not removed while it waited */
+        answer_take_history(hub, session, read->channel, found);
+    }
+}
+
+/* ---- asking ---- */
+
+static void answer_question(struct hub *hub, struct session *session, struct question question)
+{
+    question.read.try = answer_try;
+    question.read.take = answer_take;
+    if (answer_try(hub, session, &question.read)) {
+        return;
+    }
+    struct question *asked = mem_alloc(sizeof(*asked));
+    *asked = question;
+    session->wait = SESSION_WAIT_READ;
+    reads_ask(hub, session, &asked->read);
+}
+
+/* A member that joins again goes on where it is: naming the head, which may be ahead of what it was
+ * sent, would make it believe that it has the events between. */
+static void answer_without_reading(struct hub *hub, struct session *session,
+                                   struct channel *channel, const struct question *question)
+{
+    const struct subscription *in = session_in(session, channel);
+    uint64_t offset = in ? membership_position(in, channel) : channel->head;
+    if (!in) {
+        membership_attach(hub, session, channel);
+    }
+    answer_acknowledge(hub, session, channel, offset, false, question->is_void);
+    if (question->wants_presence) {
+        session_in(session, channel)->wants_presence = true;
+        presence_send(hub, session, channel);
+    }
+    resume_live(hub, session, channel, offset);
+}
+
+void answer_join(struct hub *hub, struct session *session, struct channel *channel,
+                 struct question question)
+{
+    channel_look_for_head(hub, channel);
+    if (question.read.kind == STORE_READ_HEAD && channel->has_head) {
+        answer_without_reading(hub, session, channel, &question);
+        return;
+    }
+    question.was_member = session_in(session, channel) != NULL;
+    question.read.channel = channel;
+    membership_attach(hub, session, channel);
+    answer_question(hub, session, question);
+}
+
+void answer_history(struct hub *hub, struct session *session, struct channel *channel)
+{
+    answer_question(hub, session,
+                    (struct question){.type = COMMAND_HISTORY,
+                                      .read = {.kind = STORE_READ_LAST,
+                                               .channel = channel,
+                                               .limit = channel->rule->message_history,
+                                               .max_bytes = HISTORY_BYTES}});
+}

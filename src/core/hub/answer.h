@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The answers to joins and histories: from memory at once, or when the store has been read. */
+#ifndef HERALD_CORE_HUB_ANSWER_H
+#define HERALD_CORE_HUB_ANSWER_H
+
+#include "core/hub/resume/reads.h"
+
+struct question { /* what a join or a history wants to know */
+    struct read read;
+    enum command_type type; /* JOIN or HISTORY */
+    bool is_void;           /* JOIN: its position is of another epoch: a gap */
+    bool was_member;        /* JOIN: not its first */
+    bool wants_presence;
+};
+
+struct question question_of_join(const struct hub *hub, const struct command *command,
+                                 const struct rule *rule);
+/* The session enters the channel, is acknowledged, sent what it wants to know, and live frames go
+ * on. */
+void answer_join(struct hub *hub, struct session *session, struct channel *channel,
+                 struct question question);
+/* The newest rows that the rule keeps for it. The session is in the channel. */
+void answer_history(struct hub *hub, struct session *session, struct channel *channel);
+void answer_empty_history(struct hub *hub, const struct session *session, struct str channel);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* An authorize function's answer depends on (function, channel, action, identity) alone, so it is
+ * kept for a while, and all who want to know the same while it is asked wait for one answer: ten
+ * thousand anonymous joiners are one call. A failure is an answer too, a refusal, but is not kept.
+ * An answer to a question from before a change (the rule names another function, or the answers
+ * were to be forgotten) does not count, for it may be about what was true then: commands ask anew,
+ * and members have been asked about anew by the change. */
+#include "core/hub/authorize.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "core/channel_name.h"
+#include "core/hub/function.h"
+#include "core/hub/ground/say.h"
+#include "core/hub/membership.h"
+
+enum { MAX_JUDGEMENTS = 10000 }; /* about 300 bytes each */
+
+struct waiter {
+    struct waiter *next;
+    struct session_id session;
+    struct channel *channel; /* pinned: a member is judged again; NULL: a command waits */
+};
+
+struct judgement {
+    UT_hash_handle hh;
+    struct hub *hub;
+    bool is_asked; /* the answer is awaited */
+    bool is_void;  /* … and does not count: it was forgotten meanwhile, and is in no table */
+    bool is_allowed;
+    uint64_t until_ms;
+    struct waiter *waiters, **waiters_end;
+    size_t function_len, channel_len;
+    size_t key_len;
+    char key[]; /* function, channel, action and identity, with a NUL behind each but the last */
+};
+
+static void authorize_write_identity(const struct identity *identity, struct buf *out)
+{
+    buf_printf(out, "{\"dbo_id\":%d,\"row_id\":", (int)identity->dbo_id);
+    if (identity->row_id.ptr) {
+        buf_json_string(out, identity->row_id);
+    } else {
+        buf_literal(out, "null");
+    }
+    buf_literal(out, ",\"extras\":");
+    buf_str(out, identity->extras);
+    buf_char(out, '}');
+}
+
+static struct str judgement_channel(const struct judgement *judgement)
+{
+    return (struct str){judgement->key + judgement->function_len + 1, judgement->channel_len};
+}
+
+static void judgement_void(struct hub *hub, struct judgement *judgement)
+{
+    if (!judgement->is_void) {
+        HASH_DEL(hub->judgements, judgement);
+        judgement->is_void = true;
+    }
+}
+
+static void judgement_free(struct hub *hub, struct judgement *judgement)
+{
+    judgement_void(hub, judgement);
+    free(judgement);
+}
+
+static void judgement_make_room(struct hub *hub)
+{
+    struct judgement *judgement, *next;
+    if (HASH_COUNT(hub->judgements) < MAX_JUDGEMENTS) {
+        return;
+    }
+    HASH_ITER(hh, hub->judgements, judgement, next)
+    {
+        if (!judgement->is_asked) {
+            judgement_free(hub, judgement);
+        }
+    }
+}
+
+/* The function has said no. A member that asks to join once more is in no longer. */
+static void authorize_refuse(struct hub *hub, struct session *session,
+                             const struct command *command)
+{
+    struct channel *channel = channel_find(&hub->channels, command->channel);
+    if (command->type == COMMAND_MESSAGE) {
+        say_error(hub, session, command->channel, ERROR_CODE_SEND_REFUSED);
+    } else if (!channel || !session_in(session, channel)) {
+        say_error(hub, session, command->channel, ERROR_CODE_JOIN_REFUSED);
+    } else {
+        say_error(hub, session, command->channel, ERROR_CODE_REMOVED);
+        membership_detach(hub, session, channel);
+    }
+}
+
+/* Whoever asked now would get this answer. */
+static bool judgement_counts(const struct judgement *judgement)
+{
+    const struct rule *rule = site_rule(judgement->hub->site, judgement_channel(judgement));
+    return !judgement->is_void && rule && rule->authorize &&
+           strcmp(rule->authorize, judgement->key) == 0;
+}
+
+/* is_allowed: it may stay. */
+static void waiter_tell_member(struct hub *hub, const struct waiter *waiter, bool is_allowed)
+{
+    struct channel *channel = waiter->channel;
+    struct session *session = session_table_find(&hub->sessions, waiter->session);
+    if (session && !is_allowed && !session->is_closing && session_in(session, channel)) {
+        say_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED);
+        membership_detach(hub, session, channel); /* which our pin keeps alive */
+    }
+    channel_unpin(&hub->channels, channel);
+}
+
+/* verdict NULL: the answer does not count. */
+static void waiter_tell_command(struct hub *hub, const struct waiter *waiter,
+                                const struct store_verdict *verdict)
+{
+    struct session *session = session_table_find(&hub->sessions, waiter->session);
+    if (!session) {
+        return;
+    }
+    if (session->is_closing || !verdict) {
+        /* All that it still holds is dropped; or the question is asked again. */
+    } else if (function_refuses(hub, session, verdict)) {
+        /* And it has been told so. */
+    } else if (!verdict->is_allowed) {
+        authorize_refuse(hub, session, session->held);
+        function_finish_waiting(hub, session);
+    } else {
+        session->held->is_authorized = true;
+    }
+    session_end_wait(&hub->sessions, session);
+}
+
+static void judgement_on_answer(void *arg, const struct store_verdict *verdict)
+{
+    struct judgement *judgement = arg;
+    struct hub *hub = judgement->hub;
+    struct waiter *waiters = judgement->waiters;
+    bool is_allowed = verdict->result == STORE_VERDICT_DONE && verdict->is_allowed;
+    bool counts = judgement_counts(judgement);
+    judgement->waiters = NULL;
+    judgement->waiters_end = &judgement->waiters;
+    judgement->is_asked = false;
+    judgement->is_allowed = is_allowed;
+    judgement->until_ms = hub->now_ms + hub->options.authorize_cache_ms;
+    if (judgement->is_void || verdict->result != STORE_VERDICT_DONE ||
+        hub->options.authorize_cache_ms == 0) {
+        judgement_free(hub, judgement);
+    }
+    while (waiters) {
+        struct waiter *waiter = waiters;
+        waiters = waiter->next;
+        if (waiter->channel) {
+            waiter_tell_member(hub, waiter, is_allowed || !counts);
+        } else {
+            waiter_tell_command(hub, waiter, counts ? verdict : NULL);
+        }
+        free(waiter);
+    }
+}
+
+static void judgement_ask(struct hub *hub, struct judgement *judgement, const struct buf *identity,
+                          const char *action)
+{
+    struct store_call call = {
+        .kind = STORE_CALL_AUTHORIZE,
+        .function = {judgement->key, judgement->function_len},
+        .action = str_of(action),
+        .channel = judgement_channel(judgement),
+        .client = buf_span(identity),
+    };
+    judgement->is_asked = true;
+    hub->store->call(hub->store->ctx, &call, judgement_on_answer, judgement);
+}
+
+/* The answer, if it is there; else it is asked, once, and the caller's waiter stands in line. */
+static struct judgement *judgement_find(struct hub *hub, const struct session *session,
+                                        const struct rule *rule, struct str channel,
+                                        const char *action)
+{
+    struct buf key = {0}, identity = {0};
+    struct judgement *judgement;
+    if (session->identity) {
+        authorize_write_identity(session->identity, &identity);
+    }
+    buf_add(&key, rule->authorize, strlen(rule->authorize) + 1);
+    buf_str(&key, channel);
+    buf_char(&key, '\0');
+    buf_add(&key, action, strlen(action) + 1);
+    buf_str(&key, buf_span(&identity));
+    HASH_FIND(hh, hub->judgements, key.data, key.len, judgement);
+    if (!judgement) {
+        judgement_make_room(hub);
+        judgement = mem_zalloc(sizeof(*judgement) + key.len);
+        judgement->hub = hub;
+        judgement->waiters_end = &judgement->waiters;
+        judgement->function_len = strlen(rule->authorize);
+        judgement->channel_len = channel.len;
+        judgement->key_len = key.len;
+        memcpy(judgement->key, key.data, key.len);
+        HASH_ADD_KEYPTR(hh, hub->judgements, judgement->key, judgement->key_len, judgement);
+    }
+    if (!judgement->is_asked && judgement->until_ms <= hub->now_ms) {
+        judgement_ask(hub, judgement, &identity, action);
+    } else if (!judgement->is_asked) {
+        say_count(hub, METRIC_AUTHORIZE_HITS);
+    }
+    buf_release(&key);
+    buf_release(&identity);
+    return judgement;
+}
+
+static void judgement_await(struct judgement *judgement, const struct session *session,
+                            struct channel *channel)
+{
+    struct waiter *waiter = mem_zalloc(sizeof(*waiter));
+    waiter->session = session->id;
+    waiter->channel = channel;
+    *judgement->waiters_end = waiter;
+    judgement->waiters_end = &waiter->next;
+}
+
+enum judged authorize_command(struct hub *hub, struct session *session,
+                              const struct command *command, const struct rule *rule)
+{
+    if (!rule->authorize || command->is_authorized) {
+        return JUDGED_ALLOWED;
+    }
+    const char *action = command->type == COMMAND_JOIN ? "join" : "send";
+    struct judgement *judgement = judgement_find(hub, session, rule, command->channel, action);
+    if (judgement->is_asked) {
+        judgement_await(judgement, session, NULL);
+        session->wait = SESSION_WAIT_CALL;
+        return JUDGED_WAITS;
+    }
+    if (!judgement->is_allowed) {
+        authorize_refuse(hub, session, command);
+        return JUDGED_ANSWERED;
+    }
+    return JUDGED_ALLOWED;
+}
+
+void authorize_member(struct hub *hub, struct session *session, struct channel *channel)
+{
+    struct judgement *judgement =
+        judgement_find(hub, session, channel->rule, channel_name(channel), "join");
+    channel_pin(channel);
+    if (judgement->is_asked) {
+        judgement_await(judgement, session, channel);
+    } else {
+        waiter_tell_member(hub, &(struct waiter){.session = session->id, .channel = channel},
+                           judgement->is_allowed);
+    }
+}
+
+void authorize_forget(struct hub *hub, struct str channel)
+{
+    struct judgement *judgement, *next;
+    HASH_ITER(hh, hub->judgements, judgement, next)
+    {
+        if (channel.ptr && !channel_pattern_matches(channel, judgement_channel(judgement))) {
+            continue;
+        }
+        judgement_void(hub, judgement);
+        if (!judgement->is_asked) {
+            free(judgement);
+        }
+    }
+}
+
+void authorize_release(struct hub *hub)
+{
+    struct judgement *judgement, *next;
+    HASH_ITER(hh, hub->judgements, judgement, next)
+    {
+        while (judgement->waiters) {
+            struct waiter *waiter = judgement->waiters;
+            judgement->waiters = waiter->next;
+            free(waiter);
+        }
+        judgement_free(hub, judgement);
+    }
+}

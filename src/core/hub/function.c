@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A function that is asked is asked for one command. The command stays the first one held of its
+ * session and is handled again from the top when the answer has come, now with has_function_passed:
+ * whatever has changed meanwhile (the rule, the membership) is looked at once more. on_leave,
+ * on_connect and on_disconnect are told and not waited for; the store runs the calls of one session
+ * in the order in which they were given. */
+#include "core/hub/function.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "core/hub/ground/say.h"
+#include "core/hub/presence/presence.h"
+
+struct asked {
+    struct hub *hub;
+    struct session_id session;
+};
+
+static void function_write_options(const struct command *command, struct buf *out)
+{
+    buf_literal(out, "{\"channel\":");
+    buf_json_string(out, command->channel);
+    if (command->type == COMMAND_MESSAGE) {
+        buf_literal(out, command->is_authenticated ? ",\"authenticated\":true,\"socketId\":"
+                                                   : ",\"authenticated\":false,\"socketId\":");
+        if (command->socket_id.ptr) {
+            buf_json_string(out, command->socket_id);
+        } else {
+            buf_literal(out, "null");
+        }
+    }
+    buf_char(out, '}');
+}
+
+static void function_write_payload(const struct command *command, struct buf *out)
+{
+    if (command->type == COMMAND_MESSAGE) {
+        buf_str(out, command->payload);
+    } else {
+        buf_printf(out, "{\"history\":%s,\"presence\":%s}",
+                   command->wants_history ? "true" : "false",
+                   command->wants_presence ? "true" : "false");
+    }
+}
+
+void function_finish_waiting(struct hub *hub, struct session *session)
+{
+    presence_end_arrival(hub, session);
+    command_free(session_next_held(session));
+}
+
+bool function_refuses(struct hub *hub, struct session *session, const struct store_verdict *verdict)
+{
+    if (verdict->result == STORE_VERDICT_DONE) {
+        return false;
+    }
+    bool is_failed = verdict->result == STORE_VERDICT_FAILED;
+    say_error_text(hub, session, session->held->channel,
+                   is_failed ? ERROR_CODE_HOOK_FAILED : ERROR_CODE_HOOK_REFUSED,
+                   is_failed ? NULL : verdict->reason);
+    function_finish_waiting(hub, session);
+    return true;
+}
+
+static void function_take_answer(struct hub *hub, struct session *session,
+                                 const struct store_verdict *verdict)
+{
+    struct command *command = session->held;
+    if (function_refuses(hub, session, verdict)) {
+        return;
+    }
+    command->has_function_passed = true;
+    if (command->type != COMMAND_MESSAGE) {
+        return;
+    }
+    if (verdict->payload.ptr) {
+        session_replace_payload(session, verdict->payload);
+    } else {
+        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DROPPED);
+        function_finish_waiting(hub, session); /* the function has dropped it */
+    }
+}
+
+static void function_on_answer(void *arg, const struct store_verdict *verdict)
+{
+    struct asked *asked = arg;
+    struct hub *hub = asked->hub;
+    struct session *session = session_table_find(&hub->sessions, asked->session);
+    free(asked);
+    if (!session) {
+        return;
+    }
+    if (!session->is_closing) {
+        function_take_answer(hub, session, verdict);
+    }
+    session_end_wait(&hub->sessions, session);
+}
+
+void function_ask(struct hub *hub, struct session *session, const struct command *command,
+                  const char *function)
+{
+    struct buf client = {0}, options = {0}, payload = {0};
+    struct asked *asked = mem_alloc(sizeof(*asked));
+    *asked = (struct asked){hub, session->id};
+    function_write_options(command, &options);
+    function_write_payload(command, &payload);
+    struct store_call call = {
+        .kind = STORE_CALL_ON_ACTION,
+        .function = str_of(function),
+        .queue = session->id,
+        .action = command->type == COMMAND_MESSAGE ? STR("message") : STR("join"),
+        .channel = command->channel,
+        .client = say_client_json(hub, session, &client),
+        .options = buf_span(&options),
+        .payload = buf_span(&payload),
+    };
+    session->wait = SESSION_WAIT_CALL;
+    hub->store->call(hub->store->ctx, &call, function_on_answer, asked);
+    buf_release(&client);
+    buf_release(&options);
+    buf_release(&payload);
+}
+
+void function_tell(struct hub *hub, const struct session *session, const char *function,
+                   const char *action, struct str channel)
+{
+    struct buf client = {0}, options = {0};
+    if (channel.ptr) {
+        function_write_options(&(struct command){.type = COMMAND_LEAVE, .channel = channel},
+                               &options);
+    }
+    struct store_call call = {
+        .kind = STORE_CALL_ON_ACTION,
+        .function = str_of(function),
+        .queue = session->id,
+        .action = str_of(action),
+        .channel = channel,
+        .client = say_client_json(hub, session, &client),
+        .options = buf_span(&options),
+    };
+    hub->store->call(hub->store->ctx, &call, NULL, NULL);
+    buf_release(&client);
+    buf_release(&options);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What the hub is made of, for its own files; everybody else has hub.h. What belongs to one folder
+ * or file is behind a pointer that only it can look into. */
+#ifndef HERALD_CORE_HUB_GROUND_HUB_STATE_H
+#define HERALD_CORE_HUB_GROUND_HUB_STATE_H
+
+#include "core/hub/ground/channel.h"
+#include "core/hub/ground/session.h"
+#include "core/hub/hub.h"
+
+struct hub {
+    struct hub_options options;
+    const struct protocol *protocol;
+    const struct transport *transport;
+    const struct store *store;
+    struct session_table sessions;
+    struct channel_table channels;
+    struct site *site;
+    struct user *users;             /* with their sessions, if these are limited (users.c) */
+    struct judgement *judgements;   /* what authorize functions have said (authorize.c) */
+    struct presence_book *presence; /* presence/ */
+    struct recent *recent;          /* resume/recent.c */
+    struct reads *reads;            /* resume/reads.c */
+    struct session_list paused;     /* replays that go on in another turn (resume/replay.c) */
+    uint32_t n_replayed;            /* frames of replays in this turn */
+    uint32_t n_epoch;               /* how many there have been */
+    char *epoch;                    /* NULL until the store was up once */
+    bool is_up;
+    bool is_draining;
+    char *down_reason;
+    char *warnings;           /* of the database, lines; NULL: none yet */
+    uint64_t now_ms, wall_ms; /* of the last tick */
+};
+
+#endif

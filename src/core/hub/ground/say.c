@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Whatever leaves the hub for a client goes through here, so a wrong frame has one place to stop
+ * at. Nothing here decides who may get it. */
+#include "core/hub/ground/say.h"
+
+void say_count(struct hub *hub, unsigned cell)
+{
+    metrics_count(hub->options.counts, cell);
+}
+
+void say_frame(struct hub *hub, const struct session *session, struct frame *frame)
+{
+    hub->transport->send(hub->transport->ctx, session->id, frame);
+    frame_unref(frame);
+}
+
+void say_error_text(struct hub *hub, const struct session *session, struct str channel,
+                    enum error_code code, const char *text)
+{
+    say_count(hub, METRIC_ERRORS + code);
+    say_frame(hub, session, hub->protocol->error(channel, code, text));
+}
+
+void say_error(struct hub *hub, const struct session *session, struct str channel,
+               enum error_code code)
+{
+    say_error_text(hub, session, channel, code, NULL);
+}
+
+void say_close(struct hub *hub, struct session *session, uint16_t code, const char *reason)
+{
+    session->is_closing = true;
+    hub->transport->close(hub->transport->ctx, session->id, code, reason);
+}
+
+void say_to_channel(struct hub *hub, const struct channel *channel, struct frame *frame)
+{
+    roster_publish(channel->roster, hub->transport, frame);
+}
+
+void say_event(struct hub *hub, const struct channel *channel, const struct event_fields *event)
+{
+    if (channel->roster->n > 0) { /* encoding is the dearest part of it */
+        say_to_channel(hub, channel, hub->protocol->event(event, false));
+    }
+}
+
+struct str say_client_json(const struct hub *hub, const struct session *session, struct buf *buf)
+{
+    hub->protocol->client(str_of(session->socket_id), session->identity, buf);
+    return buf_span(buf);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A page that is loaded again, or a phone that changes its network, is a session that drops and
+ * another one that opens a second later. Without more the others see somebody leave and somebody
+ * come. With a grace the entries of the dropped session stay listed; a new session of the same user
+ * goes on under the old socketId, and for each channel that it joins again nothing is announced.
+ * What it has not joined again when the time is over leaves then.
+ *
+ * The wire has no word for this, so it is a matter of the server alone, and only for users that a
+ * token names: an anonymous client cannot be told from another one. Two tabs of one user are two
+ * dropped sessions; each is taken up once. */
+#include "core/hub/presence/grace.h"
+
+#include <utlist.h>
+
+#include "core/hub/presence/internal.h"
+
+static void grace_let_go(struct hub *hub, struct dropped *dropped)
+{
+    while (dropped->members) {
+        presence_leave(hub, dropped->members); /* takes it out by dropped_forget */
+    }
+    dropped_free(&hub->presence->grace, dropped);
+}
+
+void grace_keep(struct hub *hub, struct session *session)
+{
+    if (hub->options.presence_grace_ms == 0 || !dropped_can_return(session->identity)) {
+        presence_leave_all(hub, session);
+        return;
+    }
+    struct dropped *dropped = dropped_new(hub, session);
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        if (session->subscriptions[i].member) {
+            dropped_put(dropped, session->subscriptions[i].member);
+            session->subscriptions[i].member = NULL;
+        }
+    }
+    /* What it had left behind before and not joined again in this life waits on with the rest. */
+    while (session->left_behind && session->left_behind->members) {
+        struct member *member = session->left_behind->members;
+        dropped_forget(member);
+        dropped_put(dropped, member);
+    }
+    grace_end(hub, session);
+}
+
+void grace_adopt(struct hub *hub, struct session *session)
+{
+    struct dropped *dropped = dropped_adopt(&hub->presence->grace, session);
+    if (dropped) {
+        session->left_behind = dropped;
+        session_table_rename(&hub->sessions, session, dropped->socket_id);
+    }
+}
+
+void grace_end(struct hub *hub, struct session *session)
+{
+    struct dropped *dropped = session->left_behind;
+    session->left_behind = NULL;
+    if (dropped) {
+        grace_let_go(hub, dropped);
+    }
+}
+
+void grace_disconnect(struct hub *hub, const struct directive *directive)
+{
+    struct dropped *dropped;
+    DL_FOREACH(hub->presence->grace.oldest, dropped)
+    {
+        struct member *member = dropped->members;
+        while (member) {
+            struct member *next = member->next_dropped;
+            if (directive_means(directive, member->identity, member->socket_id) &&
+                (!directive->channel.ptr || str_equals(directive->channel, member->name))) {
+                presence_leave(hub, member);
+            }
+            member = next;
+        }
+    }
+}
+
+void grace_tick(struct hub *hub)
+{
+    while (hub->presence->grace.oldest && hub->presence->grace.oldest->until_ms <= hub->now_ms) {
+        struct dropped *dropped = hub->presence->grace.oldest;
+        struct session *adopter = dropped->adopter.generation
+                                      ? session_table_find(&hub->sessions, dropped->adopter)
+                                      : NULL;
+        if (adopter) {
+            adopter->left_behind = NULL;
+        }
+        grace_let_go(hub, dropped);
+    }
+}

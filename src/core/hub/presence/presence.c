@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The list of a channel's members, and its news.
+ *
+ * A change is announced by a flush: one frame with all that has changed since the last one, for the
+ * members that asked for presence. In a small channel every change is flushed at once. In a large
+ * one changes wait for a tick, the longer the more members there are: ten thousand who come in a
+ * second are some bursts of updates, not ten thousand fan-outs. Who came and went between two
+ * flushes was never there.
+ *
+ * Nobody may ever see a wrong list. Between two flushes the announced list stands still: it is
+ * those LISTED and LEAVING. A joiner is sent that list, then only updates of later flushes, since
+ * its worker lets updates through from the release on (core/transport.h). It must find itself in
+ * the list and is never told of its own arrival: so the join of who wants presence in a large
+ * channel waits for the flush that lists it. All who come between two flushes share one encoded
+ * list, where a list for each would be a gigabyte for ten thousand.
+ *
+ * SQL is told the same changes (herald.presence), about twice a second. */
+#include "core/hub/presence/presence.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "core/hub/ground/say.h"
+#include "core/hub/presence/internal.h"
+
+enum {
+    MEMBERS_PER_MS = 20, /* in large channels: 10 000, half a second between flushes */
+};
+
+/* ---- lists ---- */
+
+static void member_push(struct member ***list, uint32_t *n, uint32_t *cap, struct member *member)
+{
+    if (*n == *cap) {
+        *cap = *cap > 0 ? *cap * 2 : 4;
+        *list = mem_array(*list, *cap, sizeof(**list));
+    }
+    (*list)[(*n)++] = member;
+}
+
+static void member_list(struct hub *hub, struct presence *presence, struct member *member)
+{
+    hub->presence->n_listed++;
+    member->place = presence->n;
+    member_push(&presence->members, &presence->n, &presence->cap, member);
+}
+
+static void member_unlist(struct hub *hub, struct presence *presence, struct member *member)
+{
+    hub->presence->n_listed--;
+    struct member *last = presence->members[--presence->n];
+    presence->members[member->place] = last;
+    last->place = member->place;
+}
+
+/* ---- which channels have news ---- */
+
+static void channel_set_due(struct hub *hub, struct channel *channel)
+{
+    struct due *due = &hub->presence->due;
+    if (channel->presence->is_due) {
+        return;
+    }
+    channel->presence->is_due = true;
+    if (due->n == due->cap) {
+        due->cap = due->cap > 0 ? due->cap * 2 : 16;
+        due->channels = mem_array(due->channels, due->cap, sizeof(*due->channels));
+    }
+    due->channels[due->n++] = channel;
+}
+
+static void channel_unset_due(struct hub *hub, struct channel *channel)
+{
+    struct due *due = &hub->presence->due;
+    size_t i = 0;
+    if (!channel->presence->is_due) {
+        return;
+    }
+    channel->presence->is_due = false;
+    while (due->channels[i] != channel) {
+        i++;
+    }
+    due->channels[i] = due->channels[--due->n];
+}
+
+static void presence_free(struct hub *hub, struct channel *channel)
+{
+    struct presence *presence = channel->presence;
+    channel_unset_due(hub, channel);
+    frame_unref(presence->full);
+    free(presence->members);
+    free(presence->changed);
+    free(presence);
+    channel->presence = NULL;
+}
+
+static void presence_free_if_empty(struct hub *hub, struct channel *channel)
+{
+    if (channel->presence->n == 0) {
+        presence_free(hub, channel);
+        channel_drop_if_unused(&hub->channels, channel);
+    }
+}
+
+/* ---- announcing ---- */
+
+/* What the session may wait for has come, or will not come any more. */
+static void presence_wake(struct hub *hub, struct session_id id)
+{
+    struct session *session = session_table_find(&hub->sessions, id);
+    if (session && session->wait == SESSION_WAIT_PRESENCE) {
+        session_end_wait(&hub->sessions, session);
+    }
+}
+
+/* What has changed becomes the list. */
+static void presence_apply(struct hub *hub, struct presence *presence)
+{
+    for (uint32_t i = 0; i < presence->n_changed; i++) {
+        struct member *member = presence->changed[i];
+        if (!member) {
+            continue;
+        }
+        if (member->state == MEMBER_STATE_ARRIVING) {
+            member->state = MEMBER_STATE_LISTED;
+            told_note(hub, member, true);
+            presence_wake(hub, member->session);
+        } else {
+            told_note(hub, member, false);
+            member_unlist(hub, presence, member);
+            member_unref(member);
+        }
+    }
+    presence->n_changed = 0;
+    frame_unref(presence->full);
+    presence->full = NULL;
+    presence->flushed_ms = hub->now_ms;
+}
+
+static void presence_announce(struct hub *hub, struct channel *channel)
+{
+    const struct presence *presence = channel->presence;
+    struct protocol_presence *updates = mem_array(NULL, presence->n_changed, sizeof(*updates));
+    size_t n = 0;
+    for (uint32_t i = 0; i < presence->n_changed; i++) {
+        const struct member *member = presence->changed[i];
+        if (member) {
+            updates[n].is_join = member->state == MEMBER_STATE_ARRIVING;
+            updates[n++].client = member->client;
+        }
+    }
+    if (n > 0) {
+        say_to_channel(hub, channel,
+                       hub->protocol->presence_updates(channel_name(channel), updates, n));
+    }
+    free(updates);
+}
+
+static void presence_flush(struct hub *hub, struct channel *channel)
+{
+    struct presence *presence = channel->presence;
+    if (channel->roster->n > 0) {
+        presence_announce(hub, channel);
+    }
+    channel_unset_due(hub, channel);
+    presence_apply(hub, presence);
+    presence_free_if_empty(hub, channel);
+}
+
+/* One reference for the caller. */
+static struct frame *presence_full(const struct hub *hub, const struct channel *channel)
+{
+    struct presence *presence = channel->presence;
+    if (!presence->full) {
+        struct str *clients = mem_array(NULL, presence->n, sizeof(*clients));
+        size_t n = 0;
+        for (uint32_t i = 0; i < presence->n; i++) {
+            if (presence->members[i]->state != MEMBER_STATE_ARRIVING) {
+                clients[n++] = presence->members[i]->client;
+            }
+        }
+        presence->full = hub->protocol->presence_full(channel_name(channel), clients, n);
+        free(clients);
+    }
+    return frame_ref(presence->full);
+}
+
+void presence_send(struct hub *hub, const struct session *session, struct channel *channel)
+{
+    if (channel->presence && session_in(session, channel)->wants_presence) {
+        say_frame(hub, session, presence_full(hub, channel));
+    }
+}
+
+/* ---- changes ---- */
+
+static void presence_note_change(struct hub *hub, struct member *member)
+{
+    struct channel *channel = member->channel;
+    struct presence *presence = channel->presence;
+    member->change = presence->n_changed;
+    member_push(&presence->changed, &presence->n_changed, &presence->changed_cap, member);
+    if (presence->n <= hub->options.presence_at_once) {
+        presence_flush(hub, channel);
+    } else {
+        channel_set_due(hub, channel);
+    }
+}
+
+static struct member *member_add(struct hub *hub, const struct session *session,
+                                 struct channel *channel)
+{
+    if (!channel->presence) {
+        channel->presence = mem_zalloc(sizeof(*channel->presence));
+    }
+    struct member *member = member_new(hub, session, channel);
+    member_list(hub, channel->presence, member);
+    return member;
+}
+
+struct member *presence_arrive(struct hub *hub, const struct session *session,
+                               struct channel *channel)
+{
+    struct member *member = dropped_take(session, channel);
+    if (member && member_shows(hub, session, member)) {
+        member->session = session->id;
+        return member;
+    }
+    channel_pin(channel);        /* its old entry may be all that keeps it */
+    presence_leave(hub, member); /* it has come back with other extras */
+    channel->n_pins--;           /* and it stays: it is entered now */
+    member = member_add(hub, session, channel);
+    presence_note_change(hub, member);
+    return member;
+}
+
+struct member *presence_arrive_quietly(struct hub *hub, const struct session *session,
+                                       struct channel *channel)
+{
+    struct member *member = member_add(hub, session, channel);
+    member->state = MEMBER_STATE_LISTED;
+    told_note(hub, member, true);
+    return member;
+}
+
+void presence_leave(struct hub *hub, struct member *member)
+{
+    if (!member) {
+        return;
+    }
+    struct channel *channel = member->channel;
+    if (member->dropped) {
+        dropped_forget(member);
+    }
+    if (member->state == MEMBER_STATE_ARRIVING) {
+        presence_wake(hub, member->session);
+        channel->presence->changed[member->change] = NULL;
+        member_unlist(hub, channel->presence, member);
+        member_unref(member);
+        presence_free_if_empty(hub, channel);
+        return;
+    }
+    member->session = (struct session_id){0};
+    member->state = MEMBER_STATE_LEAVING;
+    presence_note_change(hub, member);
+}
+
+void presence_leave_all(struct hub *hub, struct session *session)
+{
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        struct member *member = session->subscriptions[i].member;
+        session->subscriptions[i].member = NULL;
+        presence_leave(hub, member);
+    }
+}
+
+void presence_end_arrival(struct hub *hub, struct session *session)
+{
+    struct member *member = session->arriving;
+    session->arriving = NULL;
+    presence_leave(hub, member);
+}
+
+bool presence_is_arriving(const struct member *entry)
+{
+    return entry->state == MEMBER_STATE_ARRIVING;
+}
+
+const struct channel *presence_channel(const struct member *entry)
+{
+    return entry->channel;
+}
+
+void presence_end(struct hub *hub, struct channel *channel)
+{
+    struct presence *presence = channel->presence;
+    while (presence->n > 0) {
+        struct member *member = presence->members[0];
+        if (member->dropped) {
+            dropped_forget(member);
+        }
+        if (member->state == MEMBER_STATE_ARRIVING) {
+            presence_wake(hub, member->session);
+        } else {
+            told_note(hub, member, false);
+        }
+        member_unlist(hub, presence, member);
+        member_unref(member);
+    }
+    presence_free(hub, channel);
+}
+
+/* ---- time ---- */
+
+void presence_tick(struct hub *hub)
+{
+    /* Backwards, because a flush takes its channel out of the list. */
+    for (size_t i = hub->presence->due.n; i > 0; i--) {
+        struct channel *channel = hub->presence->due.channels[i - 1];
+        const struct presence *presence = channel->presence;
+        if (hub->now_ms - presence->flushed_ms >= presence->n / MEMBERS_PER_MS) {
+            presence_flush(hub, channel);
+        }
+    }
+    told_tick(hub);
+}
+
+uint64_t presence_n_listed(const struct hub *hub)
+{
+    return hub->presence->n_listed;
+}
+
+struct presence_book *presence_book_new(void)
+{
+    return mem_zalloc(sizeof(struct presence_book));
+}
+
+void presence_book_free(struct hub *hub)
+{
+    struct channel *channel, *next;
+    dropped_free_all(&hub->presence->grace);
+    hub->is_up = false; /* nothing is told any more */
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        if (channel->presence) {
+            for (uint32_t i = 0; i < channel->presence->n; i++) {
+                channel->presence->members[i]->dropped = NULL;
+            }
+            presence_end(hub, channel);
+        }
+    }
+    told_release(&hub->presence->told);
+    free(hub->presence->due.channels);
+    free(hub->presence);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What SQL is told of the lists (the view herald.presence): the changes that clients are told, a
+ * few times a second and many in one write. It is for people and queries, so a database that is
+ * away misses nothing: it is told all when it is back. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "core/hub/presence/internal.h"
+
+enum {
+    TELL_MS = 500,   /* between two writes */
+    TELL_MAX = 5000, /* changes in one of them */
+};
+
+void told_note(struct hub *hub, struct member *member, bool is_join)
+{
+    struct told *told = &hub->presence->told;
+    if (!hub->is_up) {
+        return; /* it is told all when it is up again */
+    }
+    if (told->n == told->cap) {
+        told->cap = told->cap > 0 ? told->cap * 2 : 64;
+        told->list = mem_array(told->list, told->cap, sizeof(*told->list));
+    }
+    told->list[told->n++] = (struct told_change){member, is_join};
+    member->refs++;
+}
+
+static void told_forget(struct told *told)
+{
+    for (size_t i = 0; i < told->n; i++) {
+        member_unref(told->list[i].member);
+    }
+    free(told->list);
+    *told = (struct told){.is_reset = told->is_reset, .at_ms = told->at_ms};
+}
+
+static void told_send(struct hub *hub)
+{
+    struct told *told = &hub->presence->told;
+    struct store_presence *members = mem_array(NULL, TELL_MAX, sizeof(*members));
+    bool is_reset = told->is_reset;
+    for (size_t i = 0; i < told->n || is_reset;) {
+        size_t n = 0;
+        for (; n < TELL_MAX && i < told->n; n++, i++) {
+            const struct member *member = told->list[i].member;
+            members[n] = (struct store_presence){
+                .is_join = told->list[i].is_join,
+                .channel = member->name,
+                .socket_id = str_of(member->socket_id),
+                .identity = member->identity,
+                .since_ms = member->since_ms,
+            };
+        }
+        hub->store->presence(hub->store->ctx, is_reset, members, n);
+        is_reset = false;
+    }
+    free(members);
+    told->is_reset = false;
+    told->at_ms = hub->now_ms;
+    told_forget(told);
+}
+
+void presence_tell_all(struct hub *hub)
+{
+    struct channel *channel, *next;
+    told_forget(&hub->presence->told);
+    hub->presence->told.is_reset = true;
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        for (uint32_t i = 0; channel->presence && i < channel->presence->n; i++) {
+            if (channel->presence->members[i]->state != MEMBER_STATE_ARRIVING) {
+                told_note(hub, channel->presence->members[i], true);
+            }
+        }
+    }
+}
+
+void told_tick(struct hub *hub)
+{
+    const struct told *told = &hub->presence->told;
+    bool has_news = told->n > 0 || told->is_reset;
+    if (hub->is_up && has_news && hub->now_ms - told->at_ms >= TELL_MS) {
+        told_send(hub);
+    }
+}
+
+void told_release(struct told *told)
+{
+    told_forget(told);
+}

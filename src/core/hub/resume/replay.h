@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A session is sent what it has missed, and then live frames go on. Hub thread only. */
+#ifndef HERALD_CORE_HUB_RESUME_REPLAY_H
+#define HERALD_CORE_HUB_RESUME_REPLAY_H
+
+#include "core/hub/ground/hub_state.h"
+
+/* Sends the session what it may see in (since, until], page by page, and then resume_live; it waits
+ * meanwhile. `page`: what of it was read already, NULL: nothing. */
+void replay_begin(struct hub *hub, struct session *session, struct channel *channel, uint64_t since,
+                  uint64_t until, const struct store_answer *page);
+void replay_drained(struct hub *hub, struct session *session); /* it has taken most of a page */
+void replay_resume_paused(struct hub *hub);                /* another turn: the paused ones go on */
+void replay_end(struct hub *hub, struct session *session); /* of a session that is gone */
+
+/* All that the session has missed was sent: its worker lets live frames through, but those up to
+ * skip_to, and news of presence if it wants them. */
+void resume_live(struct hub *hub, const struct session *session, const struct channel *channel,
+                 uint64_t skip_to);
+
+#endif
