@@ -502,8 +502,7 @@ static void test_answers_for_a_session_that_is_gone(void **state)
     assert_true(world_refuse(world));
     enter(0, 0, WHO_ANYBODY, PLAIN);
     world_message(world, 0, 0, 0, "3");
-    world_disconnect(world,
-                     (struct directive){.socket_id = str_of(world_socket_id(world, 0, 0))});
+    world_disconnect(world, (struct directive){.socket_id = str_of(world_socket_id(world, 0, 0))});
     assert_true(world_refuse(world));
     assert_string_equal(kinds(0, 0), "O");
     check_rest();

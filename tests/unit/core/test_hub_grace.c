@@ -252,8 +252,8 @@ static void test_who_is_disconnected_while_away_leaves(void **state)
     world_close(world, 0, 0);
     world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 13});
     assert_string_equal(news(), "");
-    world_disconnect(world, (struct directive){
-                                .has_dbo_id = true, .dbo_id = 12, .channel = STR("room/1")});
+    world_disconnect(
+        world, (struct directive){.has_dbo_id = true, .dbo_id = 12, .channel = STR("room/1")});
     assert_string_equal(news(), "");
     world_disconnect(world, (struct directive){.has_dbo_id = true, .dbo_id = 12});
     assert_string_equal(news(), "U");

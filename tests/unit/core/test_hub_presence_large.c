@@ -225,8 +225,8 @@ static void test_a_member_that_waits_for_the_list_is_removed(void **state)
     join(0, 0, PLAIN);
     join(0, 0, PRESENCE);
     world_message(world, 0, 0, 0, "1");
-    world_disconnect(world, (struct directive){
-                                .has_dbo_id = true, .dbo_id = 12, .channel = STR("room/0")});
+    world_disconnect(
+        world, (struct directive){.has_dbo_id = true, .dbo_id = 12, .channel = STR("room/0")});
     world_tick(world, 50);
     /* Its join was not answered, so it comes again, as a first one. */
     assert_string_equal(kinds(0, 0), "JOJFM");

@@ -216,8 +216,7 @@ static void test_a_member_leaves_while_it_is_judged(void **state)
     world_rule(world, JUDGED);
     world_leave(world, 0, 0, 0);
     world_close(world, 0, 1);
-    world_disconnect(world,
-                     (struct directive){.socket_id = str_of(world_socket_id(world, 0, 2))});
+    world_disconnect(world, (struct directive){.socket_id = str_of(world_socket_id(world, 0, 2))});
     world_settle(world);
     assert_string_equal(kinds(0, 0), "L");
     assert_string_equal(kinds(0, 2), "O");
@@ -300,10 +299,10 @@ static void test_disconnect_from_a_channel_with_a_reason(void **state)
     world_join(world, 0, 0, 1, PLAIN);
     world_settle(world);
     world_disconnect(world, (struct directive){.has_dbo_id = true,
-                                                     .dbo_id = 12,
-                                                     .row_id = STR("34"),
-                                                     .channel = STR("room/0"),
-                                                     .reason = "be nice"});
+                                               .dbo_id = 12,
+                                               .row_id = STR("34"),
+                                               .channel = STR("room/0"),
+                                               .reason = "be nice"});
     assert_string_equal(last_note(0, 0).text, "be nice");
     assert_string_equal(last_note(0, 0).channel, "room/0");
     assert_false(is_in(0, 0, 0));
