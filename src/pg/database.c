@@ -119,33 +119,12 @@ static bool append(void *ctx, struct event *message, struct session_id sender)
     return sequencer_append(database->sequencer, message, sender);
 }
 
-static void call(void *ctx, const struct store_call *asked, store_verdict_fn *done, void *arg)
-{
-    struct database *database = ctx;
-    functions_call(database->functions, asked, done, arg);
-}
-
-static void check_token(void *ctx, struct str token, store_token_fn *done, void *arg)
-{
-    struct database *database = ctx;
-    functions_check_token(database->functions, token, done, arg);
-}
-
-static void tell_presence(void *ctx, bool is_reset, const struct store_presence *told, size_t n)
-{
-    struct database *database = ctx;
-    pg_presence_tell(database->presence, is_reset, told, n);
-}
-
 struct store database_store(struct database *database)
 {
     return (struct store){
-        .ctx = database,
-        .read = read_channel,
-        .append = append,
-        .call = call,
-        .check_token = check_token,
-        .presence = tell_presence,
+        .log = {.ctx = database, .read = read_channel, .append = append},
+        .functions = functions_seam(database->functions),
+        .presence = pg_presence_seam(database->presence),
     };
 }
 

@@ -23,8 +23,8 @@ enum {
     MAX_WAITING = 500000, /* the connection is away, and the hub goes on: then better none */
 };
 
-struct change { /* one allocation: the spans point into `data` */
-    struct change *next;
+struct news { /* one allocation: the spans point into `data` */
+    struct news *next;
     bool is_join;
     bool has_dbo_id;
     int32_t dbo_id;
@@ -36,7 +36,7 @@ struct change { /* one allocation: the spans point into `data` */
 struct pg_presence {
     struct connection *connection;
     char *node;
-    struct change *changes, **changes_end; /* oldest first; those under way are at the front */
+    struct news *news, **news_end; /* oldest first; those under way are at the front */
     size_t n, n_flight;
     bool wants_reset; /* before the next batch */
     bool is_reset_flight;
@@ -49,22 +49,22 @@ struct pg_presence {
 
 /* ---- the list ---- */
 
-static void change_pop(struct pg_presence *presence)
+static void news_pop(struct pg_presence *presence)
 {
-    struct change *change = presence->changes;
-    presence->changes = change->next;
-    if (!presence->changes) {
-        presence->changes_end = &presence->changes;
+    struct news *news = presence->news;
+    presence->news = news->next;
+    if (!presence->news) {
+        presence->news_end = &presence->news;
     }
     presence->n--;
-    free(change);
+    free(news);
 }
 
 /* Those under way, too: their answer then finds none of its own. */
-static void changes_forget(struct pg_presence *presence)
+static void news_forget(struct pg_presence *presence)
 {
-    while (presence->changes) {
-        change_pop(presence);
+    while (presence->news) {
+        news_pop(presence);
     }
     presence->n_flight = 0;
     presence->is_reset_flight = false;
@@ -81,15 +81,15 @@ static struct str copy(char **to, struct str from)
     return span;
 }
 
-static void change_push(struct pg_presence *presence, const struct store_presence *member)
+static void news_push(struct pg_presence *presence, const struct presence_news *member)
 {
     const struct identity *identity = member->identity;
     struct str row_id = identity ? identity->row_id : (struct str){0};
     struct str extras = identity ? identity->extras : STR("{}");
-    struct change *change = mem_alloc(sizeof(*change) + member->channel.len +
-                                      member->socket_id.len + row_id.len + extras.len);
-    char *to = change->data;
-    *change = (struct change){
+    struct news *news = mem_alloc(sizeof(*news) + member->channel.len + member->socket_id.len +
+                                  row_id.len + extras.len);
+    char *to = news->data;
+    *news = (struct news){
         .is_join = member->is_join,
         .has_dbo_id = identity && identity->dbo_id != 0,
         .dbo_id = identity ? identity->dbo_id : 0,
@@ -99,78 +99,77 @@ static void change_push(struct pg_presence *presence, const struct store_presenc
         .row_id = copy(&to, row_id),
         .extras = copy(&to, extras),
     };
-    *presence->changes_end = change;
-    presence->changes_end = &change->next;
+    *presence->news_end = news;
+    presence->news_end = &news->next;
     presence->n++;
 }
 
 /* ---- writing ---- */
 
-static struct str change_is_join(const struct change *change, char scratch[24])
+static struct str news_is_join(const struct news *news, char scratch[24])
 {
     (void)scratch;
-    return change->is_join ? STR("t") : STR("f");
+    return news->is_join ? STR("t") : STR("f");
 }
 
-static struct str change_channel(const struct change *change, char scratch[24])
+static struct str news_channel(const struct news *news, char scratch[24])
 {
     (void)scratch;
-    return change->channel;
+    return news->channel;
 }
 
-static struct str change_socket_id(const struct change *change, char scratch[24])
+static struct str news_socket_id(const struct news *news, char scratch[24])
 {
     (void)scratch;
-    return change->socket_id;
+    return news->socket_id;
 }
 
-static struct str change_dbo_id(const struct change *change, char scratch[24])
+static struct str news_dbo_id(const struct news *news, char scratch[24])
 {
-    if (!change->has_dbo_id) {
+    if (!news->has_dbo_id) {
         return (struct str){0};
     }
-    snprintf(scratch, 24, "%" PRId32, change->dbo_id);
+    snprintf(scratch, 24, "%" PRId32, news->dbo_id);
     return str_of(scratch);
 }
 
-static struct str change_row_id(const struct change *change, char scratch[24])
+static struct str news_row_id(const struct news *news, char scratch[24])
 {
     (void)scratch;
-    return change->row_id;
+    return news->row_id;
 }
 
-static struct str change_extras(const struct change *change, char scratch[24])
+static struct str news_extras(const struct news *news, char scratch[24])
 {
     (void)scratch;
-    return change->extras;
+    return news->extras;
 }
 
-static struct str change_since(const struct change *change, char scratch[24])
+static struct str news_since(const struct news *news, char scratch[24])
 {
-    snprintf(scratch, 24, "%" PRIu64, change->since_ms);
+    snprintf(scratch, 24, "%" PRIu64, news->since_ms);
     return str_of(scratch);
 }
 
 static void add_column(const struct pg_presence *presence, struct params *params,
-                       struct str (*text)(const struct change *, char[24]))
+                       struct str (*text)(const struct news *, char[24]))
 {
     params_array_begin(params, presence->n_flight);
-    const struct change *change = presence->changes;
-    for (size_t i = 0; i < presence->n_flight; i++, change = change->next) {
+    const struct news *news = presence->news;
+    for (size_t i = 0; i < presence->n_flight; i++, news = news->next) {
         char scratch[24];
-        params_array_add(params, text(change, scratch));
+        params_array_add(params, text(news, scratch));
     }
     params_array_end(params);
 }
 
-static size_t changes_fit(const struct pg_presence *presence)
+static size_t news_fit(const struct pg_presence *presence)
 {
     size_t n = 0;
     size_t bytes = 0;
-    const struct change *change = presence->changes;
-    for (; change && n < BATCH_ROWS && bytes < BATCH_BYTES; change = change->next) {
-        bytes +=
-            change->channel.len + change->socket_id.len + change->row_id.len + change->extras.len;
+    const struct news *news = presence->news;
+    for (; news && n < BATCH_ROWS && bytes < BATCH_BYTES; news = news->next) {
+        bytes += news->channel.len + news->socket_id.len + news->row_id.len + news->extras.len;
         n++;
     }
     return n;
@@ -200,7 +199,7 @@ static void take_answer(struct pg_presence *presence, const struct query_result 
     presence->is_failing = !result->rows;
     presence->is_reset_flight = false;
     for (; presence->n_flight > 0; presence->n_flight--) {
-        change_pop(presence);
+        news_pop(presence);
     }
     pg_presence_send(presence);
 }
@@ -219,49 +218,54 @@ void pg_presence_send(struct pg_presence *presence)
         return;
     }
     presence->is_busy = true;
-    presence->n_flight = changes_fit(presence);
+    presence->n_flight = news_fit(presence);
     presence->is_reset_flight = presence->wants_reset;
     presence->wants_reset = false;
     struct params params = {0};
     params_text(&params, str_of(presence->node));
     params_bool(&params, presence->is_reset_flight);
-    add_column(presence, &params, change_is_join);
-    add_column(presence, &params, change_channel);
-    add_column(presence, &params, change_socket_id);
-    add_column(presence, &params, change_dbo_id);
-    add_column(presence, &params, change_row_id);
-    add_column(presence, &params, change_extras);
-    add_column(presence, &params, change_since);
+    add_column(presence, &params, news_is_join);
+    add_column(presence, &params, news_channel);
+    add_column(presence, &params, news_socket_id);
+    add_column(presence, &params, news_dbo_id);
+    add_column(presence, &params, news_row_id);
+    add_column(presence, &params, news_extras);
+    add_column(presence, &params, news_since);
     connection_query(presence->connection,
                      "SELECT herald.write_presence($1, $2, $3, $4, $5, $6, $7, $8, $9)", &params,
                      on_written, presence);
 }
 
-void pg_presence_tell(struct pg_presence *presence, bool is_reset,
-                      const struct store_presence *told, size_t n)
+static void presence_tell(void *ctx, bool is_reset, const struct presence_news *told, size_t n)
 {
+    struct pg_presence *presence = ctx;
     if (!presence->is_started) {
         return;
     }
     if (is_reset) {
-        changes_forget(presence);
+        news_forget(presence);
         presence->wants_reset = true;
     }
     for (size_t i = 0; i < n; i++) {
-        change_push(presence, &told[i]);
+        news_push(presence, &told[i]);
     }
     if (presence->n > MAX_WAITING) {
         log_warn("herald.presence is wrong until the database has been away: %zu joins and leaves "
                  "could not be written in time",
                  presence->n);
-        changes_forget(presence);
+        news_forget(presence);
     }
     pg_presence_send(presence);
 }
 
+struct store_presence pg_presence_seam(struct pg_presence *presence)
+{
+    return (struct store_presence){.ctx = presence, .tell = presence_tell};
+}
+
 bool pg_presence_finish(struct pg_presence *presence, loop_fn *done, void *arg)
 {
-    pg_presence_tell(presence, true, NULL, 0);
+    presence_tell(presence, true, NULL, 0);
     if (!presence->is_busy) {
         return false;
     }
@@ -277,7 +281,7 @@ struct pg_presence *pg_presence_new(struct connection *connection, const char *n
     struct pg_presence *presence = mem_zalloc(sizeof(*presence));
     presence->connection = connection;
     presence->node = mem_strdup(node ? node : "");
-    presence->changes_end = &presence->changes;
+    presence->news_end = &presence->news;
     return presence;
 }
 
@@ -290,7 +294,7 @@ void pg_presence_pause(struct pg_presence *presence)
 {
     presence->is_started = false;
     presence->wants_reset = false;
-    changes_forget(presence);
+    news_forget(presence);
 }
 
 void pg_presence_free(struct pg_presence *presence)
@@ -298,7 +302,7 @@ void pg_presence_free(struct pg_presence *presence)
     if (!presence) {
         return;
     }
-    changes_forget(presence);
+    news_forget(presence);
     free(presence->node);
     free(presence);
 }

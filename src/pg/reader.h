@@ -6,7 +6,7 @@
 #define HERALD_PG_READER_H
 
 #include "core/metrics.h"
-#include "core/store.h"
+#include "core/store_log.h"
 #include "pg/connection.h"
 
 struct reader;

@@ -2,9 +2,10 @@
 #ifndef HERALD_PG_SITE_LOADER_H
 #define HERALD_PG_SITE_LOADER_H
 
-#include "core/store.h"
+#include "core/directive.h"
+#include "core/site.h"
 
-struct site_directives { /* in the directive in which they were given */
+struct site_directives { /* in the order in which they were given */
     struct directive *items;
     size_t n;
     void *text; /* what their spans point into */

@@ -119,7 +119,7 @@ static void on_token(void *arg, const struct store_token *token)
 static struct asked *call(struct asker *asker, const struct store_call *call)
 {
     struct asked *asked = begin(asker);
-    asker->bed->store.call(asker->bed->store.ctx, call, on_verdict, asked);
+    asker->bed->store.functions.call(asker->bed->store.functions.ctx, call, on_verdict, asked);
     assert(asked->rank == 0);
     return asked;
 }
@@ -155,7 +155,8 @@ struct asked *asker_authorize(struct asker *asker, const char *function, const c
 struct asked *asker_token(struct asker *asker, const char *token)
 {
     struct asked *asked = begin(asker);
-    asker->bed->store.check_token(asker->bed->store.ctx, str_of(token), on_token, asked);
+    asker->bed->store.functions.check_token(asker->bed->store.functions.ctx, str_of(token),
+                                            on_token, asked);
     assert(asked->rank == 0);
     return asked;
 }

@@ -260,7 +260,8 @@ bool bed_append(struct bed *bed, const char *channel, struct str payload, uint32
                                   .client = STR("{\"socketId\":\"s\"}"),
                                   .payload = payload};
     struct event *event = event_new(&fields);
-    bool is_taken = bed->store.append(bed->store.ctx, event, (struct session_id){0, sender, 1});
+    bool is_taken =
+        bed->store.log.append(bed->store.log.ctx, event, (struct session_id){0, sender, 1});
     event_unref(event);
     return is_taken;
 }
@@ -290,7 +291,7 @@ static void on_answer(void *arg, const struct store_answer *answer)
 void bed_read(struct bed *bed, const struct store_query *store_query)
 {
     size_t before = bed->n_answers;
-    bed->store.read(bed->store.ctx, store_query, on_answer, bed);
+    bed->store.log.read(bed->store.log.ctx, store_query, on_answer, bed);
     assert(bed->n_answers == before); /* never from inside */
 }
 

@@ -497,12 +497,11 @@ static void set_defaults(struct world_options *options)
 static struct hub *make_hub(struct world *world)
 {
     world->transport = world_transport(world);
-    world->store = (struct store){.ctx = world,
-                                  .read = world_fake_read,
-                                  .append = world_fake_append,
-                                  .call = world_fake_call,
-                                  .check_token = world_fake_check_token,
-                                  .presence = world_fake_presence};
+    world->store = (struct store){
+        .log = {world, world_fake_read, world_fake_append},
+        .functions = {world, world_fake_call, world_fake_check_token},
+        .presence = {world, world_fake_presence},
+    };
     struct hub_options options = {
         .n_workers = WORLD_WORKERS,
         .protocol = &world_protocol,

@@ -202,7 +202,7 @@ static struct identity *same_identity(struct world *world, const struct identity
     abort(); /* somebody unknown */
 }
 
-static void write_member(struct world *world, const struct store_presence *member)
+static void write_member(struct world *world, const struct presence_news *member)
 {
     char key[sizeof(((struct sql_member *)0)->key)];
     struct sql_member *row;
@@ -222,7 +222,7 @@ static void write_member(struct world *world, const struct store_presence *membe
     }
 }
 
-void world_fake_presence(void *ctx, bool is_reset, const struct store_presence *members, size_t n)
+void world_fake_presence(void *ctx, bool is_reset, const struct presence_news *members, size_t n)
 {
     struct world *world = ctx;
     assert(world->is_up && (n > 0 || is_reset));

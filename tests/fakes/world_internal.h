@@ -167,7 +167,7 @@ void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn
 bool world_fake_append(void *ctx, struct event *message, struct session_id sender);
 void world_fake_call(void *ctx, const struct store_call *call, store_verdict_fn *done, void *arg);
 void world_fake_check_token(void *ctx, struct str token, store_token_fn *done, void *arg);
-void world_fake_presence(void *ctx, bool is_reset, const struct store_presence *members, size_t n);
+void world_fake_presence(void *ctx, bool is_reset, const struct presence_news *members, size_t n);
 void world_release_sql(struct world *world);
 bool world_may_see(struct world *world, const struct event *event, enum world_who who);
 /* May this one see an event of the channel after `from` and up to `to`? */

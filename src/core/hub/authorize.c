@@ -179,7 +179,7 @@ static void judgement_ask(struct hub *hub, struct judgement *judgement, const st
         .client = buf_span(identity),
     };
     judgement->is_asked = true;
-    hub->store->call(hub->store->ctx, &call, judgement_on_answer, judgement);
+    hub->store->functions.call(hub->store->functions.ctx, &call, judgement_on_answer, judgement);
 }
 
 /* The answer, if it is there; else it is asked, once, and the caller's waiter stands in line. */

@@ -117,7 +117,7 @@ void function_ask(struct hub *hub, struct session *session, const struct command
         .payload = buf_span(&payload),
     };
     session->wait = SESSION_WAIT_CALL;
-    hub->store->call(hub->store->ctx, &call, function_on_answer, asked);
+    hub->store->functions.call(hub->store->functions.ctx, &call, function_on_answer, asked);
     buf_release(&client);
     buf_release(&options);
     buf_release(&payload);
@@ -140,7 +140,7 @@ void function_tell(struct hub *hub, const struct session *session, const char *f
         .client = say_client_json(hub, session, &client),
         .options = buf_span(&options),
     };
-    hub->store->call(hub->store->ctx, &call, NULL, NULL);
+    hub->store->functions.call(hub->store->functions.ctx, &call, NULL, NULL);
     buf_release(&client);
     buf_release(&options);
 }

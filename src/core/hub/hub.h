@@ -54,12 +54,12 @@ void hub_command(struct hub *hub, struct command *command); /* takes the command
 /* Stops taking sessions (the gate says why) and closes those there are with 1012, spread over
  * spread_ms. Events still reach a session until its close. */
 void hub_drain(struct hub *hub, uint32_t spread_ms);
-/* Time passes: to be verdict about every HUB_TICK_MS. The hub has no clock of its own. now_ms is
+/* Time passes: to be called about every HUB_TICK_MS. The hub has no clock of its own. now_ms is
  * monotonic, wall_ms since 1970. */
 #define HUB_TICK_MS 50
 void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms);
 uint32_t hub_n_sessions(const struct hub *hub);
-/* End of a turn: to be verdict after all that the turn brought, and before a wait. */
+/* End of a turn: to be called after all that the turn brought, and before a wait. */
 void hub_flush(struct hub *hub);
 
 #endif

@@ -64,7 +64,7 @@ static void message_append(struct hub *hub, struct session *session, struct chan
                            const struct event_fields *message)
 {
     struct event *event = event_new(message); /* it outlives the command */
-    if (hub->store->append(hub->store->ctx, event, session->id)) {
+    if (hub->store->log.append(hub->store->log.ctx, event, session->id)) {
         channel->was_durable = true;
         session->n_appending++;
     } else {

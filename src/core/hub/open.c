@@ -108,7 +108,7 @@ void open_handle(struct hub *hub, const struct command *command)
     struct token_check *check = mem_alloc(sizeof(*check));
     *check = (struct token_check){hub, session->id};
     session->wait = SESSION_WAIT_TOKEN;
-    hub->store->check_token(hub->store->ctx, command->payload, on_token, check);
+    hub->store->functions.check_token(hub->store->functions.ctx, command->payload, on_token, check);
 }
 
 static void leave_lists(struct hub *hub, struct session *session)

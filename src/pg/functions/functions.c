@@ -222,9 +222,10 @@ static struct str kind_of_action(struct str action)
     return STR("none"); /* refused there by name */
 }
 
-void functions_call(struct functions *functions, const struct store_call *call,
-                    store_verdict_fn *done, void *arg)
+static void functions_call(void *ctx, const struct store_call *call, store_verdict_fn *done,
+                           void *arg)
 {
+    struct functions *functions = ctx;
     struct call *asked = mem_zalloc(sizeof(*asked));
     asked->function = functions_named(functions, call->function);
     asked->on_verdict = done;
@@ -254,9 +255,9 @@ static bool is_text(struct str token)
     return token.ptr && !memchr(token.ptr, 0, token.len) && str_is_utf8(token);
 }
 
-void functions_check_token(struct functions *functions, struct str token, store_token_fn *done,
-                           void *arg)
+static void functions_check_token(void *ctx, struct str token, store_token_fn *done, void *arg)
 {
+    struct functions *functions = ctx;
     struct call *asked = mem_zalloc(sizeof(*asked));
     asked->kind = CALL_KIND_TOKEN;
     asked->on_token = done;
@@ -272,6 +273,12 @@ void functions_check_token(struct functions *functions, struct str token, store_
     const struct str parts[] = {function, STR("token"), token};
     params_call(&asked->params, parts, sizeof(parts) / sizeof(*parts));
     call_ask(functions, asked, (struct session_id){0});
+}
+
+struct store_functions functions_seam(struct functions *functions)
+{
+    return (struct store_functions){
+        .ctx = functions, .call = functions_call, .check_token = functions_check_token};
 }
 
 /* ---- life ---- */

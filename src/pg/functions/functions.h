@@ -10,7 +10,7 @@
 #define HERALD_PG_FUNCTIONS_FUNCTIONS_H
 
 #include "core/metrics.h"
-#include "core/store.h"
+#include "core/store_functions.h"
 #include "loop/loop.h"
 
 struct functions;
@@ -47,9 +47,6 @@ bool functions_is_idle(const struct functions *functions);
 void functions_stop(struct functions *functions);
 void functions_free(struct functions *functions); /* NULL is fine */
 
-void functions_call(struct functions *functions, const struct store_call *call,
-                    store_verdict_fn *done, void *arg);
-void functions_check_token(struct functions *functions, struct str token, store_token_fn *done,
-                           void *arg);
+struct store_functions functions_seam(struct functions *functions);
 
 #endif

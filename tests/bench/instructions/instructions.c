@@ -137,7 +137,7 @@ static void store_read(void *ctx, const struct store_query *query, store_answer_
     rig->read_arg = arg;
 }
 
-static void store_presence(void *ctx, bool is_reset, const struct store_presence *members, size_t n)
+static void store_presence(void *ctx, bool is_reset, const struct presence_news *members, size_t n)
 {
     (void)ctx, (void)is_reset, (void)members, (void)n;
 }
@@ -192,7 +192,8 @@ static void rig_init(struct rig *rig)
                                         .resume_live = transport_resume_live,
                                         .gate = transport_gate,
                                         .flush = transport_flush};
-    rig->store = (struct store){.ctx = rig, .read = store_read, .presence = store_presence};
+    rig->store =
+        (struct store){.log = {rig, .read = store_read}, .presence = {rig, store_presence}};
     struct hub_options options = {.n_workers = 1,
                                   .protocol = &xano_protocol,
                                   .transport = &rig->transport,

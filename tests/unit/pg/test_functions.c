@@ -45,7 +45,8 @@ static void test_absent_arguments_are_null(void **state)
                               .function = STR(FUNCTION("note")),
                               .action = STR("disconnect"),
                               .client = STR("{}")};
-    bed->store.call(bed->store.ctx, &call, NULL, NULL); /* nobody wants to know */
+    bed->store.functions.call(bed->store.functions.ctx, &call, NULL,
+                              NULL); /* nobody wants to know */
     bed_wait_sql(bed,
                  "SELECT count(*) = 1 AND max(what) IS NULL FROM public.noted HAVING count(*) > 0");
 }

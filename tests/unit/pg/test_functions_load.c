@@ -209,7 +209,7 @@ static void test_what_nobody_waits_for_may_wait_longer(void **state)
                                   .function = STR(FUNCTION("sleep")),
                                   .action = STR("leave"),
                                   .payload = STR("0.2")};
-        bed->store.call(bed->store.ctx, &call, NULL, NULL);
+        bed->store.functions.call(bed->store.functions.ctx, &call, NULL, NULL);
     }
     bed_wait_sql(bed, "SELECT count(*) = 8 FROM public.noted");
 }
@@ -373,7 +373,7 @@ static void test_the_end_waits_for_what_was_asked(void **state)
                                   .queue = {0, 1, 1},
                                   .action = STR("leave"),
                                   .payload = str_of(payload)};
-        bed->store.call(bed->store.ctx, &call, NULL, NULL);
+        bed->store.functions.call(bed->store.functions.ctx, &call, NULL, NULL);
     }
     bed_end(bed);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM public.noted"), 300);

@@ -12,9 +12,9 @@ static void start_proxied(void)
 static void tell(bool is_reset, bool is_join, const char *channel, const char *socket_id,
                  const struct identity *identity)
 {
-    struct store_presence member = {is_join, str_of(channel), str_of(socket_id), identity,
-                                    1700000000123};
-    bed->store.presence(bed->store.ctx, is_reset, &member, 1);
+    struct presence_news member = {is_join, str_of(channel), str_of(socket_id), identity,
+                                   1700000000123};
+    bed->store.presence.tell(bed->store.presence.ctx, is_reset, &member, 1);
 }
 
 static void wait_for(const char *members)
@@ -80,7 +80,7 @@ static void test_a_reset_makes_void_what_was_before(void **state)
     }
     tell(true, true, "room", "s1", NULL);
     wait_for("room:s1");
-    bed->store.presence(bed->store.ctx, true, NULL, 0);
+    bed->store.presence.tell(bed->store.presence.ctx, true, NULL, 0);
     wait_for("");
 }
 
@@ -90,17 +90,17 @@ static void test_many_members(void **state)
     bed_start_plainly(bed);
     enum { N = 10000 };
     static char ids[N][16];
-    static struct store_presence all[N];
+    static struct presence_news all[N];
     for (int i = 0; i < N; i++) {
         snprintf(ids[i], sizeof(ids[i]), "s%d", i);
-        all[i] = (struct store_presence){true, STR("room"), str_of(ids[i]), NULL, 1};
+        all[i] = (struct presence_news){true, STR("room"), str_of(ids[i]), NULL, 1};
     }
-    bed->store.presence(bed->store.ctx, true, all, N);
+    bed->store.presence.tell(bed->store.presence.ctx, true, all, N);
     bed_wait_sql(bed, "SELECT count(*) = 10000 FROM herald.presence");
     for (int i = 0; i < N; i++) {
         all[i].is_join = false;
     }
-    bed->store.presence(bed->store.ctx, false, all, N - 1);
+    bed->store.presence.tell(bed->store.presence.ctx, false, all, N - 1);
     wait_for("room:s9999");
 }
 

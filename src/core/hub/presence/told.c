@@ -38,13 +38,13 @@ static void told_forget(struct told *told)
 static void told_send(struct hub *hub)
 {
     struct told *told = &hub->presence->told;
-    struct store_presence *members = mem_array(NULL, TELL_MAX, sizeof(*members));
+    struct presence_news *members = mem_array(NULL, TELL_MAX, sizeof(*members));
     bool is_reset = told->is_reset;
     for (size_t i = 0; i < told->n || is_reset;) {
         size_t n = 0;
         for (; n < TELL_MAX && i < told->n; n++, i++) {
             const struct member *member = told->list[i].member;
-            members[n] = (struct store_presence){
+            members[n] = (struct presence_news){
                 .is_join = told->list[i].is_join,
                 .channel = member->name,
                 .socket_id = str_of(member->socket_id),
@@ -52,7 +52,7 @@ static void told_send(struct hub *hub)
                 .since_ms = member->since_ms,
             };
         }
-        hub->store->presence(hub->store->ctx, is_reset, members, n);
+        hub->store->presence.tell(hub->store->presence.ctx, is_reset, members, n);
         is_reset = false;
     }
     free(members);

@@ -75,7 +75,7 @@ static void read_ask_store(struct hub *hub, struct session *session, struct read
         .max_missed = read->max_missed,
     };
     hub->reads->queues[read_queue_of(read)].n_under_way++;
-    hub->store->read(hub->store->ctx, &query, read_on_answer, read);
+    hub->store->log.read(hub->store->log.ctx, &query, read_on_answer, read);
 }
 
 static void read_take_turn(struct hub *hub, struct read *read)
