@@ -7,7 +7,7 @@
  */
 #include "net/transit.h"
 
-#include "core/command.h"
+#include "base/mem.h"
 #include "net/socket/socket.h"
 #include "net/worker/worker.h"
 
@@ -21,6 +21,14 @@ void transit_submit(struct worker *worker, struct command *command)
     metrics_count(worker->counts, METRIC_INTAKE);
     metrics_add(worker->counts, METRIC_INTAKE_BYTES, bytes);
     shared->options.submit(shared->options.submit_ctx, command);
+}
+
+void transit_tell(struct socket *socket, enum command_type type)
+{
+    struct command *command = mem_zalloc(sizeof(*command));
+    command->type = type;
+    command->session = slots_name(&socket->worker->slots, socket->slot);
+    transit_submit(socket->worker, command);
 }
 
 static size_t waiting_bytes(const struct net_shared *shared)

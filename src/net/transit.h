@@ -5,12 +5,15 @@
 
 #include <stdbool.h>
 
-struct command;
+#include "core/command.h"
+
 struct net_shared;
 struct socket;
 struct worker;
 
 void transit_submit(struct worker *worker, struct command *command); /* hands it to the hub */
+/* The same of a command that says nothing but its type. */
+void transit_tell(struct socket *socket, enum command_type type);
 /* Too much is on its way: sockets that bring something are not read until that is less. */
 bool transit_is_behind(const struct net_shared *shared);
 void transit_pause(struct socket *socket);

@@ -3,9 +3,9 @@
  * next to what a handshake costs that is nothing, and shares of a limit per worker would be wrong
  * for whoever happens to sit on one worker with all his sessions.
  *
- * An entry stays while it has sessions or its bucket is not full, which is at most the burst
+ * A caller stays while it has sessions or its bucket is not full, which is at most the burst
  * divided by the rate. So strangers with many addresses can fill it only for a while; and beyond
- * MAX_ENTRIES an unknown address is refused. */
+ * MAX_CALLERS an unknown address is refused. */
 #include "net/http/addresses.h"
 
 #include <assert.h>
@@ -19,11 +19,11 @@
 #include <uthash.h>
 
 enum {
-    MAX_ENTRIES = 200000, /* about 120 bytes each */
+    MAX_CALLERS = 200000, /* about 120 bytes each */
     SWEEP_MS = 1000,
 };
 
-struct entry {
+struct caller {
     UT_hash_handle hh;
     struct address address;
     uint32_t n_sessions;
@@ -34,7 +34,7 @@ struct addresses {
     pthread_mutex_t lock;
     uint32_t max_sessions;
     struct bucket_rate rate;
-    struct entry *entries;
+    struct caller *callers;
     uint64_t swept_ms;
 };
 
@@ -47,48 +47,48 @@ struct addresses *addresses_new(uint32_t max_sessions, const struct bucket_rate 
     return addresses;
 }
 
-static void forget(struct addresses *addresses, struct entry *entry)
+static void caller_forget(struct addresses *addresses, struct caller *caller)
 {
-    HASH_DEL(addresses->entries, entry);
-    free(entry);
+    HASH_DEL(addresses->callers, caller);
+    free(caller);
 }
 
 void addresses_free(struct addresses *addresses)
 {
-    struct entry *entry, *next;
+    struct caller *caller, *next;
     if (!addresses) {
         return;
     }
-    HASH_ITER(hh, addresses->entries, entry, next)
+    HASH_ITER(hh, addresses->callers, caller, next)
     {
-        forget(addresses, entry);
+        caller_forget(addresses, caller);
     }
     pthread_mutex_destroy(&addresses->lock);
     free(addresses);
 }
 
-static struct entry *find(struct addresses *addresses, const struct address *from)
+static struct caller *caller_find(struct addresses *addresses, const struct address *from)
 {
     struct address owner = address_owner(from);
-    struct entry *entry;
-    HASH_FIND(hh, addresses->entries, &owner, sizeof(owner), entry);
-    return entry;
+    struct caller *caller;
+    HASH_FIND(hh, addresses->callers, &owner, sizeof(owner), caller);
+    return caller;
 }
 
-static struct entry *find_or_add(struct addresses *addresses, const struct address *from)
+static struct caller *caller_of(struct addresses *addresses, const struct address *from)
 {
-    struct entry *entry = find(addresses, from);
-    if (!entry && HASH_COUNT(addresses->entries) < MAX_ENTRIES) {
-        entry = mem_zalloc(sizeof(*entry));
-        entry->address = address_owner(from);
-        HASH_ADD(hh, addresses->entries, address, sizeof(entry->address), entry);
+    struct caller *caller = caller_find(addresses, from);
+    if (!caller && HASH_COUNT(addresses->callers) < MAX_CALLERS) {
+        caller = mem_zalloc(sizeof(*caller));
+        caller->address = address_owner(from);
+        HASH_ADD(hh, addresses->callers, address, sizeof(caller->address), caller);
     }
-    return entry;
+    return caller;
 }
 
-static bool is_idle(const struct addresses *addresses, const struct entry *entry, uint64_t now_ms)
+static bool is_idle(const struct addresses *addresses, const struct caller *caller, uint64_t now_ms)
 {
-    return entry->n_sessions == 0 && bucket_is_full(&entry->handshakes, &addresses->rate, now_ms);
+    return caller->n_sessions == 0 && bucket_is_full(&caller->handshakes, &addresses->rate, now_ms);
 }
 
 enum admission addresses_enter(struct addresses *addresses, const struct address *from,
@@ -96,13 +96,13 @@ enum admission addresses_enter(struct addresses *addresses, const struct address
 {
     enum admission admission = ADMISSION_GRANTED;
     pthread_mutex_lock(&addresses->lock);
-    struct entry *entry = find_or_add(addresses, from);
-    if (!entry || !bucket_take(&entry->handshakes, &addresses->rate, 1, now_ms)) {
+    struct caller *caller = caller_of(addresses, from);
+    if (!caller || !bucket_take(&caller->handshakes, &addresses->rate, 1, now_ms)) {
         admission = ADMISSION_RATE;
-    } else if (addresses->max_sessions > 0 && entry->n_sessions >= addresses->max_sessions) {
+    } else if (addresses->max_sessions > 0 && caller->n_sessions >= addresses->max_sessions) {
         admission = ADMISSION_SESSIONS;
     } else {
-        entry->n_sessions++;
+        caller->n_sessions++;
     }
     pthread_mutex_unlock(&addresses->lock);
     return admission;
@@ -111,25 +111,25 @@ enum admission addresses_enter(struct addresses *addresses, const struct address
 void addresses_leave(struct addresses *addresses, const struct address *from, uint64_t now_ms)
 {
     pthread_mutex_lock(&addresses->lock);
-    struct entry *entry = find(addresses, from);
-    assert(entry && entry->n_sessions > 0);
-    entry->n_sessions--;
-    if (is_idle(addresses, entry, now_ms)) {
-        forget(addresses, entry);
+    struct caller *caller = caller_find(addresses, from);
+    assert(caller && caller->n_sessions > 0);
+    caller->n_sessions--;
+    if (is_idle(addresses, caller, now_ms)) {
+        caller_forget(addresses, caller);
     }
     pthread_mutex_unlock(&addresses->lock);
 }
 
 void addresses_sweep(struct addresses *addresses, uint64_t now_ms)
 {
-    struct entry *entry, *next;
+    struct caller *caller, *next;
     pthread_mutex_lock(&addresses->lock);
     if (now_ms - addresses->swept_ms >= SWEEP_MS) {
         addresses->swept_ms = now_ms;
-        HASH_ITER(hh, addresses->entries, entry, next)
+        HASH_ITER(hh, addresses->callers, caller, next)
         {
-            if (is_idle(addresses, entry, now_ms)) {
-                forget(addresses, entry);
+            if (is_idle(addresses, caller, now_ms)) {
+                caller_forget(addresses, caller);
             }
         }
     }
@@ -139,7 +139,7 @@ void addresses_sweep(struct addresses *addresses, uint64_t now_ms)
 size_t addresses_n(struct addresses *addresses)
 {
     pthread_mutex_lock(&addresses->lock);
-    size_t n = HASH_COUNT(addresses->entries);
+    size_t n = HASH_COUNT(addresses->callers);
     pthread_mutex_unlock(&addresses->lock);
     return n;
 }

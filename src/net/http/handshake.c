@@ -38,8 +38,8 @@ struct str handshake_bearer(const struct http_head *head)
     return value;
 }
 
-static struct str find(const struct net_options *options, const struct http_head *head,
-                       struct buf *decoded)
+static struct str token_find(const struct net_options *options, const struct http_head *head,
+                             struct buf *decoded)
 {
     struct str token = head->protocol;
     if (token.len == 0) {
@@ -84,7 +84,7 @@ static bool is_visible(struct str token)
     return true;
 }
 
-static struct command *ask(const struct authenticator *authenticator, struct str token)
+static struct command *token_check(const struct authenticator *authenticator, struct str token)
 {
     struct identity *identity = NULL;
     const char *why = NULL;
@@ -107,7 +107,7 @@ static struct command *ask(const struct authenticator *authenticator, struct str
 struct command *handshake_command(const struct net_options *options, const struct http_head *head)
 {
     struct buf decoded = {0};
-    struct str token = find(options, head, &decoded);
+    struct str token = token_find(options, head, &decoded);
     struct command *command;
     if (token.len == 0 || !options->authenticator) {
         command = open_new((struct str){0});
@@ -116,7 +116,7 @@ struct command *handshake_command(const struct net_options *options, const struc
     } else if (!is_visible(token)) {
         command = open_refused(ERROR_CODE_TOKEN_INVALID, "it holds characters that no token has");
     } else {
-        command = ask(options->authenticator, token);
+        command = token_check(options->authenticator, token);
     }
     buf_release(&decoded);
     return command;

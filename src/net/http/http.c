@@ -118,7 +118,7 @@ void http_note_unread(const struct worker *worker, int fd, unsigned reason, cons
 }
 
 /* All that a stranger learns when he is refused, so that nothing else can get into it. */
-static void refuse(struct socket *socket, const struct http_head *head, unsigned reason)
+static void request_refuse(struct socket *socket, const struct http_head *head, unsigned reason)
 {
     static const struct {
         uint16_t status;
@@ -146,12 +146,6 @@ static void refuse(struct socket *socket, const struct http_head *head, unsigned
     http_note_refusal(socket, head, reason, NULL);
     answer_text(socket, head, answers[reason].status, answers[reason].extra_headers,
                 answers[reason].text);
-}
-
-static void answer_unavailable(struct socket *socket, const struct http_head *head,
-                               const char *text)
-{
-    answer_text(socket, head, 503, RETRY_AFTER, text);
 }
 
 /* ---- the upgrade ---- */
@@ -217,7 +211,7 @@ static bool is_admitted(struct socket *socket, const struct http_head *head)
     }
     unsigned is_sessions = admission == ADMISSION_SESSIONS, is_proxy = socket->is_proxy;
     metrics_count(socket->worker->counts, METRIC_LIMITS + reasons[is_sessions][is_proxy].limit);
-    refuse(socket, head, reasons[is_sessions][is_proxy].refusal);
+    request_refuse(socket, head, reasons[is_sessions][is_proxy].refusal);
     return false;
 }
 
@@ -229,15 +223,15 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
     const struct net_options *options = &worker->shared->options;
     unsigned reason;
     if (!is_open(worker, &reason)) {
-        refuse(socket, head, reason);
+        request_refuse(socket, head, reason);
         return NULL;
     }
     if (!site_gate_has(worker->gate, canonical)) {
-        refuse(socket, head, METRIC_REFUSAL_CANONICAL);
+        request_refuse(socket, head, METRIC_REFUSAL_CANONICAL);
         return NULL;
     }
     if (!admission_has_origin(options->limits.origins, head)) {
-        refuse(socket, head, METRIC_REFUSAL_ORIGIN);
+        request_refuse(socket, head, METRIC_REFUSAL_ORIGIN);
         return NULL;
     }
     if (!is_admitted(socket, head)) {
@@ -246,7 +240,7 @@ static struct command *upgrade(struct socket *socket, const struct http_head *he
     if (!take_place(socket)) {
         admission_leave(socket);
         metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_SESSIONS);
-        refuse(socket, head, METRIC_REFUSAL_SESSIONS);
+        request_refuse(socket, head, METRIC_REFUSAL_SESSIONS);
         return NULL;
     }
     struct command *open = handshake_command(options, head);
@@ -332,7 +326,7 @@ static void answer_canonical(struct socket *socket, const struct http_head *head
 {
     const struct site_gate *gate = socket->worker->gate;
     if (!gate || gate->n_canonicals == 0) {
-        answer_unavailable(socket, head, "the database has not answered yet\n");
+        answer_text(socket, head, 503, RETRY_AFTER, "the database has not answered yet\n");
         return;
     }
     struct buf json = {0};
@@ -398,7 +392,7 @@ static void answer_metrics(struct socket *socket, const struct http_head *head)
         return;
     }
     if (!is_operator(socket, head)) {
-        refuse(socket, head, METRIC_REFUSAL_METRICS);
+        request_refuse(socket, head, METRIC_REFUSAL_METRICS);
         return;
     }
     metrics_write(metrics, &text);
@@ -493,7 +487,7 @@ struct command *http_respond(struct socket *socket, const struct http_head *head
     } else if (str_equals(head->path, STR("/metrics"))) {
         answer_metrics(socket, head);
     } else if (head->is_upgrade) {
-        refuse(socket, head, METRIC_REFUSAL_PATH);
+        request_refuse(socket, head, METRIC_REFUSAL_PATH);
     } else {
         answer_path(socket, head);
     }
@@ -504,7 +498,7 @@ void http_respond_timeout(struct socket *socket, const struct http_head *head)
 {
     http_note_refusal(socket, head, METRIC_REFUSAL_TIMEOUT, NULL);
     if (head) { /* it is we who are too slow */
-        answer_unavailable(socket, head, "too many requests at once\n");
+        answer_text(socket, head, 503, RETRY_AFTER, "too many requests at once\n");
         return;
     }
     struct buf bytes = {0};

@@ -202,7 +202,7 @@ static int open_spare(void)
 /* The answer goes out unread: a client that has sent its request already may see a reset instead of
  * the answer. That is the price of spending nothing on it. With TLS there is no answer: it would
  * take a handshake. */
-static void refuse(const struct listener *listener, int fd)
+static void listener_refuse(const struct listener *listener, int fd)
 {
     if (!listener->is_tls) {
         ssize_t ignored = send(fd, http_refusal, strlen(http_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -230,7 +230,7 @@ static void adopt(void *arg, int fd, const struct arrival *arrival)
     worker->arrival = NULL;
 }
 
-static void take(struct listener *listener, int fd)
+static void listener_take(struct listener *listener, int fd)
 {
     const struct worker *worker = listener->worker;
     struct net_shared *shared = worker->shared;
@@ -239,7 +239,7 @@ static void take(struct listener *listener, int fd)
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
         http_note_unread(worker, fd, METRIC_REFUSAL_SOCKETS, NULL);
-        refuse(listener, fd);
+        listener_refuse(listener, fd);
     } else if (listener->proxied) {
         proxied_add(listener->proxied, fd);
     } else {
@@ -281,7 +281,7 @@ static bool shed(struct listener *listener)
                   METRIC_ACCEPT_FAILURES + METRIC_ACCEPT_FAILURE_DESCRIPTORS);
     if (fd >= 0) {
         warn(listener, "too many open files; raise the limit (ulimit -n)");
-        refuse(listener, fd);
+        listener_refuse(listener, fd);
     } else if (!is_empty(error)) {
         warn(listener, strerror(error));
         pause_listening(listener);
@@ -327,7 +327,7 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
         }
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            take(listener, fd);
+            listener_take(listener, fd);
         } else if (is_empty(errno)) {
             return;
         } else if (errno == EMFILE || errno == ENFILE) {

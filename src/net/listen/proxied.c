@@ -64,7 +64,7 @@ static void newcomer_free(struct newcomer *newcomer)
     free(newcomer);
 }
 
-static void drop(struct newcomer *newcomer, unsigned reason, const char *why)
+static void newcomer_drop(struct newcomer *newcomer, unsigned reason, const char *why)
 {
     int fd = newcomer->fd;
     http_note_unread(newcomer->proxied->worker, fd, reason, why);
@@ -72,7 +72,7 @@ static void drop(struct newcomer *newcomer, unsigned reason, const char *why)
     close(fd);
 }
 
-static void arrive(struct newcomer *newcomer, const struct proxy_header *header)
+static void newcomer_arrive(struct newcomer *newcomer, const struct proxy_header *header)
 {
     struct proxied *proxied = newcomer->proxied;
     int fd = newcomer->fd;
@@ -83,7 +83,7 @@ static void arrive(struct newcomer *newcomer, const struct proxy_header *header)
 }
 
 /* The connection has ended. */
-static void leave(struct newcomer *newcomer)
+static void newcomer_leave(struct newcomer *newcomer)
 {
     int fd = newcomer->fd;
     newcomer_free(newcomer);
@@ -102,7 +102,7 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
         return;
     }
     if (got <= 0 && newcomer->len == 0) {
-        leave(newcomer);
+        newcomer_leave(newcomer);
         return;
     }
     enum proxy_header_state state = PROXY_HEADER_BAD;
@@ -111,12 +111,12 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
     }
     size_t used = state == PROXY_HEADER_COMPLETE ? header.len - newcomer->len : (size_t)got;
     if (state == PROXY_HEADER_BAD || recv(newcomer->fd, end, used, 0) != (ssize_t)used) {
-        drop(newcomer, METRIC_REFUSAL_PROXY_HEADER, NULL);
+        newcomer_drop(newcomer, METRIC_REFUSAL_PROXY_HEADER, NULL);
         return;
     }
     newcomer->len += used;
     if (state == PROXY_HEADER_COMPLETE) {
-        arrive(newcomer, &header);
+        newcomer_arrive(newcomer, &header);
     }
 }
 
@@ -158,7 +158,7 @@ void proxied_sweep(struct proxied *proxied, uint64_t now_ms)
         if (now_ms < newcomer->cut_ms) {
             return; /* the oldest come first */
         }
-        drop(newcomer, METRIC_REFUSAL_TIMEOUT, "its PROXY header did not come");
+        newcomer_drop(newcomer, METRIC_REFUSAL_TIMEOUT, "its PROXY header did not come");
     }
 }
 
@@ -168,7 +168,7 @@ void proxied_free(struct proxied *proxied)
         return;
     }
     while (proxied->newcomers) {
-        leave(proxied->newcomers);
+        newcomer_leave(proxied->newcomers);
     }
     free(proxied);
 }

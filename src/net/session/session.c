@@ -321,7 +321,7 @@ static void close_slow(struct socket *socket)
 }
 
 /* Of an open session. Takes the reference. */
-static void deliver(struct socket *socket, struct frame *frame)
+static void session_deliver(struct socket *socket, struct frame *frame)
 {
     if (is_over_limit(socket, &socket->out, frame)) {
         /* Perhaps all of it came in this very turn, and the socket would take it. */
@@ -339,7 +339,7 @@ static void deliver(struct socket *socket, struct frame *frame)
 void session_send(struct socket *socket, struct frame *frame)
 {
     if (socket->state == SOCKET_SESSION) {
-        deliver(socket, frame);
+        session_deliver(socket, frame);
     } else {
         frame_unref(frame);
     }
@@ -370,7 +370,7 @@ static struct held *find_held(const struct socket *socket, uint32_t roster)
 }
 
 /* Keeps it aside. Takes the reference. */
-static void hold(struct socket *socket, uint32_t roster, struct frame *frame)
+static void session_hold(struct socket *socket, uint32_t roster, struct frame *frame)
 {
     struct held *held = find_held(socket, roster);
     if (is_over_limit(socket, &held->queue, frame)) {
@@ -403,9 +403,9 @@ void session_publish(const struct subscriber *subscriber, uint32_t roster,
         if (now.socket->state != SOCKET_SESSION || !is_for(&now, frames[i])) {
             frame_unref(frames[i]);
         } else if (now.is_held) {
-            hold(now.socket, roster, frames[i]);
+            session_hold(now.socket, roster, frames[i]);
         } else {
-            deliver(now.socket, frames[i]);
+            session_deliver(now.socket, frames[i]);
         }
     }
 }

@@ -24,7 +24,6 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "core/command.h"
 #include "net/socket/socket.h"
 #include "net/tls.h"
 #include "net/transit.h"
@@ -203,7 +202,7 @@ static void linger(struct socket *socket)
 }
 
 /* All is written. False: that was the end. */
-static bool finish(struct socket *socket)
+static bool output_finish(struct socket *socket)
 {
     switch (socket->state) {
     case SOCKET_ANSWER:
@@ -229,11 +228,8 @@ static void look_drained(struct socket *socket)
 {
     if (socket->awaits_drain && socket->state == SOCKET_SESSION &&
         socket->out.bytes <= DRAINED_BYTES) {
-        struct command *command = mem_zalloc(sizeof(*command));
-        command->type = COMMAND_DRAINED;
-        command->session = slots_name(&socket->worker->slots, socket->slot);
         socket->awaits_drain = false;
-        transit_submit(socket->worker, command);
+        transit_tell(socket, COMMAND_DRAINED);
     }
 }
 
@@ -248,7 +244,7 @@ bool output_write(struct socket *socket)
     while (socket->flow == SOCKET_FLOW_OPEN) {
         struct piece piece = next_piece(socket);
         if (piece.source == PIECE_NONE) {
-            return finish(socket);
+            return output_finish(socket);
         }
         if (lws_write(socket->wsi, piece.data, piece.len, LWS_WRITE_RAW) < 0) {
             return false;

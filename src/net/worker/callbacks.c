@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include <libwebsockets.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -34,14 +35,6 @@
 
 #define MINUS_ONE UINT64_MAX /* gauges are sums modulo 2^64 */
 
-static void submit_close(struct socket *socket)
-{
-    struct command *command = mem_zalloc(sizeof(*command));
-    command->type = COMMAND_CLOSE;
-    command->session = slots_name(&socket->worker->slots, socket->slot);
-    transit_submit(socket->worker, command);
-}
-
 /* libwebsockets sets a time limit when a TLS handshake begins and a second one when it is done; the
  * sweep keeps ours for both. */
 static void forget_timeout(struct lws *wsi)
@@ -55,11 +48,7 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
     socket->wsi = wsi;
     socket->worker = worker;
     socket->is_tls = lws_is_ssl(wsi);
-    socket->next = worker->sockets;
-    if (socket->next) {
-        socket->next->prev = socket;
-    }
-    worker->sockets = socket;
+    DL_PREPEND(worker->sockets, socket);
     atomic_fetch_add(&worker->shared->n_sockets, 1);
     metrics_count(worker->counts, METRIC_SOCKETS);
     socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
@@ -71,18 +60,6 @@ static struct socket *socket_new(struct worker *worker, struct lws *wsi)
     }
     forget_timeout(wsi);
     return socket;
-}
-
-static void unlink_socket(struct socket *socket)
-{
-    if (socket->prev) {
-        socket->prev->next = socket->next;
-    } else {
-        socket->worker->sockets = socket->next;
-    }
-    if (socket->next) {
-        socket->next->prev = socket->prev;
-    }
 }
 
 /* It ended before its request was whole. */
@@ -105,7 +82,7 @@ static void socket_free(struct socket *socket)
     struct worker *worker = socket->worker;
     if (socket->is_session) {
         session_forget(socket);
-        submit_close(socket);
+        transit_tell(socket, COMMAND_CLOSE);
         slots_give(&worker->slots, socket->slot);
         metrics_add(worker->counts, METRIC_SESSIONS, MINUS_ONE);
     } else {
@@ -120,7 +97,7 @@ static void socket_free(struct socket *socket)
     metrics_set(worker->counts, METRIC_PARTIAL_BYTES, worker->partial_bytes);
     admission_leave(socket);
     output_unmark(socket);
-    unlink_socket(socket);
+    DL_DELETE(worker->sockets, socket);
     head_reader_free(socket);
     rfc6455_decoder_release(&socket->decoder);
     outqueue_release(&socket->out);
@@ -164,8 +141,8 @@ static struct worker *worker_of(struct lws *wsi)
     return lws_context_user(lws_get_context(wsi));
 }
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t len)
+static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                       size_t len)
 {
     struct socket *socket = lws_get_opaque_user_data(wsi);
     switch ((int)reason) { /* a hundred reasons exist; the rest concerns other roles */
@@ -194,7 +171,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 const struct lws_protocols *callbacks_protocols(void)
 {
     static const struct lws_protocols protocols[] = {
-        {.name = SOCKET_PROTOCOL, .callback = on_event, .tx_packet_size = WORKER_BURST_BYTES},
+        {.name = SOCKET_PROTOCOL, .callback = on_callback, .tx_packet_size = WORKER_BURST_BYTES},
         {.name = NULL},
     };
     return protocols;

@@ -144,7 +144,7 @@ static bool run_take(struct run *run, const struct order *order)
 
 /* Each delivery takes a reference. The subscribers are walked backwards, because a slow reader
  * leaves the list on the way. Returns the deliveries. */
-static size_t publish(struct worker *worker, const struct run *run)
+static size_t run_publish(struct worker *worker, const struct run *run)
 {
     uint32_t n_subscribers = subscribers_of(&worker->rosters, run->roster).n;
     for (uint32_t i = 0; i < run->n; i++) {
@@ -194,7 +194,7 @@ static size_t carry_out_next(struct worker *worker, size_t *bytes)
         *bytes += order_bytes(&worker->orders[worker->next_order++]);
     }
     if (run.n > 0) {
-        deliveries = publish(worker, &run) + run.n;
+        deliveries = run_publish(worker, &run) + run.n;
     } else {
         struct order *order = &worker->orders[worker->next_order++];
         *bytes += order_bytes(order);

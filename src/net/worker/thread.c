@@ -73,8 +73,8 @@ static void on_turn(void *arg)
 static const lws_retry_bo_t no_policy;
 
 /* A second virtual host, since TLS or not is a property of those. It comes without certificate:
- * libwebsockets asks for further settings of its SSL_CTX (callbacks.c), and that is where tls.c takes
- * over. */
+ * libwebsockets asks for further settings of its SSL_CTX (callbacks.c), and that is where tls.c
+ * takes over. */
 static enum status make_tls_vhost(struct worker *worker, struct lws_context_creation_info info,
                                   struct err *err)
 {
@@ -173,7 +173,7 @@ void thread_close_down(struct worker *worker)
     worker->lws = NULL;
 }
 
-static void *run(void *arg)
+static void *thread_run(void *arg)
 {
     struct worker *worker = arg;
     listener_start(worker->listener);
@@ -190,7 +190,7 @@ void thread_start(struct worker *worker)
     char name[16];
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&worker->thread, NULL, run, worker);
+    int result = pthread_create(&worker->thread, NULL, thread_run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0) {
         abort(); /* as with exhausted memory: a server without its threads is none */
