@@ -9,8 +9,8 @@
 struct presence_news { /* one came to a channel, or went */
     bool is_join;
     struct str channel, socket_id;
-    const struct identity *identity; /* NULL: anonymous */
-    uint64_t since_ms;               /* wall clock, milliseconds since 1970 */
+    struct identity *identity; /* NULL: anonymous */
+    uint64_t since_ms;         /* wall clock, milliseconds since 1970 */
 };
 
 struct store_presence {

@@ -23,13 +23,9 @@ enum {
     MAX_WAITING = 500000, /* the connection is away, and the hub goes on: then better none */
 };
 
-struct news { /* one allocation: the spans point into `data` */
+struct news { /* as it was told; its spans point into `data` */
     struct news *next;
-    bool is_join;
-    bool has_dbo_id;
-    int32_t dbo_id;
-    uint64_t since_ms;
-    struct str channel, socket_id, row_id, extras;
+    struct presence_news told; /* with a reference to its identity */
     char data[];
 };
 
@@ -57,6 +53,7 @@ static void news_pop(struct pg_presence *presence)
         presence->news_end = &presence->news;
     }
     presence->n--;
+    identity_unref(news->told.identity);
     free(news);
 }
 
@@ -70,35 +67,17 @@ static void news_forget(struct pg_presence *presence)
     presence->is_reset_flight = false;
 }
 
-static struct str copy(char **to, struct str from)
+static void news_push(struct pg_presence *presence, const struct presence_news *told)
 {
-    if (!from.ptr) {
-        return (struct str){0};
-    }
-    memcpy(*to, from.ptr, from.len);
-    struct str span = {*to, from.len};
-    *to += from.len;
-    return span;
-}
-
-static void news_push(struct pg_presence *presence, const struct presence_news *member)
-{
-    const struct identity *identity = member->identity;
-    struct str row_id = identity ? identity->row_id : (struct str){0};
-    struct str extras = identity ? identity->extras : STR("{}");
-    struct news *news = mem_alloc(sizeof(*news) + member->channel.len + member->socket_id.len +
-                                  row_id.len + extras.len);
-    char *to = news->data;
-    *news = (struct news){
-        .is_join = member->is_join,
-        .has_dbo_id = identity && identity->dbo_id != 0,
-        .dbo_id = identity ? identity->dbo_id : 0,
-        .since_ms = member->since_ms,
-        .channel = copy(&to, member->channel),
-        .socket_id = copy(&to, member->socket_id),
-        .row_id = copy(&to, row_id),
-        .extras = copy(&to, extras),
-    };
+    struct str channel = told->channel;
+    struct str socket_id = told->socket_id;
+    struct news *news = mem_alloc(sizeof(*news) + channel.len + socket_id.len);
+    *news = (struct news){.told = *told};
+    memcpy(news->data, channel.ptr, channel.len);
+    memcpy(news->data + channel.len, socket_id.ptr, socket_id.len);
+    news->told.channel.ptr = news->data;
+    news->told.socket_id.ptr = news->data + channel.len;
+    identity_ref(told->identity);
     *presence->news_end = news;
     presence->news_end = &news->next;
     presence->n++;
@@ -106,59 +85,52 @@ static void news_push(struct pg_presence *presence, const struct presence_news *
 
 /* ---- writing ---- */
 
-static struct str news_is_join(const struct news *news, char scratch[24])
-{
-    (void)scratch;
-    return news->is_join ? STR("t") : STR("f");
-}
+/* The arrays of herald.write_presence, in the order of its parameters. */
+enum column {
+    COLUMN_IS_JOIN,
+    COLUMN_CHANNEL,
+    COLUMN_SOCKET_ID,
+    COLUMN_DBO_ID,
+    COLUMN_ROW_ID,
+    COLUMN_EXTRAS,
+    COLUMN_SINCE,
+    N_COLUMNS,
+};
 
-static struct str news_channel(const struct news *news, char scratch[24])
+static struct str news_text(const struct presence_news *told, enum column column, char scratch[24])
 {
-    (void)scratch;
-    return news->channel;
-}
-
-static struct str news_socket_id(const struct news *news, char scratch[24])
-{
-    (void)scratch;
-    return news->socket_id;
-}
-
-static struct str news_dbo_id(const struct news *news, char scratch[24])
-{
-    if (!news->has_dbo_id) {
-        return (struct str){0};
+    const struct identity *identity = told->identity;
+    switch (column) {
+    case COLUMN_IS_JOIN:
+        return told->is_join ? STR("t") : STR("f");
+    case COLUMN_CHANNEL:
+        return told->channel;
+    case COLUMN_SOCKET_ID:
+        return told->socket_id;
+    case COLUMN_DBO_ID:
+        snprintf(scratch, 24, "%" PRId32, identity ? identity->dbo_id : 0);
+        return identity && identity->dbo_id != 0 ? str_of(scratch) : (struct str){0};
+    case COLUMN_ROW_ID:
+        return identity ? identity->row_id : (struct str){0};
+    case COLUMN_EXTRAS:
+        return identity ? identity->extras : STR("{}");
+    case COLUMN_SINCE:
+        snprintf(scratch, 24, "%" PRIu64, told->since_ms);
+        return str_of(scratch);
+    case N_COLUMNS:
+        break;
     }
-    snprintf(scratch, 24, "%" PRId32, news->dbo_id);
-    return str_of(scratch);
-}
-
-static struct str news_row_id(const struct news *news, char scratch[24])
-{
-    (void)scratch;
-    return news->row_id;
-}
-
-static struct str news_extras(const struct news *news, char scratch[24])
-{
-    (void)scratch;
-    return news->extras;
-}
-
-static struct str news_since(const struct news *news, char scratch[24])
-{
-    snprintf(scratch, 24, "%" PRIu64, news->since_ms);
-    return str_of(scratch);
+    return (struct str){0};
 }
 
 static void add_column(const struct pg_presence *presence, struct params *params,
-                       struct str (*text)(const struct news *, char[24]))
+                       enum column column)
 {
     params_array_begin(params, presence->n_flight);
     const struct news *news = presence->news;
     for (size_t i = 0; i < presence->n_flight; i++, news = news->next) {
         char scratch[24];
-        params_array_add(params, text(news, scratch));
+        params_array_add(params, news_text(&news->told, column, scratch));
     }
     params_array_end(params);
 }
@@ -169,7 +141,9 @@ static size_t news_fit(const struct pg_presence *presence)
     size_t bytes = 0;
     const struct news *news = presence->news;
     for (; news && n < BATCH_ROWS && bytes < BATCH_BYTES; news = news->next) {
-        bytes += news->channel.len + news->socket_id.len + news->row_id.len + news->extras.len;
+        const struct identity *identity = news->told.identity;
+        bytes += news->told.channel.len + news->told.socket_id.len +
+                 (identity ? identity->row_id.len + identity->extras.len : 0);
         n++;
     }
     return n;
@@ -224,19 +198,15 @@ void pg_presence_send(struct pg_presence *presence)
     struct params params = {0};
     params_text(&params, str_of(presence->node));
     params_bool(&params, presence->is_reset_flight);
-    add_column(presence, &params, news_is_join);
-    add_column(presence, &params, news_channel);
-    add_column(presence, &params, news_socket_id);
-    add_column(presence, &params, news_dbo_id);
-    add_column(presence, &params, news_row_id);
-    add_column(presence, &params, news_extras);
-    add_column(presence, &params, news_since);
+    for (int column = 0; column < N_COLUMNS; column++) {
+        add_column(presence, &params, (enum column)column);
+    }
     connection_query(presence->connection,
                      "SELECT herald.write_presence($1, $2, $3, $4, $5, $6, $7, $8, $9)", &params,
                      on_written, presence);
 }
 
-static void presence_tell(void *ctx, bool is_reset, const struct presence_news *told, size_t n)
+static void pg_presence_tell(void *ctx, bool is_reset, const struct presence_news *told, size_t n)
 {
     struct pg_presence *presence = ctx;
     if (!presence->is_started) {
@@ -260,12 +230,12 @@ static void presence_tell(void *ctx, bool is_reset, const struct presence_news *
 
 struct store_presence pg_presence_seam(struct pg_presence *presence)
 {
-    return (struct store_presence){.ctx = presence, .tell = presence_tell};
+    return (struct store_presence){.ctx = presence, .tell = pg_presence_tell};
 }
 
 bool pg_presence_finish(struct pg_presence *presence, loop_fn *done, void *arg)
 {
-    presence_tell(presence, true, NULL, 0);
+    pg_presence_tell(presence, true, NULL, 0);
     if (!presence->is_busy) {
         return false;
     }

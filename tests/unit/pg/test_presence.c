@@ -10,7 +10,7 @@ static void start_proxied(void)
 }
 
 static void tell(bool is_reset, bool is_join, const char *channel, const char *socket_id,
-                 const struct identity *identity)
+                 struct identity *identity)
 {
     struct presence_news member = {is_join, str_of(channel), str_of(socket_id), identity,
                                    1700000000123};
