@@ -40,7 +40,7 @@ struct command {
     struct str socket_id; /* absent unless options.socketId is a string */
     struct str payload; /* MESSAGE: the JSON text, verbatim; "null" if left out. OPEN: a token that
                            the database is to check, absent without one */
-    char *replacement;  /* heap; what a hook made of the payload, which then points here (hub) */
+    char *replacement; /* heap; what a function made of the payload, which then points here (hub) */
     char data[];
 };
 

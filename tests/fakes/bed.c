@@ -94,7 +94,7 @@ static void on_directive(void *ctx, const struct directive *directive)
     bed->directive.channel = keep(bed->directive_channel, directive->channel);
     bed->directive.reason = keep(bed->directive_reason, str_of(directive->reason)).ptr;
     bed->n_directives++;
-    buf_char(&bed->trace, 'O');
+    buf_char(&bed->trace, 'T');
 }
 
 static void on_up(void *ctx, struct str epoch)

@@ -33,7 +33,7 @@ struct bed {
     struct directive directive; /* the last one; its texts are in the next ones */
     char directive_row_id[64], directive_socket_id[64], directive_channel[64], directive_reason[64];
     void (*when_up)(struct bed *bed); /* called at the end of on_up; NULL: nothing */
-    struct buf trace; /* one letter a call: Site Order Up Down Event Append-done Failed */
+    struct buf trace; /* one letter a call: Site Told-directive Up Down Event Append-done Failed */
 
     struct store_answer answer; /* the last one; events are referenced, epoch is in answer_epoch */
     char answer_epoch[64];

@@ -288,7 +288,7 @@ static void on_soon(void *arg)
 }
 
 /* A change rings without a word. One that says something is a hint that the site changed or that
- * there are orders. */
+ * there are directives. */
 static void on_notify(void *arg, bool says_something)
 {
     struct sequencer *sequencer = arg;

@@ -218,7 +218,7 @@ static void test_directives_follow_their_site(void **state)
     bed_wait(bed, &bed->n_sites, 5);
     assert_int_equal(bed->n_directives, 4);
     buf_text(&bed->trace);
-    assert_non_null(strstr(bed->trace.data, "SUSOSOSOOS"));
+    assert_non_null(strstr(bed->trace.data, "SUSTSTSTTS"));
 }
 
 /* ---- sleeping ---- */

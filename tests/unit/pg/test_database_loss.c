@@ -173,7 +173,7 @@ static void test_sessions_killed_at_random(void **state)
     }
 }
 
-static void test_orders_given_meanwhile_are_told_once(void **state)
+static void test_directives_given_meanwhile_are_told_once(void **state)
 {
     (void)state;
     start_proxied();
@@ -411,7 +411,7 @@ int main(void)
         TEST(test_many_commits_in_doubt),
         TEST(test_equal_messages_in_doubt_are_told_apart),
         TEST(test_sessions_killed_at_random),
-        TEST(test_orders_given_meanwhile_are_told_once),
+        TEST(test_directives_given_meanwhile_are_told_once),
         TEST(test_reads_survive_a_lost_connection),
         TEST(test_a_silent_network_is_noticed),
         TEST(test_a_server_that_accepts_and_says_nothing),
