@@ -4,8 +4,9 @@
 --
 -- **Reads are bounded by rows and bytes**, whatever a caller asks for, and what does not fit is found out without reading
 -- more than one payload too many. The functions are STABLE, so all their statements see one snapshot: rows and head agree.
--- Where the reader is a client, events for another audience are left out; how far back a read looks for visible ones is
--- bounded too, or one client of a channel full of events for others could keep the database busy.
+-- Rows come as they are, whomever they are for: one judge, in the server, decides who may see what, and what was read for
+-- one client serves the next. How far back a read goes for the sake of a history is bounded, or one client of a channel full
+-- of events for others could keep the database busy.
 --
 -- **Trimming** keeps of each channel the newest message_history events of its rule for ever, and all else for the
 -- retention. It never scans the log. It walks, in bounded steps, over three things and judges the channels it meets:
@@ -61,57 +62,48 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.head_of(text) IS 'Internal: a channel''s newest offset, 0 if it never had one.';
 
--- No SET clause, so that it is inlined: it runs once a row.
-CREATE FUNCTION herald.may_see(options json, is_authenticated boolean, dbo_id int, row_id text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN options IS NULL THEN true
-        WHEN pg_catalog.json_object_field_text(options, 'dbo_id') IS NOT NULL THEN
-            coalesce(is_authenticated AND pg_catalog.json_object_field_text(options, 'dbo_id') OPERATOR(pg_catalog.=) dbo_id::pg_catalog.text
-                     AND (pg_catalog.json_object_field_text(options, 'row_id') IS NULL
-                          OR pg_catalog.json_object_field_text(options, 'row_id') OPERATOR(pg_catalog.=) row_id), false)
-        WHEN pg_catalog.json_object_field_text(options, 'authenticated') OPERATOR(pg_catalog.=) 'true' THEN coalesce(is_authenticated, false)
-        ELSE true END
-$$;
-COMMENT ON FUNCTION herald.may_see(json, boolean, int, text) IS
-'Whether a client may see an event with these options (see herald.log.options): has it an identity, and which? Never NULL. The
-server''s core/audience.c is the same in C.';
-
-CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int, is_authenticated boolean, dbo_id int, row_id text)
-    RETURNS bigint
+CREATE FUNCTION herald.newest_after(channel text, max_rows int, max_bytes int) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    max_passed CONSTANT int := 5000;
-    l       record;
-    n_bytes bigint := 0;
-    after   bigint;
+    max_passed       CONSTANT int := 5000;
+    max_passed_bytes CONSTANT int := 8388608;
+    l              record;
+    n_rows         int := 0;
+    n_bytes        bigint := 0;
+    n_passed_bytes bigint := 0;
+    after          bigint;
 BEGIN
-    FOR l IN SELECT g.channel_offset, g.payload, g.client
-               FROM (SELECT x.channel_offset, x.payload, x.client, x.options FROM herald.log x WHERE x.channel = newest_after.channel COLLATE "C"
-                      ORDER BY x.channel_offset DESC LIMIT greatest(max_rows, 0)::bigint + max_passed) g
-              WHERE herald.may_see(g.options, is_authenticated, dbo_id, row_id)
-              ORDER BY g.channel_offset DESC LIMIT greatest(max_rows, 0) LOOP
-        n_bytes := n_bytes + octet_length(l.payload::text) + coalesce(octet_length(l.client::text), 0);
-        EXIT WHEN n_bytes > max_bytes;
+    FOR l IN SELECT g.channel_offset, octet_length(g.payload::text) + coalesce(octet_length(g.client::text), 0) AS bytes,
+                    g.options IS NULL OR g.options ->> 'dbo_id' IS NULL AND g.options ->> 'authenticated' IS DISTINCT FROM 'true' AS is_for_all
+               FROM herald.log g WHERE g.channel = newest_after.channel COLLATE "C"
+              ORDER BY g.channel_offset DESC LIMIT greatest(max_rows, 0)::bigint + max_passed LOOP
+        EXIT WHEN n_rows >= max_rows;
+        IF l.is_for_all THEN
+            n_rows := n_rows + 1;
+            n_bytes := n_bytes + l.bytes;
+        ELSE
+            n_passed_bytes := n_passed_bytes + l.bytes;
+        END IF;
+        EXIT WHEN n_bytes > max_bytes OR n_passed_bytes > max_passed_bytes;
         after := l.channel_offset - 1;
     END LOOP;
     RETURN after;
 END
 $$;
-COMMENT ON FUNCTION herald.newest_after(text, int, int, boolean, int, text) IS
-'Internal: the offset behind which a channel''s newest events that a viewer may see fit into the limits; NULL: none fits. Looks at
-no more than max_rows and 5000 rows.';
+COMMENT ON FUNCTION herald.newest_after(text, int, int) IS
+'Internal: the offset behind which there are the newest max_rows events for everybody of a channel, within max_bytes; NULL: none.
+Passes over at most 5000 events for somebody, and 8 MiB of them.';
 
 CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_offset bigint,
-                                    is_authenticated boolean, dbo_id int, row_id text, max_missed int DEFAULT 100000)
-    RETURNS TABLE (epoch text, head bigint, gap boolean, read_to bigint, id bigint, channel_offset bigint, at text, action text, client text, options text,
-                   payload text)
+                                    max_missed int DEFAULT 100000)
+    RETURNS TABLE (epoch text, head bigint, gap boolean, id bigint, channel_offset bigint, at text, action text, client text, options text, payload text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     wanted CONSTANT text := read_channel.channel;
+    after           bigint;
     n_bytes         bigint := 0;
     l               record;
 BEGIN
@@ -119,55 +111,42 @@ BEGIN
     head := herald.head_of(wanted);
     gap := false;
     IF kind = 'last' THEN
-        read_to := herald.newest_after(wanted, max_rows, max_bytes, is_authenticated, dbo_id, row_id);
+        after := herald.newest_after(wanted, max_rows, max_bytes);
         max_rows := NULL;
         max_bytes := NULL;
     ELSIF kind = 'since' THEN
         gap := coalesce(since_epoch <> epoch OR since_offset > head OR since_offset < 0 OR head - since_offset > max_missed
                         OR since_offset < (SELECT c.floor FROM herald.channel c WHERE c.name = wanted COLLATE "C"),
                         since_epoch IS NULL OR since_offset IS NULL);
-        read_to := CASE WHEN NOT gap THEN since_offset END;
+        after := CASE WHEN NOT gap THEN since_offset END;
     ELSIF kind IS DISTINCT FROM 'head' THEN
         RAISE EXCEPTION 'herald: read_channel() reads head, last or since' USING ERRCODE = '22023';
     END IF;
-    FOR l IN SELECT g.*, herald.may_see(g.options, is_authenticated, dbo_id, row_id) AS is_visible
-               FROM herald.log g WHERE g.channel = wanted COLLATE "C" AND g.channel_offset > read_to ORDER BY g.channel_offset LIMIT max_rows LOOP
-        IF l.is_visible THEN
-            payload := l.payload::text;
-            n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.client::text), 0);
-            EXIT WHEN n_bytes > max_bytes AND id IS NOT NULL;
-            id := l.id;
-            channel_offset := l.channel_offset;
-            at := herald.rfc3339(l.at);
-            action := l.action;
-            client := l.client::text;
-            options := l.options::text;
-        END IF;
-        read_to := l.channel_offset;
-        IF l.is_visible THEN
-            RETURN NEXT;
-        END IF;
+    FOR l IN SELECT g.* FROM herald.log g WHERE g.channel = wanted COLLATE "C" AND g.channel_offset > after
+              ORDER BY g.channel_offset LIMIT max_rows LOOP
+        payload := l.payload::text;
+        n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.client::text), 0);
+        EXIT WHEN n_bytes > max_bytes AND id IS NOT NULL;
+        id := l.id;
+        channel_offset := l.channel_offset;
+        at := herald.rfc3339(l.at);
+        action := l.action;
+        client := l.client::text;
+        options := l.options::text;
+        RETURN NEXT;
     END LOOP;
-    IF id IS NULL OR channel_offset < read_to THEN
-        id := NULL;
-        channel_offset := NULL;
-        at := NULL;
-        action := NULL;
-        client := NULL;
-        options := NULL;
+    IF id IS NULL THEN
         payload := NULL;
         RETURN NEXT;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint, boolean, int, text, int) IS
-'For the server: a channel''s epoch and head, and of one snapshot with them, oldest first, events that a viewer may see: the newest
-(kind last: max_rows of them, within max_bytes), or a page of those after since_offset (kind since: of max_rows events, seen or not,
-within max_bytes of those seen; one always fits). The viewer: has he an identity, and which? Always at least one row; without an
-event its id is NULL, and so may be that of the last row. read_to of the last row: the events are those up to there; if that is
-below the head, read on from there. gap: what is missing since then cannot be told: another epoch, trimmed, ahead of the head, or
-more than max_missed events, seen or not. last passes over at most 5000 events that the viewer may not see; what he may see behind
-those is left out.';
+COMMENT ON FUNCTION herald.read_channel(text, text, int, int, text, bigint, int) IS
+'For the server: a channel''s epoch and head, and of one snapshot with them, oldest first and without a hole, the newest events (kind
+last: so many that max_rows for everybody are among them, within max_bytes of those; passes over at most 5000 events for somebody,
+and 8 MiB of them), or a page of those after since_offset (kind since: max_rows, within max_bytes; one always fits). Whom an event is
+for stands in options, and it is for the server to judge who may see it. Always at least one row; without an event its id is NULL.
+gap: what is missing since then cannot be told: another epoch, trimmed, ahead of the head, or more than max_missed events.';
 
 CREATE FUNCTION herald.history(channel text, n int DEFAULT 100)
     RETURNS TABLE (channel_offset bigint, at timestamptz, action text, client json, payload json)
@@ -422,8 +401,8 @@ COMMENT ON COLUMN herald.status.rings IS 'Whether this session would ring the se
 COMMENT ON COLUMN herald.status.event_triggers IS 'Whether schema changes are noticed by themselves; if not, call herald.refresh() after each';
 COMMENT ON COLUMN herald.status.warnings IS 'What should be changed, a sentence each; the server logs them, too';
 
-GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, boolean, int, text, int),
-    herald.may_see(json, boolean, int, text), herald.sweep(), herald.trim(interval, int) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, int),
+    herald.sweep(), herald.trim(interval, int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures(), herald.warnings() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
 GRANT SELECT ON herald.status TO herald_server, herald_admin;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The one place that compares an audience with an identity; herald.may_see() is the same in SQL. */
+/* The one place that compares an audience with an identity: workers ask it for live frames, the hub
+ * for replays and history. */
 #include "core/audience.h"
 
 bool audience_admits(const struct audience *audience, const struct identity *viewer)

@@ -28,7 +28,7 @@ struct read {
     struct reader *reader;
     char *channel;
     char *since_epoch;
-    struct store_query query; /* its spans point to the two above; has a reference to its viewer */
+    struct store_query query; /* its spans point to the two above */
     store_answer_fn *done;
     void *arg;
     uint64_t asked_ms;
@@ -71,7 +71,6 @@ static void read_free(struct read *read)
 {
     free(read->channel);
     free(read->since_epoch);
-    identity_unref(read->query.viewer);
     free(read);
 }
 
@@ -104,17 +103,6 @@ static struct str safe_epoch(struct str epoch)
     return is_text ? epoch : STR("");
 }
 
-static void add_viewer(struct params *params, const struct identity *viewer)
-{
-    params_bool(params, viewer != NULL);
-    if (viewer && viewer->dbo_id != 0) {
-        params_int(params, viewer->dbo_id);
-    } else {
-        params_null_int(params);
-    }
-    params_text(params, viewer ? viewer->row_id : (struct str){0});
-}
-
 static void reader_send(struct reader *reader, struct read *read)
 {
     const struct store_query *query = &read->query;
@@ -133,12 +121,11 @@ static void reader_send(struct reader *reader, struct read *read)
         params_text(&params, (struct str){0});
         params_null_bigint(&params);
     }
-    add_viewer(&params, query->viewer);
     params_int(&params, to_int(query->max_missed));
     connection_query(
         reader->connection,
-        "SELECT epoch, head, gap, read_to, id, channel_offset, at, action, client, options,"
-        " payload FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "SELECT epoch, head, gap, id, channel_offset, at, action, client, options, payload"
+        " FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7)",
         &params, on_rows, read);
 }
 
@@ -177,7 +164,6 @@ void reader_read(struct reader *reader, const struct store_query *query, store_a
     read->query = *query;
     read->query.channel.ptr = read->channel;
     read->query.since_epoch.ptr = read->since_epoch;
-    read->query.viewer = identity_ref(query->viewer);
     read->done = done;
     read->arg = arg;
     read->asked_ms = clock_ms();
@@ -200,10 +186,9 @@ static void reader_answer(struct read *read, const PGresult *rows)
         .head = rows_u64(rows, 0, READ_COLUMN_HEAD),
     };
     int n_rows = PQntuples(rows);
-    answer.read_to = rows_u64(rows, n_rows - 1, READ_COLUMN_READ_TO);
     answer.events = mem_array(NULL, (size_t)n_rows, sizeof(struct event *));
     for (int i = 0; i < n_rows; i++) {
-        if (!PQgetisnull(rows, i, READ_COLUMN_ID)) { /* the last one may be without event */
+        if (!PQgetisnull(rows, i, READ_COLUMN_ID)) { /* none: one row all the same */
             answer.events[answer.n_events++] = rows_read_event(rows, i, read->query.channel);
         }
     }

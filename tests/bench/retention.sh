@@ -35,6 +35,6 @@ for rows in "$@"; do
     before=$(run_sql "log_$rows" 'SELECT count(*) FROM herald.log')
     trim=$(median_ms "SELECT herald.trim('1 day', 2000)")
     removed=$((before - $(run_sql "log_$rows" 'SELECT count(*) FROM herald.log')))
-    read=$(median_ms "SELECT count(*) FROM herald.read_channel('room/7', 'since', 1000, 1048576, (SELECT epoch FROM herald.state), (SELECT max(channel_offset) - 100 FROM herald.log WHERE channel = 'room/7'), true, 0, NULL)")
+    read=$(median_ms "SELECT count(*) FROM herald.read_channel('room/7', 'since', 1000, 1048576, (SELECT epoch FROM herald.state), (SELECT max(channel_offset) - 100 FROM herald.log WHERE channel = 'room/7'))")
     printf '%10s %16s %16s %10s\n' "$rows" "$trim" "$read" "$removed"
 done

@@ -132,7 +132,6 @@ void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn
         world_grow(world->reads, world->n_reads, &world->cap_reads, sizeof(*world->reads));
     struct read *read = &world->reads[world->n_reads++];
     *read = (struct read){.query = *query, .log_len = world->n_log, .done = done, .arg = arg};
-    identity_ref(query->viewer);
     world_copy(read->channel, sizeof(read->channel), query->channel);
     world_copy(read->epoch, sizeof(read->epoch), query->since_epoch);
 }
@@ -157,21 +156,25 @@ size_t world_n_reads(struct world *world)
     return world->n_asked;
 }
 
-/* Fills rows with the visible events after `from` and up to read_to, the newest `limit` of them. */
-static void visible_rows(struct world *world, const struct read *read, uint64_t from,
-                         struct store_answer *answer, struct event **rows)
+/* Fills rows with the events in (from, to]. */
+static void fill_rows(struct world *world, const struct read *read, uint64_t from, uint64_t to,
+                      struct store_answer *answer, struct event **rows)
 {
     unsigned c = world_channel_index(str_of(read->channel));
-    size_t n = 0;
-    for (uint64_t offset = from + 1; offset <= answer->read_to; offset++) {
-        struct event *event = world->by_channel[c][offset - 1];
-        if (audience_admits(&event->f.audience, read->query.viewer)) {
-            rows[n++] = event;
-        }
+    answer->events = rows;
+    for (uint64_t offset = from + 1; offset <= to; offset++) {
+        rows[answer->n_events++] = world->by_channel[c][offset - 1];
     }
-    size_t keep = n < read->query.limit ? n : read->query.limit;
-    answer->events = rows + (n - keep);
-    answer->n_events = keep;
+}
+
+/* So far back that the newest `limit` events for everybody are among them. */
+static uint64_t before_last(struct world *world, unsigned c, uint64_t head, uint32_t limit)
+{
+    uint64_t from = head;
+    while (from > world->floors[c] && limit > 0) {
+        limit -= world->by_channel[c][--from]->f.audience.kind == AUDIENCE_ALL;
+    }
+    return from;
 }
 
 static void fill_answer(struct world *world, const struct read *read, size_t log_len,
@@ -182,8 +185,8 @@ static void fill_answer(struct world *world, const struct read *read, size_t log
     answer->epoch = str_of(world->epoch);
     answer->head = head_then(world, c, log_len);
     if (query->kind == STORE_READ_LAST) {
-        answer->read_to = answer->head;
-        visible_rows(world, read, world->floors[c], answer, rows);
+        fill_rows(world, read, before_last(world, c, answer->head, query->limit), answer->head,
+                  answer, rows);
     } else if (query->kind == STORE_READ_SINCE) {
         answer->is_gap = strcmp(read->epoch, world->epoch) != 0 ||
                          query->since_offset > answer->head ||
@@ -191,8 +194,9 @@ static void fill_answer(struct world *world, const struct read *read, size_t log
                          answer->head - query->since_offset > query->max_missed;
         if (!answer->is_gap) {
             uint64_t rest = answer->head - query->since_offset;
-            answer->read_to = query->since_offset + (rest < query->limit ? rest : query->limit);
-            visible_rows(world, read, query->since_offset, answer, rows);
+            fill_rows(world, read, query->since_offset,
+                      query->since_offset + (rest < query->limit ? rest : query->limit), answer,
+                      rows);
         }
     }
 }
@@ -210,7 +214,6 @@ bool world_answer(struct world *world, bool is_early, bool is_failed)
         fill_answer(world, &read, is_early ? read.log_len : world->n_log, &answer, rows);
     }
     read.done(read.arg, &answer);
-    identity_unref(read.query.viewer);
     world_end_step(world);
     return true;
 }

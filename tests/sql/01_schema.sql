@@ -68,8 +68,8 @@ SELECT set_has($$
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
 $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('sequence(batch text, max_rows integer, max_bytes integer, channels text[], clients text[], message_options text[], payloads text[])'),
-    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_offset bigint, is_authenticated boolean, dbo_id integer, row_id text, max_missed integer)'),
-    ('may_see(options json, is_authenticated boolean, dbo_id integer, row_id text)'), ('site(since bigint)'), ('get_signing_key()'),
+    ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_offset bigint, max_missed integer)'),
+    ('site(since bigint)'), ('get_signing_key()'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
     ('version()'), ('doorbell_obstacle()'), ('try_sleep()'), ('stay_asleep(slot integer)'), ('wake(slot integer)'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()'), ('refresh_stale(after oid)')$$,
     'the server may call its functions');

@@ -16,10 +16,10 @@ SELECT pg_temp.say('l/a', 10);
 SELECT epoch FROM herald.state \gset
 
 -- head, last, since
-PREPARE reading(text, text, int, int, text, bigint) AS SELECT concat(head, ' ', gap, ' ', string_agg(channel_offset::text, ',')) FROM herald.read_channel($1, $2, $3, $4, $5, $6, false, NULL, NULL) GROUP BY head, gap;
+PREPARE reading(text, text, int, int, text, bigint) AS SELECT concat(head, ' ', gap, ' ', string_agg(channel_offset::text, ',')) FROM herald.read_channel($1, $2, $3, $4, $5, $6) GROUP BY head, gap;
 SELECT results_eq($$EXECUTE reading('l/a', 'head', 5, 1000, NULL, NULL)$$, $$VALUES ('10 f ')$$, 'head');
 SELECT results_eq($$EXECUTE reading('l/none', 'head', 5, 1000, NULL, NULL)$$, $$VALUES ('0 f ')$$, 'head of an unknown channel');
-SELECT is((SELECT epoch FROM herald.read_channel('l/none', 'head', 1, 1, NULL, NULL, false, NULL, NULL)), :'epoch', '… has the epoch');
+SELECT is((SELECT epoch FROM herald.read_channel('l/none', 'head', 1, 1, NULL, NULL)), :'epoch', '… has the epoch');
 SELECT results_eq($$EXECUTE reading('l/a', 'last', 3, 1000, NULL, NULL)$$, $$VALUES ('10 f 8,9,10')$$, 'last: the newest, oldest first');
 SELECT results_eq($$EXECUTE reading('l/a', 'last', 100, 9, NULL, NULL)$$, $$VALUES ('10 f 8,9,10')$$, 'last: that fit');
 SELECT results_eq($$EXECUTE reading('l/a', 'last', 100, 2, NULL, NULL)$$, $$VALUES ('10 f ')$$, 'last: none fits');
@@ -30,11 +30,11 @@ SELECT results_eq(format('EXECUTE reading(%L, %L, %s, %s, %L, %s)', 'l/a', 'sinc
        (100, 1000, 'other', 7, '10 t ', 'another epoch: gap'), (100, 1000, :'epoch', 11, '10 t ', 'ahead of the head: gap'), (100, 1000, :'epoch', -1, '10 t ', 'below the start: gap'),
        (3, 1000, :'epoch', 7, '10 f 8,9,10', 'as many as allowed'), (2, 1000, :'epoch', 7, '10 f 8,9', 'a page of rows'), (100, 9, :'epoch', 7, '10 f 8,9,10', 'as many bytes as allowed'),
        (100, 8, :'epoch', 7, '10 f 8,9', 'a page of bytes'), (100, 1, :'epoch', 7, '10 f 8', 'one always fits')) t(rows, bytes, epoch, channel_offset, answer, name);
-SELECT is((SELECT max(read_to) FROM herald.read_channel('l/a', 'since', 2, 1000, :'epoch', 7, false, NULL, NULL)), 9::bigint, 'a page says how far it goes');
-SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, false, NULL, NULL, 3)), false, 'as many missed as allowed');
-SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, false, NULL, NULL, 2)), true, 'more missed than allowed: gap');
+SELECT is((SELECT count(*) FROM herald.read_channel('l/a', 'since', 2, 1000, :'epoch', 10)), 1::bigint, 'nothing since: one row all the same');
+SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, 3)), false, 'as many missed as allowed');
+SELECT is((SELECT gap FROM herald.read_channel('l/a', 'since', 1, 1000, :'epoch', 7, 2)), true, 'more missed than allowed: gap');
 SELECT results_eq($$EXECUTE reading('l/a', 'since', 100, 1000, NULL, 7)$$, $$VALUES ('10 t ')$$, 'no epoch: gap');
-SELECT throws_ok($$SELECT herald.read_channel('l/a', 'all', 1, 1, NULL, NULL, false, NULL, NULL)$$, '22023', NULL, 'unknown kind');
+SELECT throws_ok($$SELECT herald.read_channel('l/a', 'all', 1, 1, NULL, NULL)$$, '22023', NULL, 'unknown kind');
 SELECT results_eq($$SELECT channel_offset, action, payload::text FROM herald.history('l/a', 2)$$, $$VALUES (9::bigint, 'message', '"x"'), (10, 'message', '"x"')$$, 'history()');
 SELECT is((SELECT count(*) FROM herald.history('l/a')), 10::bigint, '… 100 by default');
 

@@ -71,7 +71,7 @@ check 'the log goes on after the old one' 'things/5:1 things/5:2 things/5:3' \
     "$(run_sql new "SELECT string_agg(channel || ':' || channel_offset, ' ' ORDER BY id) FROM herald.log WHERE channel = 'things/5'")"
 check 'renamed columns are still excluded and still in the template' '{"id":4,"place":5}' \
     "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
-check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2, false, NULL, NULL)")"
+check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2)")"
 check 'the rules are there' 1 "$(run_sql new "SELECT count(*) FROM herald.rules WHERE message_history = 10")"
 check 'the rules have their functions' 'app.may(text,jsonb,text) app."On Join"(text,text,json,json,json)' \
     "$(run_sql new "SELECT concat(r ->> 'authorize', ' ', r ->> 'on_join') FROM json_array_elements(herald.site()::json -> 'rules') r")"

@@ -122,6 +122,13 @@ static bool resume_from_memory(struct hub *hub, struct session *session,
     return true;
 }
 
+static struct history history_for(const struct session *session, const struct question *question)
+{
+    return (struct history){.viewer = session->identity,
+                            .limit = question->read.limit,
+                            .max_bytes = question->read.max_bytes};
+}
+
 static bool history_from_memory(struct hub *hub, struct session *session,
                                 const struct question *question)
 {
@@ -134,8 +141,9 @@ static bool history_from_memory(struct hub *hub, struct session *session,
     if (!run || in->offset > recent_run_last(run)) {
         return false; /* an earlier answer may have told it of rows that are not here yet */
     }
-    struct frame *frame = recent_history(hub->recent, run, question->read.limit, HISTORY_BYTES,
-                                         session->identity, hub->protocol);
+    struct history history = history_for(session, question);
+    struct frame *frame = recent_history(hub->recent, run, &history, hub->protocol);
+    history_release(&history);
     if (!frame) {
         return false;
     }
@@ -185,11 +193,16 @@ static bool answer_try(struct hub *hub, struct session *session, const struct re
 /* ---- of a read ---- */
 
 static void answer_take_history(struct hub *hub, const struct session *session,
-                                const struct channel *channel, const struct store_answer *found)
+                                const struct question *question, const struct store_answer *found)
 {
+    struct history history = history_for(session, question);
+    for (size_t i = found->n_events; i > 0; i--) {
+        history_offer(&history, found->events[i - 1]);
+    }
     answer_send_history(
         hub, session,
-        hub->protocol->history(channel_name(channel), found->events, found->n_events));
+        history_encode(&history, hub->protocol, channel_name(question->read.channel)));
+    history_release(&history);
 }
 
 static void answer_take_join(struct hub *hub, struct session *session,
@@ -215,7 +228,7 @@ static void answer_take_join(struct hub *hub, struct session *session,
         return;
     }
     if (question->read.kind == STORE_READ_LAST) {
-        answer_take_history(hub, session, channel, found);
+        answer_take_history(hub, session, question, found);
     }
     resume_live(hub, session, channel, found->head);
 }
@@ -246,7 +259,7 @@ static void answer_take(struct hub *hub, struct session *session, const struct r
     } else if (question->type == COMMAND_JOIN) {
         answer_take_join(hub, session, question, found);
     } else if (session_in(session, read->channel)) { /* not removed while it waited */
-        answer_take_history(hub, session, read->channel, found);
+        answer_take_history(hub, session, question, found);
     }
 }
 

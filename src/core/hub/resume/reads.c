@@ -62,7 +62,7 @@ static void read_finish(struct hub *hub, struct session *session, struct read *r
 
 static void read_on_answer(void *arg, const struct store_answer *found);
 
-static void read_ask_store(struct hub *hub, struct session *session, struct read *read)
+static void read_ask_store(struct hub *hub, struct read *read)
 {
     struct store_query query = {
         .kind = read->kind,
@@ -70,7 +70,6 @@ static void read_ask_store(struct hub *hub, struct session *session, struct read
         .limit = read->limit,
         .since_epoch = str_of(hub->epoch),
         .since_offset = read->since,
-        .viewer = session->identity,
         .max_bytes = read->max_bytes,
         .max_missed = read->max_missed,
     };
@@ -86,7 +85,7 @@ static void read_take_turn(struct hub *hub, struct read *read)
     if (is_done) {
         read_finish(hub, session, read);
     } else {
-        read_ask_store(hub, session, read);
+        read_ask_store(hub, read);
     }
 }
 

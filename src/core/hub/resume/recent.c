@@ -254,29 +254,6 @@ struct frame *recent_replay(struct recent *recent, struct recent_row *row,
     return row->replay;
 }
 
-/* The place of the oldest row that belongs to the history, n: none fits. False: rows that are not
- * here may belong to it, too. */
-static bool find_history(const struct recent_run *run, uint32_t limit, uint32_t max_bytes,
-                         const struct identity *viewer, size_t *from, size_t *n_events)
-{
-    uint64_t bytes = 0;
-    *from = run->n;
-    *n_events = 0;
-    for (size_t i = run->n; i > 0 && *n_events < limit; i--) {
-        const struct event_fields *f = &run->rows[run->first + i - 1]->event->f;
-        if (!audience_admits(&f->audience, viewer)) {
-            continue;
-        }
-        bytes += f->payload.len + f->client.len;
-        if (bytes > max_bytes) {
-            return true;
-        }
-        *from = i - 1;
-        ++*n_events;
-    }
-    return *n_events == limit || run_first(run) == 1;
-}
-
 /* Is all of it for everybody? Then others get the same. */
 static bool is_public(const struct recent_run *run, size_t from)
 {
@@ -288,31 +265,21 @@ static bool is_public(const struct recent_run *run, size_t from)
     return true;
 }
 
-struct frame *recent_history(struct recent *recent, struct recent_run *run, uint32_t limit,
-                             uint32_t max_bytes, const struct identity *viewer,
+struct frame *recent_history(struct recent *recent, struct recent_run *run, struct history *history,
                              const struct protocol *protocol)
 {
-    struct str name = {run->name, run->name_len};
-    size_t from, n_events;
-    if (!find_history(run, limit, max_bytes, viewer, &from, &n_events)) {
+    for (size_t i = run->n; i > 0 && !history->is_full; i--) {
+        history_offer(history, run->rows[run->first + i - 1]->event);
+    }
+    if (!history->is_full && run_first(run) > 1) {
         return NULL;
     }
-    uint64_t first = run_first(run) + from, last = recent_run_last(run);
+    uint64_t first = history_first(history), last = recent_run_last(run);
     if (run->history && run->history_first == first && run->history_last == last) {
         return frame_ref(run->history);
     }
-    struct event **events = mem_array(NULL, n_events + 1, sizeof(struct event *));
-    size_t n = 0;
-    for (size_t i = from; i < run->n; i++) {
-        struct event *event = run->rows[run->first + i]->event;
-        if (audience_admits(&event->f.audience, viewer)) {
-            events[n++] = event;
-        }
-    }
-    assert(n == n_events);
-    struct frame *frame = protocol->history(name, events, n);
-    free(events);
-    if (is_public(run, from)) {
+    struct frame *frame = history_encode(history, protocol, (struct str){run->name, run->name_len});
+    if (first > 0 && is_public(run, (size_t)(first - run_first(run)))) {
         forget_history(recent, run);
         run->history = frame_ref(frame);
         run->history_first = first;

@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "core/event.h"
-#include "core/protocol.h"
+#include "core/hub/resume/history.h"
 
 #include <uthash.h>
 
@@ -57,10 +57,9 @@ bool recent_run_after(const struct recent_run *run, uint64_t offset,
 /* The frame of a missed row, made once. Borrowed. */
 struct frame *recent_replay(struct recent *recent, struct recent_row *row,
                             const struct protocol *protocol);
-/* The history that herald.read_channel() would read. A reference for the caller; NULL: it needs
- * rows that are not here. */
-struct frame *recent_history(struct recent *recent, struct recent_run *run, uint32_t limit,
-                             uint32_t max_bytes, const struct identity *viewer,
+/* Fills the history and encodes it. A reference for the caller; NULL: it needs rows that are not
+ * here. */
+struct frame *recent_history(struct recent *recent, struct recent_run *run, struct history *history,
                              const struct protocol *protocol);
 
 #endif

@@ -146,11 +146,14 @@ static void replay_send_page(struct hub *hub, struct session *session,
                              const struct store_answer *page)
 {
     struct replay *replay = session->replay;
-    for (size_t i = 0; i < page->n_events && page->events[i]->f.offset <= replay->until; i++) {
-        say_frame(hub, session, hub->protocol->event(&page->events[i]->f, true));
-        replay_note(hub);
+    for (size_t i = 0; i < page->n_events && replay->at < replay->until; i++) {
+        const struct event_fields *event = &page->events[i]->f;
+        replay->at = event->offset;
+        if (audience_admits(&event->audience, session->identity)) {
+            say_frame(hub, session, hub->protocol->event(event, true));
+            replay_note(hub);
+        }
     }
-    replay->at = page->read_to;
     replay_after_page(hub, session);
 }
 
@@ -161,7 +164,7 @@ static void replay_take(struct hub *hub, struct session *session, const struct r
     (void)read;
     if (!session_in(session, replay->channel)) {
         replay_finish(hub, session);
-    } else if (found->is_failed || found->is_gap || found->read_to <= replay->at) {
+    } else if (found->is_failed || found->is_gap || found->n_events == 0) {
         replay_give_up(hub, session);
     } else {
         replay_send_page(hub, session, found);
