@@ -252,54 +252,42 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     net->counts = metrics_block(options->metrics, 0);
 }
 
-/* All workers' sockets: n plain ones, then n for TLS or -1. A failure leaves none open. */
+/* All workers' sockets: n plain ones, then n for TLS. */
 static enum status open_listeners(struct net *net, int *fds, struct err *err)
 {
     const struct net_options *options = &net->shared.options;
     uint32_t n = options->n_workers;
-    for (uint32_t i = 0; i < 2 * n; i++) {
-        fds[i] = -1;
+    enum status status = listener_bind(options->listen, false, n, fds, &net->url, err);
+    if (status == STATUS_OK && options->tls_listen) {
+        status = listener_bind(options->tls_listen, true, n, fds + n, &net->tls_url, err);
     }
-    if (listener_bind(options->listen, false, n, fds, &net->url, err) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (!options->tls_listen ||
-        listener_bind(options->tls_listen, true, n, fds + n, &net->tls_url, err) == STATUS_OK) {
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        close(fds[i]);
-    }
-    return STATUS_FAILED;
+    return status;
 }
 
 static enum status make_workers(struct net *net, struct tls_pair *pair, struct err *err)
 {
-    struct net_shared *shared = &net->shared;
-    uint32_t n = shared->options.n_workers;
+    uint32_t n = net->shared.options.n_workers;
+    struct tls_seed seed;
     int *fds = mem_array(NULL, 2 * (size_t)n, sizeof(*fds));
+    memset(fds, -1, 2 * (size_t)n * sizeof(*fds)); /* each is -1 then: not open, or handed over */
     enum status status = open_listeners(net, fds, err);
-    if (status != STATUS_OK) {
-        free(fds);
-        return status;
-    }
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     lws_set_allocator(reallocate);
-    struct tls_seed seed;
     tls_seed_init(&seed);
-    uint32_t i = 0;
-    while (i < n && thread_new(shared, i, pair ? tls_new(pair, &seed) : NULL, &net->workers[i],
-                               err) == STATUS_OK) {
-        thread_listen(net->workers[i], fds[i], fds[n + i]);
-        i++;
+    while (status == STATUS_OK && net->n_workers < n) {
+        uint32_t i = net->n_workers;
+        struct tls *tls = pair ? tls_new(pair, &seed) : NULL;
+        status = thread_new(&net->shared, i, tls, &net->workers[i], err);
+        if (status == STATUS_OK) {
+            thread_listen(net->workers[i], fds[i], fds[n + i]);
+            fds[i] = fds[n + i] = -1;
+            net->n_workers++;
+        }
     }
     tls_seed_clear(&seed);
-    net->n_workers = i;
-    status = i == n ? STATUS_OK : STATUS_FAILED;
-    for (; i < n; i++) {
-        close(fds[i]);
-        if (pair) {
-            close(fds[n + i]);
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
         }
     }
     free(fds);

@@ -163,20 +163,16 @@ enum status listener_bind(const char *listen, bool is_tls, uint32_t n, int *fds,
     }
     socklen_t len = address_len(&address);
     getsockname(probe, &address.any, &len); /* the port, if it was 0 */
-    for (uint32_t i = 0; i < n; i++) {
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < n && status == STATUS_OK; i++) {
         fds[i] = open_bound(&address, true);
-        if (fds[i] < 0) {
-            failed(listen, is_tls, err);
-            while (i > 0) {
-                close(fds[--i]);
-            }
-            close(probe);
-            return STATUS_FAILED;
-        }
+        status = fds[i] >= 0 ? STATUS_OK : failed(listen, is_tls, err);
     }
     close(probe);
-    *url = url_of(&address, is_tls);
-    return STATUS_OK;
+    if (status == STATUS_OK) {
+        *url = url_of(&address, is_tls);
+    }
+    return status;
 }
 
 /* ---- accepting ---- */

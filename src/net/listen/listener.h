@@ -11,8 +11,8 @@
 struct listener;
 struct worker;
 
-/* Opens n sockets that share one port and writes them into fds. *url is a heap text with the port
- * really bound. A failure leaves nothing open. */
+/* Opens n sockets that share one port and writes them into fds: after a failure too, those that it
+ * had opened. *url is a heap text with the port really bound. */
 enum status listener_bind(const char *listen, bool is_tls, uint32_t n, int *fds, char **url,
                           struct err *err) MUST_CHECK;
 
