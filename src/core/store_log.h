@@ -39,8 +39,7 @@ typedef void store_answer_fn(void *arg, const struct store_answer *answer);
 
 struct store_log {
     void *ctx;
-    /* Borrows the spans for the call. `done` is called
-     * exactly once, later. */
+    /* Borrows the spans for the call. `done` is called exactly once, later. */
     void (*read)(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
     /* A message for a durable channel: to be put into the log with the next batch. Takes its own
      * reference. Answered by on_event with its offset followed by on_append_done, or by

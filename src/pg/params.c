@@ -82,11 +82,6 @@ void params_int(struct params *params, int32_t value)
     param_end(params);
 }
 
-void params_null_int(struct params *params)
-{
-    param_null(params, TYPE_INT4);
-}
-
 void params_bigint(struct params *params, int64_t value)
 {
     param_begin(params, TYPE_INT8);

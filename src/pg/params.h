@@ -23,7 +23,6 @@ void params_text(struct params *params, struct str value);              /* an ab
 void params_bytes(struct params *params, const void *data, size_t len); /* a bytea */
 void params_bool(struct params *params, bool value);
 void params_int(struct params *params, int32_t value);
-void params_null_int(struct params *params);
 void params_bigint(struct params *params, int64_t value);
 void params_null_bigint(struct params *params);
 /* A text[] of n elements: array_begin, n times array_add, array_end. */
