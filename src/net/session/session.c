@@ -100,16 +100,6 @@ void session_close(struct socket *socket, uint16_t code, const char *reason)
     }
 }
 
-/* What it still sends is not read. */
-static void give_up(struct socket *socket, uint16_t code, const char *reason)
-{
-    if (socket->state == SOCKET_SESSION) {
-        rfc6455_decoder_release(&socket->decoder);
-        socket->decoder.is_over = true;
-        begin_close(socket, code, reason, SOCKET_ENDING_LINGER);
-    }
-}
-
 void session_close_slow(struct socket *socket, unsigned limit)
 {
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
@@ -221,7 +211,10 @@ static void note_partial(struct socket *socket, uint32_t before)
     uint64_t all = worker->partial_bytes - before + after;
     if (share > 0 && after > before && all > share && socket->state == SOCKET_SESSION) {
         metrics_count(worker->counts, METRIC_LIMITS + METRIC_LIMIT_PARTIAL_BYTES);
-        give_up(socket, CLOSE_CODE_TRY_AGAIN, "too many unfinished messages");
+        rfc6455_decoder_release(&socket->decoder);
+        socket->decoder.is_over = true; /* or it would begin to fill memory again */
+        begin_close(socket, CLOSE_CODE_TRY_AGAIN, "too many unfinished messages",
+                    SOCKET_ENDING_LINGER);
         all -= after;
     }
     worker->partial_bytes = all;
