@@ -69,7 +69,7 @@ static bool hub_handle(struct hub *hub, struct session *session, struct command 
     case COMMAND_DRAINED:
         break;
     }
-    assert(!"what a worker says is never held back");
+    assert(false); /* what a worker says is never held back */
     return true;
 }
 
