@@ -34,19 +34,19 @@ const char token_sql[] =
         "row_id") ", " TYPE("extras") "pg_catalog.json_object_field(t.j, 'extras'), " TYPE("exp")
         TEXT("exp") " FROM t";
 
-static bool is_type(const PGresult *rows, enum column column, struct str type)
+static bool is_type(const PGresult *rows, int column, struct str type)
 {
     return str_equals(rows_text(rows, 0, column), type);
 }
 
 /* Absent and null are the same. */
-static bool is_there(const PGresult *rows, enum column column)
+static bool is_there(const PGresult *rows, int column)
 {
     return !PQgetisnull(rows, 0, column) && !is_type(rows, column, STR("null"));
 }
 
 /* False: it is there and no number between the limits. */
-static bool read_number(const PGresult *rows, enum column type, double min, double max, double *out)
+static bool read_number(const PGresult *rows, int type, double min, double max, double *out)
 {
     *out = 0;
     if (!is_there(rows, type)) {
