@@ -3,6 +3,10 @@
 # Who may include what (DESIGN.md, "Folders"). A folder includes itself and what stands behind its name below; adapters
 # (pg, auth, proto, bus, net) meet in core's seams and in src/server.c, never in each other. Foreign headers stay in
 # the one folder that owns the library: a CVE then has one folder to read.
+#
+# Inside core and net there are storeys: the walls below say which of core/hub's rooms sees which, and no file of the two
+# folders includes, however far around, one that includes it. (A header counts with its .c file: each declares what that
+# one defines.)
 # shellcheck disable=SC2013,SC2044  # no blanks in our file names
 set -u
 status=0
@@ -40,6 +44,22 @@ foreign() {
     esac
 }
 
+# a folder of src, and the folders (with a slash) and headers of core that it may include
+walls() {
+    ground='core/ core/hub/options.h core/hub/ground/'
+    presence='core/hub/presence/presence.h core/hub/presence/grace.h' # the rest are the lists' insides
+    case $1 in
+    core/hub/ground) echo "$ground" ;;
+    core/hub/presence) echo "$ground core/hub/presence/" ;;
+    core/hub/resume) echo "$ground $presence core/hub/resume/" ;;
+    core/hub) echo "$ground $presence core/hub/resume/ core/hub/" ;;
+    core/row) echo core/row/ ;; # pure: rows, and nothing of the server
+    core/live) echo core/live/ core/row/ core/identity.h ;;
+    core) echo core/ core/row/ ;;
+    *) echo core/ core/hub/hub.h core/hub/options.h core/row/ core/live/ ;;
+    esac
+}
+
 for file in $(find src -name '*.[ch]' | sort); do
     folder=${file#src/}
     case $folder in
@@ -58,6 +78,14 @@ for file in $(find src -name '*.[ch]' | sort); do
         *" $target "*) ;;
         *) complain "$file: $folder may not include \"$include\"" ;;
         esac
+        case $include in
+        core/*)
+            case " $(walls "$(dirname "${file#src/}")") " in
+            *" $include "* | *" ${include%/*}/ "*) ;;
+            *) complain "$file: \"$include\" is behind a wall" ;;
+            esac
+            ;;
+        esac
     done
     for include in $(sed -n 's/^ *# *include *<\([^>]*\)>.*/\1/p' "$file"); do
         owners=$(foreign "$include")
@@ -71,5 +99,8 @@ for folder in $(find src -type d); do
     n=$(find "$folder" -maxdepth 1 -name '*.c' | wc -l)
     [ "$n" -le 12 ] || complain "$folder: $n .c files, more than 12"
 done
+circles=$(grep -r '^ *# *include *"' src/core src/net |
+    sed 's|^src/\([^:]*\)\.[ch]: *# *include *"\(.*\)\.h".*|\1 \2|' | awk '$1 != $2' | tsort 2>&1 >/dev/null | sed -n 's|^tsort: \([a-z].*\)|\1|p' | tr '\n' ' ')
+[ -z "$circles" ] || complain "a circle: $circles"
 [ $status = 0 ] && echo "floors: ok"
 exit $status
