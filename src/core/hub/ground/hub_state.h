@@ -6,7 +6,7 @@
 
 #include "core/hub/ground/channel.h"
 #include "core/hub/ground/session.h"
-#include "core/hub/hub.h"
+#include "core/hub/options.h"
 
 struct hub {
     struct hub_options options;

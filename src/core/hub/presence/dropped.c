@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Sessions that dropped and have left entries in lists, under two orders: by identity, for the one
  * that comes back, and by time, for the end. Two tabs of one user are two of them under one key. */
+#include "core/hub/presence/dropped.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,6 @@
 
 #include "base/mem.h"
 #include "core/channel_name.h"
-#include "core/hub/presence/internal.h"
 
 bool dropped_can_return(const struct identity *identity)
 {

@@ -12,7 +12,8 @@
 
 #include <utlist.h>
 
-#include "core/hub/presence/internal.h"
+#include "core/hub/presence/dropped.h"
+#include "core/hub/presence/presence.h"
 
 static void grace_let_go(struct hub *hub, struct dropped *dropped)
 {

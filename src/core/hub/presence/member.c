@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* An entry in a list: whom it shows, as text that is made once. It outlives its place in the list
  * for as long as SQL has to be told of it. */
+#include "core/hub/presence/member.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
-#include "core/hub/presence/internal.h"
 
 struct member *member_new(const struct hub *hub, const struct session *session,
                           struct channel *channel)

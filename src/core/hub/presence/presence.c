@@ -24,7 +24,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
-#include "core/hub/presence/internal.h"
+#include "core/hub/presence/dropped.h"
+#include "core/hub/presence/member.h"
+#include "core/hub/presence/told.h"
 
 enum {
     MEMBERS_PER_MS = 20, /* in large channels: 10 000, half a second between flushes */
@@ -314,6 +316,20 @@ void presence_end(struct hub *hub, struct channel *channel)
 }
 
 /* ---- time ---- */
+
+void presence_tell_all(struct hub *hub)
+{
+    struct channel *channel, *next;
+    told_reset(&hub->presence->told);
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        for (uint32_t i = 0; channel->presence && i < channel->presence->n; i++) {
+            if (channel->presence->members[i]->state != MEMBER_STATE_ARRIVING) {
+                told_note(hub, channel->presence->members[i], true);
+            }
+        }
+    }
+}
 
 void presence_tick(struct hub *hub)
 {

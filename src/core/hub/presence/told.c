@@ -2,10 +2,12 @@
 /* What SQL is told of the lists (the view herald.presence): the changes that clients are told, a
  * few times a second and many in one write. It is for people and queries, so a database that is
  * away misses nothing: it is told all when it is back. */
+#include "core/hub/presence/told.h"
+
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "core/hub/presence/internal.h"
+#include "core/hub/presence/member.h"
 
 enum {
     TELL_MS = 500,   /* between two writes */
@@ -61,19 +63,10 @@ static void told_send(struct hub *hub)
     told_forget(told);
 }
 
-void presence_tell_all(struct hub *hub)
+void told_reset(struct told *told)
 {
-    struct channel *channel, *next;
-    told_forget(&hub->presence->told);
-    hub->presence->told.is_reset = true;
-    HASH_ITER(hh, hub->channels.by_name, channel, next)
-    {
-        for (uint32_t i = 0; channel->presence && i < channel->presence->n; i++) {
-            if (channel->presence->members[i]->state != MEMBER_STATE_ARRIVING) {
-                told_note(hub, channel->presence->members[i], true);
-            }
-        }
-    }
+    told_forget(told);
+    told->is_reset = true;
 }
 
 void told_tick(struct hub *hub)
