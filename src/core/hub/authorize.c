@@ -17,7 +17,7 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/membership.h"
 
-enum { MAX_JUDGEMENTS = 10000 }; /* about 300 bytes each */
+enum { MAX_VERDICTS = 10000 }; /* about 300 bytes each */
 
 struct waiter {
     struct waiter *next;
@@ -25,7 +25,7 @@ struct waiter {
     struct channel *channel; /* pinned: a member is judged again; NULL: a command waits */
 };
 
-struct judgement {
+struct verdict {
     UT_hash_handle hh;
     struct hub *hub;
     bool is_asked; /* the answer is awaited */
@@ -51,35 +51,35 @@ static void authorize_write_identity(const struct identity *identity, struct buf
     buf_char(out, '}');
 }
 
-static struct str judgement_channel(const struct judgement *judgement)
+static struct str verdict_channel(const struct verdict *verdict)
 {
-    return (struct str){judgement->key + judgement->function_len + 1, judgement->channel_len};
+    return (struct str){verdict->key + verdict->function_len + 1, verdict->channel_len};
 }
 
-static void judgement_void(struct hub *hub, struct judgement *judgement)
+static void verdict_void(struct hub *hub, struct verdict *verdict)
 {
-    if (!judgement->is_void) {
-        HASH_DEL(hub->judgements, judgement);
-        judgement->is_void = true;
+    if (!verdict->is_void) {
+        HASH_DEL(hub->verdicts, verdict);
+        verdict->is_void = true;
     }
 }
 
-static void judgement_free(struct hub *hub, struct judgement *judgement)
+static void verdict_free(struct hub *hub, struct verdict *verdict)
 {
-    judgement_void(hub, judgement);
-    free(judgement);
+    verdict_void(hub, verdict);
+    free(verdict);
 }
 
-static void judgement_make_room(struct hub *hub)
+static void verdict_make_room(struct hub *hub)
 {
-    struct judgement *judgement, *next;
-    if (HASH_COUNT(hub->judgements) < MAX_JUDGEMENTS) {
+    struct verdict *verdict, *next;
+    if (HASH_COUNT(hub->verdicts) < MAX_VERDICTS) {
         return;
     }
-    HASH_ITER(hh, hub->judgements, judgement, next)
+    HASH_ITER(hh, hub->verdicts, verdict, next)
     {
-        if (!judgement->is_asked) {
-            judgement_free(hub, judgement);
+        if (!verdict->is_asked) {
+            verdict_free(hub, verdict);
         }
     }
 }
@@ -100,11 +100,11 @@ static void authorize_refuse(struct hub *hub, struct session *session,
 }
 
 /* Whoever asked now would get this answer. */
-static bool judgement_counts(const struct judgement *judgement)
+static bool verdict_counts(const struct verdict *verdict)
 {
-    const struct rule *rule = site_rule(judgement->hub->site, judgement_channel(judgement));
-    return !judgement->is_void && rule && rule->authorize &&
-           strcmp(rule->authorize, judgement->key) == 0;
+    const struct rule *rule = site_rule(verdict->hub->site, verdict_channel(verdict));
+    return !verdict->is_void && rule && rule->authorize &&
+           strcmp(rule->authorize, verdict->key) == 0;
 }
 
 /* is_allowed: it may stay. */
@@ -119,19 +119,19 @@ static void waiter_tell_member(struct hub *hub, const struct waiter *waiter, boo
     channel_unpin(&hub->channels, channel);
 }
 
-/* verdict NULL: the answer does not count. */
+/* answer NULL: it does not count. */
 static void waiter_tell_command(struct hub *hub, const struct waiter *waiter,
-                                const struct store_verdict *verdict)
+                                const struct store_verdict *answer)
 {
     struct session *session = session_table_find(&hub->sessions, waiter->session);
     if (!session) {
         return;
     }
-    if (session->is_closing || !verdict) {
+    if (session->is_closing || !answer) {
         /* All that it still holds is dropped; or the question is asked again. */
-    } else if (function_refuses(hub, session, verdict)) {
+    } else if (function_refuses(hub, session, answer)) {
         /* And it has been told so. */
-    } else if (!verdict->is_allowed) {
+    } else if (!answer->is_allowed) {
         authorize_refuse(hub, session, session->held);
         function_finish_waiting(hub, session);
     } else {
@@ -140,21 +140,21 @@ static void waiter_tell_command(struct hub *hub, const struct waiter *waiter,
     session_end_wait(&hub->sessions, session);
 }
 
-static void judgement_on_answer(void *arg, const struct store_verdict *verdict)
+static void verdict_on_answer(void *arg, const struct store_verdict *answer)
 {
-    struct judgement *judgement = arg;
-    struct hub *hub = judgement->hub;
-    struct waiter *waiters = judgement->waiters;
-    bool is_allowed = verdict->result == STORE_VERDICT_DONE && verdict->is_allowed;
-    bool counts = judgement_counts(judgement);
-    judgement->waiters = NULL;
-    judgement->waiters_end = &judgement->waiters;
-    judgement->is_asked = false;
-    judgement->is_allowed = is_allowed;
-    judgement->until_ms = hub->now_ms + hub->options.authorize_cache_ms;
-    if (judgement->is_void || verdict->result != STORE_VERDICT_DONE ||
+    struct verdict *verdict = arg;
+    struct hub *hub = verdict->hub;
+    struct waiter *waiters = verdict->waiters;
+    bool is_allowed = answer->result == STORE_VERDICT_DONE && answer->is_allowed;
+    bool counts = verdict_counts(verdict);
+    verdict->waiters = NULL;
+    verdict->waiters_end = &verdict->waiters;
+    verdict->is_asked = false;
+    verdict->is_allowed = is_allowed;
+    verdict->until_ms = hub->now_ms + hub->options.authorize_cache_ms;
+    if (verdict->is_void || answer->result != STORE_VERDICT_DONE ||
         hub->options.authorize_cache_ms == 0) {
-        judgement_free(hub, judgement);
+        verdict_free(hub, verdict);
     }
     while (waiters) {
         struct waiter *waiter = waiters;
@@ -162,33 +162,32 @@ static void judgement_on_answer(void *arg, const struct store_verdict *verdict)
         if (waiter->channel) {
             waiter_tell_member(hub, waiter, is_allowed || !counts);
         } else {
-            waiter_tell_command(hub, waiter, counts ? verdict : NULL);
+            waiter_tell_command(hub, waiter, counts ? answer : NULL);
         }
         free(waiter);
     }
 }
 
-static void judgement_ask(struct hub *hub, struct judgement *judgement, const struct buf *identity,
-                          const char *action)
+static void verdict_ask(struct hub *hub, struct verdict *verdict, const struct buf *identity,
+                        const char *action)
 {
     struct store_call call = {
         .kind = STORE_CALL_AUTHORIZE,
-        .function = {judgement->key, judgement->function_len},
+        .function = {verdict->key, verdict->function_len},
         .action = str_of(action),
-        .channel = judgement_channel(judgement),
+        .channel = verdict_channel(verdict),
         .client = buf_span(identity),
     };
-    judgement->is_asked = true;
-    hub->store->functions.call(hub->store->functions.ctx, &call, judgement_on_answer, judgement);
+    verdict->is_asked = true;
+    hub->store->functions.call(hub->store->functions.ctx, &call, verdict_on_answer, verdict);
 }
 
 /* The answer, if it is there; else it is asked, once, and the caller's waiter stands in line. */
-static struct judgement *judgement_find(struct hub *hub, const struct session *session,
-                                        const struct rule *rule, struct str channel,
-                                        const char *action)
+static struct verdict *verdict_find(struct hub *hub, const struct session *session,
+                                    const struct rule *rule, struct str channel, const char *action)
 {
     struct buf key = {0}, identity = {0};
-    struct judgement *judgement;
+    struct verdict *verdict;
     if (session->identity) {
         authorize_write_identity(session->identity, &identity);
     }
@@ -197,36 +196,36 @@ static struct judgement *judgement_find(struct hub *hub, const struct session *s
     buf_char(&key, '\0');
     buf_add(&key, action, strlen(action) + 1);
     buf_str(&key, buf_span(&identity));
-    HASH_FIND(hh, hub->judgements, key.data, key.len, judgement);
-    if (!judgement) {
-        judgement_make_room(hub);
-        judgement = mem_zalloc(sizeof(*judgement) + key.len);
-        judgement->hub = hub;
-        judgement->waiters_end = &judgement->waiters;
-        judgement->function_len = strlen(rule->authorize);
-        judgement->channel_len = channel.len;
-        judgement->key_len = key.len;
-        memcpy(judgement->key, key.data, key.len);
-        HASH_ADD_KEYPTR(hh, hub->judgements, judgement->key, judgement->key_len, judgement);
+    HASH_FIND(hh, hub->verdicts, key.data, key.len, verdict);
+    if (!verdict) {
+        verdict_make_room(hub);
+        verdict = mem_zalloc(sizeof(*verdict) + key.len);
+        verdict->hub = hub;
+        verdict->waiters_end = &verdict->waiters;
+        verdict->function_len = strlen(rule->authorize);
+        verdict->channel_len = channel.len;
+        verdict->key_len = key.len;
+        memcpy(verdict->key, key.data, key.len);
+        HASH_ADD_KEYPTR(hh, hub->verdicts, verdict->key, verdict->key_len, verdict);
     }
-    if (!judgement->is_asked && judgement->until_ms <= hub->now_ms) {
-        judgement_ask(hub, judgement, &identity, action);
-    } else if (!judgement->is_asked) {
+    if (!verdict->is_asked && verdict->until_ms <= hub->now_ms) {
+        verdict_ask(hub, verdict, &identity, action);
+    } else if (!verdict->is_asked) {
         say_count(hub, METRIC_AUTHORIZE_HITS);
     }
     buf_release(&key);
     buf_release(&identity);
-    return judgement;
+    return verdict;
 }
 
-static void judgement_await(struct judgement *judgement, const struct session *session,
-                            struct channel *channel)
+static void verdict_await(struct verdict *verdict, const struct session *session,
+                          struct channel *channel)
 {
     struct waiter *waiter = mem_zalloc(sizeof(*waiter));
     waiter->session = session->id;
     waiter->channel = channel;
-    *judgement->waiters_end = waiter;
-    judgement->waiters_end = &waiter->next;
+    *verdict->waiters_end = waiter;
+    verdict->waiters_end = &waiter->next;
 }
 
 enum judged authorize_command(struct hub *hub, struct session *session,
@@ -236,13 +235,13 @@ enum judged authorize_command(struct hub *hub, struct session *session,
         return JUDGED_ALLOWED;
     }
     const char *action = command->type == COMMAND_JOIN ? "join" : "send";
-    struct judgement *judgement = judgement_find(hub, session, rule, command->channel, action);
-    if (judgement->is_asked) {
-        judgement_await(judgement, session, NULL);
+    struct verdict *verdict = verdict_find(hub, session, rule, command->channel, action);
+    if (verdict->is_asked) {
+        verdict_await(verdict, session, NULL);
         session->wait = SESSION_WAIT_CALL;
         return JUDGED_WAITS;
     }
-    if (!judgement->is_allowed) {
+    if (!verdict->is_allowed) {
         authorize_refuse(hub, session, command);
         return JUDGED_ANSWERED;
     }
@@ -251,42 +250,42 @@ enum judged authorize_command(struct hub *hub, struct session *session,
 
 void authorize_member(struct hub *hub, struct session *session, struct channel *channel)
 {
-    struct judgement *judgement =
-        judgement_find(hub, session, channel->rule, channel_name(channel), "join");
+    struct verdict *verdict =
+        verdict_find(hub, session, channel->rule, channel_name(channel), "join");
     channel_pin(channel);
-    if (judgement->is_asked) {
-        judgement_await(judgement, session, channel);
+    if (verdict->is_asked) {
+        verdict_await(verdict, session, channel);
     } else {
         waiter_tell_member(hub, &(struct waiter){.session = session->id, .channel = channel},
-                           judgement->is_allowed);
+                           verdict->is_allowed);
     }
 }
 
 void authorize_forget(struct hub *hub, struct str channel)
 {
-    struct judgement *judgement, *next;
-    HASH_ITER(hh, hub->judgements, judgement, next)
+    struct verdict *verdict, *next;
+    HASH_ITER(hh, hub->verdicts, verdict, next)
     {
-        if (channel.ptr && !channel_pattern_matches(channel, judgement_channel(judgement))) {
+        if (channel.ptr && !channel_pattern_matches(channel, verdict_channel(verdict))) {
             continue;
         }
-        judgement_void(hub, judgement);
-        if (!judgement->is_asked) {
-            free(judgement);
+        verdict_void(hub, verdict);
+        if (!verdict->is_asked) {
+            free(verdict);
         }
     }
 }
 
 void authorize_release(struct hub *hub)
 {
-    struct judgement *judgement, *next;
-    HASH_ITER(hh, hub->judgements, judgement, next)
+    struct verdict *verdict, *next;
+    HASH_ITER(hh, hub->verdicts, verdict, next)
     {
-        while (judgement->waiters) {
-            struct waiter *waiter = judgement->waiters;
-            judgement->waiters = waiter->next;
+        while (verdict->waiters) {
+            struct waiter *waiter = verdict->waiters;
+            verdict->waiters = waiter->next;
             free(waiter);
         }
-        judgement_free(hub, judgement);
+        verdict_free(hub, verdict);
     }
 }

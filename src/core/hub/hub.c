@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The hub: the order of commands, and what the store tells.
  *
- * The life of a message on a channel with history: worker decodes it → hub_command → hub_message
- * checks membership and rule → store.append → (the sequencer's transaction commits) → on_event →
+ * The life of a message on a channel with history: worker decodes it → hub_command → message.c
+ * checks membership and rule → store_log.append → (the sequencer's transaction commits) → on_event →
  * one frame, published to every worker that has members → on_append_done lets the sender's waiting
  * commands go on. Without history it goes from the check straight to the frame.
  *
@@ -74,7 +74,7 @@ static bool hub_handle(struct hub *hub, struct session *session, struct command 
 }
 
 /* What came while it waited, until it waits again. */
-static void handle_held(struct hub *hub, struct session *session)
+static void hub_handle_held(struct hub *hub, struct session *session)
 {
     while (session->wait == SESSION_WAIT_NONE && session->held) {
         if (!hub_handle(hub, session, session->held)) {
@@ -213,9 +213,9 @@ static void on_site(void *ctx, struct site *site)
     }
 }
 
-static void on_directive(void *ctx, const struct directive *order)
+static void on_directive(void *ctx, const struct directive *directive)
 {
-    directive_carry_out(ctx, order);
+    directive_carry_out(ctx, directive);
 }
 
 static void on_up(void *ctx, struct str epoch)
@@ -367,13 +367,13 @@ uint32_t hub_n_sessions(const struct hub *hub)
 }
 
 /* In the order in which their waits ended; more may end meanwhile. */
-static void handle_ready(struct hub *hub)
+static void hub_handle_ready(struct hub *hub)
 {
     struct session_list *ready = &hub->sessions.ready;
     for (size_t i = 0; i < ready->n; i++) {
         struct session *session = session_table_find(&hub->sessions, ready->ids[i]);
         if (session) {
-            handle_held(hub, session);
+            hub_handle_held(hub, session);
         }
     }
     ready->n = 0;
@@ -381,7 +381,7 @@ static void handle_ready(struct hub *hub)
 
 void hub_flush(struct hub *hub)
 {
-    handle_ready(hub);
+    hub_handle_ready(hub);
     recent_trim(hub->recent);
     hub->n_replayed = 0;
     hub->transport->flush(hub->transport->ctx);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A second join of a member reads again: what arrives meanwhile must come after its answer, so it is
+/* The one place where a session enters and leaves a channel, for three lists change with it: the
+ * session's, the roster with its worker's, and who is present.
+ *
+ * A second join of a member reads again: what arrives meanwhile must come after its answer, so it is
  * detached and attached anew. */
 #include "core/hub/membership.h"
 

@@ -17,7 +17,7 @@ struct hub {
     struct channel_table channels;
     struct site *site;
     struct user *users;             /* with their sessions, if these are limited (users.c) */
-    struct judgement *judgements;   /* what authorize functions have said (authorize.c) */
+    struct verdict *verdicts;       /* what authorize functions have said (authorize.c) */
     struct presence_book *presence; /* presence/ */
     struct recent *recent;          /* resume/recent.c */
     struct reads *reads;            /* resume/reads.c */

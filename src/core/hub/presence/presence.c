@@ -286,14 +286,14 @@ void presence_end_arrival(struct hub *hub, struct session *session)
     presence_leave(hub, member);
 }
 
-bool presence_is_arriving(const struct member *entry)
+bool presence_is_arriving(const struct member *member)
 {
-    return entry->state == MEMBER_STATE_ARRIVING;
+    return member->state == MEMBER_STATE_ARRIVING;
 }
 
-const struct channel *presence_channel(const struct member *entry)
+const struct channel *presence_channel(const struct member *member)
 {
-    return entry->channel;
+    return member->channel;
 }
 
 void presence_end(struct hub *hub, struct channel *channel)

@@ -15,10 +15,10 @@ struct member *presence_arrive(struct hub *hub, const struct session *session,
 struct member *presence_arrive_quietly(struct hub *hub, const struct session *session,
                                        struct channel *channel);
 /* Is it yet to be announced? */
-bool presence_is_arriving(const struct member *entry);
-const struct channel *presence_channel(const struct member *entry);
+bool presence_is_arriving(const struct member *member);
+const struct channel *presence_channel(const struct member *member);
 /* The entry ends. The channel may be gone afterwards, unless somebody has it. NULL is fine. */
-void presence_leave(struct hub *hub, struct member *entry);
+void presence_leave(struct hub *hub, struct member *member);
 /* All entries of a session that ends, or that of a join that did not come to its end. */
 void presence_leave_all(struct hub *hub, struct session *session);
 void presence_end_arrival(struct hub *hub, struct session *session);

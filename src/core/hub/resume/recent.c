@@ -104,6 +104,7 @@ static struct recent_run *run_new(struct recent *recent, struct str name)
 /* The first n rows go, and with the last one the run. */
 static void drop_first(struct recent *recent, struct recent_run *run, size_t n)
 {
+    assert(n > 0 && n <= run->n); /* a run is never empty */
     for (; n > 0; n--) {
         row_free(recent, run->rows[run->first++]);
         run->n--;
