@@ -373,7 +373,7 @@ static uint32_t share(uint32_t limit, uint32_t n)
 
 static struct net_limits net_limits(const struct server *server, uint32_t n_workers)
 {
-    const struct config_limits *limits = &server->config->limits;
+    const struct config *limits = server->config;
     uint32_t accepts = share(limits->accept_rate, n_workers);
     uint64_t bytes_burst = BYTES_BURST_S * (uint64_t)limits->session_bytes;
     return (struct net_limits){
@@ -402,7 +402,7 @@ static struct net_limits net_limits(const struct server *server, uint32_t n_work
 static enum status check_origins(const struct server *server, struct err *err)
 {
     struct str bad;
-    const char *list = server->config->limits.origins;
+    const char *list = server->config->origins;
     const char *complaint = list ? origins_complaint(list, &bad) : NULL;
     return !complaint ? STATUS_OK
                       : err_set(err, EXIT_CODE_CONFIG, "--origins: \"%.*s\" matches no page: %s",
@@ -413,7 +413,7 @@ static enum status read_proxies(struct server *server, struct err *err)
 {
     struct str bad;
     const struct config *config = server->config;
-    const char *list = config->limits.trusted_proxies;
+    const char *list = config->trusted_proxies;
     if (list && !address_ranges_parse(list, &server->proxies, &server->n_proxies, &bad)) {
         return err_set(
             err, EXIT_CODE_CONFIG,
@@ -499,12 +499,11 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .max_channels = config->max_channels,
         .max_held = MAX_HELD_PER_CHANNEL * config->max_channels + 64,
         .max_held_bytes = MAX_HELD_BYTES,
-        .max_held_total_bytes = config->limits.held_bytes,
-        .max_user_sessions = config->limits.user_sessions,
-        .max_channel_members = config->limits.channel_members,
-        .max_open_channels = config->limits.open_channels,
-        .channel_messages =
-            rate(config->limits.channel_messages, SECOND_MS, 2 * config->limits.channel_messages),
+        .max_held_total_bytes = config->held_bytes,
+        .max_user_sessions = config->user_sessions,
+        .max_channel_members = config->channel_members,
+        .max_open_channels = config->open_channels,
+        .channel_messages = rate(config->channel_messages, SECOND_MS, 2 * config->channel_messages),
         .max_invalid = MAX_INVALID,
         .rejects_invalid_tokens = config->invalid_token_rejects,
         .authorize_cache_ms = config->authorize_cache_ms,

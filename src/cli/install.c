@@ -311,17 +311,13 @@ static enum exit_code run(const struct invocation *invocation, enum task task, s
 struct install_arguments {
     bool roles_only;
 };
+#define OPTIONS_OF struct install_arguments
+#include "config/rows.h"
+
 static const struct option install_options[] = {
-    {.name = "roles-only",
-     .type = OPTION_SWITCH,
-     .commands = CONFIG_FOR_INSTALL,
-     .is_flag_only = true,
-     .offset = offsetof(struct install_arguments, roles_only),
-     .size = sizeof(bool),
-     .fallback = "no",
-     .help =
-         "Make the roles, which belong to the whole cluster, and nothing else: before a dump is "
-         "restored into another cluster."},
+    SWITCH("roles-only", roles_only, CONFIG_FOR_INSTALL | ONLY_FLAG,
+           "Make the roles, which belong to the whole cluster, and nothing else: before a dump is "
+           "restored into another cluster."),
 };
 #define INSTALL_TABLE ((struct option_table){install_options, 1})
 

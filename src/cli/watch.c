@@ -15,54 +15,26 @@ struct watch_arguments {
     bool always;
 };
 
-#define FIELD(member)                                                                              \
-    .commands = CONFIG_FOR_WATCH, .is_flag_only = true,                                            \
-    .offset = offsetof(struct watch_arguments, member),                                            \
-    .size = sizeof(((struct watch_arguments *)0)->member)
+#define OPTIONS_OF struct watch_arguments
+#define WATCH (CONFIG_FOR_WATCH | ONLY_FLAG)
+#include "config/rows.h"
 
 static const struct option watch_options[] = {
-    {.name = "channel",
-     .type = OPTION_TEXT,
-     FIELD(channel),
-     .value_name = "TEMPLATE",
-     .help = "The channel of a row, such as orders/{customer_id}. Default: schema.table."},
-    {.name = "columns",
-     .type = OPTION_TEXT,
-     FIELD(columns),
-     .value_name = "A,B",
-     .help = "Announce these columns only. Default: all, also those that come later."},
-    {.name = "exclude",
-     .type = OPTION_TEXT,
-     FIELD(exclude),
-     .value_name = "A,B",
-     .help = "Announce all columns but these."},
-    {.name = "key-columns",
-     .type = OPTION_TEXT,
-     FIELD(key_columns),
-     .value_name = "A,B",
-     .help = "What names a row. Default: the primary key."},
-    {.name = "mode",
-     .type = OPTION_TEXT,
-     FIELD(mode),
-     .value_name = "MODE",
-     .help = "row (the default), or statement for tables that are loaded in bulk."},
-    {.name = "max-bytes",
-     .type = OPTION_BYTES,
-     FIELD(max_bytes),
-     .value_name = "BYTES",
-     .min = 1,
-     .max = INT32_MAX,
-     .help = "A larger change is announced by its key only. Default: 1MiB."},
-    {.name = "always",
-     .type = OPTION_SWITCH,
-     FIELD(always),
-     .help = "Also announce what logical replication applies."},
-    {.name = "numbers",
-     .type = OPTION_TEXT,
-     FIELD(numbers),
-     .value_name = "FORM",
-     .help = "text (the default): bigint and numeric as strings, for browsers; native: as JSON "
-             "numbers."},
+    TEXT("channel", channel, "TEMPLATE", WATCH, NULL,
+         "The channel of a row, such as orders/{customer_id}. Default: schema.table."),
+    TEXT("columns", columns, "A,B", WATCH, NULL,
+         "Announce these columns only. Default: all, also those that come later."),
+    TEXT("exclude", exclude, "A,B", WATCH, NULL, "Announce all columns but these."),
+    TEXT("key-columns", key_columns, "A,B", WATCH, NULL,
+         "What names a row. Default: the primary key."),
+    TEXT("mode", mode, "MODE", WATCH, NULL,
+         "row (the default), or statement for tables that are loaded in bulk."),
+    BYTES("max-bytes", max_bytes, WATCH, NULL, 1, INT32_MAX,
+          "A larger change is announced by its key only. Default: 1MiB."),
+    SWITCH("always", always, WATCH, "Also announce what logical replication applies."),
+    TEXT("numbers", numbers, "FORM", WATCH, NULL,
+         "text (the default): bigint and numeric as strings, for browsers; native: as JSON "
+         "numbers."),
 };
 #define WATCH_TABLE                                                                                \
     ((struct option_table){watch_options, sizeof(watch_options) / sizeof(watch_options[0])})

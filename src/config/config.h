@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/arguments.h"
-#include "config/limits.h"
 #include "config/option.h"
 
 struct config {
@@ -56,7 +55,18 @@ struct config {
     uint32_t hook_connections;
     uint32_t authorize_cache_ms;
     uint32_t presence_grace_ms;
-    struct config_limits limits;
+    /* Limits; 0: none. */
+    char *origins; /* NULL: any */
+    char *trusted_proxies;
+    uint32_t session_messages, session_messages_burst, session_joins, session_bytes;
+    uint32_t user_sessions;
+    uint32_t proxy_header; /* enum forwarded_header */
+    uint32_t address_sessions, address_handshakes, address_handshakes_burst;
+    uint32_t proxy_sessions, proxy_handshakes;
+    uint32_t channel_members, channel_messages, open_channels;
+    uint32_t accept_rate;
+    uint32_t outqueue_soft_bytes, outqueue_soft_ms, outqueue_total_bytes;
+    uint32_t transit_bytes, partial_bytes, held_bytes;
     char *metrics_token_file; /* NULL: nobody may read /metrics */
     enum log_level log_level;
     bool log_json;
@@ -119,9 +129,5 @@ const char *config_library_version(void); /* of libconfuse */
 void config_print(const struct config *config, const struct config_origins *origins, FILE *out);
 void config_reference(FILE *out); /* Markdown: docs/options.md */
 void config_help(struct option_table table, unsigned command, FILE *out);
-
-/* A connection string without its passwords, fit for logs. A heap copy; one word if `url` was a
- * URI. */
-char *config_public_url(const char *url);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One row of an option table and what can be done with it alone: read a value from text, write it
  * as text. A table is an array of rows over one plain struct (`offset`, `size`), so the process's
- * settings (config.c) and the arguments of a single subcommand share parsing, messages and help. */
+ * settings (table.c) and the arguments of a single subcommand share parsing, messages and help. */
 #ifndef HERALD_CONFIG_OPTION_H
 #define HERALD_CONFIG_OPTION_H
 

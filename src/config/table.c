@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The options. Nothing else in the program knows the name, the default, the limits or the words of
+ * one; a new one is a row here and a field in struct config. */
+#include <assert.h>
+
+#include "config/config.h"
+
+#define SERVE CONFIG_FOR_SERVE
+#define DEV CONFIG_FOR_DEV
+#define INSTALL CONFIG_FOR_INSTALL
+#define UNINSTALL CONFIG_FOR_UNINSTALL
+#define CONFIG CONFIG_FOR_CONFIG
+#define TOKEN CONFIG_FOR_TOKEN
+#define SERVER (SERVE | DEV)
+#define KEYS (SERVER | TOKEN)
+#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH)
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+#define SECOND UINT64_C(1000)
+
+#define OPTIONS_OF struct config
+#include "config/rows.h"
+
+static const struct option options[] = {
+    PATH("config", config_file, SERVER | ADMIN | CONFIG | TOKEN,
+         "Read options from FILE (also -c FILE). Default of serve, config and "
+         "token: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
+    LISTEN("listen", listen, SERVER, "127.0.0.1:8080",
+           "Where browsers connect. Port 0 takes a free one."),
+    SWITCH(
+        "proxy-protocol", proxy_protocol, SERVE,
+        "Connections to listen come from trusted-proxies only and begin with a header of HAProxy's "
+        "PROXY protocol, version 1 or 2, which names the client; all others are closed."),
+    LISTEN(
+        "tls-listen", tls_listen, SERVER, NULL,
+        "Where browsers connect with TLS, besides listen. Needs tls-cert-file and tls-key-file."),
+    PATH("tls-cert-file", tls_cert_file, SERVER,
+         "The certificate with its chain, PEM. Read again on SIGHUP; open sessions stay."),
+    PATH("tls-key-file", tls_key_file, SERVER, "Its private key, PEM."),
+    SWITCH("tls-proxy-protocol", tls_proxy_protocol, SERVE,
+           "The same as proxy-protocol for tls-listen: the header comes before TLS."),
+    URL("database-url", database_url, SERVE | ADMIN, "",
+        "The database, as a libpq URI or keyword/value string; what it leaves out comes from "
+        "PGHOST, PGDATABASE and so on. serve logs in as herald_server, into the database postgres, "
+        "unless told otherwise; the others need an administrator."),
+    COUNT("workers", workers, SERVER, "0", 0, 256,
+          "Threads that own sockets. 0: one less than there are cores, at least one."),
+    COUNT("max-sessions", max_sessions, SERVER, "10000", 1, 1000000,
+          "Most sessions at a time; above, handshakes get HTTP 503."),
+    BYTES("max-frame-bytes", max_frame_bytes, SERVER, "64KiB", KIB, 16 * MIB,
+          "Longest message of a client; above, its session is closed with 1009."),
+    COUNT("max-channels", max_channels, SERVER, "100", 1, 100000,
+          "Most channels that one session may join."),
+    BYTES("outqueue-bytes", outqueue_bytes, SERVER, "8MiB", 4 * KIB, 1024 * MIB,
+          "Most unsent bytes of one session; a slower reader is closed with 1013."),
+    DURATION("handshake-timeout", handshake_timeout_ms, SERVER, "10s", 100, 300 * SECOND,
+             "How long a new connection may take until it is a session."),
+    DURATION("ping-interval", ping_interval_ms, SERVER, "25s", 100, 3600 * SECOND,
+             "How often a silent session is asked whether it is there."),
+    COUNT("ping-misses", ping_misses, SERVER, "2", 1, 100,
+          "Unanswered pings after which a session is dropped."),
+    DURATION("drain", drain_ms, SERVER, "5s", 0, 600 * SECOND,
+             "Over how long sessions are closed (1012) when the server is asked to stop."),
+    DURATION("look", look_ms, SERVER, "1s", 10, 60 * SECOND,
+             "The safety look: how often the outbox is read although nobody rang."),
+    COUNT("batch-rows", batch_rows, SERVER, "2000", 1, 100000,
+          "Most rows that one transaction moves from the outbox to the log."),
+    BYTES("batch-bytes", batch_bytes, SERVER, "8MiB", KIB, 512 * MIB,
+          "Most payload bytes of such a transaction; one row always fits."),
+    DURATION("query-timeout", query_timeout_ms, SERVER, "30s", 100, 3600 * SECOND,
+             "How long a query may take before its connection is given up."),
+    BYTES(
+        "append-max-bytes", append_max_bytes, SERVER, "64MiB", 4 * KIB, 2048 * MIB,
+        "Most bytes of messages that wait for the log; above, senders get the error unavailable."),
+    HOURS("retention-hours", retention_hours, SERVER, "168", 0, 876000,
+          "How long the log keeps events beyond what each rule's message_history keeps. 0: for "
+          "ever."),
+    BYTES("recent-bytes", recent_bytes, SERVER, "32MiB", 0, 2048 * MIB,
+          "Memory for the log's newest events, from which sessions that come back are served "
+          "without the database. 0: none."),
+    COUNT("recent-rows", recent_rows, SERVER, "100000", 0, 10000000,
+          "Most events in that memory. 0: none."),
+    COUNT("resume-max-rows", resume_max_rows, SERVER, "100000", 1, 10000000,
+          "Most missed events of a channel that a session is sent when it comes back; if there are "
+          "more it is told of a gap."),
+    PATH("token-secret-file", token_secret_file, KEYS,
+         "A shared secret for tokens: the bytes of FILE without a last line feed, at least as many "
+         "as the algorithm's digest has. Read again on SIGHUP, as all key files."),
+    TEXT("token-secret-algorithm", token_secret_algorithm, "ALG", KEYS, "HS256",
+         "The one algorithm that the secret is for: HS256, HS384 or HS512 (JWT), dir or A256KW "
+         "(JWE)."),
+    PATH("token-key-file", token_key_file, KEYS,
+         "A key for tokens, PEM: a public key (or a private one, which token and JWE need)."),
+    TEXT("token-key-algorithm", token_key_algorithm, "ALG", KEYS, NULL,
+         "The one algorithm that the key is for: RS256, PS256, ES256 and their like (JWT), "
+         "RSA-OAEP-256 or ECDH-ES (JWE). Default: RS256, or by the curve (ES256, EdDSA, ...)."),
+    PATH(
+        "token-jwks-file", token_jwks_file, KEYS,
+        "A JWK set (RFC 7517); each key names its algorithm (alg), or has a type that leaves one."),
+    TEXT("token-jwks-url", token_jwks_url, "URL", SERVER, NULL,
+         "Where to fetch a JWK set, https only (http for a loopback address). Fetched again when "
+         "it is old, and when a token names a key that it does not have."),
+    PATH("token-jwks-ca-file", token_jwks_ca_file, SERVER,
+         "The certificates, PEM, that one of must have signed that of token-jwks-url's server. "
+         "Default: those that the system trusts."),
+    DURATION("token-jwks-refresh", token_jwks_refresh_ms, SERVER, "10min", SECOND,
+             24 * 3600 * SECOND, "How old a fetched JWK set may get."),
+    TEXT("token-issuer", token_issuer, "TEXT", KEYS, NULL,
+         "Accept only tokens of this issuer (iss). Default: any."),
+    TEXT("token-audience", token_audience, "TEXT", KEYS, NULL,
+         "Accept only tokens for this audience (aud, or one of it). Default: any."),
+    DURATION("token-leeway", token_leeway_ms, SERVER, "5s", 0, 600 * SECOND,
+             "How far clocks may differ (exp, nbf)."),
+    TEXT("token-dbo-claim", token_dbo_claim, "NAME", KEYS, "dbo_id",
+         "The claim that names the table of the user, a number; a dot goes into an object "
+         "(user.dbo)."),
+    TEXT("token-row-claim", token_row_claim, "NAME", KEYS, "row_id",
+         "The claim that names the row of the user, a number or a string such as a UUID (often "
+         "sub)."),
+    TEXT("token-extras-claim", token_extras_claim, "NAME", KEYS, "extras",
+         "The claim with what other clients may see of the user, an object."),
+    BYTES("token-max-bytes", token_max_bytes, SERVER, "8KiB", 64, 12 * KIB,
+          "Longest token that is looked at."),
+    SWITCH("token-in-query", token_in_query, SERVER,
+           "Take a token also from the query of the address (access_token=...), which ends up in "
+           "logs of proxies."),
+    TEXT("token-function", token_function, "NAME", SERVER, NULL,
+         "An SQL function (text) returning json that checks tokens which are neither JWT nor JWE; "
+         "it must be SECURITY DEFINER and named with its schema."),
+    CHOICE("invalid-token", invalid_token_rejects, "ANSWER", SERVER, "anonymous",
+           "anonymous|reject",
+           "What a token that is not accepted gets: an anonymous session with an error at its "
+           "first join, or HTTP 401."),
+    URL("hook-url", hook_url, SERVE, NULL,
+        "Where the SQL functions of rules are called, as role herald_hook. Default: database-url "
+        "with that role. Not through a pooler in transaction mode."),
+    DURATION("hook-timeout", hook_timeout_ms, SERVER, "2s", 10, 300 * SECOND,
+             "How long an SQL function of a rule may take; one that takes longer has refused."),
+    COUNT("hook-connections", hook_connections, SERVER, "4", 2, 64,
+          "Connections on which those functions run."),
+    DURATION("authorize-cache", authorize_cache_ms, SERVER, "1min", 0, 24 * 3600 * SECOND,
+             "How long the answer of an authorize function holds for the same rule, channel and "
+             "identity; herald.forget() ends it earlier. 0: it is asked each time."),
+    DURATION("presence-grace", presence_grace_ms, SERVER, "0", 0, 600 * SECOND,
+             "How long a member whose connection dropped stays listed; who comes back with the "
+             "same identity in that time goes on under his socketId. 0: not at all."),
+    CHOICE("proxy-header", proxy_header, "HEADER", SERVER, "x-forwarded-for",
+           "x-forwarded-for|forwarded|x-real-ip|none",
+           "Which header trusted-proxies set, or append to: its last address that is none of "
+           "theirs is the client. A proxy that passes on what the client wrote there lets him "
+           "choose his address. The other headers are ignored."),
+    TEXT("origins", origins, "LIST", SERVER, NULL,
+         "Web pages that may connect, as their browsers name them: https://example.com, with a "
+         "port if it is not the usual one, separated by commas; https://*.example.com stands for "
+         "all names below, * for any, null for pages without an origin. The others get HTTP 403. "
+         "Clients without an Origin are no browsers and may. Default: any."),
+    TEXT("trusted-proxies", trusted_proxies, "LIST", SERVER, "127.0.0.0/8, ::1",
+         "Addresses and networks (10.0.0.0/8) of proxies: what they say in proxy-header is where a "
+         "client comes from. One that names no client there has limits of its own, proxy-sessions "
+         "and proxy-handshakes. What others say there is ignored."),
+    COUNT("session-messages", session_messages, SERVER, "200", 0, 1000000,
+          "Frames a second that one session may send on average; above, each gets the error "
+          "rate_limited, and who goes on is closed with 1008. 0: no limit, as with all limits."),
+    COUNT("session-messages-burst", session_messages_burst, SERVER, "1000", 0, 1000000,
+          "How many of them may come at once."),
+    COUNT("session-joins", session_joins, SERVER, "600", 0, 1000000,
+          "Joins and histories a minute, and at once, that one session may ask for."),
+    BYTES("session-bytes", session_bytes, SERVER, "2MiB", 0, 1024 * MIB,
+          "Bytes a second that one session may send on average; four times as many at once."),
+    COUNT("user-sessions", user_sessions, SERVER, "100", 0, 1000000,
+          "Most sessions of one user (dbo_id and row_id); one more is closed with 1008."),
+    COUNT("address-sessions", address_sessions, SERVER, "1000", 0, 1000000,
+          "Most sessions from one address (IPv6: from one /64); one more gets HTTP 429."),
+    COUNT("address-handshakes", address_handshakes, SERVER, "50", 0, 1000000,
+          "Handshakes a second from one address on average; above: HTTP 429."),
+    COUNT("address-handshakes-burst", address_handshakes_burst, SERVER, "500", 0, 1000000,
+          "How many of them may come at once."),
+    COUNT("proxy-sessions", proxy_sessions, SERVER, "0", 0, 1000000,
+          "Most sessions through one of trusted-proxies that names no client; one more gets HTTP "
+          "429. 0: as many as max-sessions."),
+    COUNT("proxy-handshakes", proxy_handshakes, SERVER, "1000", 0, 1000000,
+          "Handshakes a second through one of trusted-proxies that names no client, and so many at "
+          "once; above: HTTP 429."),
+    COUNT("channel-members", channel_members, SERVER, "0", 0, 1000000,
+          "Most members of one channel; one more gets the error channel_full."),
+    COUNT("channel-messages", channel_messages, SERVER, "1000", 0, 1000000,
+          "Clients' messages a second on one channel on average, twice as many at once; above, "
+          "their senders get the error rate_limited."),
+    COUNT("open-channels", open_channels, SERVER, "200000", 0, 100000000,
+          "Most channels that have members; a join that would open one more gets the error "
+          "unavailable."),
+    COUNT("accept-rate", accept_rate, SERVER, "5000", 0, 1000000,
+          "Connections a second that are accepted, over all workers; the others wait in the "
+          "kernel, so that a storm of them leaves time for the sessions."),
+    BYTES("outqueue-soft-bytes", outqueue_soft_bytes, SERVER, "1MiB", 0, 1024 * MIB,
+          "Unsent bytes that a session may have for outqueue-soft-time; a reader that stays above "
+          "for longer is closed with 1013."),
+    DURATION("outqueue-soft-time", outqueue_soft_ms, SERVER, "10s", 0, 3600 * SECOND,
+             "See outqueue-soft-bytes."),
+    BYTES("outqueue-total-bytes", outqueue_total_bytes, SERVER, "1GiB", 0, 4095 * MIB,
+          "Memory of all unsent frames; above, every reader with more than 64 KiB to come is "
+          "closed with 1013."),
+    BYTES("transit-bytes", transit_bytes, SERVER, "64MiB", 0, 4095 * MIB,
+          "Bytes on their way between the hub and the workers; above, the workers read nothing "
+          "until half of it is done."),
+    BYTES("partial-bytes", partial_bytes, SERVER, "256MiB", 0, 4095 * MIB,
+          "Bytes of messages that have not come whole; above, who sends more of one is closed with "
+          "1013."),
+    BYTES("held-bytes", held_bytes, SERVER, "256MiB", 0, 4095 * MIB,
+          "Bytes of commands that wait because an earlier one of their session waits; above, they "
+          "get the error rate_limited."),
+    PATH("metrics-token-file", metrics_token_file, SERVER,
+         "Who sends the first line of FILE as a bearer token may read /metrics, and is told by "
+         "/ready why the server is not ready. Read at the start. Without it nobody may."),
+    CHOICE("log-level", log_level, "LEVEL", SERVER, "info", "error|warn|info|debug",
+           "How much is written to stderr."),
+    CHOICE("log-format", log_json, "FORMAT", SERVER, "text", "text|json",
+           "Log lines as text, or as one JSON object each."),
+    TEXT("data-dir", data_dir, "DIR", DEV, "./pgherald-data",
+         "Where dev keeps its private Postgres; made at the first start."),
+    TEXT("pg-bindir", pg_bindir, "DIR", DEV, NULL,
+         "Where initdb and postgres are. Default: asked from pg_config, then PATH, then "
+         "/usr/lib/postgresql."),
+    SWITCH("no-writer", no_writer, DEV,
+           "Leave out dev's small writer, which changes a row of the example now and then."),
+    PATH("server-password-file", server_password_file, INSTALL,
+         "Give the roles herald_server and herald_hook the password that is the first line of "
+         "FILE."),
+    PATH("hook-password-file", hook_password_file, INSTALL,
+         "Give the role herald_hook a password of its own, the first line of FILE."),
+    SWITCH("yes", yes, ONLY_FLAG | UNINSTALL,
+           "Yes, remove the schema with all its history and every watch."),
+    COUNT("dbo-id", mint.dbo_id, ONLY_FLAG | TOKEN, "0", 0, 2147483647, "The table of the user."),
+    TEXT("row-id", mint.row_id, "KEY", ONLY_FLAG | TOKEN, NULL,
+         "The row of the user: a number, a UUID, any text."),
+    TEXT("extras", mint.extras, "JSON", ONLY_FLAG | TOKEN, NULL,
+         "What others may see of the user, a JSON object."),
+    DURATION("expires", mint.expires_ms, ONLY_FLAG | TOKEN, "1h", 0, 365 * 24 * 3600 * SECOND,
+             "How long the token is valid. 0: for ever."),
+    SWITCH("print", print, ONLY_FLAG | CONFIG,
+           "Print all options as they are now, and where each comes from; passwords are left out."),
+    SWITCH("check", check, ONLY_FLAG | CONFIG,
+           "Only check the file and the environment: exit code 78 says that something is wrong."),
+    SWITCH("reference", reference, ONLY_FLAG | CONFIG,
+           "Print the reference of all options as Markdown."),
+    SWITCH("metrics-reference", metrics_reference, ONLY_FLAG | CONFIG,
+           "Print the reference of all metrics as Markdown."),
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+static_assert(N_OPTIONS <= CONFIG_MAX_OPTIONS, "struct config_origins is too small");
+
+struct option_table config_table(void)
+{
+    return (struct option_table){options, N_OPTIONS};
+}
