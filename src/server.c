@@ -70,9 +70,7 @@ struct server {
     struct transport transport;
     struct store store;
     struct hub *hub;
-    struct store_sink hub_sink;
     char node[NODE_SIZE]; /* names this process in herald.presence */
-    char *canonical;      /* the first one of the site */
     bool is_announced;    /* the ready line was printed */
     bool is_stopping;
     bool is_net_stopped;
@@ -103,84 +101,19 @@ static void on_commands(void *arg)
     }
 }
 
-/* ---- the store's sink: the hub's, with what the process itself wants to know ---- */
-
-static void on_event(void *ctx, struct event *event)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_event(server->hub_sink.ctx, event);
-}
-
-static void on_append_done(void *ctx, struct session_id sender)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_append_done(server->hub_sink.ctx, sender);
-}
-
-static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_append_failed(server->hub_sink.ctx, sender, channel);
-}
-
-static void on_site(void *ctx, struct site *site)
-{
-    struct server *server = ctx;
-    free(server->canonical);
-    server->canonical = mem_strdup(site->n_canonicals > 0 ? site->canonicals[0] : "");
-    server->hub_sink.on_site(server->hub_sink.ctx, site);
-}
-
-static void on_directive(void *ctx, const struct directive *directive)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_directive(server->hub_sink.ctx, directive);
-}
+/* ---- turns ---- */
 
 /* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
 static void print_ready(struct server *server)
 {
     char *url = option_public_url(server->config->database_url);
-    printf("ready url=%s canonical=%s database=%s\n", net_url(server->net), server->canonical, url);
+    printf("ready url=%s canonical=%s database=%s\n", net_url(server->net),
+           hub_canonical(server->hub), url);
     fflush(stdout);
     free(url);
-    const struct server_extras *extras = server->extras;
-    if (extras->on_ready) {
-        extras->on_ready(extras->arg, net_url(server->net), server->canonical);
+    if (server->extras->on_ready) {
+        server->extras->on_ready(server->extras->arg, net_url(server->net));
     }
-}
-
-static void on_up(void *ctx, struct str epoch)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_up(server->hub_sink.ctx, epoch);
-    /* Whoever reads the ready line must find the server ready: the gate goes to the workers first.
-     */
-    hub_flush(server->hub);
-    log_info("the database is there");
-    if (!server->is_announced) {
-        server->is_announced = true;
-        print_ready(server);
-    }
-}
-
-static void on_down(void *ctx, const char *reason)
-{
-    struct server *server = ctx;
-    log_warn("not ready: %s; trying again", reason);
-    server->hub_sink.on_down(server->hub_sink.ctx, reason);
-}
-
-static void on_warnings(void *ctx, const char *lines)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_warnings(server->hub_sink.ctx, lines);
-}
-
-static void on_superseded(void *ctx)
-{
-    struct server *server = ctx;
-    server->hub_sink.on_superseded(server->hub_sink.ctx);
 }
 
 /* All that one round of callbacks gave to the workers goes over at once: that is what makes bursts
@@ -188,8 +121,14 @@ static void on_superseded(void *ctx)
 static void on_turn(void *arg)
 {
     struct server *server = arg;
-    if (!server->is_net_stopped) {
-        hub_flush(server->hub);
+    if (server->is_net_stopped) {
+        return;
+    }
+    hub_flush(server->hub);
+    /* After the flush: who reads the ready line must find the workers' gates open. */
+    if (!server->is_announced && hub_canonical(server->hub)) {
+        server->is_announced = true;
+        print_ready(server);
     }
 }
 
@@ -517,7 +456,6 @@ static void make_hub_and_store(struct server *server, uint32_t n_workers)
         .max_reads = HUB_MAX_READS,
     };
     server->hub = hub_new(&hub_options);
-    server->hub_sink = hub_sink(server->hub);
 }
 
 static void log_listening(const char *url, bool is_proxied)
@@ -536,22 +474,10 @@ static void start(struct server *server)
         server->alive_timer = loop_timer_new(server->loop, on_alive_check, server);
         loop_timer_start(server->alive_timer, ALIVE_CHECK_MS, ALIVE_CHECK_MS);
     }
-    struct store_sink sink = {
-        .ctx = server,
-        .on_event = on_event,
-        .on_append_done = on_append_done,
-        .on_append_failed = on_append_failed,
-        .on_site = on_site,
-        .on_directive = on_directive,
-        .on_up = on_up,
-        .on_down = on_down,
-        .on_warnings = on_warnings,
-        .on_superseded = on_superseded,
-    };
     loop_timer_start(server->tick_timer, HUB_TICK_MS, HUB_TICK_MS);
     loop_on_turn(server->loop, on_turn, server);
     net_start(server->net);
-    database_start(server->database, sink);
+    database_start(server->database, hub_sink(server->hub));
     log_listening(net_url(server->net), server->config->proxy_protocol);
     if (net_tls_url(server->net)) {
         log_listening(net_tls_url(server->net), server->config->tls_proxy_protocol);
@@ -576,7 +502,6 @@ static void release(struct server *server)
     loop_waker_free(server->waker);
     mailbox_free(server->commands);
     loop_free(server->loop);
-    free(server->canonical);
 }
 
 static void name_node(struct server *server)

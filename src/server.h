@@ -5,12 +5,11 @@
 
 #include "config/config.h"
 
-struct server_extras {     /* what `dev` adds; all may be absent */
-    const char *canonical; /* printed on the ready line; NULL: asked from the database */
-    bool has_examples;     /* serve the example pages */
-    bool stops_on_hangup;  /* the terminal it was started from has gone */
+struct server_extras {    /* what `dev` adds; all may be absent */
+    bool has_examples;    /* serve the example pages */
+    bool stops_on_hangup; /* the terminal it was started from has gone */
     /* Called on the main loop once, right after the ready line was printed. */
-    void (*on_ready)(void *arg, const char *url, const char *canonical);
+    void (*on_ready)(void *arg, const char *url);
     void *arg;
     /* Polled four times a second: false stops the server (dev: its Postgres died). NULL: never. */
     bool (*is_alive)(void *arg);

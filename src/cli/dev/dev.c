@@ -123,10 +123,9 @@ static void print_pages(const char *url)
     }
 }
 
-static void on_ready(void *arg, const char *url, const char *canonical)
+static void on_ready(void *arg, const char *url)
 {
     const struct dev *dev = arg;
-    (void)canonical;
     bool has_orders = assets_find("examples/live-table/live-table.sql") != NULL;
     fprintf(stderr, "\nOpen in a browser:\n\n");
     print_pages(url);

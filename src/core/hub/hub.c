@@ -366,6 +366,14 @@ uint32_t hub_n_sessions(const struct hub *hub)
     return hub->sessions.n_open;
 }
 
+const char *hub_canonical(const struct hub *hub)
+{
+    if (!hub->is_up) {
+        return NULL;
+    }
+    return hub->site->n_canonicals > 0 ? hub->site->canonicals[0] : "";
+}
+
 /* In the order in which their waits ended; more may end meanwhile. */
 static void hub_handle_ready(struct hub *hub)
 {

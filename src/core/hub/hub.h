@@ -21,6 +21,8 @@ void hub_drain(struct hub *hub, uint32_t spread_ms);
 #define HUB_TICK_MS 50
 void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms);
 uint32_t hub_n_sessions(const struct hub *hub);
+/* The first connection hash of the site; "": it has none. NULL: the store is not up. */
+const char *hub_canonical(const struct hub *hub);
 /* End of a turn: to be called after all that the turn brought, and before a wait. */
 void hub_flush(struct hub *hub);
 

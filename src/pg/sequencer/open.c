@@ -193,6 +193,7 @@ static void tell_up(struct sequencer *sequencer)
     sequencer->is_up = sequencer->was_up = true;
     sequencer->is_superseded = false;
     if (!was_up) {
+        log_info("the database is there");
         sequencer->options.on_serving(sequencer->options.arg);
     }
     if (sequencer->is_void) {

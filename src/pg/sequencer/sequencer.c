@@ -320,6 +320,7 @@ void sequencer_tell_down(struct sequencer *sequencer, const char *reason)
     if (is_news) {
         free(sequencer->down_reason);
         sequencer->down_reason = mem_strdup(reason);
+        log_warn("not ready: %s; trying again", reason);
         sequencer->sink.on_down(sequencer->sink.ctx, reason);
     }
     if (was_up) {
