@@ -30,7 +30,7 @@
 struct dev {
     const struct config *config;
     struct cluster *cluster;
-    struct writer *writer;
+    struct writer writer;
     char *psql;   /* the line to type */
     char *secret; /* the file of our own token secret; NULL: one is configured */
 };
@@ -138,6 +138,9 @@ static void on_ready(void *arg, const char *url)
 static bool is_alive(void *arg)
 {
     struct dev *dev = arg;
+    if (!dev->config->no_writer) {
+        writer_step(&dev->writer);
+    }
     return cluster_is_alive(dev->cluster) && !stop_is_asked();
 }
 
@@ -151,6 +154,7 @@ static enum exit_code serve(struct dev *dev, struct err *err)
         config.token_secret_algorithm = algorithm;
     }
     char *writer_url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
+    dev->writer.url = writer_url;
     struct server_extras extras = {
         .has_examples = true,
         .on_ready = on_ready,
@@ -160,12 +164,9 @@ static enum exit_code serve(struct dev *dev, struct err *err)
     };
     dev->psql =
         cluster_psql(dev->cluster, DATABASE); /* starts a process: before there are threads */
-    if (!config.no_writer) {
-        dev->writer = writer_start(writer_url);
-    }
     enum exit_code code = server_run(&config, &extras, err);
     stop_catch(); /* the server's loop had the signals */
-    writer_stop(dev->writer);
+    PQfinish(dev->writer.conn);
     if (!cluster_is_alive(dev->cluster)) {
         code = EXIT_CODE_FAILED;
         err_set(err, code, "the private Postgres has stopped by itself; its log is %s",

@@ -11,8 +11,8 @@
  * - socket: a directory for the unix socket, or a link to one in /tmp if the path is too long.
  *
  * Postgres refuses to be root, so root starts it as another user, and that one must be able to
- * reach the data: below /root he cannot. Then the cluster lies in /var/lib/pgherald-dev, under a
- * name made from DIR's real path, and DIR/postgres is a link to it. The owner of an existing
+ * reach the data: below /root he cannot. Then the cluster lies in /var/lib/pgherald-dev, and
+ * DIR/postgres is a link to it. The owner of an existing
  * cluster is who Postgres runs as.
  *
  * Nothing is ever removed here but what this very start made, and socket directories. */
@@ -21,7 +21,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -260,27 +259,18 @@ static enum status make_dir(const char *path, mode_t mode, struct err *err)
     return chmod(path, mode) == 0 ? STATUS_OK : fail("create", path, err);
 }
 
-/* A name made from dir's, FNV-1a because it need not be secret, and a number if a directory that
- * was removed since has left its cluster under that name: it may have been moved and be in use. */
-static char *free_elsewhere(const char *dir)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *c = dir; *c; c++) {
-        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-    }
-    char *place = mem_printf(ELSEWHERE "/%016" PRIx64, hash);
-    for (int i = 2; exists(place); i++) {
-        free(place);
-        place = mem_printf(ELSEWHERE "/%016" PRIx64 "-%d", hash, i);
-    }
-    return place;
-}
-
-/* The link comes first: whatever happens later, the next start knows where to look. */
+/* The link remembers the place, so its name need say nothing. */
 static enum status settle_elsewhere(struct home *home, const char *link, struct err *err)
 {
     if (!is_elsewhere(home)) {
-        settle(home, free_elsewhere(home->dir));
+        char place[] = ELSEWHERE "/XXXXXX";
+        if (make_dir(ELSEWHERE, 0755, err) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (!mkdtemp(place) || chmod(place, 0755) != 0) {
+            return fail("create", place, err);
+        }
+        settle(home, mem_strdup(place));
         if (symlink(home->data, link) != 0) {
             return fail("create", link, err);
         }
@@ -288,9 +278,6 @@ static enum status settle_elsewhere(struct home *home, const char *link, struct 
     fprintf(stderr,
             "The user that Postgres runs as cannot reach %s: the cluster lies in %s instead.\n",
             home->shown, home->place);
-    if (make_dir(ELSEWHERE, 0755, err) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     return make_dir(home->place, 0755, err);
 }
 

@@ -4,10 +4,15 @@
 #ifndef HERALD_CLI_DEV_WRITER_H
 #define HERALD_CLI_DEV_WRITER_H
 
-struct writer;
+#include <libpq-fe.h>
+#include <stdint.h>
 
-struct writer *
-writer_start(const char *url);           /* a thread of its own; NULL: it could not be started */
-void writer_stop(struct writer *writer); /* waits for it, at most a second; NULL is fine */
+struct writer {
+    const char *url;
+    PGconn *conn; /* NULL at first; to be finished in the end */
+    uint64_t next_ms;
+};
+
+void writer_step(struct writer *writer); /* to be called a few times a second; never blocks */
 
 #endif
