@@ -13,7 +13,7 @@
 
 /* ---- functions ---- */
 
-/* As core/hub/call.c writes an identity; written here once more, so that each checks the other. */
+/* As core/hub/authorize.c writes an identity; written here once more, so that each checks the other. */
 static enum world_who who_is(const struct world *world, struct str json)
 {
     if (!json.ptr) {
