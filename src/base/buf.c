@@ -96,7 +96,7 @@ size_t buf_json_escape(unsigned char c, char out[BUF_JSON_ESCAPE_MAX])
     }
     const char *meaning = c == 0 ? NULL : strchr(meanings, c);
     out[0] = '\\';
-    if (meaning != NULL) {
+    if (meaning) {
         out[1] = letters[meaning - meanings];
         return 2;
     }
@@ -127,14 +127,6 @@ const char *buf_text(struct buf *buf)
 struct str buf_span(const struct buf *buf)
 {
     return (struct str){buf->data, buf->len};
-}
-
-void buf_consume(struct buf *buf, size_t len)
-{
-    assert(len <= buf->len);
-    buf->len -= len;
-    if (len > 0 && buf->len > 0)
-        memmove(buf->data, buf->data + len, buf->len);
 }
 
 void buf_clear(struct buf *buf)

@@ -25,10 +25,9 @@ void buf_json_string(struct buf *buf, struct str text);
  * that is. */
 #define BUF_JSON_ESCAPE_MAX 6
 size_t buf_json_escape(unsigned char c, char out[BUF_JSON_ESCAPE_MAX]);
-const char *buf_text(struct buf *buf);         /* terminates; valid until the next append */
-struct str buf_span(const struct buf *buf);    /* the same without an end */
-void buf_consume(struct buf *buf, size_t len); /* drops bytes from the front */
-void buf_clear(struct buf *buf);               /* empty, keeps the memory */
+const char *buf_text(struct buf *buf);      /* terminates; valid until the next append */
+struct str buf_span(const struct buf *buf); /* the same without an end */
+void buf_clear(struct buf *buf);            /* empty, keeps the memory */
 void buf_release(struct buf *buf);
 
 #endif

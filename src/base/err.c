@@ -10,7 +10,7 @@
 
 enum status err_set(struct err *err, enum exit_code code, const char *format, ...)
 {
-    if (err == NULL)
+    if (!err)
         return STATUS_FAILED;
     va_list args;
     va_start(args, format);

@@ -45,7 +45,7 @@ struct mailbox *mailbox_new(size_t item_size)
 
 void mailbox_free(struct mailbox *box)
 {
-    if (box == NULL)
+    if (!box)
         return;
     pthread_mutex_destroy(&box->lock);
     free(box->filling.data);

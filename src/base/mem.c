@@ -35,7 +35,7 @@ static _Noreturn void out_of_memory(void)
 void *mem_alloc(size_t size)
 {
     void *memory = malloc(size > 0 ? size : 1);
-    if (memory == NULL)
+    if (!memory)
         out_of_memory();
     return memory;
 }
@@ -43,7 +43,7 @@ void *mem_alloc(size_t size)
 void *mem_zalloc(size_t size)
 {
     void *memory = calloc(1, size > 0 ? size : 1);
-    if (memory == NULL)
+    if (!memory)
         out_of_memory();
     return memory;
 }
@@ -54,14 +54,14 @@ void *mem_array(void *old, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX)
         out_of_memory();
     void *memory = realloc(old, bytes > 0 ? bytes : 1);
-    if (memory == NULL)
+    if (!memory)
         out_of_memory();
     return memory;
 }
 
 char *mem_strdup(const char *text)
 {
-    if (text == NULL)
+    if (!text)
         return NULL;
     size_t size = strlen(text) + 1;
     return memcpy(mem_alloc(size), text, size);

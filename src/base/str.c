@@ -29,7 +29,7 @@ bool str_starts(struct str text, struct str prefix)
 
 char *str_dup(struct str text)
 {
-    if (text.ptr == NULL)
+    if (!text.ptr)
         return NULL;
     char *copy = mem_alloc(text.len + 1);
     memcpy(copy, text.ptr, text.len);

@@ -83,7 +83,7 @@ static struct str cut(struct str *text, char separator)
 {
     struct str front = *text;
     const char *at = text->len > 0 ? memchr(text->ptr, separator, text->len) : NULL;
-    if (at == NULL) {
+    if (!at) {
         *text = (struct str){0};
         return front;
     }
@@ -106,11 +106,11 @@ static void cut_authority(struct http_head *head, struct str *target)
                          : starts_ignoring_case(*target, "https://") ? "https://"
                                                                      : NULL;
     head->authority = (struct str){0};
-    if (scheme == NULL)
+    if (!scheme)
         return;
     struct str rest = {target->ptr + strlen(scheme), target->len - strlen(scheme)};
     const char *slash = rest.len > 0 ? memchr(rest.ptr, '/', rest.len) : NULL;
-    if (slash == NULL)
+    if (!slash)
         return;
     head->authority = (struct str){rest.ptr, (size_t)(slash - rest.ptr)};
     *target = (struct str){slash, rest.len - head->authority.len};
@@ -154,7 +154,7 @@ static enum http_head_state read_field_line(struct http_head *head, struct str l
     struct str name = cut(&rest, ':');
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
         return bad(head, 400, "folded header lines are not accepted");
-    if (rest.ptr == NULL || !is_token(name))
+    if (!rest.ptr || !is_token(name))
         return bad(head, 400, "malformed header name");
     if (head->n_fields == HTTP_HEAD_FIELDS_MAX)
         return bad(head, 431, "too many header lines");
@@ -191,7 +191,7 @@ struct str http_head_field(const struct http_head *head, const char *name)
 static size_t count_fields(const struct http_head *head, const char *name)
 {
     size_t n = 0;
-    for (size_t i = 0; next_field(head, name, &i).ptr != NULL;)
+    for (size_t i = 0; next_field(head, name, &i).ptr;)
         n++;
     return n;
 }
@@ -200,8 +200,8 @@ static size_t count_fields(const struct http_head *head, const char *name)
 static bool lists_token(const struct http_head *head, const char *name, const char *token)
 {
     struct str list;
-    for (size_t i = 0; (list = next_field(head, name, &i)).ptr != NULL;)
-        while (list.ptr != NULL)
+    for (size_t i = 0; (list = next_field(head, name, &i)).ptr;)
+        while (list.ptr)
             if (equals_ignoring_case(trim(cut(&list, ',')), token))
                 return true;
     return false;
@@ -246,17 +246,16 @@ static enum http_head_state check_fields(struct http_head *head)
     struct str host = http_head_field(head, "host");
     uint64_t content_length = 0;
     const char *repeated = repeated_field(head);
-    if (repeated != NULL)
+    if (repeated)
         return bad(head, 400, repeated);
     bool lacks_host = head->is_1_0 && host.ptr == NULL;
     if (!lacks_host && !is_host(host))
         return bad(head, 400, "exactly one valid Host header is needed");
-    if (head->authority.ptr != NULL &&
-        (lacks_host || !are_equal_ignoring_case(head->authority, host)))
+    if (head->authority.ptr && (lacks_host || !are_equal_ignoring_case(head->authority, host)))
         return bad(head, 400, "the target is of another host than the Host header");
-    if (http_head_field(head, "transfer-encoding").ptr != NULL)
+    if (http_head_field(head, "transfer-encoding").ptr)
         return bad(head, 411, "Transfer-Encoding is not accepted");
-    if (length.ptr != NULL) {
+    if (length.ptr) {
         for (size_t i = 0; i < length.len; i++)
             if (!is_digit(length.ptr[i]))
                 return bad(head, 400, "malformed Content-Length");
@@ -267,7 +266,7 @@ static enum http_head_state check_fields(struct http_head *head)
             return bad(head, 413, "the body is too large");
     }
     /* RFC 9110, section 10.1.1: of a client that speaks 1.0 it means nothing. */
-    if (!head->is_1_0 && http_head_field(head, "expect").ptr != NULL)
+    if (!head->is_1_0 && http_head_field(head, "expect").ptr)
         return bad(head, 417, "Expect is not supported");
     head->content_length = (uint32_t)content_length;
     return HTTP_HEAD_COMPLETE;
@@ -290,12 +289,12 @@ static bool is_key(struct str key)
 static enum http_head_state read_protocols(struct http_head *head)
 {
     struct str list;
-    for (size_t i = 0; (list = next_field(head, "sec-websocket-protocol", &i)).ptr != NULL;) {
-        while (list.ptr != NULL) {
+    for (size_t i = 0; (list = next_field(head, "sec-websocket-protocol", &i)).ptr;) {
+        while (list.ptr) {
             struct str protocol = trim(cut(&list, ','));
             if (!is_token(protocol))
                 return bad(head, 400, "malformed Sec-WebSocket-Protocol");
-            if (head->protocol.ptr == NULL)
+            if (!head->protocol.ptr)
                 head->protocol = protocol;
         }
     }
@@ -421,7 +420,7 @@ void http_accept(struct buf *out, const struct http_head *head)
     buf_literal(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     buf_literal(out, accept);
-    if (head->protocol.ptr != NULL) {
+    if (head->protocol.ptr) {
         buf_literal(out, "\r\nSec-WebSocket-Protocol: ");
         buf_str(out, head->protocol);
     }
@@ -435,12 +434,11 @@ void http_answer(struct buf *out, const struct http_answer *answer)
     buf_char(out, ' ');
     buf_literal(out, status_text(answer->status));
     buf_literal(out, "\r\nContent-Type: ");
-    buf_literal(out,
-                answer->content_type != NULL ? answer->content_type : "text/plain; charset=utf-8");
+    buf_literal(out, answer->content_type ? answer->content_type : "text/plain; charset=utf-8");
     buf_literal(out, "\r\nContent-Length: ");
     buf_u64(out, answer->body.len);
     buf_literal(out, "\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\n");
-    if (answer->extra_headers != NULL)
+    if (answer->extra_headers)
         buf_literal(out, answer->extra_headers);
     buf_literal(out, "\r\n");
     if (!answer->is_head)

@@ -153,7 +153,7 @@ static bool take_key(struct scan *s)
     struct str quoted = {start, (size_t)(s->p - start)};
     if (s->depth == 1) {
         s->wanted = NULL;
-        for (size_t i = 0; i < s->n_members && s->wanted == NULL; i++)
+        for (size_t i = 0; i < s->n_members && !s->wanted; i++)
             if (key_equals(quoted, s->members[i].key))
                 s->wanted = &s->members[i];
     }
@@ -209,7 +209,7 @@ static enum outcome take_value(struct scan *s)
 static enum outcome after_value(struct scan *s, const char *start)
 {
     while (s->depth > 0) {
-        if (s->depth == 1 && s->wanted != NULL) {
+        if (s->depth == 1 && s->wanted) {
             s->wanted->value = (struct str){start, (size_t)(s->p - start)};
             s->wanted = NULL;
         }

@@ -272,7 +272,7 @@ static enum step read_payload(struct rfc6455_decoder *d, struct rfc6455_input *i
     if (payload.len > 0)
         payload.ptr = (const char *)d->data + start;
     enum step step = finish_frame(d, payload, item);
-    d->is_lent = step == STEP_ITEM && d->data != NULL;
+    d->is_lent = step == STEP_ITEM && d->data;
     return step;
 }
 
@@ -328,7 +328,7 @@ size_t rfc6455_control_frame(uint8_t out[RFC6455_CONTROL_MAX], enum rfc6455_opco
 size_t rfc6455_close_frame(uint8_t out[RFC6455_CONTROL_MAX], uint16_t code, const char *reason)
 {
     char payload[CONTROL_PAYLOAD_MAX] = {(char)(code >> 8), (char)(code & 0xFF)};
-    size_t len = reason == NULL ? 0 : strlen(reason);
+    size_t len = !reason ? 0 : strlen(reason);
     if (len > sizeof payload - 2) {
         len = sizeof payload - 2;
         while (len > 0 && ((unsigned char)reason[len] & 0xC0) == 0x80)

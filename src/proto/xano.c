@@ -26,7 +26,7 @@ typedef void write_fn(struct writer *w, const void *what);
 
 static void put(struct writer *w, struct str text)
 {
-    if (w->to != NULL && text.len > 0)
+    if (w->to && text.len > 0)
         memcpy(w->to + w->len, text.ptr, text.len);
     w->len += text.len;
 }
@@ -90,13 +90,13 @@ static void write_action(struct writer *w, const struct event_fields *f, bool is
     bool is_message = f->action == EVENT_ACTION_MESSAGE;
     put(w, is_message ? STR("{\"action\":\"message\",\"client\":")
                       : STR("{\"action\":\"event\",\"client\":"));
-    put(w, f->client.ptr != NULL ? f->client : STR("null"));
+    put(w, f->client.ptr ? f->client : STR("null"));
     put(w, STR(",\"options\":{"));
     if (is_message) {
         put(w, STR("\"authenticated\":"));
         put_bool(w, f->audience.kind == AUDIENCE_AUTHENTICATED);
         put(w, STR(",\"socketId\":"));
-        if (f->socket_id.ptr != NULL)
+        if (f->socket_id.ptr)
             put_quoted(w, f->socket_id);
         else
             put(w, STR("null"));
@@ -274,7 +274,7 @@ static void write_error(struct writer *w, const void *what)
 {
     const struct error *error = what;
     put(w, STR("{\"action\":\"error\",\"client\":null,\"options\":{"));
-    if (error->channel.ptr != NULL) {
+    if (error->channel.ptr) {
         put(w, STR("\"channel\":"));
         put_quoted(w, error->channel);
     }
@@ -290,7 +290,7 @@ static struct frame *encode_error(struct str channel, enum error_code code, cons
     return frame_of(write_error, &(struct error){
                                      .channel = channel,
                                      .code = str_of(error_code_name(code)),
-                                     .text = str_of(text != NULL ? text : error_code_text(code)),
+                                     .text = str_of(text ? text : error_code_text(code)),
                                  });
 }
 
@@ -323,7 +323,7 @@ static void encode_client(struct str socket_id, const struct identity *identity,
         buf_char(buf, '-');
     buf_u64(buf, dbo_id < 0 ? 0 - (uint64_t)dbo_id : (uint64_t)dbo_id);
     buf_literal(buf, ",\"row_id\":");
-    if (row_id.ptr == NULL)
+    if (!row_id.ptr)
         buf_char(buf, '0');
     else if (is_number_key(row_id))
         buf_str(buf, row_id);

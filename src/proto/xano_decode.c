@@ -62,7 +62,7 @@ static bool read_string(struct str value, char scratch[QUOTED_MAX], struct str *
 
 static struct str copy_span(char **to, struct str from)
 {
-    if (from.ptr == NULL)
+    if (!from.ptr)
         return from;
     struct str copy = {*to, from.len};
     if (from.len > 0)
@@ -150,7 +150,7 @@ static struct command *decode_message(struct draft *draft, struct str authentica
         !read_string(socket_id, draft->detail, &draft->command->socket_id))
         return finish_invalid(draft->command, ERROR_CODE_NO_SUCH_CLIENT);
     draft->command->is_authenticated = is_true(authenticated);
-    draft->command->payload = payload.ptr != NULL ? payload : STR("null");
+    draft->command->payload = payload.ptr ? payload : STR("null");
     return finish(draft->command);
 }
 
@@ -177,7 +177,7 @@ struct command *xano_decode(struct str text, struct session_id session)
         command.type = action_type(action);
     if (command.type == COMMAND_INVALID)
         return finish_invalid(&command, ERROR_CODE_BAD_ACTION);
-    if (command.channel.ptr == NULL)
+    if (!command.channel.ptr)
         return finish_invalid(&command, ERROR_CODE_BAD_CHANNEL);
     if (command.type == COMMAND_JOIN)
         return decode_join(&draft, envelope[2].value);

@@ -105,21 +105,6 @@ static void test_json_string(void **state)
     }
 }
 
-static void test_consume(void **state)
-{
-    (void)state;
-    struct buf buf = {0};
-    buf_consume(&buf, 0);
-    buf_literal(&buf, "abcdef");
-    buf_consume(&buf, 0);
-    assert_holds(&buf, STR("abcdef"));
-    buf_consume(&buf, 2);
-    assert_holds(&buf, STR("cdef"));
-    buf_consume(&buf, 4);
-    assert_int_equal(buf.len, 0);
-    buf_release(&buf);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,7 +113,6 @@ int main(void)
         cmocka_unit_test(test_text_is_terminated),
         cmocka_unit_test(test_u64),
         cmocka_unit_test(test_json_string),
-        cmocka_unit_test(test_consume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
