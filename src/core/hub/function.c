@@ -13,11 +13,6 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/presence/presence.h"
 
-struct asked {
-    struct hub *hub;
-    struct session_id session;
-};
-
 static void function_write_options(const struct command *command, struct buf *out)
 {
     buf_literal(out, "{\"channel\":");
@@ -85,10 +80,10 @@ static void function_take_answer(struct hub *hub, struct session *session,
 
 static void function_on_answer(void *arg, const struct store_verdict *verdict)
 {
-    struct asked *asked = arg;
-    struct hub *hub = asked->hub;
-    struct session *session = session_table_find(&hub->sessions, asked->session);
-    free(asked);
+    struct asker *asker = arg;
+    struct hub *hub = asker->hub;
+    struct session *session = session_table_find(&hub->sessions, asker->session);
+    free(asker);
     if (!session) {
         return;
     }
@@ -102,8 +97,8 @@ void function_ask(struct hub *hub, struct session *session, const struct command
                   const char *function)
 {
     struct buf client = {0}, options = {0}, payload = {0};
-    struct asked *asked = mem_alloc(sizeof(*asked));
-    *asked = (struct asked){hub, session->id};
+    struct asker *asker = mem_alloc(sizeof(*asker));
+    *asker = (struct asker){hub, session->id};
     function_write_options(command, &options);
     function_write_payload(command, &payload);
     struct store_call call = {
@@ -117,7 +112,7 @@ void function_ask(struct hub *hub, struct session *session, const struct command
         .payload = buf_span(&payload),
     };
     session->wait = SESSION_WAIT_CALL;
-    hub->store->functions.call(hub->store->functions.ctx, &call, function_on_answer, asked);
+    hub->store->functions.call(hub->store->functions.ctx, &call, function_on_answer, asker);
     buf_release(&client);
     buf_release(&options);
     buf_release(&payload);

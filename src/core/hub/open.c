@@ -58,11 +58,6 @@ static void welcome(struct hub *hub, struct session *session)
     tell_rules(hub, session, ON_CONNECT);
 }
 
-struct token_check {
-    struct hub *hub;
-    struct session_id session;
-};
-
 static void take_token(struct hub *hub, struct session *session, const struct store_token *token)
 {
     bool is_unavailable = token->error == ERROR_CODE_UNAVAILABLE;
@@ -83,10 +78,10 @@ static void take_token(struct hub *hub, struct session *session, const struct st
 
 static void on_token(void *arg, const struct store_token *token)
 {
-    struct token_check *check = arg;
-    struct hub *hub = check->hub;
-    struct session *session = session_table_find(&hub->sessions, check->session);
-    free(check);
+    struct asker *asker = arg;
+    struct hub *hub = asker->hub;
+    struct session *session = session_table_find(&hub->sessions, asker->session);
+    free(asker);
     if (session) {
         if (!session->is_closing) {
             take_token(hub, session, token);
@@ -105,10 +100,10 @@ void open_handle(struct hub *hub, const struct command *command)
         welcome(hub, session);
         return;
     }
-    struct token_check *check = mem_alloc(sizeof(*check));
-    *check = (struct token_check){hub, session->id};
+    struct asker *asker = mem_alloc(sizeof(*asker));
+    *asker = (struct asker){hub, session->id};
     session->wait = SESSION_WAIT_TOKEN;
-    hub->store->functions.check_token(hub->store->functions.ctx, command->payload, on_token, check);
+    hub->store->functions.check_token(hub->store->functions.ctx, command->payload, on_token, asker);
 }
 
 static void leave_lists(struct hub *hub, struct session *session)

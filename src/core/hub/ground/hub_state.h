@@ -32,4 +32,9 @@ struct hub {
     uint64_t now_ms, wall_ms; /* of the last tick */
 };
 
+struct asker { /* who asked the store, for its answer: the session may be gone by then */
+    struct hub *hub;
+    struct session_id session;
+};
+
 #endif
