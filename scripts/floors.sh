@@ -23,7 +23,7 @@ own() {
     proto) echo base core ;;
     bus) echo base core loop ;;
     net) echo base core loop proto ;;
-    config) echo base ;;
+    config) echo base settings ;;
     cli) echo base core loop pg auth proto bus net config top ;;
     top) echo base core loop pg auth proto bus net config cli ;;
     *) echo unknown ;;
@@ -73,6 +73,9 @@ for file in $(find src -name '*.[ch]' | sort); do
         case $include in
         */*) target=${include%%/*} ;;
         *) target=top ;;
+        esac
+        case $include in # structs of settings, which the options fill
+        auth/tokens.h | core/hub/options.h | net/options.h | pg/database.h) [ "$folder" != config ] || target=settings ;;
         esac
         case " $allowed " in
         *" $target "*) ;;

@@ -106,7 +106,7 @@ static void on_commands(void *arg)
 /* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
 static void print_ready(struct server *server)
 {
-    char *url = option_public_url(server->config->database_url);
+    char *url = option_public_url(server->config->database.url);
     printf("ready url=%s canonical=%s database=%s\n", net_url(server->net),
            hub_canonical(server->hub), url);
     fflush(stdout);
@@ -219,7 +219,7 @@ static void reload(struct server *server)
     } else {
         log_info("the keys for tokens are reloaded");
     }
-    if (!server->config->tls_listen) {
+    if (!server->config->net.tls_listen) {
         return;
     }
     if (net_reload_tls(server->net, &err) != STATUS_OK) {
@@ -268,40 +268,13 @@ static uint32_t worker_count(const struct config *config)
     return cores > 2 ? (uint32_t)cores - 1 : 1;
 }
 
-static struct tokens_options tokens_options(const struct config *config)
-{
-    return (struct tokens_options){
-        .secret_file = config->token_secret_file,
-        .secret_algorithm = config->token_secret_algorithm,
-        .key_file = config->token_key_file,
-        .key_algorithm = config->token_key_algorithm,
-        .jwks_file = config->token_jwks_file,
-        .jwks_url = config->token_jwks_url,
-        .jwks_ca_file = config->token_jwks_ca_file,
-        .jwks_refresh_ms = config->token_jwks_refresh_ms,
-        .issuer = config->token_issuer,
-        .audience = config->token_audience,
-        .leeway_ms = config->token_leeway_ms,
-        .dbo_claim = config->token_dbo_claim,
-        .row_claim = config->token_row_claim,
-        .extras_claim = config->token_extras_claim,
-        .max_bytes = config->token_max_bytes,
-    };
-}
-
 static enum status make_tokens(struct server *server, struct err *err)
 {
-    struct tokens_options options = tokens_options(server->config);
-    if (tokens_new(&options, &server->tokens, err) != STATUS_OK) {
+    if (tokens_new(&server->config->tokens, &server->tokens, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
     server->authenticator = tokens_authenticator(server->tokens);
     return STATUS_OK;
-}
-
-static struct bucket_rate rate(uint32_t n, uint32_t period_ms, uint32_t burst)
-{
-    return (struct bucket_rate){.n = n, .period_ms = period_ms, .burst = burst};
 }
 
 /* A large limit in small parts. */
@@ -310,38 +283,31 @@ static uint32_t share(uint32_t limit, uint32_t n)
     return (limit + n - 1) / n;
 }
 
-static struct net_limits net_limits(const struct server *server, uint32_t n_workers)
+static void set_rate(struct bucket_rate *rate, uint32_t period_ms, uint64_t burst)
 {
-    const struct config *limits = server->config;
-    uint32_t accepts = share(limits->accept_rate, n_workers);
-    uint64_t bytes_burst = BYTES_BURST_S * (uint64_t)limits->session_bytes;
-    return (struct net_limits){
-        .origins = limits->origins,
-        .proxies = server->proxies,
-        .n_proxies = server->n_proxies,
-        .messages = rate(limits->session_messages, SECOND_MS, limits->session_messages_burst),
-        .joins = rate(limits->session_joins, MINUTE_MS, limits->session_joins),
-        .bytes = rate(limits->session_bytes, SECOND_MS,
-                      bytes_burst < UINT32_MAX ? (uint32_t)bytes_burst : UINT32_MAX),
-        .proxy_header = (enum forwarded_header)limits->proxy_header,
-        .proxy_sessions = limits->proxy_sessions,
-        .proxy_handshakes = rate(limits->proxy_handshakes, SECOND_MS, limits->proxy_handshakes),
-        .address_sessions = limits->address_sessions,
-        .address_handshakes =
-            rate(limits->address_handshakes, SECOND_MS, limits->address_handshakes_burst),
-        .accepts = rate(accepts, SECOND_MS, share(accepts, ACCEPT_BURSTS)),
-        .outqueue_soft_bytes = limits->outqueue_soft_bytes,
-        .outqueue_soft_ms = limits->outqueue_soft_ms,
-        .outqueue_total_bytes = limits->outqueue_total_bytes,
-        .transit_bytes = limits->transit_bytes,
-        .partial_bytes = limits->partial_bytes,
-    };
+    rate->period_ms = period_ms;
+    rate->burst = burst < UINT32_MAX ? (uint32_t)burst : UINT32_MAX;
+}
+
+/* What no option says: the periods, and bursts that have no option of their own. */
+static void complete_limits(const struct server *server, uint32_t n_workers,
+                            struct net_limits *limits)
+{
+    limits->proxies = server->proxies;
+    limits->n_proxies = server->n_proxies;
+    limits->accepts.n = share(limits->accepts.n, n_workers);
+    set_rate(&limits->accepts, SECOND_MS, share(limits->accepts.n, ACCEPT_BURSTS));
+    set_rate(&limits->messages, SECOND_MS, limits->messages.burst);
+    set_rate(&limits->joins, MINUTE_MS, limits->joins.n);
+    set_rate(&limits->bytes, SECOND_MS, BYTES_BURST_S * (uint64_t)limits->bytes.n);
+    set_rate(&limits->proxy_handshakes, SECOND_MS, limits->proxy_handshakes.n);
+    set_rate(&limits->address_handshakes, SECOND_MS, limits->address_handshakes.burst);
 }
 
 static enum status check_origins(const struct server *server, struct err *err)
 {
     struct str bad;
-    const char *list = server->config->origins;
+    const char *list = server->config->net.limits.origins;
     const char *complaint = list ? origins_complaint(list, &bad) : NULL;
     return !complaint ? STATUS_OK
                       : err_set(err, EXIT_CODE_CONFIG, "--origins: \"%.*s\" matches no page: %s",
@@ -359,103 +325,63 @@ static enum status read_proxies(struct server *server, struct err *err)
             "--trusted-proxies: \"%.*s\" is no address and no network such as 10.0.0.0/8",
             (int)bad.len, bad.ptr);
     }
-    if (config->tls_proxy_protocol && !config->tls_listen) {
+    if (config->net.tls_proxy_protocol && !config->net.tls_listen) {
         return err_set(err, EXIT_CODE_CONFIG, "--tls-proxy-protocol needs --tls-listen");
     }
-    if ((config->proxy_protocol || config->tls_proxy_protocol) && server->n_proxies == 0) {
+    if ((config->net.proxy_protocol || config->net.tls_proxy_protocol) && server->n_proxies == 0) {
         return err_set(err, EXIT_CODE_CONFIG,
                        "--%sproxy-protocol needs --trusted-proxies: nobody else may connect then",
-                       config->proxy_protocol ? "" : "tls-");
+                       config->net.proxy_protocol ? "" : "tls-");
     }
     return STATUS_OK;
 }
 
 static enum status make_net(struct server *server, uint32_t n_workers, struct err *err)
 {
-    const struct config *config = server->config;
-    size_t n_pages;
-    const struct net_page *pages = pages_list(server->pages, &n_pages);
-    struct net_options options = {
-        .listen = config->listen,
-        .tls_listen = config->tls_listen,
-        .proxy_protocol = config->proxy_protocol,
-        .tls_proxy_protocol = config->tls_proxy_protocol,
-        .tls_cert_file = config->tls_cert_file,
-        .tls_key_file = config->tls_key_file,
-        .authenticator = &server->authenticator,
-        .token_max_bytes = config->token_max_bytes,
-        .takes_token_in_query = config->token_in_query,
-        .rejects_invalid_tokens = config->invalid_token_rejects,
-        .n_workers = n_workers,
-        .max_sessions = config->max_sessions,
-        .max_frame_bytes = config->max_frame_bytes,
-        .outqueue_bytes = config->outqueue_bytes,
-        .handshake_timeout_ms = config->handshake_timeout_ms,
-        .ping_interval_ms = config->ping_interval_ms,
-        .ping_misses = config->ping_misses,
-        .protocol = &xano_protocol,
-        .metrics = server->metrics,
-        .metrics_token_file = config->metrics_token_file,
-        .limits = net_limits(server, n_workers),
-        .pages = pages,
-        .n_pages = n_pages,
-        .submit = submit,
-        .submit_ctx = server,
-    };
+    struct net_options options = server->config->net;
+    complete_limits(server, n_workers, &options.limits);
+    options.authenticator = &server->authenticator;
+    options.token_max_bytes = server->config->tokens.max_bytes;
+    options.n_workers = n_workers;
+    options.protocol = &xano_protocol;
+    options.metrics = server->metrics;
+    options.pages = pages_list(server->pages, &options.n_pages);
+    options.submit = submit;
+    options.submit_ctx = server;
     return net_new(&options, &server->net, err);
 }
 
-static void make_hub_and_store(struct server *server, uint32_t n_workers)
+static void make_store(struct server *server)
 {
-    const struct config *config = server->config;
-    struct database_options database_options = {
-        .url = config->database_url,
-        .look_ms = config->look_ms,
-        .batch_rows = config->batch_rows,
-        .batch_bytes = config->batch_bytes,
-        .query_timeout_ms = config->query_timeout_ms,
-        .append_max_bytes = config->append_max_bytes,
-        .retention_hours = config->retention_hours,
-        .hook_url = config->hook_url,
-        .hook_timeout_ms = config->hook_timeout_ms,
-        .hook_connections = config->hook_connections,
-        .token_function = config->token_function,
-        .node = server->node,
-        .counts = server->counts,
-        .on_fatal = on_fatal,
-        .is_behind = is_net_behind,
-        .arg = server,
-    };
-    server->database = database_new(server->loop, &database_options);
+    struct database_options options = server->config->database;
+    options.node = server->node;
+    options.counts = server->counts;
+    options.on_fatal = on_fatal;
+    options.is_behind = is_net_behind;
+    options.arg = server;
+    server->database = database_new(server->loop, &options);
     server->store = database_store(server->database);
+}
+
+static void make_hub(struct server *server, uint32_t n_workers)
+{
+    struct hub_options options = server->config->hub;
     server->transport = net_transport(server->net);
-    struct hub_options hub_options = {
-        .n_workers = n_workers,
-        .protocol = &xano_protocol,
-        .transport = &server->transport,
-        .store = &server->store,
-        .counts = server->counts,
-        .max_channels = config->max_channels,
-        .max_held = MAX_HELD_PER_CHANNEL * config->max_channels + 64,
-        .max_held_bytes = MAX_HELD_BYTES,
-        .max_held_total_bytes = config->held_bytes,
-        .max_user_sessions = config->user_sessions,
-        .max_channel_members = config->channel_members,
-        .max_open_channels = config->open_channels,
-        .channel_messages = rate(config->channel_messages, SECOND_MS, 2 * config->channel_messages),
-        .max_invalid = MAX_INVALID,
-        .rejects_invalid_tokens = config->invalid_token_rejects,
-        .authorize_cache_ms = config->authorize_cache_ms,
-        .presence_grace_ms = config->presence_grace_ms,
-        .presence_at_once = HUB_PRESENCE_AT_ONCE,
-        .recent_bytes = config->recent_bytes,
-        .recent_rows = config->recent_rows,
-        .resume_max_rows = config->resume_max_rows,
-        .page_rows = HUB_PAGE_ROWS,
-        .page_bytes = HUB_PAGE_BYTES,
-        .max_reads = HUB_MAX_READS,
-    };
-    server->hub = hub_new(&hub_options);
+    options.n_workers = n_workers;
+    options.protocol = &xano_protocol;
+    options.transport = &server->transport;
+    options.store = &server->store;
+    options.counts = server->counts;
+    options.max_held = MAX_HELD_PER_CHANNEL * options.max_channels + 64;
+    options.max_held_bytes = MAX_HELD_BYTES;
+    set_rate(&options.channel_messages, SECOND_MS, UINT64_C(2) * options.channel_messages.n);
+    options.max_invalid = MAX_INVALID;
+    options.rejects_invalid_tokens = server->config->net.rejects_invalid_tokens;
+    options.presence_at_once = HUB_PRESENCE_AT_ONCE;
+    options.page_rows = HUB_PAGE_ROWS;
+    options.page_bytes = HUB_PAGE_BYTES;
+    options.max_reads = HUB_MAX_READS;
+    server->hub = hub_new(&options);
 }
 
 static void log_listening(const char *url, bool is_proxied)
@@ -478,9 +404,9 @@ static void start(struct server *server)
     loop_on_turn(server->loop, on_turn, server);
     net_start(server->net);
     database_start(server->database, hub_sink(server->hub));
-    log_listening(net_url(server->net), server->config->proxy_protocol);
+    log_listening(net_url(server->net), server->config->net.proxy_protocol);
     if (net_tls_url(server->net)) {
-        log_listening(net_tls_url(server->net), server->config->tls_proxy_protocol);
+        log_listening(net_tls_url(server->net), server->config->net.tls_proxy_protocol);
     }
 }
 
@@ -531,8 +457,7 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     server.loop = loop_new();
     server.commands = mailbox_new(sizeof(struct command *));
     server.waker = loop_waker_new(server.loop, on_commands, &server);
-    struct tokens_options token_options = tokens_options(config);
-    server.pages = pages_new(server.extras->has_examples, &token_options);
+    server.pages = pages_new(server.extras->has_examples, &config->tokens);
     uint32_t n_workers = worker_count(config);
     make_metrics(&server, n_workers);
     if (check_origins(&server, err) != STATUS_OK || read_proxies(&server, err) != STATUS_OK ||
@@ -541,7 +466,8 @@ enum exit_code server_run(const struct config *config, const struct server_extra
         release(&server);
         return server.exit_code;
     }
-    make_hub_and_store(&server, n_workers);
+    make_store(&server);
+    make_hub(&server, n_workers);
     start(&server);
     loop_run(server.loop);
     release(&server);

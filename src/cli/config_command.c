@@ -25,7 +25,7 @@ static enum exit_code run(const struct invocation *invocation, struct err *err)
         metrics_reference(stdout);
     } else {
         char *url = NULL;
-        if (admin_complete_url(config->database_url, "", "", &url, err) != STATUS_OK) {
+        if (admin_complete_url(config->database.url, "", "", &url, err) != STATUS_OK) {
             return err->code;
         }
         free(url);

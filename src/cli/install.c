@@ -300,7 +300,7 @@ static enum status perform(struct admin *admin, const struct config *config, enu
 static enum exit_code run(const struct invocation *invocation, enum task task, struct err *err)
 {
     struct admin *admin = NULL;
-    enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
+    enum status status = admin_open(invocation->config->database.url, -1, &admin, err);
     if (status == STATUS_OK) {
         status = perform(admin, invocation->config, task, err);
     }
@@ -349,7 +349,7 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
         return err->code;
     }
     struct admin *admin = NULL;
-    enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
+    enum status status = admin_open(invocation->config->database.url, -1, &admin, err);
     if (status == STATUS_OK) {
         status = admin_run(admin, script->path, script->body, err);
     }

@@ -11,18 +11,18 @@
 static enum exit_code run(const struct invocation *invocation, struct err *err)
 {
     struct config config = *invocation->config;
-    if (admin_complete_url(config.database_url, "herald_server", "postgres", &config.database_url,
-                           err) != STATUS_OK) {
-        return err->code;
+    char *url = NULL, *hook_url = NULL;
+    enum status status =
+        admin_complete_url(config.database.url, "herald_server", "postgres", &url, err);
+    if (status == STATUS_OK && config.database.hook_url) {
+        status =
+            admin_complete_url(config.database.hook_url, "herald_hook", "postgres", &hook_url, err);
     }
-    if (config.hook_url && admin_complete_url(config.hook_url, "herald_hook", "postgres",
-                                              &config.hook_url, err) != STATUS_OK) {
-        free(config.database_url);
-        return err->code;
-    }
-    enum exit_code code = server_run(&config, NULL, err);
-    free(config.database_url); /* the copies; the rest is the invocation's */
-    free(config.hook_url);
+    config.database.url = url;
+    config.database.hook_url = hook_url;
+    enum exit_code code = status == STATUS_OK ? server_run(&config, NULL, err) : err->code;
+    free(url);
+    free(hook_url);
     return code;
 }
 

@@ -12,18 +12,6 @@
 static enum exit_code run(const struct invocation *invocation, struct err *err)
 {
     const struct config *config = invocation->config;
-    const struct tokens_options options = {
-        .secret_file = config->token_secret_file,
-        .secret_algorithm = config->token_secret_algorithm,
-        .key_file = config->token_key_file,
-        .key_algorithm = config->token_key_algorithm,
-        .jwks_file = config->token_jwks_file,
-        .issuer = config->token_issuer,
-        .audience = config->token_audience,
-        .dbo_claim = config->token_dbo_claim,
-        .row_claim = config->token_row_claim,
-        .extras_claim = config->token_extras_claim,
-    };
     const struct tokens_claims claims = {
         .dbo_id = (int32_t)config->mint.dbo_id,
         .row_id = config->mint.row_id,
@@ -32,7 +20,7 @@ static enum exit_code run(const struct invocation *invocation, struct err *err)
         .expires_in_s = (int64_t)((config->mint.expires_ms + 999) / 1000),
     };
     char *token = NULL;
-    if (tokens_mint(&options, &claims, &token, err) != STATUS_OK) {
+    if (tokens_mint(&config->tokens, &claims, &token, err) != STATUS_OK) {
         return err->code;
     }
     puts(token);

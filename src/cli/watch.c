@@ -46,7 +46,7 @@ static enum exit_code with_admin(const struct invocation *invocation,
                                  struct err *err)
 {
     struct admin *admin = NULL;
-    enum status status = admin_open(invocation->config->database_url, -1, &admin, err);
+    enum status status = admin_open(invocation->config->database.url, -1, &admin, err);
     if (status == STATUS_OK) {
         status = use(admin, invocation, err);
     }
@@ -137,7 +137,7 @@ static enum exit_code run_watch(const struct invocation *invocation, struct err 
     struct admin *admin = NULL;
     enum status status = arguments_apply(invocation->arguments, WATCH_TABLE, &arguments, err);
     if (status == STATUS_OK) {
-        status = admin_open(invocation->config->database_url, -1, &admin, err);
+        status = admin_open(invocation->config->database.url, -1, &admin, err);
     }
     if (status == STATUS_OK) {
         status = call_watch(admin, &arguments, table, err);

@@ -8,70 +8,26 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "auth/tokens.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "config/arguments.h"
 #include "config/option.h"
+#include "core/hub/options.h"
+#include "net/options.h"
+#include "pg/database.h"
 
 struct config {
-    char *listen;     /* "127.0.0.1:8080" */
-    char *tls_listen; /* NULL: no TLS */
-    bool proxy_protocol, tls_proxy_protocol;
-    char *tls_cert_file, *tls_key_file;
-    char *database_url; /* "": what libpq takes by itself */
-    uint32_t workers;   /* 0: cores minus one, at least one */
-    uint32_t max_sessions;
-    uint32_t max_frame_bytes;
-    uint32_t max_channels;
-    uint32_t outqueue_bytes;
-    uint32_t handshake_timeout_ms;
-    uint32_t ping_interval_ms;
-    uint32_t ping_misses;
+    /* What each part of the server is given, as far as options say it; the rest is the server's. */
+    struct net_options net;
+    struct hub_options hub;
+    struct database_options database; /* url "": what libpq takes by itself */
+    struct tokens_options tokens;
+    uint32_t workers; /* 0: cores minus one, at least one */
     uint32_t drain_ms;
-    uint32_t look_ms;
-    uint32_t batch_rows;
-    uint32_t batch_bytes;
-    uint32_t query_timeout_ms;
-    uint32_t append_max_bytes;
-    uint32_t retention_hours;
-    uint32_t recent_bytes;
-    uint32_t recent_rows;
-    uint32_t resume_max_rows;
-    char *token_secret_file; /* NULL, as the next ones: no such key */
-    char *token_secret_algorithm;
-    char *token_key_file;
-    char *token_key_algorithm; /* NULL: the usual one of the key's type */
-    char *token_jwks_file;
-    char *token_jwks_url;
-    char *token_jwks_ca_file;            /* NULL: the system's */
-    char *token_issuer, *token_audience; /* NULL: not checked */
-    uint32_t token_jwks_refresh_ms;
-    uint32_t token_leeway_ms;
-    char *token_dbo_claim, *token_row_claim, *token_extras_claim;
-    uint32_t token_max_bytes;
-    char *token_function; /* NULL: opaque tokens are refused */
-    char *hook_url;       /* NULL: database_url, as herald_hook */
-    uint32_t hook_timeout_ms;
-    uint32_t hook_connections;
-    uint32_t authorize_cache_ms;
-    uint32_t presence_grace_ms;
-    /* Limits; 0: none. */
-    char *origins; /* NULL: any */
-    char *trusted_proxies;
-    uint32_t session_messages, session_messages_burst, session_joins, session_bytes;
-    uint32_t user_sessions;
-    uint32_t proxy_header; /* enum forwarded_header */
-    uint32_t address_sessions, address_handshakes, address_handshakes_burst;
-    uint32_t proxy_sessions, proxy_handshakes;
-    uint32_t channel_members, channel_messages, open_channels;
-    uint32_t accept_rate;
-    uint32_t outqueue_soft_bytes, outqueue_soft_ms, outqueue_total_bytes;
-    uint32_t transit_bytes, partial_bytes, held_bytes;
-    char *metrics_token_file; /* NULL: nobody may read /metrics */
+    char *trusted_proxies; /* NULL: none */
     enum log_level log_level;
     bool log_json;
-    bool token_in_query;
-    bool invalid_token_rejects;
 
     char *config_file;          /* NULL: the default one, if it is there */
     char *data_dir;             /* dev */

@@ -32,7 +32,7 @@ struct net_limits { /* 0 and NULL: no limit; as the options of the same names sa
     struct bucket_rate address_handshakes, proxy_handshakes;
     struct bucket_rate accepts; /* per worker */
     uint32_t outqueue_soft_bytes, outqueue_soft_ms;
-    uint64_t outqueue_total_bytes, transit_bytes, partial_bytes;
+    uint32_t outqueue_total_bytes, transit_bytes, partial_bytes;
 };
 
 struct net_options {

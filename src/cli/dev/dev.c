@@ -146,12 +146,12 @@ static bool is_alive(void *arg)
 
 static enum exit_code serve(struct dev *dev, struct err *err)
 {
-    char algorithm[] = SECRET_ALGORITHM; /* lives as long as the server runs */
     struct config config = *dev->config;
-    config.database_url = cluster_url(dev->cluster, "herald_server", DATABASE);
+    char *server_url = cluster_url(dev->cluster, "herald_server", DATABASE);
+    config.database.url = server_url;
     if (dev->secret) {
-        config.token_secret_file = dev->secret;
-        config.token_secret_algorithm = algorithm;
+        config.tokens.secret_file = dev->secret;
+        config.tokens.secret_algorithm = SECRET_ALGORITHM;
     }
     char *writer_url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
     dev->writer.url = writer_url;
@@ -174,7 +174,7 @@ static enum exit_code serve(struct dev *dev, struct err *err)
     }
     free(dev->psql);
     free(writer_url);
-    free(config.database_url);
+    free(server_url);
     return code;
 }
 
@@ -197,7 +197,8 @@ static void forget_pg_variables(void)
 static enum status open_secret(struct dev *dev, struct err *err)
 {
     const struct config *config = dev->config;
-    return config->token_secret_file ? STATUS_OK : secret_open(config->data_dir, &dev->secret, err);
+    return config->tokens.secret_file ? STATUS_OK
+                                      : secret_open(config->data_dir, &dev->secret, err);
 }
 
 static enum exit_code run_cluster(struct dev *dev, struct err *err)
@@ -224,7 +225,7 @@ static enum exit_code run(const struct invocation *invocation, struct err *err)
 {
     struct dev dev = {.config = invocation->config};
     forget_pg_variables();
-    if (check_port(dev.config->listen, err) != STATUS_OK) {
+    if (check_port(dev.config->net.listen, err) != STATUS_OK) {
         return err->code;
     }
     stop_catch();

@@ -25,7 +25,7 @@ struct hub_options {
     uint32_t max_channels;        /* per session */
     uint32_t max_held;            /* commands held back per session while one waits */
     uint32_t max_held_bytes;
-    uint64_t max_held_total_bytes; /* over all sessions; here and below: 0 is no limit */
+    uint32_t max_held_total_bytes; /* over all sessions; here and below: 0 is no limit */
     uint32_t max_user_sessions;    /* of one identity that has a name */
     uint32_t max_channel_members;
     uint32_t max_open_channels;
@@ -35,7 +35,7 @@ struct hub_options {
     uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */
     uint32_t presence_grace_ms;  /* how long a dropped member stays listed, 0: not */
     uint32_t presence_at_once;   /* members up to which every change is announced at once */
-    uint64_t recent_bytes;       /* of log rows kept in memory for those who come back */
+    uint32_t recent_bytes;       /* of log rows kept in memory for those who come back */
     uint32_t recent_rows;        /* the same in rows; 0: none are kept */
     uint32_t resume_max_rows;    /* more missed events are a gap */
     uint32_t page_rows;          /* of a replay at a time, before it waits for the session */
