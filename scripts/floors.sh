@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Who may include what (DESIGN.md, "Folders"). A folder includes itself and what stands behind its name below; adapters
+# Who may include what (README, "How it works"). A folder includes itself and what stands behind its name below; adapters
 # (pg, auth, proto, bus, net) meet in core's seams and in src/server.c, never in each other. Foreign headers stay in
 # the one folder that owns the library: a CVE then has one folder to read.
 #
@@ -67,7 +67,7 @@ for file in $(find src -name '*.[ch]' | sort); do
     *) folder=top ;;
     esac
     allowed="$folder $(own "$folder")"
-    [ "$(own "$folder")" != unknown ] || complain "$file: a folder that DESIGN.md does not know"
+    [ "$(own "$folder")" != unknown ] || complain "$file: a folder that own() does not know: say here what it may include"
     for include in $(sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file"); do
         [ -f "src/$include" ] || complain "$file: \"$include\" is not relative to src/"
         case $include in
