@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The whole table of rights: every combination of a rule's flags × anonymous or somebody, against
- * the sentences of docs/access.md and docs/protocol.md, written as sentences. */
+ * the sentences of docs/access.md, written as sentences. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
