@@ -10,11 +10,9 @@
  * writes what is pending, then the loop ends. */
 #include "server.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "assets.h"

@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "auth/json_text.h"
@@ -33,7 +32,7 @@ struct reader {
     struct buf extras;
 };
 
-static bool refuse(struct reader *reader, const char *why)
+static bool claims_refuse(struct reader *reader, const char *why)
 {
     reader->why = why;
     return false;
@@ -98,17 +97,17 @@ static bool check_parties(struct reader *reader)
 {
     const struct claims_rules *rules = reader->rules;
     if (rules->issuer && !is_text(json_object_get(reader->claims, "iss"), rules->issuer)) {
-        return refuse(reader, "it is from another issuer (iss)");
+        return claims_refuse(reader, "it is from another issuer (iss)");
     }
     if (rules->audience && !is_for_us(json_object_get(reader->claims, "aud"), rules->audience)) {
-        return refuse(reader, "it is for another audience (aud)");
+        return claims_refuse(reader, "it is for another audience (aud)");
     }
     return true;
 }
 
 /* ---- who ---- */
 
-static const json_t *find(const json_t *object, struct str name, struct json_path *path)
+static const json_t *claims_find(const json_t *object, struct str name, struct json_path *path)
 {
     const json_t *found = json_object_getn(object, name.ptr, name.len);
     if (path->n == JSON_PATH_MAX) {
@@ -122,7 +121,7 @@ static const json_t *find(const json_t *object, struct str name, struct json_pat
         const json_t *inner = name.ptr[i] == '.' ? json_object_getn(object, name.ptr, i) : NULL;
         if (json_is_object(inner)) {
             path->names[path->n++] = (struct str){name.ptr, i};
-            found = find(inner, (struct str){name.ptr + i + 1, name.len - i - 1}, path);
+            found = claims_find(inner, (struct str){name.ptr + i + 1, name.len - i - 1}, path);
             if (found) {
                 return found;
             }
@@ -137,7 +136,7 @@ static const json_t *find_claim(const struct reader *reader, const char *name,
                                 struct json_path *path)
 {
     *path = (struct json_path){0};
-    const json_t *found = find(reader->claims, str_of(name), path);
+    const json_t *found = claims_find(reader->claims, str_of(name), path);
     return json_is_null(found) ? NULL : found;
 }
 
@@ -170,7 +169,8 @@ static bool read_dbo(struct reader *reader)
     const json_t *claim = find_claim(reader, reader->rules->dbo, &path);
     if (claim && !read_integer(claim, INT32_MIN, INT32_MAX, &number) &&
         !read_decimal(claim, &number)) {
-        return refuse(reader, "its claim of the user's table is not a whole number of 32 bits");
+        return claims_refuse(reader,
+                             "its claim of the user's table is not a whole number of 32 bits");
     }
     reader->dbo_id = claim ? (int32_t)number : 0;
     return true;
@@ -187,14 +187,15 @@ static bool read_row(struct reader *reader)
     if (json_is_string(claim)) {
         struct str text = {json_string_value(claim), json_string_length(claim)};
         if (text.len > CLAIMS_MAX_ROW_ID) {
-            return refuse(reader, "its claim of the user's row is too long");
+            return claims_refuse(reader, "its claim of the user's row is too long");
         }
         reader->row_id = text.len > 0 ? text : (struct str){0}; /* "" names no row */
         return true;
     }
     if (!read_integer(claim, -MAX_INTEGER, MAX_INTEGER, &number)) {
-        return refuse(reader, "its claim of the user's row is neither a whole number of 53 bits "
-                              "nor a string");
+        return claims_refuse(reader,
+                             "its claim of the user's row is neither a whole number of 53 bits "
+                             "nor a string");
     }
     int len = snprintf(reader->number, sizeof(reader->number), "%" PRId64, number);
     reader->row_id = (struct str){reader->number, (size_t)len};
@@ -209,11 +210,11 @@ static bool read_extras(struct reader *reader)
         return true;
     }
     if (!json_is_object(claim)) {
-        return refuse(reader, "its claim of the user's extras is not an object");
+        return claims_refuse(reader, "its claim of the user's extras is not an object");
     }
     json_value_text(reader->text, &path, &reader->extras);
     if (reader->extras.len > CLAIMS_MAX_EXTRAS) {
-        return refuse(reader, "its claim of the user's extras is too big");
+        return claims_refuse(reader, "its claim of the user's extras is too big");
     }
     return true;
 }

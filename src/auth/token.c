@@ -17,7 +17,7 @@
 #include "auth/base64url.h"
 #include "auth/crypto.h"
 
-static enum verdict refuse(const char **why, const char *text)
+static enum verdict token_refuse(const char **why, const char *text)
 {
     *why = text;
     return VERDICT_REFUSED;
@@ -243,7 +243,7 @@ static enum verdict check_plaintext(struct token_check *check, struct str text, 
         return check_jws(check, &inner, out, why);
     }
     if (is_public) {
-        return refuse(why, "it is encrypted but not signed");
+        return token_refuse(why, "it is encrypted but not signed");
     }
     return claims_check(check->rules, text, check->now_s, out, why);
 }
@@ -275,17 +275,17 @@ enum verdict token_check(struct token_check *check, struct str token, struct ide
     check->n_operations = 0;
     check->misses_key = false;
     if (token.len > check->max_bytes) {
-        return refuse(why, "it is too long");
+        return token_refuse(why, "it is too long");
     }
     if (!is_printable(token)) {
-        return refuse(why, why_malformed);
+        return token_refuse(why, why_malformed);
     }
     if (!compact_split(token, &compact)) {
         return VERDICT_OPAQUE;
     }
     if (check->keyset->n == 0) {
         check->misses_key = true;
-        return refuse(why, "this server has no key for tokens");
+        return token_refuse(why, "this server has no key for tokens");
     }
     return compact.n_parts == COMPACT_JWS_PARTS ? check_jws(check, &compact, out, why)
                                                 : check_jwe(check, &compact, out, why);

@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "auth/keys/jwks_source.h"
 #include "auth/keys/key_files.h"

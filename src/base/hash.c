@@ -12,7 +12,6 @@
 #include "base/hash.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "base/id.h"
 

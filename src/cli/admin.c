@@ -115,8 +115,8 @@ static void add_sentence(struct buf *text, const char *beginning, const char *se
     buf_printf(text, "%s %s%s", has_stop ? "" : ".", beginning, sentence);
 }
 
-static enum status fail(const PGresult *result, const PGconn *conn, const char *what,
-                        const char *sql, struct err *err)
+static enum status admin_fail(const PGresult *result, const PGconn *conn, const char *what,
+                              const char *sql, struct err *err)
 {
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
@@ -218,7 +218,8 @@ static bool is_good(const PGresult *result)
 enum status admin_run(struct admin *admin, const char *what, const char *sql, struct err *err)
 {
     PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
-    enum status status = is_good(result) ? STATUS_OK : fail(result, admin->conn, what, sql, err);
+    enum status status =
+        is_good(result) ? STATUS_OK : admin_fail(result, admin->conn, what, sql, err);
     PQclear(result);
     return status;
 }
@@ -229,7 +230,7 @@ enum status admin_value(struct admin *admin, const char *sql, int n_params,
     int sent = PQsendQueryParams(admin->conn, sql, n_params, NULL, params, NULL, NULL, 0);
     PGresult *result = sent ? collect(admin) : NULL;
     if (!is_good(result)) {
-        fail(result, admin->conn, NULL, sql, err);
+        admin_fail(result, admin->conn, NULL, sql, err);
         PQclear(result);
         return STATUS_FAILED;
     }
@@ -262,7 +263,7 @@ enum status admin_print(struct admin *admin, const char *sql, const char *empty,
     PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
     enum status status = STATUS_OK;
     if (!is_good(result)) {
-        status = fail(result, admin->conn, NULL, sql, err);
+        status = admin_fail(result, admin->conn, NULL, sql, err);
     } else if (PQntuples(result) == 0) {
         fprintf(out, "%s\n", empty);
     } else {

@@ -13,7 +13,7 @@ static const struct subcommand *const commands[] = {
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static const struct subcommand *find(const char *name)
+static const struct subcommand *command_find(const char *name)
 {
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (strcmp(commands[i]->name, name) == 0) {
@@ -62,8 +62,8 @@ static enum status check_words(const struct subcommand *command, const struct ar
     return STATUS_OK;
 }
 
-static enum exit_code run(const struct subcommand *command, const struct arguments *arguments,
-                          struct err *err)
+static enum exit_code command_run(const struct subcommand *command,
+                                  const struct arguments *arguments, struct err *err)
 {
     struct config config = {0};
     struct config_origins origins;
@@ -98,7 +98,7 @@ static enum exit_code parse_and_run(const struct subcommand *command, int argc, 
     } else if (check_words(command, &arguments, err) != STATUS_OK) {
         code = err->code;
     } else {
-        code = run(command, &arguments, err);
+        code = command_run(command, &arguments, err);
     }
     arguments_release(&arguments);
     return code;
@@ -121,7 +121,7 @@ enum exit_code command_main(int argc, char **argv, struct err *err)
         print_usage(stdout);
         return EXIT_CODE_OK;
     }
-    const struct subcommand *command = find(is_help ? argv[2] : name);
+    const struct subcommand *command = command_find(is_help ? argv[2] : name);
     if (!command) {
         fprintf(stderr, "pgherald: there is no command \"%s\"\n\n", is_help ? argv[2] : name);
         print_usage(stderr);

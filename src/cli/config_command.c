@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "core/metrics.h"
 
-static enum exit_code run(const struct invocation *invocation, struct err *err)
+static enum exit_code config_run(const struct invocation *invocation, struct err *err)
 {
     const struct config *config = invocation->config;
     int n_asked = (int)config->print + (int)config->check + (int)config->reference +
@@ -40,5 +40,5 @@ const struct subcommand config_command = {
     .summary = "show or check the options in force",
     .about = "Reads the file and the environment as serve does, and shows or checks the outcome.",
     .options = CONFIG_FOR_CONFIG,
-    .run = run,
+    .run = config_run,
 };

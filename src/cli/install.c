@@ -297,7 +297,7 @@ static enum status perform(struct admin *admin, const struct config *config, enu
     return status;
 }
 
-static enum exit_code run(const struct invocation *invocation, enum task task, struct err *err)
+static enum exit_code task_run(const struct invocation *invocation, enum task task, struct err *err)
 {
     struct admin *admin = NULL;
     enum status status = admin_open(invocation->config->database.url, -1, &admin, err);
@@ -327,12 +327,12 @@ static enum exit_code run_install(const struct invocation *invocation, struct er
     if (arguments_apply(invocation->arguments, INSTALL_TABLE, &own, err) != STATUS_OK) {
         return err->code;
     }
-    return run(invocation, own.roles_only ? TASK_ROLES : TASK_INSTALL, err);
+    return task_run(invocation, own.roles_only ? TASK_ROLES : TASK_INSTALL, err);
 }
 
 static enum exit_code run_upgrade(const struct invocation *invocation, struct err *err)
 {
-    return run(invocation, TASK_UPGRADE, err);
+    return task_run(invocation, TASK_UPGRADE, err);
 }
 
 static enum exit_code run_uninstall(const struct invocation *invocation, struct err *err)

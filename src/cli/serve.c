@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "server.h"
 
-static enum exit_code run(const struct invocation *invocation, struct err *err)
+static enum exit_code serve_run(const struct invocation *invocation, struct err *err)
 {
     struct config config = *invocation->config;
     char *url = NULL, *hook_url = NULL;
@@ -37,5 +37,5 @@ const struct subcommand serve_command = {
         "Exit codes: 0 stopped as asked, 1 failed while running, 64 bad usage, 75 port in use,\n"
         "78 bad configuration, or a schema that is missing or older than this program.",
     .options = CONFIG_FOR_SERVE,
-    .run = run,
+    .run = serve_run,
 };

@@ -9,7 +9,7 @@
 #include "auth/tokens.h"
 #include "cli/command.h"
 
-static enum exit_code run(const struct invocation *invocation, struct err *err)
+static enum exit_code token_run(const struct invocation *invocation, struct err *err)
 {
     const struct config *config = invocation->config;
     const struct tokens_claims claims = {
@@ -42,5 +42,5 @@ const struct subcommand token_command = {
         "It is meant for development: who has the key can be anybody. Exit code 78: there is no "
         "such key.",
     .options = CONFIG_FOR_TOKEN,
-    .run = run,
+    .run = token_run,
 };

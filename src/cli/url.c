@@ -61,7 +61,7 @@ static void cut_quote(char *message)
     }
 }
 
-static enum status refuse(const char *url, char *message, struct err *err)
+static enum status url_refuse(const char *url, char *message, struct err *err)
 {
     size_t scheme = scheme_length(url);
     if (scheme > 0 && !is_libpq_uri(url)) {
@@ -94,7 +94,7 @@ enum status url_parse(const char *url, PQconninfoOption **out, struct err *err)
     PQconninfoOption *parsed = PQconninfoParse(url, &message);
     if (!parsed) {
         char *copy = mem_strdup(message ? message : "out of memory");
-        enum status status = refuse(url, copy, err);
+        enum status status = url_refuse(url, copy, err);
         free(copy);
         PQfreemem(message);
         return status;

@@ -19,7 +19,8 @@ struct reader {
     struct arguments *out;
 };
 
-static const struct option *find(const struct reader *reader, const char *name, size_t len)
+static const struct option *arguments_find(const struct reader *reader, const char *name,
+                                           size_t len)
 {
     for (size_t t = 0; t < reader->n_tables; t++) {
         for (size_t i = 0; i < reader->tables[t].n; i++) {
@@ -44,7 +45,7 @@ static void add(struct arguments *arguments, const struct option *option, const 
 static enum status read_flag(struct reader *reader, const char *flag, const char *name, size_t len,
                              struct err *err)
 {
-    const struct option *option = find(reader, name, len);
+    const struct option *option = arguments_find(reader, name, len);
     if (!option) {
         return err_set(err, EXIT_CODE_USAGE, "unknown option %.*s", (int)strcspn(flag, "="), flag);
     }
@@ -70,7 +71,7 @@ static enum status read_word(struct reader *reader, const char *word, struct err
         out->wants_help = true;
         return STATUS_OK;
     }
-    if (strcmp(word, "-c") == 0 && find(reader, "config", strlen("config"))) {
+    if (strcmp(word, "-c") == 0 && arguments_find(reader, "config", strlen("config"))) {
         return read_flag(reader, word, "config", strlen("config"), err);
     }
     if (word[0] == '-' && word[1] == '-') {

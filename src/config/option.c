@@ -50,7 +50,7 @@ static const struct unit *units_of(enum option_type type, uint64_t *bare)
     return NULL;
 }
 
-static bool read_number(const struct option *option, const char *text, uint64_t *out)
+static bool option_read_number(const struct option *option, const char *text, uint64_t *out)
 {
     size_t digits = strspn(text, "0123456789");
     uint64_t number;
@@ -238,7 +238,7 @@ enum status option_set(const struct option *option, void *target, const char *te
     case OPTION_BYTES:
     case OPTION_DURATION:
     case OPTION_HOURS:
-        is_good = read_number(option, text, &number);
+        is_good = option_read_number(option, text, &number);
         if (is_good && check_range(option, number, text, origin, code, err) != STATUS_OK) {
             return STATUS_FAILED;
         }

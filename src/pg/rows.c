@@ -5,7 +5,6 @@
 #include "pg/rows.h"
 
 #include <jansson.h>
-#include <string.h>
 
 struct str rows_text(const PGresult *rows, int row, int column)
 {

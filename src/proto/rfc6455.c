@@ -46,8 +46,8 @@ enum step {
     STEP_ITEM, /* *item is filled */
 };
 
-static enum step fail(struct rfc6455_decoder *d, uint16_t code, const char *why,
-                      struct rfc6455_item *item)
+static enum step decoder_fail(struct rfc6455_decoder *d, uint16_t code, const char *why,
+                              struct rfc6455_item *item)
 {
     rfc6455_decoder_release(d);
     d->is_over = true;
@@ -68,36 +68,38 @@ static bool is_final(const struct rfc6455_decoder *d)
 static enum step check_first_byte(struct rfc6455_decoder *d, struct rfc6455_item *item)
 {
     if ((d->header[0] & BITS_RSV) != 0)
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "reserved bits are set", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "reserved bits are set", item);
     if (is_control(d) && !is_final(d))
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "fragmented control frame", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "fragmented control frame", item);
     switch (d->header[0] & BITS_OPCODE) {
     case RFC6455_OPCODE_CONTINUATION:
         if (!d->in_message)
-            return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "continuation of nothing", item);
+            return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "continuation of nothing", item);
         return STEP_ON;
     case RFC6455_OPCODE_TEXT:
     case RFC6455_OPCODE_BINARY:
         if (d->in_message)
-            return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "new message inside a fragmented one", item);
+            return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "new message inside a fragmented one",
+                                item);
         if ((d->header[0] & BITS_OPCODE) == RFC6455_OPCODE_BINARY)
-            return fail(d, CLOSE_CODE_UNSUPPORTED, "binary messages are not accepted", item);
+            return decoder_fail(d, CLOSE_CODE_UNSUPPORTED, "binary messages are not accepted",
+                                item);
         return STEP_ON;
     case RFC6455_OPCODE_CLOSE:
     case RFC6455_OPCODE_PING:
     case RFC6455_OPCODE_PONG:
         return STEP_ON;
     default:
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "unknown opcode", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "unknown opcode", item);
     }
 }
 
 static enum step check_second_byte(struct rfc6455_decoder *d, struct rfc6455_item *item)
 {
     if ((d->header[1] & BIT_MASK) == 0)
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "frame is not masked", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "frame is not masked", item);
     if (is_control(d) && (d->header[1] & BITS_LENGTH) > CONTROL_PAYLOAD_MAX)
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "control frame is too long", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "control frame is too long", item);
     return STEP_ON;
 }
 
@@ -116,12 +118,12 @@ static enum step finish_header(struct rfc6455_decoder *d, uint32_t max_bytes,
     for (size_t i = 0; i < extended; i++)
         length = length << 8 | d->header[2 + i];
     if (length >> 63 != 0)
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "length has its top bit set", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "length has its top bit set", item);
     if ((extended == 2 && length < 126) || (extended == 8 && length <= UINT16_MAX))
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "length is not minimal", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "length is not minimal", item);
     if (!is_control(d) &&
         length > max_bytes - (d->message_len < max_bytes ? d->message_len : max_bytes))
-        return fail(d, CLOSE_CODE_TOO_BIG, "message is too big", item);
+        return decoder_fail(d, CLOSE_CODE_TOO_BIG, "message is too big", item);
     d->frame_len = (uint32_t)length;
     d->frame_done = 0;
     d->has_header = true;
@@ -201,14 +203,14 @@ static enum step close_item(struct rfc6455_decoder *d, struct str payload,
 {
     *item = (struct rfc6455_item){RFC6455_ITEM_CLOSE, CLOSE_CODE_NONE, STR("")};
     if (payload.len == 1)
-        return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "close code is half", item);
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "close code is half", item);
     if (payload.len >= 2) {
         unsigned code = (unsigned)(uint8_t)payload.ptr[0] << 8 | (uint8_t)payload.ptr[1];
         struct str reason = {payload.ptr + 2, payload.len - 2};
         if (!code_is_valid(code))
-            return fail(d, CLOSE_CODE_PROTOCOL_ERROR, "close code is not valid", item);
+            return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "close code is not valid", item);
         if (!str_is_utf8(reason))
-            return fail(d, CLOSE_CODE_INVALID_DATA, "close reason is not UTF-8", item);
+            return decoder_fail(d, CLOSE_CODE_INVALID_DATA, "close reason is not UTF-8", item);
         item->code = (uint16_t)code;
         item->payload = reason;
     }
@@ -237,7 +239,7 @@ static enum step finish_frame(struct rfc6455_decoder *d, struct str payload,
     if (d->in_message)
         return STEP_ON;
     if (!str_is_utf8(payload))
-        return fail(d, CLOSE_CODE_INVALID_DATA, "message is not UTF-8", item);
+        return decoder_fail(d, CLOSE_CODE_INVALID_DATA, "message is not UTF-8", item);
     *item = (struct rfc6455_item){RFC6455_ITEM_TEXT, 0, payload};
     return STEP_ITEM;
 }

@@ -86,7 +86,7 @@ static bool fetch_once(struct jwks_source *source, struct err *err)
     return is_good;
 }
 
-static void *run(void *arg)
+static void *source_run(void *arg)
 {
     struct jwks_source *source = arg;
     bool has_failed = false;
@@ -117,7 +117,7 @@ static void start_thread(struct jwks_source *source)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&source->thread, NULL, run, source) != 0) {
+    if (pthread_create(&source->thread, NULL, source_run, source) != 0) {
         abort(); /* no memory for a stack */
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);

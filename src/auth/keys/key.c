@@ -22,7 +22,7 @@
 #define MAX_RSA_BITS 8192 /* what a check may cost */
 #define ED25519_BYTES 32
 
-static enum status fail(struct err *err, const char *what)
+static enum status key_fail(struct err *err, const char *what)
 {
     err_set(err, EXIT_CODE_CONFIG, "%s", what);
     return STATUS_FAILED;
@@ -50,7 +50,7 @@ static enum status find_type(const json_t *jwk, enum key_type *out, struct err *
             return STATUS_OK;
         }
     }
-    return fail(err, "is of no type (kty) that pgherald knows");
+    return key_fail(err, "is of no type (kty) that pgherald knows");
 }
 
 /* NULL: err says why. */
@@ -65,9 +65,9 @@ static const struct algorithm *named_algorithm(const json_t *jwk, enum key_type 
                                         : is_by_curve ? algorithm_of_curve(curve)
                                                       : NULL;
     if (!algorithm) {
-        fail(err, name          ? "is for an algorithm (alg) that pgherald does not take"
-                  : is_by_curve ? "is on a curve (crv) that pgherald does not take"
-                                : "does not say what algorithm it is for (alg)");
+        key_fail(err, name          ? "is for an algorithm (alg) that pgherald does not take"
+                      : is_by_curve ? "is on a curve (crv) that pgherald does not take"
+                                    : "does not say what algorithm it is for (alg)");
     }
     return algorithm;
 }
@@ -143,7 +143,7 @@ static enum status check_oct(struct key *key, struct err *err)
     }
     buf_release(&bytes);
     if (!is_good) {
-        return fail(err, "is broken: its bytes are not base64url");
+        return key_fail(err, "is broken: its bytes are not base64url");
     }
     if (key->key_bytes < algorithm->min_bytes || key->key_bytes > algorithm->max_bytes) {
         return err_set(err, EXIT_CODE_CONFIG, "has %zu bytes, and %s needs %s%zu", key->key_bytes,
@@ -176,7 +176,7 @@ static enum status check_rsa(struct key *key, struct err *err)
 {
     int bits = bits_of(key);
     if (bits == 0) {
-        return fail(err, "is broken: its numbers make no RSA key");
+        return key_fail(err, "is broken: its numbers make no RSA key");
     }
     if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS) {
         return err_set(err, EXIT_CODE_CONFIG, "has %d bits, and pgherald takes %d to %d", bits,
@@ -189,7 +189,7 @@ static enum status check_rsa(struct key *key, struct err *err)
 static enum status check_ec(const struct key *key, struct err *err)
 {
     return bits_of(key) > 0 ? STATUS_OK
-                            : fail(err, "is broken: its numbers are no point of its curve");
+                            : key_fail(err, "is broken: its numbers are no point of its curve");
 }
 
 static enum status check_okp(const struct key *key, struct err *err)
@@ -202,7 +202,7 @@ static enum status check_okp(const struct key *key, struct err *err)
             text ? base64url_decode(str_of(text), &bytes) && bytes.len == ED25519_BYTES : i == 1;
         buf_release(&bytes);
         if (!is_good) {
-            return fail(err, "is broken: Ed25519 has keys of 32 bytes");
+            return key_fail(err, "is broken: Ed25519 has keys of 32 bytes");
         }
     }
     return STATUS_OK;
@@ -248,7 +248,7 @@ enum status key_from_jwk(const json_t *jwk, const struct algorithm *pinned, enum
         return STATUS_FAILED;
     }
     if (!is_allowed(jwk, algorithm, use)) {
-        return fail(err, "is not meant for this (use, key_ops)");
+        return key_fail(err, "is not meant for this (use, key_ops)");
     }
     bool is_public = algorithm_is_public(algorithm);
     bool has_private = json_object_get(jwk, "d") != NULL;
@@ -330,7 +330,7 @@ enum status key_from_pem(struct str pem, const struct algorithm *pinned, enum ke
 {
     EVP_PKEY *pkey = read_pem(pem);
     if (!pkey) {
-        return fail(err, "cannot be read: it is no PEM of a key, or has a passphrase");
+        return key_fail(err, "cannot be read: it is no PEM of a key, or has a passphrase");
     }
     bool is_rsa = EVP_PKEY_base_id(pkey) == EVP_PKEY_RSA;
     json_t *jwk = EVP_PKEY_base_id(pkey) == EVP_PKEY_ED25519
@@ -338,7 +338,8 @@ enum status key_from_pem(struct str pem, const struct algorithm *pinned, enum ke
                       : jose_openssl_jwk_from_EVP_PKEY(NULL, pkey);
     EVP_PKEY_free(pkey);
     if (!jwk) {
-        return fail(err, "is of no kind that pgherald knows: RSA, P-256, P-384, P-521, Ed25519");
+        return key_fail(err,
+                        "is of no kind that pgherald knows: RSA, P-256, P-384, P-521, Ed25519");
     }
     enum status status =
         key_from_jwk(jwk, !pinned && is_rsa ? algorithm_find("RS256") : pinned, use, out, err);

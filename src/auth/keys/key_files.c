@@ -20,8 +20,8 @@ struct origin {
     const char *option, *path;
 };
 
-static enum status fail(const struct origin *origin, struct err *err, const char *verb,
-                        const char *what)
+static enum status key_files_fail(const struct origin *origin, struct err *err, const char *verb,
+                                  const char *what)
 {
     return err_set(err, EXIT_CODE_CONFIG, "%s %s: %s%s", origin->option, origin->path, verb, what);
 }
@@ -49,12 +49,13 @@ static enum status read_file(const struct origin *origin, size_t max, struct buf
         close(fd);
     }
     if (why) {
-        return fail(origin, err, "cannot be read: ", why);
+        return key_files_fail(origin, err, "cannot be read: ", why);
     }
     if (out->len == 0) {
-        return fail(origin, err, "", "is empty");
+        return key_files_fail(origin, err, "", "is empty");
     }
-    return out->len > max ? fail(origin, err, "", "is too big for what it is to hold") : STATUS_OK;
+    return out->len > max ? key_files_fail(origin, err, "", "is too big for what it is to hold")
+                          : STATUS_OK;
 }
 
 /* An algorithm that is a mistake for this file is a mistake of its option. */
@@ -90,11 +91,12 @@ static enum status read_secret(const struct tokens_options *options, struct key 
     /* Whoever has a public key could make tokens if it were taken for a secret. */
     bool is_pem = bytes.len > 10 && memcmp(bytes.data, "-----BEGIN", 10) == 0;
     if (status == STATUS_OK && is_pem) {
-        status = fail(&origin, err, "", "holds a PEM, not a secret: use --token-key-file");
+        status =
+            key_files_fail(&origin, err, "", "holds a PEM, not a secret: use --token-key-file");
     }
     if (status == STATUS_OK &&
         key_from_secret((struct str){bytes.data, bytes.len}, algorithm, out, &why) != STATUS_OK) {
-        status = fail(&origin, err, "the secret ", why.text);
+        status = key_files_fail(&origin, err, "the secret ", why.text);
     }
     wipe(&bytes);
     return status;
@@ -114,7 +116,7 @@ static enum status read_pem(const struct tokens_options *options, enum key_use u
     enum status status = read_file(&origin, MAX_PEM_BYTES, &bytes, err);
     if (status == STATUS_OK &&
         key_from_pem((struct str){bytes.data, bytes.len}, algorithm, use, out, &why) != STATUS_OK) {
-        status = fail(&origin, err, "the key ", why.text);
+        status = key_files_fail(&origin, err, "the key ", why.text);
     }
     wipe(&bytes);
     return status;

@@ -221,7 +221,7 @@ static enum exit_code run_cluster(struct dev *dev, struct err *err)
     return code;
 }
 
-static enum exit_code run(const struct invocation *invocation, struct err *err)
+static enum exit_code dev_run(const struct invocation *invocation, struct err *err)
 {
     struct dev dev = {.config = invocation->config};
     forget_pg_variables();
@@ -254,5 +254,5 @@ const struct subcommand dev_command = {
              "or in use, and for a\n"
              "missing PostgreSQL.",
     .options = CONFIG_FOR_DEV,
-    .run = run,
+    .run = dev_run,
 };

@@ -37,7 +37,7 @@
 #define MARKER "pgherald-dev"
 #define ELSEWHERE "/var/lib/pgherald-dev"
 
-static enum status fail(const char *what, const char *path, struct err *err)
+static enum status home_fail(const char *what, const char *path, struct err *err)
 {
     return err_set(err, EXIT_CODE_CONFIG, "cannot %s %s: %s", what, path, strerror(errno));
 }
@@ -64,7 +64,7 @@ static enum status check_is_ours(const struct home *home, bool *has_marker, stru
 {
     DIR *dir = opendir(home->dir);
     if (!dir) {
-        return fail("read", home->shown, err);
+        return home_fail("read", home->shown, err);
     }
     bool is_empty = true;
     struct dirent *entry;
@@ -90,7 +90,7 @@ static enum status lock(struct home *home, int flags, struct err *err)
     int fd = open(marker, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
     enum status status = STATUS_OK;
     if (fd < 0) {
-        status = fail("open", marker, err);
+        status = home_fail("open", marker, err);
     } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         status = err_set(err, EXIT_CODE_CONFIG,
                          "another pgherald dev is using %s: stop it, or choose another --data-dir",
@@ -139,7 +139,7 @@ static void find_place(struct home *home)
     free(link);
 }
 
-static int read_number(const char *dir, const char *name)
+static int home_read_number(const char *dir, const char *name)
 {
     char text[16] = "";
     char *path = inside(dir, name);
@@ -165,7 +165,7 @@ static void add_quoted(struct buf *out, const char *path)
 static enum status check_cluster(struct home *home, struct err *err)
 {
     bool is_begun = exists(home->making);
-    home->major = is_begun ? 0 : read_number(home->data, "PG_VERSION");
+    home->major = is_begun ? 0 : home_read_number(home->data, "PG_VERSION");
     if (!is_begun && exists(home->data) == (home->major > 0)) {
         return STATUS_OK;
     }
@@ -190,7 +190,7 @@ enum status home_look(const char *dir, struct home *out, struct err *err)
     bool has_marker = false;
     *out = (struct home){.shown = mem_strdup(dir), .lock_fd = -1};
     if (stat(dir, &info) != 0) {
-        return errno == ENOENT ? STATUS_OK : fail("look at", dir, err);
+        return errno == ENOENT ? STATUS_OK : home_fail("look at", dir, err);
     }
     if (!S_ISDIR(info.st_mode)) {
         return err_set(err, EXIT_CODE_CONFIG, "%s is not a directory: choose another --data-dir",
@@ -198,7 +198,7 @@ enum status home_look(const char *dir, struct home *out, struct err *err)
     }
     out->dir = realpath(dir, NULL);
     if (!out->dir) {
-        return fail("look at", dir, err);
+        return home_fail("look at", dir, err);
     }
     if (check_is_ours(out, &has_marker, err) != STATUS_OK) {
         return STATUS_FAILED;
@@ -253,10 +253,10 @@ static enum status choose_account(struct home *home, struct err *err)
 static enum status make_dir(const char *path, mode_t mode, struct err *err)
 {
     if (mkdir(path, mode) != 0) {
-        return errno == EEXIST ? STATUS_OK : fail("create", path, err);
+        return errno == EEXIST ? STATUS_OK : home_fail("create", path, err);
     }
     /* The umask may have taken what Postgres's user needs to pass. */
-    return chmod(path, mode) == 0 ? STATUS_OK : fail("create", path, err);
+    return chmod(path, mode) == 0 ? STATUS_OK : home_fail("create", path, err);
 }
 
 /* The link remembers the place, so its name need say nothing. */
@@ -268,11 +268,11 @@ static enum status settle_elsewhere(struct home *home, const char *link, struct 
             return STATUS_FAILED;
         }
         if (!mkdtemp(place) || chmod(place, 0755) != 0) {
-            return fail("create", place, err);
+            return home_fail("create", place, err);
         }
         settle(home, mem_strdup(place));
         if (symlink(home->data, link) != 0) {
-            return fail("create", link, err);
+            return home_fail("create", link, err);
         }
     }
     fprintf(stderr,
@@ -306,7 +306,7 @@ static enum status write_marker(const struct home *home, struct err *err)
     bool is_good =
         ftruncate(home->lock_fd, 0) == 0 && pwrite(home->lock_fd, text, len, 0) == (ssize_t)len;
     free(text);
-    return is_good ? STATUS_OK : fail("write", home->shown, err);
+    return is_good ? STATUS_OK : home_fail("write", home->shown, err);
 }
 
 enum status home_claim(struct home *home, struct err *err)
@@ -315,12 +315,12 @@ enum status home_claim(struct home *home, struct err *err)
         /* Root's own may be entered by the user that Postgres runs as. */
         if (mkdir(home->shown, 0700) != 0 ||
             chmod(home->shown, geteuid() == 0 ? 0755 : 0700) != 0) {
-            return fail("create", home->shown, err);
+            return home_fail("create", home->shown, err);
         }
         home->is_new = true;
         home->dir = realpath(home->shown, NULL);
         if (!home->dir) {
-            return fail("look at", home->shown, err);
+            return home_fail("look at", home->shown, err);
         }
         settle(home, mem_strdup(home->dir));
     }
@@ -343,7 +343,7 @@ enum status home_claim(struct home *home, struct err *err)
 static enum status give(const char *path, const struct account *account, struct err *err)
 {
     if (account->is_other && lchown(path, account->uid, account->gid) != 0) {
-        return fail("give away", path, err);
+        return home_fail("give away", path, err);
     }
     return STATUS_OK;
 }
@@ -351,7 +351,7 @@ static enum status give(const char *path, const struct account *account, struct 
 enum status home_begin_cluster(struct home *home, struct err *err)
 {
     if (mkdir(home->making, 0700) != 0) {
-        return fail("create", home->making, err);
+        return home_fail("create", home->making, err);
     }
     return give(home->making, &home->account, err);
 }
@@ -359,7 +359,7 @@ enum status home_begin_cluster(struct home *home, struct err *err)
 enum status home_finish_cluster(struct home *home, struct err *err)
 {
     if (rename(home->making, home->data) != 0) {
-        return fail("rename", home->making, err);
+        return home_fail("rename", home->making, err);
     }
     return STATUS_OK;
 }
@@ -426,10 +426,10 @@ static enum status open_temporary(struct home *home, const char *link, struct er
 {
     char path[] = TEMPORARY "XXXXXX";
     if (!mkdtemp(path)) {
-        return fail("create", path, err);
+        return home_fail("create", path, err);
     }
     home->socket_dir = mem_strdup(path);
-    return symlink(path, link) == 0 ? STATUS_OK : fail("create", link, err);
+    return symlink(path, link) == 0 ? STATUS_OK : home_fail("create", link, err);
 }
 
 enum status home_open_socket_dir(struct home *home, struct err *err)
@@ -443,7 +443,7 @@ enum status home_open_socket_dir(struct home *home, struct err *err)
         status = open_temporary(home, link, err);
     } else if ((mkdir(usual, 0700) != 0 && errno != EEXIST) || lstat(usual, &info) != 0 ||
                !S_ISDIR(info.st_mode)) {
-        status = fail("create", usual, err);
+        status = home_fail("create", usual, err);
     } else {
         home->socket_dir = mem_strdup(usual);
     }
@@ -474,7 +474,7 @@ void home_close_socket_dir(struct home *home)
 
 int home_read_port(const struct home *home)
 {
-    int port = read_number(home->dir, "port");
+    int port = home_read_number(home->dir, "port");
     return port > 0 && port <= 65535 ? port : 0;
 }
 

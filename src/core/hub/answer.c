@@ -8,8 +8,6 @@
  * road without the read: the head may be ahead of what was fanned out. */
 #include "core/hub/answer.h"
 
-#include <stdlib.h>
-
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/membership.h"

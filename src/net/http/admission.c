@@ -8,7 +8,6 @@
  * client, and without any the whole server would be theirs. */
 #include "net/http/admission.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include <libwebsockets.h>

@@ -22,7 +22,6 @@
 #include "net/listen/listener.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -22,7 +22,6 @@
  * in PL/Perl, GD in PL/Python) and the seed of random(). Behind a pooler that changes sessions
  * between transactions none of this holds, and that is said. */
 #include <assert.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/hmac.h"

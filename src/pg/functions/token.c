@@ -46,7 +46,7 @@ static bool is_there(const PGresult *rows, int column)
 }
 
 /* False: it is there and no number between the limits. */
-static bool read_number(const PGresult *rows, int type, double min, double max, double *out)
+static bool token_read_number(const PGresult *rows, int type, double min, double max, double *out)
 {
     *out = 0;
     if (!is_there(rows, type)) {
@@ -97,14 +97,14 @@ enum token_verdict token_read(const PGresult *rows, int64_t now_s, struct identi
     }
     if (!is_type(rows, COLUMN_TYPE, STR("object"))) {
         *mistake = "it did not return an object";
-    } else if (!read_number(rows, COLUMN_DBO_TYPE, INT32_MIN, INT32_MAX, &dbo_id) ||
+    } else if (!token_read_number(rows, COLUMN_DBO_TYPE, INT32_MIN, INT32_MAX, &dbo_id) ||
                dbo_id != trunc(dbo_id)) {
         *mistake = "dbo_id is not a whole number of 32 bits";
     } else if (!read_row_id(rows, &row_id)) {
         *mistake = "row_id is neither a whole number nor a string of up to 255 bytes";
     } else if (!read_extras(rows, &extras)) {
         *mistake = "extras is not an object of up to 4096 bytes";
-    } else if (!read_number(rows, COLUMN_EXP_TYPE, 0, 1e15, &exp)) {
+    } else if (!token_read_number(rows, COLUMN_EXP_TYPE, 0, 1e15, &exp)) {
         *mistake = "exp is not a number of seconds since 1970";
     } else if (is_there(rows, COLUMN_EXP_TYPE) && exp <= (double)now_s) {
         return TOKEN_EXPIRED;

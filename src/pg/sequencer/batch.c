@@ -20,7 +20,6 @@
  * and the messages go one by one; who fails alone, right after the outbox went well, is refused. */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"

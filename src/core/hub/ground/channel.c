@@ -4,7 +4,6 @@
  * hash. */
 #include "core/hub/ground/channel.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -17,7 +17,6 @@
  * SQL is told the same changes (herald.presence), about twice a second. */
 #include "core/hub/presence/presence.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
