@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a rule's flags let somebody do. Pure functions; `who` NULL is anonymous. The functions that
- * a rule may name besides (call.c) come on top: they can only refuse more. */
+ * a rule may name besides (function.c, authorize.c) come on top: they can only refuse more. */
 #ifndef HERALD_CORE_HUB_GROUND_ACCESS_H
 #define HERALD_CORE_HUB_GROUND_ACCESS_H
 

@@ -9,7 +9,7 @@
  *
  * Nobody may ever see a wrong list. Between two flushes the announced list stands still: it is
  * those LISTED and LEAVING. A joiner is sent that list, then only updates of later flushes, since
- * its worker lets updates through from the release on (core/transport.h). It must find itself in
+ * its worker lets updates through from resume_live on (core/transport.h). It must find itself in
  * the list and is never told of its own arrival: so the join of who wants presence in a large
  * channel waits for the flush that lists it. All who come between two flushes share one encoded
  * list, where a list for each would be a gigabyte for ten thousand.
