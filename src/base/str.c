@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Spans of bytes: comparison, copies, UTF-8 and decimal numbers.
+/* Spans of bytes: comparison, copies, UTF-8, decimal numbers, and the first line of a file.
  *
  * The UTF-8 check runs over every byte that a client sends, so it skips plain ASCII eight bytes at
  * a time and looks closely only at what is left. It accepts exactly what PostgreSQL accepts in a
@@ -7,6 +7,9 @@
  * must look for it himself. */
 #include "base/str.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -63,6 +66,25 @@ static size_t utf8_multibyte(const unsigned char *p, size_t left)
         if ((p[i] & 0xC0) != 0x80)
             return 0;
     return size;
+}
+
+char *str_first_line(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return NULL;
+    char *line = NULL;
+    size_t size = 0;
+    bool has_line = getline(&line, &size, file) >= 0;
+    bool is_read = has_line || feof(file); /* a file without a byte has a line without one */
+    int cause = errno;
+    fclose(file);
+    errno = cause;
+    if (has_line)
+        line[strcspn(line, "\r\n")] = '\0';
+    else
+        free(line);
+    return has_line ? line : is_read ? mem_strdup("") : NULL;
 }
 
 bool str_is_utf8(struct str text)

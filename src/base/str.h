@@ -18,7 +18,9 @@ struct str {
 struct str str_of(const char *text); /* NULL gives the absent span */
 bool str_equals(struct str a, struct str b);
 bool str_starts(struct str text, struct str prefix);
-char *str_dup(struct str text);    /* terminated heap copy; NULL for an absent span */
+char *str_dup(struct str text); /* terminated heap copy; NULL for an absent span */
+/* A file's first line without its end, a heap text; NULL: errno says why it cannot be read. */
+char *str_first_line(const char *path);
 bool str_is_utf8(struct str text); /* RFC 3629: no overlong forms, no surrogates */
 /* Decimal digits only, whole span, no sign, no overflow. Writes *out only on success. */
 bool str_to_u64(struct str text, uint64_t *out);

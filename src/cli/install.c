@@ -158,19 +158,12 @@ enum status install_schema(struct admin *admin, FILE *say, int *from, int *to, s
 
 static enum status read_password(const char *option, const char *path, char **out, struct err *err)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
+    char *line = str_first_line(path);
+    if (!line) {
         return err_set(err, EXIT_CODE_CONFIG, "cannot read --%s %s: %s", option, path,
                        strerror(errno));
     }
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t len = getline(&line, &size, file);
-    fclose(file);
-    if (len > 0) {
-        line[strcspn(line, "\r\n")] = '\0';
-    }
-    if (len <= 0 || line[0] == '\0') {
+    if (line[0] == '\0') {
         free(line);
         return err_set(err, EXIT_CODE_CONFIG, "the first line of --%s %s is empty", option, path);
     }

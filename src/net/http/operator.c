@@ -33,19 +33,12 @@ static bool is_token(const char *text)
 
 enum status operator_read_token(const char *path, char **out, struct err *err)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
+    char *line = str_first_line(path);
+    if (!line) {
         return err_set(err, EXIT_CODE_CONFIG, "cannot read --metrics-token-file %s: %s", path,
                        strerror(errno));
     }
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t len = getline(&line, &size, file);
-    fclose(file);
-    if (len > 0) {
-        line[strcspn(line, "\r\n")] = '\0';
-    }
-    if (len <= 0 || !is_token(line)) {
+    if (!is_token(line)) {
         free(line);
         return err_set(err, EXIT_CODE_CONFIG,
                        "the first line of --metrics-token-file %s must be %d to %d visible ASCII "

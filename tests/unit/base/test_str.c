@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Spans: comparison, UTF-8 after RFC 3629, and decimal numbers. */
+/* Spans: comparison, UTF-8 after RFC 3629, decimal numbers, and first lines of files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -123,13 +125,39 @@ static void test_to_u64(void **state)
     }
 }
 
+static void test_first_line(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text, *line;
+    } cases[] = {
+        {"", ""},      {"\n", ""}, {"word", "word"}, {"word\n", "word"}, {"word\r\nx", "word"},
+        {"\nword", ""}};
+    char path[] = "/tmp/pgherald-line-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len = strlen(cases[i].text);
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, cases[i].text, len, 0), len);
+        char *line = str_first_line(path);
+        assert_string_equal(line, cases[i].line);
+        free(line);
+    }
+    close(fd);
+    unlink(path);
+    assert_null(str_first_line(path));
+    assert_int_equal(errno, ENOENT);
+    assert_null(str_first_line("/tmp")); /* opens, but has no lines */
+    assert_int_equal(errno, EISDIR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_dup),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_to_u64),
+        cmocka_unit_test(test_compare),    cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_utf8),       cmocka_unit_test(test_to_u64),
+        cmocka_unit_test(test_first_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
