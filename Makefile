@@ -45,6 +45,7 @@ ASSETS := $(filter-out %/README.md,$(wildcard sql/*.sql src/web/*.* examples/*/*
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FAKES := $(B)/libfakes.a
 FAKE_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
+TOOLS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 30
 BENCH := $(addprefix $(B)/bench/,load load-tls relay notified writer)
@@ -100,11 +101,11 @@ floors: ## who may include what
 
 unit: $(UNIT_TESTS) ## unit tests (cmocka)
 	@scripts/unit.sh $(UNIT_TESTS)
-sql: ## the schema's tests (pgTAP)
-	@tests/sql/run.sh
+sql: $(TOOLS) ## the schema's tests (pgTAP)
+	@DRAIN=$(abspath $(B)/tests/tools/drain) tests/sql/run.sh
 integration: $(BIN) $(NODE_MODULES) ## the real binary against a real Postgres; best with VARIANT=asan
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh $(or $(STAGE),integration) $(INTEGRATION_TESTS)
-matrix: $(BIN) $(NODE_MODULES) ## SQL, unit and integration tests on every Postgres: MAJORS='13 18', MATRIX_PARTS='sql smoke'
+matrix: $(BIN) $(TOOLS) $(NODE_MODULES) ## SQL, unit and integration tests on every Postgres: MAJORS='13 18', MATRIX_PARTS='sql smoke'
 	+@VARIANT=$(VARIANT) tests/matrix/run.sh $(MAJORS)
 browser: $(BIN) build/sdk/xano.min.js ## the example pages in Chromium
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
@@ -122,7 +123,7 @@ corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)
 	@scripts/corpus.sh $(FUZZ_TESTS:%=%.replay)
 fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
-bench: $(BIN) $(BENCH) $(NODE_MODULES) ## how fast it is, beside a bare loop (and PEERS=1: others); build/bench/report.md
+bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare loop (and PEERS=1: others); build/bench/report.md
 	@PGHERALD_BIN=$(abspath $(BIN)) BENCH_PROGRAMS=$(abspath $(B)/bench) node tests/bench/run.js
 instructions: $(B)/bench/instructions ## instructions per delivery, against their limits (callgrind)
 	@tests/bench/instructions.sh $<
@@ -173,6 +174,8 @@ $(B)/objects.list: FORCE
 
 $(UNIT_TESTS): %: %.o $(FAKES) $(LIB)
 	@$(LINK) -o $@ $^ -lcmocka $(PKG_LIBS)
+$(TOOLS): %: %.o $(FAKES) $(LIB)
+	@$(LINK) -o $@ $^ $(PKG_LIBS)
 $(FUZZ_TESTS): %: %.o $(FAKES) $(LIB)
 	@$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 $(FUZZ_TESTS:%=%.replay): %.replay: %.o $(B)/tests/fuzz/replay.o $(FAKES) $(LIB)

@@ -9,10 +9,7 @@ DECLARE removed bigint; calls int := 0; BEGIN LOOP removed := herald.trim(keep, 
 UPDATE herald.log SET at = at - interval '8 days';
 SELECT pg_temp.trim_all('7 days', 20000);
 SELECT is((SELECT count(*) FROM herald.log), 0::bigint, 'without rules everything that is old goes');
-CREATE FUNCTION pg_temp.say(channel text, n int, body text DEFAULT '"x"') RETURNS void LANGUAGE sql AS $$
-    SELECT count(*) FROM herald.sequence('say', 10, 10, array_fill(channel, ARRAY[n]), array_fill(NULL::text, ARRAY[n]), array_fill(NULL::text, ARRAY[n]), array_fill(body, ARRAY[n]))
-$$;
-SELECT pg_temp.say('l/a', 10);
+SELECT say('l/a', '"x"', 10);
 SELECT epoch FROM herald.state \gset
 
 -- head, last, since
@@ -40,7 +37,7 @@ SELECT is((SELECT count(*) FROM herald.history('l/a')), 10::bigint, '… 100 by 
 
 -- Trimming.
 SELECT herald.set_rule('l/*', message_history => 3);
-SELECT pg_temp.say('l/a', 10), pg_temp.say('l/b', 2), pg_temp.say('other/a', 4);
+SELECT say('l/a', '"x"', 10), say('l/b', '"x"', 2), say('other/a', '"x"', 4);
 CREATE FUNCTION pg_temp.kept() RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(concat(channel, ':', a, '-', b), ' ') FROM (SELECT channel, min(channel_offset) a, max(channel_offset) b FROM herald.log WHERE channel ~ '^(l|other)/' GROUP BY channel ORDER BY channel) x
 $$;
@@ -54,7 +51,7 @@ SELECT results_eq($$EXECUTE reading('other/a', 'head', 1, 1, NULL, NULL)$$, $$VA
 SELECT results_eq(format('EXECUTE reading(%L, %L, 100, 1000, %L, 16)', 'l/a', 'since', :'epoch'), $$VALUES ('20 t ')$$, 'since before the floor: gap');
 SELECT results_eq(format('EXECUTE reading(%L, %L, 100, 1000, %L, 17)', 'l/a', 'since', :'epoch'), $$VALUES ('20 f 18,19,20')$$, 'since the floor: no gap');
 SELECT results_eq(format('EXECUTE reading(%L, %L, 100, 1000, %L, 4)', 'other/a', 'since', :'epoch'), $$VALUES ('4 f ')$$, 'since the head of an empty channel: no gap');
-SELECT pg_temp.say('other/a', 1), pg_temp.say('l/a', 2);
+SELECT say('other/a', '"x"', 1), say('l/a', '"x"', 2);
 SELECT is(pg_temp.kept(), 'l/a:18-22 l/b:1-2 other/a:5-5', 'offsets go on after the floor');
 SELECT pg_temp.trim_all('7 days', 100);
 SELECT is(pg_temp.kept(), 'l/a:20-22 l/b:1-2 other/a:5-5', 'new events push old survivors out');

@@ -68,7 +68,7 @@ SELECT is((SELECT count(*) FROM herald.log WHERE channel = 'p/1' AND options IS 
 -- However a call is written, Postgres knows which function is meant; json keeps its bytes.
 CREATE TABLE form (id bigint, small int2, code uuid, name varchar, made json, kept jsonb, said text);
 INSERT INTO form VALUES (34, 3, '00000000-0000-0000-0000-000000000001', 'n', '{"b":1,  "b":1e400}', '{"b": 2}', '[ 3 ]');
-CREATE TEMP TABLE call (arguments text, sent text);
+CREATE TEMP TABLE call (arguments text, sent text, nth serial);
 INSERT INTO call VALUES
     ($$'{"a":1}'$$, '{"data":{"a":1},"dbo_id":0,"row_id":0}'), ($$json '{"a":  1}'$$, '{"data":{"a":  1},"dbo_id":0,"row_id":0}'),
     ($$jsonb '[1,2]'$$, '{"data":[1, 2],"dbo_id":0,"row_id":0}'), ($$'{}', 12, 34$$, '{"data":{},"dbo_id":12,"row_id":34}'),
@@ -80,15 +80,9 @@ INSERT INTO call VALUES
     ($$kept, 12, small$$, '{"data":{"b": 2},"dbo_id":12,"row_id":3}'), ($$said, 12, id$$, '{"data":[ 3 ],"dbo_id":12,"row_id":34}'),
     ($$to_json(name)$$, '{"data":"n","dbo_id":0,"row_id":0}'), ($$to_jsonb(id), 12$$, '{"data":34,"dbo_id":12,"row_id":0}'),
     ($$json_build_array(id), 12, 9007199254740992$$, '{"data":[34],"dbo_id":12,"row_id":"9007199254740992"}');
-CREATE FUNCTION pg_temp.sent_by(arguments text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    before bigint := (SELECT coalesce(max(o.id), 0) FROM herald.outbox o);
-BEGIN
-    EXECUTE format('SELECT herald.publish(''p/4'', %s) FROM form', arguments);
-    RETURN (SELECT string_agg(o.payload::text, ' ') FROM herald.outbox o WHERE o.id > before AND o.channel = 'p/4');
-END
-$$;
-SELECT is(pg_temp.sent_by(c.arguments), c.sent, 'publish: ' || c.arguments) FROM call c;
+DO $$ DECLARE c record; BEGIN FOR c IN SELECT * FROM call ORDER BY nth LOOP EXECUTE format('SELECT herald.publish(''p/4'', %s) FROM form', c.arguments); END LOOP; END $$;
+SELECT drain();
+SELECT is(l.payload::text, c.sent, 'publish: ' || c.arguments) FROM call c LEFT JOIN herald.log l ON l.channel = 'p/4' AND l.channel_offset = c.nth ORDER BY c.nth;
 SELECT throws_ok(format('SELECT herald.publish(%L, %s) FROM form', 'p/4', x), '22023', NULL, 'publish: ' || x || ': of which table?') FROM unnest(ARRAY['''1'', NULL, 5', 'made, row_id => ''5''']) x;
 SELECT throws_ok($$SELECT herald.publish('p/4', '1,"dbo_id":7')$$, '22P02', NULL, 'text that is not JSON');
 SELECT is((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname = 'publish' AND has_function_privilege('herald_publisher', p.oid, 'EXECUTE')), 9::bigint,

@@ -237,7 +237,7 @@ BEGIN
     WHEN 'log' THEN PERFORM FROM herald.log;
     WHEN 'members' THEN INSERT INTO herald.member VALUES ('c', 's', 1, '1', '{}', 'n', now());
     WHEN 'directive' THEN INSERT INTO herald.directive VALUES (1, now(), 'disconnect', '{}');
-    WHEN 'sequence' THEN PERFORM herald.sequence('b', 1, 1, '{}', '{}', '{}', '{}');
+    WHEN 'open' THEN PERFORM herald.open(NULL);
     WHEN 'call' THEN PERFORM herald.call_function('{"h.may(text,jsonb,text)",authorize,r,NULL,join}', '');
     WHEN 'alter' THEN ALTER FUNCTION herald.call_function(text[], bytea) SECURITY INVOKER;
     WHEN 'commit' THEN COMMIT;
@@ -246,7 +246,7 @@ BEGIN
 END$$;
 RESET ROLE;
 SELECT throws_ok(format('SELECT pg_temp.call(%L, %L, %L, NULL)', 'hm.later(text,text,json,json,json)', 'join', c), '42501', NULL, 'a function: ' || c)
-  FROM unnest(ARRAY['role', 'local role', 'no role', 'session', 'log', 'members', 'directive', 'sequence', 'call', 'alter']) c;
+  FROM unnest(ARRAY['role', 'local role', 'no role', 'session', 'log', 'members', 'directive', 'open', 'call', 'alter']) c;
 SELECT throws_ok($$SELECT pg_temp.call('hm.later(text,text,json,json,json)', 'join', 'commit', NULL)$$, '2D000', NULL, 'a function: commit');
 SELECT lives_ok($$SELECT pg_temp.call('hm.later(text,text,json,json,json)', 'join', 'rolled back', NULL)$$, 'what was rolled back does not run later');
 SELECT is_empty('SELECT what FROM hm.seen', '… so nothing did');

@@ -10,6 +10,8 @@
 #   cluster_restart MODE     fast or immediate (a crash)
 #   cluster_replace DIR      a new cluster, of the server in DIR, and the old one is gone
 #   wait_until TEXT SQL DB   waits until a query says t, at most 30 s
+#   drain DB [arguments]     the sequencer takes what is pending, as herald_server; prints how many batches (tests/tools/drain.c)
+#   rivals DB                from now on every sequencer of the database believes that it leads
 #
 # $server has the server's programs, $bin those of its clients. PGBIN=DIR: of another Postgres than the installed one. It
 # may have no client programs (make matrix): then $bin has the installed one's, of whatever major that is.
@@ -20,6 +22,8 @@ sql_dir=$(cd "$here/../../sql" && pwd)
 server=${PGBIN:-$(pg_config --bindir)}
 bin=$server
 [ -x "$bin/psql" ] || bin=$(pg_config --bindir)
+# Made by `make sql`; cluster_start puts a copy where user postgres can run it.
+DRAIN=${DRAIN:-$here/../../build/${VARIANT:-release}/tests/tools/drain}
 work=
 failures=0
 
@@ -51,6 +55,7 @@ cluster_start() {
     # Whoever reads our output may be killed together with us, and the cleaning must not die of that.
     trap '' PIPE
     [ "$(id -u)" != 0 ] || chown postgres: "$work"
+    cp "$DRAIN" "$work/drain"
     export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c client_min_messages=error'
     unset PGSERVICE PGPASSWORD
     cluster_init
@@ -90,6 +95,22 @@ run_sql() { # DATABASE SQL
 cluster_install() {
     run_sql postgres "CREATE DATABASE $1"
     "$bin/psql" -Xq -d "$1" -f "$sql_dir/install.sql" >/dev/null
+}
+
+server_url() { # DATABASE
+    echo "host=$PGHOST port=$PGPORT dbname=$1 user=herald_server"
+}
+
+drain() { # DATABASE [MAX_ROWS [MAX_BYTES [MAX_BATCHES [CHANNEL CLIENT OPTIONS PAYLOAD]…]]]
+    local url
+    url=$(server_url "$1")
+    shift
+    "$work/drain" "$url" "$@"
+}
+
+# As behind a pooler, where who leads is asked, but nothing is held.
+rivals() { # DATABASE
+    run_sql "$1" 'CREATE OR REPLACE FUNCTION herald.lead(is_held boolean DEFAULT true) RETURNS boolean LANGUAGE sql AS '\''SELECT true'\'''
 }
 
 wait_until() { # WHAT SQL DATABASE

@@ -1,21 +1,35 @@
 -- SPDX-License-Identifier: PostgreSQL
 --
--- Functions for the pgTAP files, in schema tap. The files commit as they go: the sequencer finds rows by what became
--- visible, and a transaction's own rows never do. So each file uses tables and channels of its own.
+-- Functions for the pgTAP files, in schema tap. The files commit as they go: the sequencer has a session of its own, which
+-- sees nothing else. So each file uses tables and channels of its own.
+--   program, url   variables of psql: tests/tools/drain, and the database for it
 
 SET search_path = tap;
 
-CREATE FUNCTION tap.drain(max_rows int DEFAULT 2000, max_bytes int DEFAULT 100000000) RETURNS int LANGUAGE plpgsql AS $$
+-- The sequencer takes what is pending: until there is nothing, or so many batches. Messages are four texts each: channel,
+-- client, options ('-': none), payload. Returns how many batches it were.
+CREATE TABLE tap.drain_program (command text NOT NULL);
+INSERT INTO tap.drain_program VALUES (format('%s ''%s''', :'program', :'url'));
+CREATE TABLE tap.drain_said (line text);
+CREATE FUNCTION tap.drain(max_rows int DEFAULT 2000, max_bytes int DEFAULT 100000000, max_batches int DEFAULT 0, messages text[] DEFAULT '{}') RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    n_batches int := 0;
+    arguments text := (SELECT string_agg('''' || replace(a, '''', '''\''''') || '''', ' ' ORDER BY nth) FROM unnest(messages) WITH ORDINALITY m(a, nth));
+    said      text;
 BEGIN
-    LOOP
-        PERFORM FROM herald.sequence('test', max_rows, max_bytes, '{}', '{}', '{}', '{}');
-        EXIT WHEN NOT FOUND;
-        n_batches := n_batches + 1;
-    END LOOP;
-    RETURN n_batches;
+    DELETE FROM tap.drain_said;
+    EXECUTE format('COPY tap.drain_said FROM PROGRAM %L (DELIMITER E''\x01'')',
+                   concat_ws(' ', (SELECT command FROM tap.drain_program), max_rows, max_bytes, max_batches, arguments, '2>&1 || true'));
+    SELECT string_agg(line, ' ') INTO said FROM tap.drain_said;
+    IF said !~ '^[0-9]+$' THEN
+        RAISE EXCEPTION '%', said;
+    END IF;
+    RETURN said;
 END
+$$;
+-- The same message, so many times, in one batch with whatever is pending.
+CREATE FUNCTION tap.say(channel text, payload text DEFAULT '1', n int DEFAULT 1) RETURNS void LANGUAGE sql AS $$
+    SELECT tap.drain(max_batches => 1, messages => ARRAY(SELECT unnest(ARRAY[channel, '-', '-', payload]) FROM generate_series(1, n)))
 $$;
 
 -- What arrived on a channel since the last look at it: actions, and the data of the newest.

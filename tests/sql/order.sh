@@ -26,6 +26,7 @@ CREATE TABLE said (writer int, n int, PRIMARY KEY (writer, n));
 INSERT INTO counter SELECT i, 0 FROM generate_series(1, 8) i;
 SELECT herald.watch('ledger', channel => 'ledger/{room}'), herald.watch('counter', channel => 'counter/{id}');
 SQL
+rivals herald_order
 
 # One round of one writer: twenty-five transactions.
 writer_script() { # WRITER ROUND
@@ -53,21 +54,18 @@ writer() { # WRITER
             sleep 0.2 # its server died: the next round goes on
     done
 }
-# A sequencer: open, then batch after batch, each with a message that names it. What psql prints of a batch is what its
-# client knows to be committed.
+# A sequencer, life after life, each with messages that name it. What it says at its end is what was told to be stored.
 sequencer() { # NAME
-    local life=0
+    local life=0 messages i
     while [ ! -e "$work/stop" ]; do
         life=$((life + 1))
-        {
-            echo "SELECT 'opened' FROM herald.open(NULL);"
-            for i in $(seq 200); do
-                echo "SELECT '$1-$life-$i ' || max(id) FROM herald.sequence('$1-$life-$i', 150, 20000, '{said/$1}', '{NULL}', '{NULL}', ARRAY['\"$1-$life-$i\"']);"
-                echo "SELECT pg_sleep($((RANDOM % 10)) * 0.001);"
-                [ $((i % 40)) != 0 ] || echo "SELECT herald.sweep(), herald.trim('7 days', 100);"
-            done
-        } >"$work/$1.sql"
-        PGUSER=herald_server "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -d herald_order -f "$work/$1.sql" 2>>"$work/sequencers.err" | grep -- '-' >>"$work/acked" || true
+        messages=()
+        for i in 1 2 3 4 5; do
+            messages+=("said/$1" - - "\"$1-$life-$i\"")
+        done
+        drain herald_order 150 20000 $((RANDOM % 20 + 1)) "${messages[@]}" >/dev/null 2>>"$work/sequencers.err" || continue
+        for i in 1 2 3 4 5; do echo "$1-$life-$i"; done >>"$work/acked"
+        [ $((life % 10)) != 0 ] || PGUSER=herald_server run_sql herald_order "SELECT herald.sweep(), herald.trim('7 days', 100)" >/dev/null 2>>"$work/sequencers.err" || true
     done
 }
 
@@ -99,12 +97,11 @@ touch "$work/stop"
 wait $sequencers
 
 # The rest.
-run_sql herald_order "SELECT FROM herald.open(NULL)" >/dev/null
-while [ "$(run_sql herald_order "SELECT count(*) FROM herald.sequence('last', 1000, 1000000, '{}', '{}', '{}', '{}')")" != 0 ]; do :; done
+drain herald_order >/dev/null
 
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_order <<SQL
-CREATE TABLE acked (batch text, id bigint);
-\\copy acked FROM '$work/acked' (DELIMITER ' ')
+CREATE TABLE acked (batch text);
+\\copy acked FROM '$work/acked'
 CREATE VIEW caught AS SELECT id, channel_offset, channel, (payload #>> '{data,new,writer}')::int AS writer, (payload #>> '{data,new,n}')::int AS n,
     (payload #>> '{data,new,room}')::int AS room FROM herald.log WHERE channel LIKE 'ledger/%';
 CREATE VIEW heard AS SELECT id, (payload #>> '{data,w}')::int AS writer, (payload #>> '{data,n}')::int AS n FROM herald.log WHERE channel = 'said';

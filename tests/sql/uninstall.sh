@@ -30,7 +30,8 @@ cp "$work/app.sql" "$work/rollback.sql" && sed -i 's/^COMMIT/ROLLBACK/' "$work/r
 app=$!
 ( # what a server does
     while :; do
-        run_sql busy "SET lock_timeout = '5s'; SELECT count(id) FROM herald.sequence('b', 2000, 1000000, '{}', '{}', '{}', '{}'); SELECT herald.sweep()" || sleep 0.1
+        timeout 10 "$work/drain" "$(server_url busy)" 2000 1000000 20 || sleep 0.1
+        run_sql busy "SET lock_timeout = '5s'; SELECT herald.sweep()" || sleep 0.1
     done
 ) >/dev/null 2>&1 &
 left="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'herald%') + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00\_herald\_%')"

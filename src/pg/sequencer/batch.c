@@ -255,6 +255,9 @@ static void take_batch(struct sequencer *sequencer, const struct query_result *r
         sequencer->is_probed = true;
     }
     batch_judge(sequencer, rows);
+    if (sequencer->options.on_looked) {
+        sequencer->options.on_looked(sequencer->options.arg, PQntuples(rows) > 0);
+    }
     uint64_t first = PQntuples(rows) > 0 ? rows_u64(rows, 0, LOG_COLUMN_ID) : 0;
     if (first == 0) { /* nothing was pending, or only what reached no channel */
         sequencer_go_on(sequencer);

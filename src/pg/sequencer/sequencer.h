@@ -22,6 +22,9 @@ struct sequencer_options {
     void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
     /* Outbox rows have been sequenced. has_reduced: among them are changes by key only. */
     void (*on_batch)(void *arg, bool has_reduced);
+    /* A look was answered; called before anything else is asked. has_found: it took something. False:
+     * nothing was pending when it was sent. NULL: nobody wants to know. */
+    void (*on_looked)(void *arg, bool has_found);
     void (*on_drained)(void *arg); /* after sequencer_drain: no message is pending any more */
 };
 
