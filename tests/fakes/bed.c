@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cluster.h"
+#include "drain.h"
 
 enum { DEADLINE_MS = 20000, WATCH_MS = 2 };
 
@@ -190,6 +191,22 @@ void bed_kill_server_backends(struct bed *bed)
 {
     bed_sql(bed, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                  " WHERE datname = current_database() AND usename = 'herald_server'");
+}
+
+void bed_drain_by_another(struct bed *bed)
+{
+    bed_sql(bed, "CREATE OR REPLACE FUNCTION herald.lead(is_held boolean DEFAULT true)"
+                 " RETURNS boolean LANGUAGE sql AS 'SELECT true'");
+    struct drain_options options = {
+        .url = cluster_url(bed->name, "herald_server"),
+        .max_rows = 1000,
+        .max_bytes = 1000000,
+    };
+    unsigned n_batches;
+    struct err err;
+    if (drain_run(&options, &n_batches, &err) != STATUS_OK) {
+        die("cannot drain: %s", err.text);
+    }
 }
 
 /* ---- waiting ---- */

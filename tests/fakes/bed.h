@@ -54,6 +54,8 @@ void bed_sql(struct bed *bed, const char *format, ...) __attribute__((format(pri
 long long bed_number(struct bed *bed, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void bed_kill_server_backends(struct bed *bed);
+/* Another sequencer, which believes that it leads, takes what is pending, whatever ours does. */
+void bed_drain_by_another(struct bed *bed);
 
 bool bed_append(struct bed *bed, const char *channel, struct str payload, uint32_t sender);
 void bed_read(struct bed *bed, const struct store_query *query); /* counts in n_answers */
