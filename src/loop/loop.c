@@ -1,32 +1,49 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The event loop, over libuv: the one file that knows its names, so that the rest of the server
- * could move to another loop.
+/* The event loop: epoll, and libuv as its guest.
  *
- * Three things are not obvious. libuv frees nothing itself and wants to see a closed handle once
- * more, in a later round; so every _free only begins, and the memory goes in libuv's close
- * callback. That is also what makes _free safe inside the object's own callback. loop_free runs the
- * loop until the last of those callbacks came, libwebsockets' own handles included.
+ * What the server does all the time, descriptors and wake-ups, is epoll's alone: libuv asks the
+ * kernel five times for what takes two calls (it tries each descriptor out, and takes out before it
+ * puts in), and a third of what a connection cost were such calls. Timers and signals are libuv's,
+ * and libwebsockets lives in its loop. Its descriptor of all descriptors is one of ours; it is let
+ * run when that has something, when a timer is due, and when it has something to say to the kernel
+ * (that is when its timeout is zero).
  *
- * The turn's end is libuv's "prepare" phase: it comes after timers and right before the loop polls,
- * so after everything that the previous poll has called. Its handle has a second use: it is always
- * active, so a loop without anything else sleeps instead of returning.
+ * Three things are not obvious. A descriptor can be given up while the kernel's answer, with an
+ * event of it, is still being worked through; so its memory goes after that, and the event finds
+ * nobody. libuv frees nothing itself either and wants to see a closed handle once more: there the
+ * memory goes in its close callback. That is also what makes _free safe inside the object's own
+ * callback. loop_free runs libuv until the last of those callbacks came, libwebsockets' own handles
+ * included.
  *
- * A loop that was stopped does not reach that phase again; loop_run makes up for it. */
+ * A loop without anything sleeps: libuv, which would not, is not asked then. */
 #include "loop/loop.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <utlist.h>
 #include <uv.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
+enum { EVENTS_PER_TURN = 1024 }; /* as libuv has it: the longer a turn, the larger its bursts */
+
 struct loop {
     uv_loop_t uv;
-    uv_prepare_t turn;
+    int epoll;
+    bool is_stopped;
     loop_fn *on_turn;
     void *on_turn_arg;
+    size_t n_polls;
+    struct loop_poll *freed; /* to be given back when the turn's events are done */
+    struct epoll_event events[EVENTS_PER_TURN];
 };
 
 struct loop_timer {
@@ -35,16 +52,21 @@ struct loop_timer {
     void *arg;
 };
 
-struct loop_waker {
-    uv_async_t uv;
-    loop_fn *fn;
+struct loop_poll {
+    struct loop *loop;
+    struct loop_poll *next; /* of those to be given back */
+    loop_poll_fn *fn;       /* NULL: it is one of them */
     void *arg;
+    int fd;
+    uint32_t events; /* what the kernel was told; 0: it does not know it */
 };
 
-struct loop_poll {
-    uv_poll_t uv;
-    loop_poll_fn *fn;
+struct loop_waker {
+    struct loop_poll *poll;
+    loop_fn *fn;
     void *arg;
+    int fd;
+    atomic_bool is_rung; /* and not heard yet: to ring again would only cost a call */
 };
 
 struct loop_signal {
@@ -53,14 +75,19 @@ struct loop_signal {
     void *arg;
 };
 
-/* libuv's set-up functions fail only when the process has run out of file descriptors or was handed
- * nonsense: at the start, where all of this happens, there is nothing to go on with. */
+/* These functions fail only when the process has run out of file descriptors or was handed
+ * nonsense: at the start, where nearly all of this happens, there is nothing to go on with. */
 static void must(int result)
 {
     if (result != 0) {
         log_error("the event loop cannot be set up: %s", uv_strerror(result));
         abort();
     }
+}
+
+static void must_call(int result)
+{
+    must(result < 0 ? -errno : 0); /* libuv's errors are the system's, negated */
 }
 
 /* The handle is the first member of each object, so its address is the object's. */
@@ -71,22 +98,26 @@ static void on_closed(uv_handle_t *handle)
 
 /* ---- the loop ---- */
 
-static void on_prepare(uv_prepare_t *handle)
-{
-    struct loop *loop = handle->data;
-    if (loop->on_turn) {
-        loop->on_turn(loop->on_turn_arg);
-    }
-}
-
 struct loop *loop_new(void)
 {
     struct loop *loop = mem_zalloc(sizeof(*loop));
     must(uv_loop_init(&loop->uv));
-    must(uv_prepare_init(&loop->uv, &loop->turn));
-    loop->turn.data = loop;
-    must(uv_prepare_start(&loop->turn, on_prepare));
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    must_call(loop->epoll);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}; /* NULL: the guest's */
+    must_call(epoll_ctl(loop->epoll, EPOLL_CTL_ADD, uv_backend_fd(&loop->uv), &event));
     return loop;
+}
+
+static void polls_give_back(struct loop *loop)
+{
+    struct loop_poll *poll, *next;
+    LL_FOREACH_SAFE(loop->freed, poll, next)
+    {
+        free(poll);
+        loop->n_polls--;
+    }
+    loop->freed = NULL;
 }
 
 void loop_free(struct loop *loop)
@@ -94,25 +125,75 @@ void loop_free(struct loop *loop)
     if (!loop) {
         return;
     }
-    uv_close((uv_handle_t *)&loop->turn, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0) {
-        /* A loop_stop that came late ends one run. */
+        /* Somebody's uv_stop ends one run. */
     }
     int result = uv_loop_close(&loop->uv);
-    assert(result == 0); /* else an object was forgotten */
+    polls_give_back(loop);
+    assert(result == 0 && loop->n_polls == 0); /* else an object was forgotten */
     (void)result;
+    close(loop->epoll);
     free(loop);
+}
+
+static void end_turn(struct loop *loop)
+{
+    if (loop->on_turn) {
+        loop->on_turn(loop->on_turn_arg);
+    }
+}
+
+/* Of an empty loop libuv says that it needs no time at all. */
+static int guest_timeout_ms(struct loop *loop)
+{
+    if (!uv_loop_alive(&loop->uv)) {
+        return -1;
+    }
+    uv_update_time(&loop->uv);
+    return uv_backend_timeout(&loop->uv);
+}
+
+/* An error on the descriptor is told as both, so that whoever reads or writes next meets it. */
+static void poll_tell(struct loop_poll *poll, uint32_t events)
+{
+    bool has_failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    if (poll->fn) {
+        poll->fn(poll->arg, has_failed || (events & EPOLLIN) != 0,
+                 has_failed || (events & EPOLLOUT) != 0);
+    }
+}
+
+static void turn(struct loop *loop)
+{
+    int timeout_ms = guest_timeout_ms(loop);
+    int n = epoll_wait(loop->epoll, loop->events, EVENTS_PER_TURN, timeout_ms);
+    bool is_guest_due = timeout_ms == 0 || n <= 0;
+    for (int i = 0; i < n; i++) {
+        if (loop->events[i].data.ptr) {
+            poll_tell(loop->events[i].data.ptr, loop->events[i].events);
+        } else {
+            is_guest_due = true;
+        }
+    }
+    polls_give_back(loop);
+    if (is_guest_due) {
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
 }
 
 void loop_run(struct loop *loop)
 {
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    on_prepare(&loop->turn);
+    end_turn(loop);
+    while (!loop->is_stopped) {
+        turn(loop);
+        end_turn(loop);
+    }
+    loop->is_stopped = false;
 }
 
 void loop_stop(struct loop *loop)
 {
-    uv_stop(&loop->uv);
+    loop->is_stopped = true;
 }
 
 void loop_on_turn(struct loop *loop, loop_fn *fn, void *arg)
@@ -164,70 +245,80 @@ void loop_timer_free(struct loop_timer *timer)
     }
 }
 
-/* ---- wakers ---- */
-
-static void on_wake(uv_async_t *handle)
-{
-    struct loop_waker *waker = handle->data;
-    waker->fn(waker->arg);
-}
-
-struct loop_waker *loop_waker_new(struct loop *loop, loop_fn *fn, void *arg)
-{
-    struct loop_waker *waker = mem_zalloc(sizeof(*waker));
-    must(uv_async_init(&loop->uv, &waker->uv, on_wake));
-    waker->uv.data = waker;
-    waker->fn = fn;
-    waker->arg = arg;
-    return waker;
-}
-
-void loop_waker_wake(struct loop_waker *waker)
-{
-    uv_async_send(&waker->uv);
-}
-
-void loop_waker_free(struct loop_waker *waker)
-{
-    if (waker) {
-        uv_close((uv_handle_t *)&waker->uv, on_closed);
-    }
-}
-
 /* ---- file descriptors ---- */
-
-/* An error on the descriptor is told as both, so that whoever reads or writes next meets it. */
-static void on_poll(uv_poll_t *handle, int status, int events)
-{
-    struct loop_poll *poll = handle->data;
-    poll->fn(poll->arg, status < 0 || (events & UV_READABLE) != 0,
-             status < 0 || (events & UV_WRITABLE) != 0);
-}
 
 struct loop_poll *loop_poll_new(struct loop *loop, int fd, loop_poll_fn *fn, void *arg)
 {
     struct loop_poll *poll = mem_zalloc(sizeof(*poll));
-    must(uv_poll_init(&loop->uv, &poll->uv, fd));
-    poll->uv.data = poll;
-    poll->fn = fn;
-    poll->arg = arg;
+    *poll = (struct loop_poll){.loop = loop, .fn = fn, .arg = arg, .fd = fd};
+    loop->n_polls++;
     return poll;
 }
 
+/* A descriptor of which nothing is wanted leaves epoll: it would tell of errors all the same. */
 void loop_poll_set(struct loop_poll *poll, bool readable, bool writable)
 {
-    int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-    if (events != 0) {
-        must(uv_poll_start(&poll->uv, events, on_poll));
-    } else {
-        uv_poll_stop(&poll->uv);
+    uint32_t events = (readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U);
+    if (events == poll->events) {
+        return;
     }
+    int what = poll->events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+    struct epoll_event event = {.events = events, .data.ptr = poll};
+    must_call(epoll_ctl(poll->loop->epoll, what, poll->fd, &event));
+    poll->events = events;
 }
 
 void loop_poll_free(struct loop_poll *poll)
 {
     if (poll) {
-        uv_close((uv_handle_t *)&poll->uv, on_closed);
+        loop_poll_set(poll, false, false);
+        poll->fn = NULL;
+        LL_PREPEND(poll->loop->freed, poll);
+    }
+}
+
+/* ---- wakers ---- */
+
+/* Heard before it is told: who rings from then on rings again. */
+static void on_ring(void *arg, bool is_readable, bool is_writable)
+{
+    (void)is_readable;
+    (void)is_writable;
+    struct loop_waker *waker = arg;
+    uint64_t ignored;
+    if (read(waker->fd, &ignored, sizeof(ignored)) == (ssize_t)sizeof(ignored)) {
+        atomic_exchange(&waker->is_rung, false);
+        waker->fn(waker->arg);
+    }
+}
+
+struct loop_waker *loop_waker_new(struct loop *loop, loop_fn *fn, void *arg)
+{
+    struct loop_waker *waker = mem_zalloc(sizeof(*waker));
+    waker->fn = fn;
+    waker->arg = arg;
+    waker->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    must_call(waker->fd);
+    atomic_init(&waker->is_rung, false);
+    waker->poll = loop_poll_new(loop, waker->fd, on_ring, waker);
+    loop_poll_set(waker->poll, true, false);
+    return waker;
+}
+
+void loop_waker_wake(struct loop_waker *waker)
+{
+    static const uint64_t one = 1;
+    if (!atomic_exchange(&waker->is_rung, true)) {
+        must_call((int)write(waker->fd, &one, sizeof(one)));
+    }
+}
+
+void loop_waker_free(struct loop_waker *waker)
+{
+    if (waker) {
+        loop_poll_free(waker->poll);
+        close(waker->fd);
+        free(waker);
     }
 }
 

@@ -142,6 +142,75 @@ static void test_a_descriptor(void **state)
     close(world.pipe[1]);
 }
 
+struct pair { /* whoever is called first frees the other one */
+    struct loop *loop;
+    struct loop_poll *polls[2];
+    int pipes[2][2];
+    int calls;
+};
+
+static void on_one_of_two(void *arg, bool is_readable, bool is_writable)
+{
+    (void)is_readable;
+    (void)is_writable;
+    struct pair *pair = arg;
+    pair->calls++;
+    for (int i = 0; i < 2; i++) {
+        loop_poll_free(pair->polls[i]);
+        close(pair->pipes[i][0]);
+    }
+    loop_stop(pair->loop);
+}
+
+/* Both are ready in one answer of the kernel's: the second one's event comes to nobody. */
+static void test_an_event_of_a_freed_descriptor(void **state)
+{
+    (void)state;
+    struct pair pair = {.loop = loop_new()};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe(pair.pipes[i]), 0);
+        assert_int_equal(write(pair.pipes[i][1], "x", 1), 1);
+        pair.polls[i] = loop_poll_new(pair.loop, pair.pipes[i][0], on_one_of_two, &pair);
+        loop_poll_set(pair.polls[i], true, false);
+    }
+    loop_run(pair.loop);
+    assert_int_equal(pair.calls, 1);
+    close(pair.pipes[0][1]);
+    close(pair.pipes[1][1]);
+    loop_free(pair.loop);
+}
+
+static void on_other_end_gone(void *arg, bool is_readable, bool is_writable)
+{
+    struct world *world = arg;
+    assert_true(is_readable && is_writable);
+    called(world);
+}
+
+/* Its other end is gone: told to who waits for anything, and to nobody else. */
+static void test_a_broken_descriptor(void **state)
+{
+    (void)state;
+    struct world world = {.loop = loop_new(), .stop_after = 1};
+    assert_int_equal(pipe(world.pipe), 0);
+    world.poll = loop_poll_new(world.loop, world.pipe[1], on_other_end_gone, &world);
+    loop_poll_set(world.poll, false, true);
+    loop_poll_set(world.poll, false, false);
+    close(world.pipe[0]);
+    world.timer = loop_timer_new(world.loop, on_call, &world);
+    loop_timer_start(world.timer, 5, 0);
+    loop_run(world.loop);
+    assert_int_equal(world.calls, 1); /* the timer's */
+    loop_timer_free(world.timer);
+    loop_poll_set(world.poll, false, true);
+    world.stop_after = 2;
+    loop_run(world.loop);
+    assert_int_equal(world.calls, 2);
+    loop_poll_free(world.poll);
+    loop_free(world.loop);
+    close(world.pipe[1]);
+}
+
 static void test_a_signal(void **state)
 {
     (void)state;
@@ -213,6 +282,8 @@ int main(void)
         cmocka_unit_test(test_a_turn_ends_after_its_callbacks),
         cmocka_unit_test(test_a_waker_from_another_thread),
         cmocka_unit_test(test_a_descriptor),
+        cmocka_unit_test(test_an_event_of_a_freed_descriptor),
+        cmocka_unit_test(test_a_broken_descriptor),
         cmocka_unit_test(test_a_signal),
         cmocka_unit_test(test_each_may_free_itself),
     };
