@@ -48,24 +48,15 @@ void address_of_v4(const uint8_t bytes[4], struct address *out)
     memcpy(out->bytes + sizeof(v4_prefix), bytes, 4);
 }
 
-bool address_of_peer(int fd, struct address *out)
+void address_of_socket(const struct sockaddr *socket, struct address *out)
 {
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof(peer);
-    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0) {
-        return false;
-    }
-    if (peer.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)&peer;
-        memcpy(out->bytes, &v6->sin6_addr, sizeof(out->bytes));
-        return true;
-    }
-    if (peer.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&peer;
+    if (socket->sa_family == AF_INET6) {
+        memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)socket)->sin6_addr,
+               sizeof(out->bytes));
+    } else {
+        const struct sockaddr_in *v4 = (const void *)socket;
         address_of_v4((const uint8_t *)&v4->sin_addr, out);
-        return true;
     }
-    return false;
 }
 
 void address_write(const struct address *address, char out[ADDRESS_TEXT_SIZE])

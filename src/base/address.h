@@ -19,7 +19,8 @@ struct address_range {
 /* A number, not a name; no port. IPv6 with or without brackets. */
 bool address_parse(struct str text, struct address *out);
 void address_of_v4(const uint8_t bytes[4], struct address *out); /* in network order */
-bool address_of_peer(int fd, struct address *out); /* false: it has none, or is gone */
+struct sockaddr;
+void address_of_socket(const struct sockaddr *socket, struct address *out); /* of TCP */
 bool address_is_loopback(const struct address *address);
 /* What counts as one client: an IPv6 customer has at least 64 bits to himself, so only the first 64
  * count (RFC 6177). */

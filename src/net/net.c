@@ -6,8 +6,7 @@
  * reference, per worker.
  *
  * The number of file descriptors is set here, before libwebsockets reads it: its tables are as long
- * as the limit, and Debian's build walks the whole table whenever a connection closes. With the
- * limit of a million that container runtimes like to give, that is a millisecond per close. */
+ * as the limit, a million that container runtimes like to give, or few that do not suffice. */
 #include "net/net.h"
 
 #include <assert.h>

@@ -10,8 +10,6 @@
 
 #include <strings.h>
 
-#include <libwebsockets.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/socket/socket.h"
@@ -27,19 +25,11 @@ bool admission_has_origin(const char *origins, const struct http_head *head)
 
 /* ---- address ---- */
 
-bool admission_peer(const struct socket *socket, struct address *out)
-{
-    if (socket->is_named) {
-        *out = socket->from;
-        return true;
-    }
-    return address_of_peer(lws_get_socket_fd(socket->wsi), out);
-}
-
 /* Without a header a proxy cannot be told from a program on its machine: it is said in either
  * case, once for each range. */
-static void name_proxy(const struct socket *socket, const struct address *proxy)
+static void name_proxy(const struct socket *socket)
 {
+    const struct address *proxy = &socket->peer;
     struct net_shared *shared = socket->worker->shared;
     const struct net_limits *limits = &shared->options.limits;
     const char *header = forwarded_name(limits->proxy_header);
@@ -59,11 +49,11 @@ static void name_proxy(const struct socket *socket, const struct address *proxy)
 }
 
 bool admission_client(const struct socket *socket, const struct http_head *head,
-                      const struct address *peer, struct address *client)
+                      struct address *client)
 {
     const struct net_limits *limits = &socket->worker->shared->options.limits;
-    *client = *peer;
-    if (!address_is_in(peer, limits->proxies, limits->n_proxies)) {
+    *client = socket->peer;
+    if (!address_is_in(&socket->peer, limits->proxies, limits->n_proxies)) {
         return true;
     }
     /* What a PROXY header leaves open, the headers of HTTP do not say: the proxy may well have
@@ -80,13 +70,9 @@ static struct addresses *table_of(const struct socket *socket)
 
 enum admission admission_enter(struct socket *socket, const struct http_head *head)
 {
-    struct address peer;
-    if (!admission_peer(socket, &peer)) {
-        return ADMISSION_GRANTED; /* nobody will read the answer either */
-    }
-    socket->is_proxy = !admission_client(socket, head, &peer, &socket->from);
+    socket->is_proxy = !admission_client(socket, head, &socket->from);
     if (socket->is_proxy) {
-        name_proxy(socket, &peer);
+        name_proxy(socket);
     }
     enum admission admission = addresses_enter(table_of(socket), &socket->from, clock_ms());
     socket->has_address = admission == ADMISSION_GRANTED;

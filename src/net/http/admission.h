@@ -13,12 +13,10 @@ bool admission_has_origin(const char *origins, const struct http_head *head);
 /* Counts the handshake, and the session to be, against its client's address, or against the trusted
  * proxy that names none (socket->is_proxy). */
 enum admission admission_enter(struct socket *socket, const struct http_head *head);
-/* Who is at the other end of the connection, a proxy perhaps. False: it is gone. */
-bool admission_peer(const struct socket *socket, struct address *out);
 void admission_leave(struct socket *socket); /* the session ends, or did not come to be */
 /* For whom a peer asks: itself, or whom it names as a trusted proxy. False: it is one that names
  * nobody, and *client is the proxy. head NULL: none came. */
 bool admission_client(const struct socket *socket, const struct http_head *head,
-                      const struct address *peer, struct address *client);
+                      struct address *client);
 
 #endif

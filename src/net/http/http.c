@@ -87,14 +87,12 @@ void http_note_refusal(struct socket *socket, const struct http_head *head, unsi
 {
     const struct worker *worker = socket->worker;
     struct refused refused = {.reason = reason, .detail = detail};
-    struct address peer, client;
-    if (admission_peer(socket, &peer)) {
-        refused.from = &peer;
-        if (admission_client(socket, head, &peer, &client) &&
-            memcmp(&peer, &client, sizeof(peer)) != 0) {
-            refused.from = &client;
-            refused.proxy = &peer;
-        }
+    struct address client;
+    refused.from = &socket->peer;
+    if (admission_client(socket, head, &client) &&
+        memcmp(&socket->peer, &client, sizeof(client)) != 0) {
+        refused.from = &client;
+        refused.proxy = &socket->peer;
     }
     if (head) {
         refused.origin = http_head_field(head, "origin");
@@ -106,13 +104,10 @@ void http_note_refusal(struct socket *socket, const struct http_head *head, unsi
     refusals_note(worker->shared->refusals, &refused, clock_ms());
 }
 
-void http_note_unread(const struct worker *worker, int fd, unsigned reason, const char *detail)
+void http_note_unread(const struct worker *worker, const struct address *peer, unsigned reason,
+                      const char *detail)
 {
-    struct refused refused = {.reason = reason, .detail = detail};
-    struct address peer;
-    if (address_of_peer(fd, &peer)) {
-        refused.from = &peer;
-    }
+    struct refused refused = {.reason = reason, .detail = detail, .from = peer};
     metrics_count(worker->counts, METRIC_REFUSALS + reason);
     refusals_note(worker->shared->refusals, &refused, clock_ms());
 }

@@ -7,6 +7,7 @@
 #include "net/options.h"
 #include "proto/http_head.h"
 
+struct address;
 struct socket;
 struct worker;
 
@@ -20,7 +21,8 @@ void http_respond_timeout(struct socket *socket, const struct http_head *head);
 void http_note_refusal(struct socket *socket, const struct http_head *head, unsigned reason,
                        const char *detail);
 /* The same for one that no socket was made of. */
-void http_note_unread(const struct worker *worker, int fd, unsigned reason, const char *detail);
+void http_note_unread(const struct worker *worker, const struct address *peer, unsigned reason,
+                      const char *detail);
 /* A whole answer for a connection that is refused unread. */
 extern const char http_refusal[];
 

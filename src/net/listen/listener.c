@@ -31,8 +31,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <libwebsockets.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -40,6 +38,8 @@
 #include "net/http/http.h"
 #include "net/listen/proxied.h"
 #include "net/socket/socket.h"
+#include "net/stream/plain.h"
+#include "net/stream/secure.h"
 #include "net/worker/worker.h"
 
 enum {
@@ -207,38 +207,31 @@ static void listener_refuse(const struct listener *listener, int fd)
     close(fd);
 }
 
-/* Makes it a socket. If that fails, libwebsockets has closed the descriptor. */
 static void adopt(void *arg, int fd, const struct arrival *arrival)
 {
-    struct listener *listener = arg;
-    struct worker *worker = listener->worker;
-    const lws_adopt_desc_t adopted = {
-        .vh = listener->is_tls ? worker->tls_vhost : worker->vhost,
-        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL, /* no HTTP flag: the raw-skt role */
-        .fd = {.sockfd = fd},
-        .vh_prot_name = SOCKET_PROTOCOL,
-    };
-    worker->arrival = arrival; /* RAW_ADOPT comes inside of this */
-    if (!lws_adopt_descriptor_vhost_via_info(&adopted)) {
-        log_debug("a connection could not be taken");
+    const struct listener *listener = arg;
+    if (listener->is_tls) {
+        secure_adopt(listener->worker, fd, arrival);
+    } else {
+        plain_adopt(listener->worker, fd, arrival);
     }
-    worker->arrival = NULL;
 }
 
-static void listener_take(struct listener *listener, int fd)
+static void listener_take(struct listener *listener, int fd, const struct address *peer)
 {
     const struct worker *worker = listener->worker;
     struct net_shared *shared = worker->shared;
     metrics_count(worker->counts, METRIC_ACCEPTS);
     /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
-    if (fd >= shared->max_fds || atomic_load(&shared->n_sockets) >= shared->max_sockets) {
-        http_note_unread(worker, fd, METRIC_REFUSAL_SOCKETS, NULL);
+    if ((listener->is_tls && fd >= shared->max_fds) ||
+        atomic_load(&shared->n_sockets) >= shared->max_sockets) {
+        http_note_unread(worker, peer, METRIC_REFUSAL_SOCKETS, NULL);
         listener_refuse(listener, fd);
     } else if (listener->proxied) {
-        proxied_add(listener->proxied, fd);
+        proxied_add(listener->proxied, fd, peer);
     } else {
-        adopt(listener, fd, NULL);
+        adopt(listener, fd, &(struct arrival){.peer = *peer});
     }
 }
 
@@ -310,6 +303,18 @@ static bool may_accept(struct listener *listener)
     return false;
 }
 
+/* -1: errno says why. */
+static int accept_one(const struct listener *listener, struct address *peer)
+{
+    union listen_address from;
+    socklen_t len = sizeof(from);
+    int fd = accept4(listener->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        address_of_socket(&from.any, peer);
+    }
+    return fd;
+}
+
 static void on_readable(void *arg, bool is_readable, bool is_writable)
 {
     (void)is_readable;
@@ -320,9 +325,10 @@ static void on_readable(void *arg, bool is_readable, bool is_writable)
         if (!may_accept(listener)) {
             return;
         }
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct address peer;
+        int fd = accept_one(listener, &peer);
         if (fd >= 0) {
-            listener_take(listener, fd);
+            listener_take(listener, fd, &peer);
         } else if (is_empty(errno)) {
             return;
         } else if (errno == EMFILE || errno == ENFILE) {

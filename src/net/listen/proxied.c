@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A connection by the PROXY protocol is nobody's until its header is read: libwebsockets must not
- * see it before, since with TLS it would take the first bytes for a handshake. So it waits here,
- * outside of libwebsockets, and none of the client's bytes may be taken from the kernel: they are
+/* A connection by the PROXY protocol is nobody's until its header is read: with TLS libwebsockets
+ * would take its first bytes for a handshake. So it waits here, and none of the client's bytes may be taken from the kernel: they are
  * looked at first (MSG_PEEK), and then only the header's are read. To look without reading what
  * belongs to an unfinished header would make the poll call again at once, for ever.
  *
@@ -33,6 +32,7 @@ struct newcomer {
     struct newcomer *next, *prev;
     struct loop_poll *poll;
     int fd;
+    struct address peer; /* the proxy */
     uint64_t cut_ms;
     size_t len; /* bytes of its header that were read */
     uint8_t bytes[PROXY_HEADER_MAX];
@@ -67,7 +67,7 @@ static void newcomer_free(struct newcomer *newcomer)
 static void newcomer_drop(struct newcomer *newcomer, unsigned reason, const char *why)
 {
     int fd = newcomer->fd;
-    http_note_unread(newcomer->proxied->worker, fd, reason, why);
+    http_note_unread(newcomer->proxied->worker, &newcomer->peer, reason, why);
     newcomer_free(newcomer);
     close(fd);
 }
@@ -76,8 +76,10 @@ static void newcomer_arrive(struct newcomer *newcomer, const struct proxy_header
 {
     struct proxied *proxied = newcomer->proxied;
     int fd = newcomer->fd;
-    struct arrival arrival = {
-        .cut_ms = newcomer->cut_ms, .has_client = header->has_client, .client = header->client};
+    struct arrival arrival = {.peer = header->has_client ? header->client : newcomer->peer,
+                              .is_proxied = true,
+                              .has_client = header->has_client,
+                              .cut_ms = newcomer->cut_ms};
     newcomer_free(newcomer);
     proxied->on_arrival(proxied->arg, fd, &arrival);
 }
@@ -129,20 +131,19 @@ struct proxied *proxied_new(struct worker *worker, proxied_fn *on_arrival, void 
     return proxied;
 }
 
-void proxied_add(struct proxied *proxied, int fd)
+void proxied_add(struct proxied *proxied, int fd, const struct address *peer)
 {
     struct worker *worker = proxied->worker;
     const struct net_options *options = &worker->shared->options;
-    struct address peer;
-    if (!address_of_peer(fd, &peer) ||
-        !address_is_in(&peer, options->limits.proxies, options->limits.n_proxies)) {
-        http_note_unread(worker, fd, METRIC_REFUSAL_PROXY_STRANGER, NULL);
+    if (!address_is_in(peer, options->limits.proxies, options->limits.n_proxies)) {
+        http_note_unread(worker, peer, METRIC_REFUSAL_PROXY_STRANGER, NULL);
         close(fd);
         return;
     }
     struct newcomer *newcomer = mem_zalloc(sizeof(*newcomer));
     newcomer->proxied = proxied;
     newcomer->fd = fd;
+    newcomer->peer = *peer;
     newcomer->cut_ms = clock_ms() + options->handshake_timeout_ms;
     newcomer->poll = loop_poll_new(worker->loop, fd, on_readable, newcomer);
     DL_APPEND(proxied->newcomers, newcomer);

@@ -10,18 +10,14 @@
  * turn, and a session whose queue begins with the same pointers is served from it without copying;
  * its references go over to the burst, which lets go of all at once.
  *
- * When the kernel takes only a part, libwebsockets keeps the rest and from then on neither reads
- * nor lets us write; but it still polls for input, in vain and with all of a core. So reading is
- * switched off meanwhile. And after the rest has gone the client gets one round in which it is read
- * before more is written: otherwise a session with a steady backlog would be blocked again before
- * its pongs and messages were ever looked at. */
+ * When the kernel takes only a part, the client is not read until it takes more. Then it gets one
+ * round in which it is read before more is written: otherwise a session with a steady backlog would
+ * be blocked again before its pongs and messages were ever looked at. */
 #include "net/socket/output.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include <libwebsockets.h>
 
 #include "base/mem.h"
 #include "net/socket/socket.h"
@@ -192,12 +188,33 @@ static void consume(struct socket *socket, const struct piece *piece)
     }
 }
 
+/* The kernel took a part of it. The rest of a control frame becomes the queue's first frame: there
+ * nothing can get between its two halves. */
+static void consume_part(struct socket *socket, const struct piece *piece, size_t taken)
+{
+    if (piece->source == PIECE_BURST || piece->source == PIECE_QUEUE) {
+        outqueue_take(&socket->out, taken);
+    } else if (taken > 0) {
+        struct frame *frame = frame_new(piece->len, NULL);
+        memcpy(frame->bytes, piece->data, piece->len);
+        outqueue_put_first(&socket->out, frame, (uint32_t)taken);
+        consume(socket, piece);
+    }
+}
+
 /* ---- writing ---- */
+
+static void say_end(struct socket *socket)
+{
+    if (socket->is_tls) {
+        tls_say_end(socket->wsi);
+    }
+}
 
 static void linger(struct socket *socket)
 {
-    tls_say_end(socket->wsi);
-    shutdown(lws_get_socket_fd(socket->wsi), SHUT_WR);
+    say_end(socket);
+    shutdown(socket->fd, SHUT_WR);
     socket_set_state(socket, SOCKET_LINGER, LINGER_MS);
 }
 
@@ -212,7 +229,7 @@ static bool output_finish(struct socket *socket)
         if (socket->ending == SOCKET_ENDING_LINGER) {
             linger(socket);
         } else if (socket->ending == SOCKET_ENDING_NOW) {
-            tls_say_end(socket->wsi);
+            say_end(socket);
             return false;
         }
         return true;
@@ -246,14 +263,20 @@ bool output_write(struct socket *socket)
         if (piece.source == PIECE_NONE) {
             return output_finish(socket);
         }
-        if (lws_write(socket->wsi, piece.data, piece.len, LWS_WRITE_RAW) < 0) {
+        size_t taken;
+        enum stream_state state = socket->stream->write(socket, piece.data, piece.len, &taken);
+        if (state == STREAM_STATE_BROKEN) {
             return false;
         }
         metrics_count(socket->worker->counts, METRIC_WRITES);
-        metrics_add(socket->worker->counts, METRIC_BYTES_SENT, piece.len);
-        consume(socket, &piece);
+        metrics_add(socket->worker->counts, METRIC_BYTES_SENT, taken);
+        if (taken == piece.len) {
+            consume(socket, &piece);
+        } else {
+            consume_part(socket, &piece, taken);
+        }
         look_drained(socket);
-        if (lws_partial_buffered(socket->wsi)) {
+        if (state == STREAM_STATE_FULL) {
             socket_set_flow(socket, SOCKET_FLOW_BLOCKED);
         }
     }
@@ -272,10 +295,9 @@ bool output_on_writable(struct socket *socket)
 {
     if (socket->flow == SOCKET_FLOW_BLOCKED) {
         socket_set_flow(socket, SOCKET_FLOW_RESUMING);
-        lws_callback_on_writable(socket->wsi);
         return true;
     }
-    socket->flow = SOCKET_FLOW_OPEN;
+    socket_set_flow(socket, SOCKET_FLOW_OPEN);
     return output_write(socket);
 }
 

@@ -69,6 +69,17 @@ void outqueue_push(struct outqueue *queue, struct frame *frame)
     queue->frames[queue->first + queue->n++] = frame;
 }
 
+void outqueue_put_first(struct outqueue *queue, struct frame *frame, uint32_t sent)
+{
+    assert(queue->sent == 0 && sent < frame->len);
+    outqueue_push(queue, frame);
+    struct frame **frames = queue->cap > 0 ? queue->frames + queue->first : &queue->one;
+    memmove(frames + 1, frames, (queue->n - 1) * sizeof(struct frame *));
+    frames[0] = frame;
+    queue->sent = sent;
+    queue->bytes -= sent;
+}
+
 static size_t unsent(const struct outqueue *queue, uint32_t i)
 {
     return frame_at(queue, i)->len - (i == 0 ? queue->sent : 0);

@@ -28,6 +28,9 @@ size_t outqueue_fit(const struct outqueue *queue, size_t max_bytes, uint32_t max
 struct frame *const *outqueue_frames(const struct outqueue *queue); /* n of them, contiguous */
 /* The first unsent byte of the first frame. */
 uint8_t *outqueue_data(const struct outqueue *queue);
+/* Comes before all others, none of which may have begun to be sent; `sent` bytes of it have left.
+ * Takes the reference. */
+void outqueue_put_first(struct outqueue *queue, struct frame *frame, uint32_t sent);
 /* Copies what is unsent of the first n frames; returns the bytes. */
 size_t outqueue_copy(const struct outqueue *queue, uint32_t n_frames, uint8_t *to);
 void outqueue_take(struct outqueue *queue, size_t len); /* these bytes are written */

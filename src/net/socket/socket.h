@@ -15,11 +15,10 @@
 struct control;
 struct head_reader;
 struct held;
+struct loop_poll;
 struct lws;
+struct socket;
 struct worker;
-
-/* The protocol's name at libwebsockets. */
-#define SOCKET_PROTOCOL "pgherald"
 
 enum socket_state {
     SOCKET_HEAD,    /* the request head is not whole */
@@ -32,8 +31,8 @@ enum socket_state {
 /* Whether the kernel takes more. */
 enum socket_flow {
     SOCKET_FLOW_OPEN,
-    SOCKET_FLOW_BLOCKED,  /* libwebsockets holds a rest, and will call when it is gone */
-    SOCKET_FLOW_RESUMING, /* the rest is gone: the client is read first, then written to */
+    SOCKET_FLOW_BLOCKED,
+    SOCKET_FLOW_RESUMING, /* it does: the client is read first, then written to */
 };
 
 /* How a session in CLOSING ends, once all is written. */
@@ -53,14 +52,30 @@ struct entries {
     uint32_t n;
 };
 
-struct arrival {     /* what the header of the PROXY protocol has said (listen/proxied.h) */
-    uint64_t cut_ms; /* when its request must be whole: counted from accept */
+struct arrival {
+    struct address peer; /* who is at the other end; or the client, if has_client */
+    /* What the header of the PROXY protocol has said (listen/proxied.h). */
+    bool is_proxied;
     bool has_client;
-    struct address client;
+    uint64_t cut_ms; /* when its request must be whole: counted from accept */
+};
+
+enum stream_state { STREAM_STATE_OPEN, STREAM_STATE_FULL, STREAM_STATE_BROKEN };
+
+struct stream { /* how its bytes travel: stream/plain.c, stream/secure.c */
+    /* FULL: no more for now; is_writing is to be wanted, and output_on_writable comes. */
+    enum stream_state (*write)(struct socket *socket, uint8_t *data, size_t len, size_t *taken);
+    void (*want)(struct socket *socket, bool is_reading, bool is_writing);
+    void (*end)(struct socket *socket); /* frees the socket */
 };
 
 struct socket {
-    struct lws *wsi;
+    const struct stream *stream;
+    union {
+        struct loop_poll *poll; /* plain */
+        struct lws *wsi;        /* is_tls */
+    };
+    int fd;
     struct worker *worker;
     struct socket *next, *prev; /* all of the worker's */
     /* SESSION: when the client was last heard. Else: when the connection is cut. */
@@ -71,7 +86,8 @@ struct socket {
     struct control *control;
     struct held *held; /* what waits for resume_live */
     struct entries entries;
-    struct address from; /* is_named: the client; has_address: whom its limits are counted for */
+    struct address peer; /* who is at the other end; is_named: the client, by the PROXY protocol */
+    struct address from; /* has_address: whom its limits are counted for */
     struct session_budget budget;
     struct identity *identity; /* SESSION: who it is; NULL: anonymous */
     uint32_t slot;             /* SESSION, CLOSING and after them, if is_session */
@@ -93,9 +109,10 @@ struct socket {
     uint8_t misses;        /* pings without an answer */
 };
 
-/* Ends the connection at once. The socket is gone when it returns; not from inside a callback of
- * libwebsockets. */
+/* Ends the connection at once. The socket is gone when it returns; not while its input is worked
+ * through. */
 void socket_end(struct socket *socket);
+bool socket_is_read(const struct socket *socket); /* or not, for now */
 void socket_set_state(struct socket *socket, enum socket_state state, uint64_t cut_after_ms);
 void socket_set_flow(struct socket *socket, enum socket_flow flow);
 void socket_set_paused(struct socket *socket, bool is_paused);

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The worker's thread: its loop, its libwebsockets context, its inbox.
- *
- * libwebsockets runs on our libuv loop as a foreign one: left to itself it would make the loop,
- * take over signals, and never return. Contexts are made one after the other in the main thread
- * (its set-up is not thread-safe) and then belong to one thread each.
+/* The worker's thread: its loop, its inbox. All workers are made one after the other in the main
+ * thread (libwebsockets' set-up is not thread-safe) and then belong to one thread each.
  *
  * Orders are carried out at the turn's end, after all sockets were read: by then the hub has
  * answered what was read first, and that leaves in the same write as what waited before. Taken when
  * the wake-up comes, somewhere between two sockets, the same messages left in twice as many writes.
  *
- * A worker ends in three steps: the sockets and our own handles are closed, the context is told to
- * go, and the loop runs until libuv has called back for each of them; only then the context's
- * memory may be freed, by a second call of the same function (that is how 4.1 does it with a
- * foreign loop).
+ * A worker ends in three steps: the sockets and our own handles are closed, libwebsockets is told to
+ * go, and the loop runs until libuv has called back for each of them; only then its memory may be
+ * freed.
  */
 #include "net/worker/thread.h"
 
@@ -21,29 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <libwebsockets.h>
-
 #include "base/mem.h"
 #include "core/site.h"
 #include "net/http/head_reader.h"
 #include "net/listen/listener.h"
 #include "net/socket/output.h"
 #include "net/socket/socket.h"
+#include "net/stream/secure.h"
 #include "net/tls.h"
 #include "net/transit.h"
-#include "net/worker/callbacks.h"
 #include "net/worker/housekeeping.h"
 #include "net/worker/orders.h"
 #include "net/worker/worker.h"
-
-enum {
-    /* Of one socket at a time. A TLS record must fit whole: what is left of one would lie in
-     * OpenSSL, where no poll sees it. */
-    READ_BYTES = TLS_RECORD_BYTES,
-    /* libwebsockets' own limit for TLS handshakes, which it keeps in the sorted list that we avoid
-     * (callbacks.c takes them out): only to be longer than ours. */
-    MORE_TIMEOUT_S = 60,
-};
 
 static void on_inbox(void *arg)
 {
@@ -68,55 +53,6 @@ static void on_turn(void *arg)
 
 /* ---- life ---- */
 
-/* libwebsockets asks for a policy of pings and timeouts, kept in a sorted list that gets slow with
- * thousands of connections: all zero is none, and housekeeping.c does it. */
-static const lws_retry_bo_t no_policy;
-
-/* A second virtual host, since TLS or not is a property of those. It comes without certificate:
- * libwebsockets asks for further settings of its SSL_CTX (callbacks.c), and that is where tls.c
- * takes over. */
-static enum status make_tls_vhost(struct worker *worker, struct lws_context_creation_info info,
-                                  struct err *err)
-{
-    info.vhost_name = "tls";
-    info.alpn = "http/1.1";
-    info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
-    worker->tls_vhost = lws_create_vhost(worker->lws, &info);
-    return worker->tls_vhost ? STATUS_OK
-                             : err_set(err, EXIT_CODE_FAILED, "libwebsockets cannot do TLS");
-}
-
-static enum status make_context(struct worker *worker, struct err *err)
-{
-    void *loops[] = {loop_native(worker->loop)};
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .protocols = callbacks_protocols(),
-        .gid = -1,
-        .uid = -1,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
-        .user = worker,
-        .foreign_loops = loops,
-        .pt_serv_buf_size = READ_BYTES + LWS_PRE, /* it leaves so much of it out */
-        .retry_and_idle_policy = &no_policy,
-        .timeout_secs = worker->shared->options.handshake_timeout_ms / 1000 + MORE_TIMEOUT_S,
-    };
-    if (worker->tls) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.provided_client_ssl_ctx = tls_outgoing(worker->tls);
-    }
-    worker->lws = lws_create_context(&info);
-    if (worker->lws) {
-        worker->vhost = lws_create_vhost(worker->lws, &info);
-    }
-    if (!worker->vhost) {
-        return err_set(err, EXIT_CODE_FAILED,
-                       "libwebsockets cannot run on libuv: is the package "
-                       "libwebsockets-evlib-uv installed?");
-    }
-    return worker->tls ? make_tls_vhost(worker, info, err) : STATUS_OK;
-}
-
 enum status thread_new(struct net_shared *shared, uint32_t index, struct tls *tls,
                        struct worker **out, struct err *err)
 {
@@ -131,7 +67,8 @@ enum status thread_new(struct net_shared *shared, uint32_t index, struct tls *tl
     worker->waker = loop_waker_new(worker->loop, on_inbox, worker);
     worker->burst.bytes = mem_alloc(WORKER_BURST_BYTES);
     loop_on_turn(worker->loop, on_turn, worker);
-    if (make_context(worker, err) != STATUS_OK) {
+    worker->input = mem_alloc(WORKER_INPUT_BYTES);
+    if (tls && secure_start(worker, err) != STATUS_OK) {
         thread_free(worker);
         return STATUS_FAILED;
     }
@@ -164,12 +101,12 @@ void thread_close_down(struct worker *worker)
     }
     housekeeping_free(worker);
     transit_free(worker);
-    lws_context_destroy(worker->lws);
+    secure_stop(worker);
     loop_waker_free(worker->waker);
     worker->waker = NULL;
     loop_free(worker->loop);
     worker->loop = NULL;
-    lws_context_destroy(worker->lws);
+    secure_stop(worker);
     worker->lws = NULL;
 }
 
@@ -223,5 +160,6 @@ void thread_free(struct worker *worker)
     subscribers_release(&worker->rosters);
     free(worker->dirty);
     free(worker->burst.bytes);
+    free(worker->input);
     free(worker);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A worker: one thread with its loop, its libwebsockets context and its sockets. Everything in
+/* A worker: one thread with its loop and its sockets. Everything in
  * struct worker belongs to that thread once it runs, except `inbox` and `waker`. Only what it
  * consists of stands here, so that all may know it; what a worker does, in files of its own. */
 #ifndef HERALD_NET_WORKER_WORKER_H
@@ -17,6 +17,8 @@
 /* The most bytes that leave in one write. Bigger gains nothing (measured), smaller costs calls. */
 #define WORKER_BURST_BYTES 65536
 #define WORKER_BURST_FRAMES 1024
+/* Of one socket at a time. */
+#define WORKER_INPUT_BYTES 16384
 
 struct net_shared { /* by all workers; nothing else is */
     struct net_options options;
@@ -62,10 +64,10 @@ struct worker {
     struct loop_waker *waker;
     struct order *orders; /* taken from the inbox and not carried out yet */
     size_t n_orders, next_order;
-    struct lws_context *lws;
-    struct lws_vhost *vhost, *tls_vhost;
+    struct lws_context *lws; /* NULL without TLS, as the host */
+    struct lws_vhost *vhost;
     struct listener *listener, *tls_listener;
-    const struct arrival *arrival; /* while one that came through a proxy is being adopted */
+    const struct arrival *arrival; /* while libwebsockets adopts one */
     struct tls *tls;               /* NULL, as all with tls in its name: no TLS */
     struct site_gate *gate;        /* NULL: none came yet */
     struct socket *sockets;
@@ -76,6 +78,7 @@ struct worker {
     struct socket **dirty; /* may hold NULL: it closed meanwhile */
     size_t n_dirty, dirty_cap;
     struct burst burst;
+    uint8_t *input;                  /* what was read last */
     uint64_t partial_bytes;          /* of messages that have not come whole */
     uint64_t outqueue_bytes;         /* what a queue may hold; looked up in each turn */
     bool is_paused;                  /* some sockets are not read for now */

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libwebsockets.h>
-
 #include "base/mem.h"
 #include "core/hub/hub.h"
 #include "net/session/session.h"
@@ -68,19 +66,15 @@ static const struct script scripts[] = {
 
 static uint64_t bytes_written;
 
-/* ---- what libwebsockets would do ---- */
+/* ---- what the kernel would do ---- */
 
-int lws_write(struct lws *wsi, unsigned char *data, size_t len, enum lws_write_protocol protocol)
+static enum stream_state stream_write(struct socket *socket, uint8_t *data, size_t len,
+                                      size_t *taken)
 {
-    (void)wsi, (void)data, (void)protocol;
+    (void)socket, (void)data;
     bytes_written += len;
-    return (int)len;
-}
-
-int lws_partial_buffered(struct lws *wsi)
-{
-    (void)wsi;
-    return 0;
+    *taken = len;
+    return STREAM_STATE_OPEN;
 }
 
 /* ---- the transport: orders into the worker's inbox ---- */
@@ -247,11 +241,13 @@ static void client_says(struct socket *socket, const char *text)
 
 static void open_member(struct rig *rig, uint32_t index, uint32_t channel)
 {
+    static const struct stream stream = {.write = stream_write};
     char text[128];
     struct socket *socket = mem_zalloc(sizeof(*socket));
     struct command *open = mem_zalloc(sizeof(*open));
     open->type = COMMAND_OPEN;
     socket->worker = &rig->worker;
+    socket->stream = &stream;
     rig->sockets[index] = socket;
     session_open(socket, open);
     snprintf(text, sizeof(text),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The life of a connection, and all that libwebsockets calls.
+/* The life of a connection.
  *
- * We use its raw-skt role: it accepts, reads, keeps what the kernel did not take, and does TLS;
- * HTTP and WebSocket are ours (its own WebSocket role refuses a subprotocol of 63 bytes, and
- * clients send their whole token there).
+ * HTTP and WebSocket are ours. Bytes come and go by the kernel's calls (plain.c), or with TLS by
+ * libwebsockets (secure.c), in its raw-skt role: its WebSocket role refuses a subprotocol of 63
+ * bytes, and clients send their whole token there.
  *
  * States: HEAD → SESSION → CLOSING, or HEAD → ANSWER → LINGER. Lingering is what makes a last
  * answer arrive: closing a socket with unread input makes the kernel send a reset, which can
@@ -13,13 +13,12 @@
  * With TLS too a connection is a socket from accept on: until its handshake is done it is one that
  * says nothing.
  *
- * There are two ways to die and both end in RAW_CLOSE, which is the only place that frees: a
- * callback returns -1, or, outside of callbacks, socket_end. */
-#include "net/worker/callbacks.h"
+ * All end in life_end, the only place that frees. It comes when the client has ended, when nothing
+ * can be written any more, or by socket_end; never while the client's bytes are worked through. */
+#include "net/stream/life.h"
 
 #include <stdlib.h>
 
-#include <libwebsockets.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -29,36 +28,28 @@
 #include "net/session/session.h"
 #include "net/socket/output.h"
 #include "net/socket/socket.h"
-#include "net/tls.h"
 #include "net/transit.h"
 #include "net/worker/worker.h"
 
 #define MINUS_ONE UINT64_MAX /* gauges are sums modulo 2^64 */
 
-/* libwebsockets sets a time limit when a TLS handshake begins and a second one when it is done; the
- * sweep keeps ours for both. */
-static void forget_timeout(struct lws *wsi)
-{
-    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-}
-
-static struct socket *socket_new(struct worker *worker, struct lws *wsi)
+struct socket *life_begin(struct worker *worker, const struct stream *stream, int fd,
+                          const struct arrival *arrival)
 {
     struct socket *socket = mem_zalloc(sizeof(*socket));
-    socket->wsi = wsi;
+    socket->stream = stream;
+    socket->fd = fd;
     socket->worker = worker;
-    socket->is_tls = lws_is_ssl(wsi);
     DL_PREPEND(worker->sockets, socket);
     atomic_fetch_add(&worker->shared->n_sockets, 1);
     metrics_count(worker->counts, METRIC_SOCKETS);
     socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
-    if (worker->arrival) {
+    socket->peer = arrival->peer;
+    if (arrival->is_proxied) {
         socket->is_proxied = true;
-        socket->is_named = worker->arrival->has_client;
-        socket->from = worker->arrival->client;
-        socket->at_ms = worker->arrival->cut_ms;
+        socket->is_named = arrival->has_client;
+        socket->at_ms = arrival->cut_ms;
     }
-    forget_timeout(wsi);
     return socket;
 }
 
@@ -77,7 +68,7 @@ static void count_lost(const struct socket *socket)
     }
 }
 
-static void socket_free(struct socket *socket)
+void life_end(struct socket *socket)
 {
     struct worker *worker = socket->worker;
     if (socket->is_session) {
@@ -106,18 +97,15 @@ static void socket_free(struct socket *socket)
     free(socket);
 }
 
-/* ---- what libwebsockets calls ---- */
-
 static void begin_speaking(struct socket *socket)
 {
-    forget_timeout(socket->wsi);
     socket->has_spoken = true;
     if (socket->is_tls) {
         metrics_count(socket->worker->counts, METRIC_TLS_HANDSHAKES);
     }
 }
 
-static void on_rx(struct socket *socket, uint8_t *data, size_t len)
+void life_read(struct socket *socket, uint8_t *data, size_t len)
 {
     switch (socket->state) {
     case SOCKET_HEAD:
@@ -134,45 +122,4 @@ static void on_rx(struct socket *socket, uint8_t *data, size_t len)
     case SOCKET_LINGER:
         break;
     }
-}
-
-static struct worker *worker_of(struct lws *wsi)
-{
-    return lws_context_user(lws_get_context(wsi));
-}
-
-static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                       size_t len)
-{
-    struct socket *socket = lws_get_opaque_user_data(wsi);
-    switch ((int)reason) { /* a hundred reasons exist; the rest concerns other roles */
-    case LWS_CALLBACK_RAW_ADOPT:
-        socket = socket_new(worker_of(wsi), wsi);
-        lws_set_opaque_user_data(wsi, socket);
-        return 0;
-    case LWS_CALLBACK_RAW_RX:
-        on_rx(socket, in, len);
-        return 0;
-    case LWS_CALLBACK_RAW_WRITEABLE:
-        return output_on_writable(socket) ? 0 : -1;
-    case LWS_CALLBACK_RAW_CLOSE:
-        if (socket) { /* NULL: it failed before RAW_ADOPT */
-            lws_set_opaque_user_data(wsi, NULL);
-            socket_free(socket);
-        }
-        return 0;
-    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* no socket yet; user: SSL_CTX */
-        return tls_set_up(worker_of(wsi)->tls, user) ? 0 : -1;
-    default:
-        return 0;
-    }
-}
-
-const struct lws_protocols *callbacks_protocols(void)
-{
-    static const struct lws_protocols protocols[] = {
-        {.name = SOCKET_PROTOCOL, .callback = on_callback, .tx_packet_size = WORKER_BURST_BYTES},
-        {.name = NULL},
-    };
-    return protocols;
 }
