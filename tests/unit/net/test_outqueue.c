@@ -149,6 +149,27 @@ static void test_a_moving_front(void **state)
     outqueue_release(&queue);
 }
 
+static void test_one_that_has_begun_comes_first(void **state)
+{
+    (void)state;
+    char got[64];
+    for (int before = 0; before < 7; before++) { /* alone, in an array, in a full one */
+        struct outqueue queue = {0};
+        char expected[64] = "NG";
+        for (int i = 0; i < before; i++) {
+            push(&queue, "abc", 0);
+            memcpy(expected + 2 + 3 * i, "abc", 4);
+        }
+        outqueue_put_first(&queue, frame_of("PONG", 0), 2);
+        assert_int_equal(queue.bytes, strlen(expected));
+        push(&queue, "last", 0);
+        drain(&queue, 63, 9, got);
+        memcpy(expected + 2 + 3 * before, "last", 5);
+        assert_string_equal(got, expected);
+        outqueue_release(&queue);
+    }
+}
+
 static void test_drop_keeps_a_frame_that_has_begun(void **state)
 {
     (void)state;
@@ -217,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_queue_holds_nothing),
         cmocka_unit_test(test_given_frames_keep_their_references),
         cmocka_unit_test(test_a_moving_front),
+        cmocka_unit_test(test_one_that_has_begun_comes_first),
         cmocka_unit_test(test_drop_keeps_a_frame_that_has_begun),
         cmocka_unit_test(test_a_lone_frame_needs_no_array),
         cmocka_unit_test(test_move_skips_what_is_known),
