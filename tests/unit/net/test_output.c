@@ -65,6 +65,7 @@ static void until_all_is_gone(struct rig *rig)
         assert_true(output_on_writable(&rig->socket));
     }
     assert_false(rig->is_writing);
+    output_flush(&rig->worker); /* the turn's end: the burst lets go of its frames */
     rig->got[rig->n_got] = '\0';
 }
 
