@@ -2,7 +2,7 @@
 --
 -- Step 2: the tables, in the order in which an event travels.
 --
---     trigger, publish ─▶ outbox ─▶ sequence() ─▶ log ─▶ server, history
+--     trigger, publish ─▶ outbox ─▶ take(), store() ─▶ log ─▶ server, history
 --                                   cursor, channel
 --
 -- One idea rules all of them: **the hot path only inserts.** A row that is updated per batch leaves a dead version

@@ -9,11 +9,12 @@
 -- "committed before the other one ran", so the order of a row's changes and of each writer's is kept. (Cutting it by xid
 -- instead would not be: who got his xid first may write last.)
 --
--- **One batch, one transaction** (sequence): lock the fence, take rows, give each its channel's next offset, append to the
--- log, append to the cursor. Two sequencers only wait for each other. A difference larger than a batch is taken in pieces
--- of one fixed snapshot (cursor.reading); its ids and xids are listed in herald.backlog first, 100 000 a call, or each
--- piece would look for the smallest ids in all the rest (a million one-row transactions: 500 batches of four seconds).
--- A TRUNCATE of a template ends its batch and is then taken in pieces of its own, in the order of the channels' names.
+-- **One batch, one transaction**: take() locks the fence and returns rows; the server gives each its channel's next offset, as it knows
+-- the heads (heads() says those that it does not); store() appends to log and cursor. Two sequencers only wait for each other. A
+-- difference larger than a batch is taken in pieces of one fixed snapshot (cursor.reading); its ids and xids are listed in
+-- herald.backlog first, 100 000 a call, or each piece would look for the smallest ids in all the rest (a million one-row
+-- transactions: 500 batches of four seconds). A TRUNCATE of a template is the first row of its batch, so that every channel that a
+-- row before it named is known; to more than max_rows channels it goes in pieces, by name.
 --
 -- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables). A crash empties
 -- the canary, and then one witness can vouch that nothing was lost: the process that led last, if what it delivered is still
@@ -23,7 +24,7 @@
 -- plan_cache_mode, enable_seqscan and enable_bitmapscan: plans made while the tables were still empty would stay, and be scans. With
 -- scans forbidden the planner's costs are huge, which is what makes JIT start: so jit is off.
 --
--- pg_walfile_name() raises during recovery: open() and sequence() write, so they need a primary anyway.
+-- pg_walfile_name() raises during recovery: open() and take() write, so they need a primary anyway.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -119,7 +120,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION herald.open(bigint, text) IS
-'For the server, after each (re)connect and before sequence(). seen: the newest log id that this process delivered, NULL at its
+'For the server, after each (re)connect and before take(). seen: the newest log id that this process delivered, NULL at its
 start. process: a name of the process, no other''s; NULL: it is no server. Returns the epoch, the newest log id and whether the epoch is new. After a restore from a dump it
 drops what the dump brought into the outbox and writes the trigger functions anew. Whether it may sleep: doorbell_obstacle().';
 
@@ -164,10 +165,9 @@ COMMENT ON FUNCTION herald.leader() IS
 
 -- ------------------------------------------------------------------------------------------------------- a batch
 
-CREATE FUNCTION herald.difference(done pg_snapshot, now_visible pg_snapshot)
-    RETURNS TABLE (id bigint, xid xid8, bytes int, action "char", channel text, payload json, options json)
+CREATE FUNCTION herald.difference(done pg_snapshot, now_visible pg_snapshot) RETURNS SETOF herald.outbox
 LANGUAGE sql STABLE AS $$
-    SELECT o.id, o.xid, o.bytes, o.action, o.channel, o.payload, o.options
+    SELECT o.*
       FROM (SELECT * FROM herald.outbox a
              WHERE a.xid >= pg_catalog.pg_snapshot_xmax(done) AND a.xid < pg_catalog.pg_snapshot_xmax(now_visible)
             UNION ALL
@@ -197,20 +197,16 @@ $$;
 COMMENT ON FUNCTION herald.difference_by_xid(pg_snapshot, pg_snapshot, xid8, bigint, int) IS
 'Internal: the next outbox rows of a difference, by transaction.';
 
-CREATE FUNCTION herald.pending(c herald.cursor, now_visible pg_snapshot, max_rows int)
-    RETURNS TABLE (id bigint, bytes int, action "char", channel text, payload json, options json)
+CREATE FUNCTION herald.pending(c herald.cursor, now_visible pg_snapshot, max_rows int) RETURNS SETOF herald.outbox
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
 BEGIN
     IF c.listed_xid IS NOT NULL THEN
         RETURN;
     ELSIF c.reading_fill IS NULL THEN
-        RETURN QUERY
-        SELECT d.id, d.bytes, d.action, d.channel, d.payload, d.options FROM herald.difference(c.done, now_visible) d
-         WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows;
+        RETURN QUERY SELECT d.* FROM herald.difference(c.done, now_visible) d WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows;
     ELSE
         RETURN QUERY
-        SELECT o.id, o.bytes, o.action, o.channel, o.payload, o.options
+        SELECT o.*
           FROM (SELECT b.id, b.xid FROM herald.backlog b WHERE b.fill = c.reading_fill AND b.id > c.reading_id ORDER BY b.id LIMIT max_rows) b
          CROSS JOIN LATERAL (SELECT * FROM herald.outbox x WHERE x.xid = b.xid AND x.id = b.id OFFSET 0) o
          ORDER BY o.id;
@@ -225,42 +221,39 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION herald.rfc3339(timestamptz) IS 'A time as the wire has it: 2026-11-23T22:14:36.123Z';
 
-CREATE FUNCTION herald.sequence(batch text, max_rows int, max_bytes int, channels text[], clients text[], message_options text[],
-                                payloads text[])
-    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text, message int)
+CREATE FUNCTION herald.take(max_rows int, max_bytes int, has_messages boolean)
+    RETURNS TABLE (id bigint, xid xid8, action "char", channel text, options text, payload text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     max_listed CONSTANT int := 100000;
-    c               herald.cursor;
-    this_epoch      text;
-    is_open         boolean;
-    n_new           bigint;
-    may_truncate    boolean;
-    now_visible     pg_snapshot;
-    taken_at        timestamptz;
-    at_text         text;
-    emptied         text[]; -- channels of the TRUNCATE that is this batch
-    is_half_emptied boolean;
+    c           herald.cursor;
+    this_epoch  text;
+    is_open     boolean;
+    n_new       bigint;
+    now_visible pg_snapshot;
 BEGIN
-    IF max_rows < 1 OR max_bytes < 1 OR cardinality(channels) IS DISTINCT FROM cardinality(payloads)
-       OR cardinality(clients) IS DISTINCT FROM cardinality(payloads) OR cardinality(message_options) IS DISTINCT FROM cardinality(payloads) THEN
-        RAISE EXCEPTION 'herald: sequence() needs positive limits and arrays of one length' USING ERRCODE = '22023';
+    IF max_rows < 1 OR max_bytes < 1 THEN
+        RAISE EXCEPTION 'herald: take() needs positive limits' USING ERRCODE = '22023';
     END IF;
     -- An idle look takes no lock, gets no xid and writes nothing.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
-    SELECT count(*), c.reading IS NOT NULL OR coalesce(bool_or(o.action = 't'), false) INTO n_new, may_truncate
-      FROM (SELECT a.action FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
+    SELECT count(*) INTO n_new
+      FROM (SELECT FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
             UNION ALL
-            SELECT b.action FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
+            SELECT FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
             LIMIT max_rows + 1) o;
-    IF n_new = 0 AND c.reading IS NULL AND cardinality(channels) = 0 THEN
+    IF n_new = 0 AND c.reading IS NULL AND NOT has_messages THEN
         RETURN;
     END IF;
 
     IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'herald: sequence() must see what commits while it waits: use READ COMMITTED' USING ERRCODE = '25001';
+        RAISE EXCEPTION 'herald: take() must see what commits while it waits: use READ COMMITTED' USING ERRCODE = '25001';
+    END IF;
+    -- A server that stands still between here and its COMMIT must not keep another one waiting for ever.
+    IF current_setting('idle_in_transaction_session_timeout') <> '5s' THEN
+        PERFORM set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
     SELECT s.epoch, EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch) INTO this_epoch, is_open FROM herald.state s FOR UPDATE;
     IF is_open IS NOT TRUE THEN
@@ -270,9 +263,8 @@ BEGIN
     -- Again, now that nobody else moves it; and the snapshot after the lock.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     now_visible := coalesce(c.reading, pg_current_snapshot());
-    taken_at := date_trunc('milliseconds', clock_timestamp());
-    at_text := herald.rfc3339(taken_at);
     IF c.reading IS NULL AND n_new > max_rows THEN
+        c.reading := now_visible;
         c.reading_fill := c.position + 1;
         c.listed_xid := '0';
         c.listed_id := 0;
@@ -285,92 +277,92 @@ BEGIN
         )
         SELECT p.xid, p.id INTO c.listed_xid, c.listed_id FROM portion p
          WHERE (SELECT count(*) FROM portion) = max_listed ORDER BY p.xid DESC, p.id DESC LIMIT 1;
+        c.position := c.position + 1;
+        c.batch := NULL;
+        c.at := clock_timestamp();
+        INSERT INTO herald.cursor SELECT c.*;
     END IF;
-
-    may_truncate := may_truncate OR n_new > max_rows; -- not all of them were looked at
-    IF may_truncate THEN
-        emptied := ARRAY(
-            SELECT x.name
-              FROM (SELECT p.channel FROM herald.pending(c, now_visible, 1) p
-                     WHERE p.action = 't' AND herald.is_short_template(p.channel) OFFSET 0) t
-             CROSS JOIN LATERAL (
-                 SELECT x.name FROM herald.channel x
-                  WHERE x.name > c.reading_channel COLLATE "C"
-                    AND x.name >= herald.template_prefix(t.channel) COLLATE "C" AND x.name < (herald.template_prefix(t.channel) || chr(1114111)) COLLATE "C"
-                    AND x.name ~ herald.template_pattern(t.channel)
-                  ORDER BY x.name LIMIT max_rows) x);
-    END IF;
-    is_half_emptied := coalesce(cardinality(emptied), 0) = max_rows;
-
-    -- One statement, of as few nodes as it can be: to start it is most of what a small batch costs.
+    RETURN QUERY SELECT c.position, c.id::text::xid8, (CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END)::"char", this_epoch,
+                        concat_ws(' ', herald.rfc3339(clock_timestamp()), now_visible), c.reading_channel;
+    -- The last row is the one with which the limit of bytes is reached.
     RETURN QUERY
-    WITH seen AS MATERIALIZED (
-        -- Taken is the first row always; then up to the limit, and not past a TRUNCATE, which makes a batch alone.
-        SELECT o.*, o.nth = 1 OR o.total <= max_bytes AND o.n_truncates = 0 AS is_taken
-          FROM (SELECT p.*, row_number() OVER w AS nth, sum(p.bytes) OVER w AS total, count(*) FILTER (WHERE p.action = 't') OVER w AS n_truncates
-                  FROM herald.pending(c, now_visible, max_rows) p
-                WINDOW w AS (ORDER BY p.id)) o
-    ), event AS (
-        SELECT o.id AS outbox_id, NULL::int AS message, o.channel COLLATE "C" AS channel, 'event' AS action,
-               NULL::json AS client, o.options, o.payload
-          FROM seen o WHERE o.is_taken AND o.action = 'e' AND octet_length(o.channel) BETWEEN 1 AND 255
-        UNION ALL
-        SELECT o.id, NULL, e.name, 'event', NULL, NULL, o.payload FROM seen o CROSS JOIN unnest(emptied) e(name) WHERE o.nth = 1
-        UNION ALL
-        SELECT 9223372036854775807, m.nth::int, m.channel, 'message', m.client::json, m.options::json, m.payload::json
-          FROM unnest(channels, clients, message_options, payloads) WITH ORDINALITY m(channel, client, options, payload, nth)
-    ), numbered AS MATERIALIZED (
-        SELECT e.*, row_number() OVER (PARTITION BY e.channel ORDER BY e.outbox_id, e.message) AS in_channel,
-               row_number() OVER (ORDER BY e.outbox_id, e.message, e.channel) AS in_batch
-          FROM event e
-    ), known AS MATERIALIZED (
-        -- OFFSET 0: one index probe per channel of the batch, never a join with all channels there are.
-        SELECT n.channel, k.floor
-          FROM (SELECT DISTINCT n.channel FROM numbered n) n
-          LEFT JOIN LATERAL (SELECT x.floor FROM herald.channel x WHERE x.name = n.channel OFFSET 0) k ON true
+    SELECT o.id, o.xid, o.action, o.channel, o.options::text, o.payload::text
+      FROM (SELECT p.*, sum(octet_length(p.payload::text)) OVER (ORDER BY p.id) - octet_length(p.payload::text) AS n_before FROM herald.pending(c, now_visible, max_rows) p) o
+     WHERE o.n_before < max_bytes ORDER BY o.id;
+END
+$$;
+COMMENT ON FUNCTION herald.take(int, int, boolean) IS
+'For the server, first in the transaction of a batch: takes the fence and returns the outbox rows that became visible, in id order, up to
+max_rows and until their payloads reach max_bytes. Changes nothing but for listing a large backlog: store() does. No row at all: nothing is
+pending. Otherwise the first row is the batch itself: id its position, xid the newest log id, action b (l: a backlog is being listed,
+look again), channel the epoch, options the time and the snapshot, payload the channel up to which a TRUNCATE was announced.
+SQLSTATE 55000: call open().';
+
+CREATE FUNCTION herald.heads(names text[]) RETURNS SETOF bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+    WITH known AS MATERIALIZED (
+        -- OFFSET 0: one index probe per channel, never a join with all channels there are.
+        SELECT n.name, n.nth, k.floor
+          FROM unnest(names) WITH ORDINALITY n(name, nth)
+          LEFT JOIN LATERAL (SELECT x.floor FROM herald.channel x WHERE x.name = n.name COLLATE "C" OFFSET 0) k ON true
     ), created AS (
-        INSERT INTO herald.channel (name) SELECT k.channel FROM known k WHERE k.floor IS NULL
-    ), head AS MATERIALIZED ( -- or it is looked for once a row
-        SELECT k.channel, greatest(coalesce(k.floor, 0),
-                   coalesce((SELECT l.channel_offset FROM herald.log l WHERE l.channel = k.channel ORDER BY l.channel_offset DESC LIMIT 1), 0)) AS last_offset
-          FROM known k
-    ), placed AS MATERIALIZED (
-        SELECT c.id + n.in_batch AS id, h.last_offset + n.in_channel AS channel_offset, n.channel, n.action, n.client, n.options, n.payload, n.message
-          FROM numbered n JOIN head h ON h.channel = n.channel
-    ), logged AS (
-        INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload)
-        SELECT p.id, p.channel, p.channel_offset, this_epoch, taken_at, p.action, p.client, p.options, p.payload FROM placed p
-    ), sums AS MATERIALIZED (
-        SELECT (SELECT count(*) FROM placed) AS n_events, count(*) AS n_seen, count(*) FILTER (WHERE o.is_taken) AS n_taken,
-               max(o.id) FILTER (WHERE o.is_taken) AS last_id,
-               count(CASE WHEN o.is_taken AND CASE o.action WHEN 'e' THEN octet_length(o.channel) NOT BETWEEN 1 AND 255
-                                                            WHEN 't' THEN NOT herald.is_short_template(o.channel) ELSE true END
-                          THEN nextval('herald.n_skipped') END) AS n_skipped
-          FROM seen o
-    ), moved AS (
-        INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
-        SELECT c.position + 1, batch, c.id + s.n_events,
-               CASE WHEN d.is_done THEN now_visible ELSE c.done END,
-               CASE WHEN d.is_done THEN NULL ELSE now_visible END,
-               CASE WHEN d.is_done THEN NULL ELSE c.reading_fill END, c.listed_xid, c.listed_id,
-               CASE WHEN d.is_done THEN 0 WHEN is_half_emptied THEN c.reading_id ELSE coalesce(s.last_id, c.reading_id) END,
-               CASE WHEN is_half_emptied THEN emptied[max_rows] ELSE '' END
-          FROM sums s
-         CROSS JOIN LATERAL (SELECT s.n_taken = s.n_seen AND s.n_seen < max_rows AND NOT is_half_emptied AND c.listed_xid IS NULL AS is_done) d
-         WHERE s.n_skipped >= 0 -- always: it must be computed
+        INSERT INTO herald.channel (name) SELECT k.name FROM known k WHERE k.floor IS NULL
     )
-    SELECT p.id, p.channel::text, p.channel_offset, at_text, p.action, p.client::text, p.options::text, p.payload::text, p.message
-      FROM placed p ORDER BY 1;
-    IF NOT FOUND THEN
-        RETURN NEXT;
+    SELECT greatest(coalesce(k.floor, 0),
+               coalesce((SELECT l.channel_offset FROM herald.log l WHERE l.channel = k.name COLLATE "C" ORDER BY l.channel_offset DESC LIMIT 1), 0))
+      FROM known k ORDER BY k.nth
+$$;
+COMMENT ON FUNCTION herald.heads(text[]) IS
+'For the server, between take() and store(): the newest offsets of some channels, each named once, in their order; 0 for one that is
+new, which exists from now on.';
+
+CREATE FUNCTION herald.emptied(template text, after text, max_rows int) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+    SELECT x.name FROM herald.channel x
+     WHERE herald.is_short_template(template) AND x.name > after COLLATE "C"
+       AND x.name >= herald.template_prefix(template) COLLATE "C" AND x.name < (herald.template_prefix(template) || chr(1114111)) COLLATE "C"
+       AND x.name ~ herald.template_pattern(template)
+     ORDER BY x.name LIMIT max_rows
+$$;
+COMMENT ON FUNCTION herald.emptied(text, text, int) IS
+'For the server: the channels there are of a template whose table was truncated, by name, after one.';
+
+CREATE FUNCTION herald.store(batch text, batch_position bigint, this_epoch text, seen pg_snapshot, last_id bigint, last_channel text, is_all boolean,
+                             skipped int, at timestamptz, channels text[], offsets bigint[], payloads text[], options text[], clients text[],
+                             n_messages int) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    c        herald.cursor;
+    n_events int := coalesce(cardinality(channels), 0);
+BEGIN
+    SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
+    IF c.position <> batch_position OR NOT EXISTS (SELECT FROM herald.state s WHERE s.epoch = this_epoch) THEN
+        RAISE EXCEPTION 'herald: another server sequenced between take() and store()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
+    ELSIF (cardinality(offsets), cardinality(payloads)) IS DISTINCT FROM (cardinality(channels), cardinality(channels)) THEN
+        RAISE EXCEPTION 'herald: store() needs arrays of one length' USING ERRCODE = '22023';
+    END IF;
+    INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload)
+    SELECT c.id + e.nth, e.channel, e.channel_offset, this_epoch, store.at, CASE WHEN e.nth > n_events - n_messages THEN 'message' ELSE 'event' END,
+           e.client::json, e.options::json, e.payload::json
+      FROM unnest(channels, offsets, payloads, options, clients) WITH ORDINALITY e(channel, channel_offset, payload, options, client, nth);
+    is_all := is_all AND c.listed_xid IS NULL;
+    INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
+    VALUES (c.position + 1, store.batch, c.id + n_events, CASE WHEN is_all THEN seen ELSE c.done END, CASE WHEN NOT is_all THEN seen END,
+            CASE WHEN NOT is_all THEN c.reading_fill END, c.listed_xid, c.listed_id,
+            CASE WHEN is_all THEN 0 ELSE coalesce(last_id, c.reading_id) END, last_channel);
+    IF skipped > 0 THEN
+        PERFORM nextval('herald.n_skipped') FROM generate_series(1, skipped);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.sequence(text, int, int, text[], text[], text[], text[]) IS
-'For the server: one batch. Moves outbox rows that became visible (up to max_rows rows and max_bytes of payload, at least one) and
-the given messages to the log and returns them in id order; message is the index into the arrays. No row: nothing was pending. One
-row with id NULL: rows were consumed that made no event, or a large backlog is being listed: look again. SQLSTATE 55000: call open(). 22P02: a message is not JSON.
-Fan out only after the commit.';
+COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, int, timestamptz, text[], bigint[], text[], text[], text[], int) IS
+'For the server, last in the transaction of a batch: appends events to the log, with dense ids in the order given, the last n_messages of
+them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen: as take() said. last_id: the last outbox row that is done, NULL:
+none; last_channel: not '''': the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is done. SQLSTATE 55000: nothing was
+stored, call open(). 22P02: a payload is not JSON. Fan out only when COMMIT has answered COMMIT.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -503,7 +495,8 @@ END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps and lives; after the INSERT into the outbox, when its lock was refused.';
 
-GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.sequence(text, int, int, text[], text[], text[], text[]),
+GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.take(int, int, boolean), herald.heads(text[]),
+    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, int, timestamptz, text[], bigint[], text[], text[], text[], int),
     herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;
 

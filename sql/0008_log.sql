@@ -25,7 +25,7 @@ SET LOCAL search_path = pg_catalog;
 -- ------------------------------------------------------------------------------------------------------ reading
 
 CREATE FUNCTION herald.read_log(after bigint, max_rows int, max_bytes int)
-    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text, message int)
+    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -51,8 +51,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION herald.read_log(bigint, int, int) IS
-'For the server: the log after an id, in order, up to max_rows rows and max_bytes of payload, at least one row if there is any.
-The columns are those of sequence(); message is NULL.';
+'For the server: the log after an id, in order, up to max_rows rows and max_bytes of payload, at least one row if there is any.';
 
 CREATE FUNCTION herald.head_of(channel text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -22,6 +22,7 @@ struct query {
     void *arg;
     uint64_t sent_ms;
     PGresult *rows, *error; /* what has come so far */
+    char tag[32];           /* of the last statement that went well */
 };
 
 struct connection {

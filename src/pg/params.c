@@ -20,13 +20,20 @@ enum {
     TYPE_INT8 = 20,
     TYPE_INT4 = 23,
     TYPE_TEXT = 25,
-    TYPE_TEXT_ARRAY = 1009
+    TYPE_TEXT_ARRAY = 1009,
+    TYPE_INT8_ARRAY = 1016,
 };
 enum { HAS_NULLS_AT = 4 }; /* byte position of the flag in an array */
 
 static void add_u32(struct buf *buf, uint32_t value)
 {
     uint32_t wire = htobe32(value);
+    buf_add(buf, &wire, sizeof(wire));
+}
+
+static void add_u64(struct buf *buf, uint64_t value)
+{
+    uint64_t wire = htobe64(value);
     buf_add(buf, &wire, sizeof(wire));
 }
 
@@ -85,8 +92,7 @@ void params_int(struct params *params, int32_t value)
 void params_bigint(struct params *params, int64_t value)
 {
     param_begin(params, TYPE_INT8);
-    uint64_t wire = htobe64((uint64_t)value);
-    buf_add(&params->bytes, &wire, sizeof(wire));
+    add_u64(&params->bytes, (uint64_t)value);
     param_end(params);
 }
 
@@ -95,17 +101,38 @@ void params_null_bigint(struct params *params)
     param_null(params, TYPE_INT8);
 }
 
-void params_array_begin(struct params *params, size_t n)
+static void array_begin(struct params *params, Oid type, Oid element, size_t n)
 {
     assert(n <= INT_MAX);
-    param_begin(params, TYPE_TEXT_ARRAY);
+    param_begin(params, type);
     add_u32(&params->bytes, n > 0); /* an empty array has no dimension */
     add_u32(&params->bytes, 0);
-    add_u32(&params->bytes, TYPE_TEXT);
+    add_u32(&params->bytes, element);
     if (n > 0) {
         add_u32(&params->bytes, (uint32_t)n);
         add_u32(&params->bytes, 1);
     }
+}
+
+void params_array_begin(struct params *params, size_t n)
+{
+    array_begin(params, TYPE_TEXT_ARRAY, TYPE_TEXT, n);
+}
+
+void params_null_array(struct params *params)
+{
+    param_null(params, TYPE_TEXT_ARRAY);
+}
+
+void params_bigints_begin(struct params *params, size_t n)
+{
+    array_begin(params, TYPE_INT8_ARRAY, TYPE_INT8, n);
+}
+
+void params_bigints_add(struct params *params, int64_t element)
+{
+    add_u32(&params->bytes, sizeof(element));
+    add_u64(&params->bytes, (uint64_t)element);
 }
 
 void params_array_add(struct params *params, struct str element)

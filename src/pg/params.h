@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { PARAMS_MAX = 10 };
+enum { PARAMS_MAX = 18 };
 
 struct params {
     int n;
@@ -29,6 +29,10 @@ void params_null_bigint(struct params *params);
 void params_array_begin(struct params *params, size_t n);
 void params_array_add(struct params *params, struct str element); /* an absent span is NULL */
 void params_array_end(struct params *params);
+void params_null_array(struct params *params);
+/* The same for a bigint[]. */
+void params_bigints_begin(struct params *params, size_t n);
+void params_bigints_add(struct params *params, int64_t element);
 /* The last parameter as it travels; borrowed until the next one is added. */
 struct str params_last(const struct params *params);
 void params_release(struct params *params);

@@ -17,6 +17,7 @@
  * Both ways a query is answered at the end of its transaction, never earlier, and an error beats
  * rows. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,7 +162,7 @@ static void query_answer(struct query *query, bool is_lost)
 {
     char *harmless = NULL;
     struct query_result result = {
-        .is_lost = is_lost, .sqlstate = "", .message = "", .taken = &query->rows};
+        .is_lost = is_lost, .sqlstate = "", .tag = "", .message = "", .taken = &query->rows};
     if (!is_lost && query->error) {
         const char *sqlstate = PQresultErrorField(query->error, PG_DIAG_SQLSTATE);
         const char *message = PQresultErrorField(query->error, PG_DIAG_MESSAGE_PRIMARY);
@@ -171,6 +172,7 @@ static void query_answer(struct query *query, bool is_lost)
         result.message = harmless ? harmless : result.message;
     } else if (!is_lost) {
         result.rows = query->rows;
+        result.tag = query->tag;
     }
     query->done(query->arg, &result);
     free(harmless);
@@ -199,6 +201,7 @@ static bool keep_result(const struct connection *connection, struct query *query
         PQclear(result); /* what was skipped says nothing that the error before it has not said */
         return status == PGRES_PIPELINE_SYNC;
     }
+    snprintf(query->tag, sizeof(query->tag), "%s", PQcmdStatus(result));
     if (status == PGRES_COMMAND_OK && query->rows) {
         PQclear(result); /* of a statement behind it */
         return false;

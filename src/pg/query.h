@@ -12,6 +12,7 @@ struct query_result {
     bool is_lost;         /* the connection went away: what became of the query is unknown */
     const PGresult *rows; /* NULL if lost or failed; borrowed for the call unless query_take_rows */
     const char *sqlstate; /* five characters; "" unless the server reported an error */
+    const char *tag;      /* of the last statement, such as COMMIT; "" if lost or failed */
     const char *message;  /* its primary message, values left out; "" without an error */
     PGresult **taken;     /* for query_take_rows */
 };

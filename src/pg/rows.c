@@ -69,6 +69,14 @@ struct str rows_options(const struct event *message)
                                                               : (struct str){0};
 }
 
+struct event *rows_event(struct event_fields *fields, struct str options)
+{
+    json_t *json = read_options(options, &fields->audience);
+    struct event *event = event_new(fields);
+    json_decref(json);
+    return event;
+}
+
 /* channel_offset, at, action, client, options and payload stand side by side in both shapes. */
 static struct event *make_event(const PGresult *rows, int row, struct str channel, int id_column,
                                 int offset_column)
@@ -84,10 +92,7 @@ static struct event *make_event(const PGresult *rows, int row, struct str channe
         .client = rows_text(rows, row, offset_column + 3),
         .payload = rows_text(rows, row, offset_column + 5),
     };
-    json_t *options = read_options(rows_text(rows, row, offset_column + 4), &fields.audience);
-    struct event *event = event_new(&fields);
-    json_decref(options);
-    return event;
+    return rows_event(&fields, rows_text(rows, row, offset_column + 4));
 }
 
 struct event *rows_log_event(const PGresult *rows, int row)

@@ -11,7 +11,7 @@ struct str rows_text(const PGresult *rows, int row, int column); /* NULL: absent
 uint64_t rows_u64(const PGresult *rows, int row, int column); /* NULL, negative or no number: 0 */
 bool rows_bool(const PGresult *rows, int row, int column);    /* NULL: false */
 
-/* What herald.sequence and herald.read_log return. */
+/* What herald.read_log returns. */
 enum log_column {
     LOG_COLUMN_ID,
     LOG_COLUMN_CHANNEL,
@@ -21,8 +21,9 @@ enum log_column {
     LOG_COLUMN_CLIENT,
     LOG_COLUMN_OPTIONS,
     LOG_COLUMN_PAYLOAD,
-    LOG_COLUMN_MESSAGE,
 };
+/* An event with the audience that its options name. */
+struct event *rows_event(struct event_fields *fields, struct str options);
 struct event *rows_log_event(const PGresult *rows, int row);
 
 /* What herald.read_channel returns; the channel is the one that was asked for. */

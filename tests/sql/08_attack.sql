@@ -262,9 +262,8 @@ SELECT is_empty('SELECT what FROM x_mallory.seen', '… without its cast');
 -- A template that no regular expression can be made of.
 SELECT throws_ok(format('SELECT herald.watch(%L, channel => %L)', 'x_mallory.bigs', 'x' || repeat('/{id}', 17)), '22023', NULL, 'a template of 17 columns');
 SELECT throws_ok(format('SELECT herald.watch(%L, channel => %L)', 'x_mallory.bigs', 'x' || repeat('{' || repeat('i', 300) || '}', 4)), '22023', NULL, 'a template of 1200 bytes');
-SELECT pg_temp.newly_skipped();
 INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 't', 'x' || repeat('/{id}', 20000), '1');
-SELECT is(pg_temp.newly_skipped(), 1::bigint, 'a row in the outbox with such a template is counted');
+SELECT is(drain(), 1, 'a row in the outbox with such a template is passed over');
 
 SELECT throws_ok($$SELECT herald.publish('x/app', to_jsonb(repeat('x', 16777215)))$$, '22023', 'herald: data of 16777217 bytes is too large to publish', 'data over 16 MiB');
 SET standard_conforming_strings = off;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
- * open.c and session.c (from a new connection to serving) and batch.c (batches, delivery,
- * catching up). Nobody else includes this. */
+ * open.c and session.c (from a new connection to serving), sequence.c (a batch is a transaction) and
+ * deliver.c (what is committed is told, catching up). Nobody else includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
 
-#include "base/id.h"
 #include "pg/query.h"
 #include "pg/rows.h"
-#include "pg/sequencer/messages.h"
+#include "pg/sequencer/batch.h"
 #include "pg/sequencer/sequencer.h"
 
 enum sequencer_phase {
@@ -63,14 +62,16 @@ struct sequencer {
 
     /* Batches. */
     struct messages messages;
-    size_t n_flight; /* so many of the oldest are in the batch that is under way, or in doubt */
-    size_t n_alone;  /* so many of the oldest are sent one by one, to find the poisoned one */
-    bool is_probed;  /* a batch without messages went well just now */
+    size_t n_flight;   /* so many of the oldest are in the batch that is under way, or in doubt */
+    size_t n_alone;    /* so many of the oldest are sent one by one, to find the poisoned one */
+    bool is_probed;    /* a batch without messages went well just now */
+    bool is_overtaken; /* another server sequenced, or a restore did: open again */
     char base[ID_TEXT_SIZE];
     uint64_t n_batches;
-    char batch[ID_TEXT_SIZE + 24];
-    PGresult
-        *stash; /* a committed batch that waits until we have caught up with what is before it */
+    struct batch batch;
+    bool is_stashed; /* it is committed and waits until we have caught up with what is before it */
+    uint64_t position; /* that our last batch left behind; heads hold while it is the newest */
+    struct heads heads;
 
     /* Catching up. */
     uint64_t target; /* deliver from the log up to here */
@@ -82,6 +83,8 @@ struct sequencer {
 /* sequencer.c */
 void sequencer_ask(struct sequencer *sequencer, const char *sql, struct params *params,
                    query_fn *done);
+void sequencer_ask_framed(struct sequencer *sequencer, struct query_frame frame, const char *sql,
+                          struct params *params, query_fn *done);
 /* First thing in the answer's function. False: lost, or failed and given up; nothing more is to be
  * done. */
 bool sequencer_answered(struct sequencer *sequencer, const struct query_result *result,
@@ -103,11 +106,16 @@ void sequencer_ask_session(struct sequencer *sequencer); /* then leads */
 void sequencer_hear_probe(struct sequencer *sequencer); /* a notification, while there is a probe */
 void sequencer_end_probe(struct sequencer *sequencer);
 
-/* batch.c */
+/* sequence.c */
 void sequencer_send_batch(struct sequencer *sequencer);
+
+/* deliver.c */
+void sequencer_refuse_oldest(struct sequencer *sequencer); /* of the messages in flight */
+/* The batch is committed; newest: the log's newest id before it. Then goes on. */
+void sequencer_deliver_batch(struct sequencer *sequencer, uint64_t newest);
 void sequencer_catch_up(struct sequencer *sequencer, uint64_t target); /* then goes on */
 void sequencer_void_positions(struct sequencer *sequencer);
 void sequencer_forget_batch(
-    struct sequencer *sequencer); /* what it holds of an answer, not its messages */
+    struct sequencer *sequencer); /* what it holds of answers and heads, not its messages */
 
 #endif

@@ -284,7 +284,7 @@ static void on_opened(void *arg, const struct query_result *result)
         return;
     }
     struct params params = {0};
-    params_text(&params, str_of(sequencer->batch));
+    params_text(&params, str_of(sequencer->batch.name));
     sequencer_ask(sequencer, "SELECT herald.find_batch($1)", &params, on_found);
 }
 

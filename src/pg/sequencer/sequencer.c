@@ -25,7 +25,7 @@
  * A client's message is looked for by nobody, it comes by itself: it is sent at once, asleep or
  * awake, unless a query is under way; then it waits for its answer, together with all that come
  * meanwhile. That is the batching. Under a flow of changes there is a pause of 1 to 5 ms between
- * two looks, for the writers' sake (batch.c).
+ * two looks, for the writers' sake (sequence.c).
  *
  * What the workers have not sent yet lies in memory. So while there is too much of it nothing more
  * is taken from the database, where it keeps.
@@ -57,9 +57,15 @@ enum {
 void sequencer_ask(struct sequencer *sequencer, const char *sql, struct params *params,
                    query_fn *done)
 {
+    sequencer_ask_framed(sequencer, (struct query_frame){0}, sql, params, done);
+}
+
+void sequencer_ask_framed(struct sequencer *sequencer, struct query_frame frame, const char *sql,
+                          struct params *params, query_fn *done)
+{
     assert(!sequencer->is_busy);
     sequencer->is_busy = true;
-    connection_query(sequencer->connection, sql, params, done, sequencer);
+    connection_query_framed(sequencer->connection, frame, sql, params, done, sequencer);
 }
 
 void sequencer_give_up(struct sequencer *sequencer, const char *what,
@@ -357,6 +363,7 @@ struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_option
         .name = "main",
         .url = options->url,
         .query_timeout_ms = options->query_timeout_ms,
+        .is_pipelined = true, /* for framed queries: there is never more than one */
         .arg = sequencer,
         .on_open = on_open,
         .on_lost = on_lost,
@@ -434,6 +441,7 @@ void sequencer_free(struct sequencer *sequencer)
     loop_timer_free(sequencer->wait_timer);
     loop_timer_free(sequencer->soon_timer);
     messages_release(&sequencer->messages);
+    batch_release(&sequencer->batch);
     free(sequencer->down_reason);
     free(sequencer->epoch);
     free(sequencer);

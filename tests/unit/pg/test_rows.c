@@ -12,14 +12,14 @@
 
 static struct event *event_with(const char *options)
 {
-    static PGresAttDesc columns[LOG_COLUMN_MESSAGE + 1];
+    static PGresAttDesc columns[LOG_COLUMN_PAYLOAD + 1];
     static char name[] = "column";
     for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
         columns[i].name = name;
     }
     PGresult *rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    assert_true(PQsetResultAttrs(rows, LOG_COLUMN_MESSAGE + 1, columns));
-    for (int i = 0; i <= LOG_COLUMN_MESSAGE; i++) {
+    assert_true(PQsetResultAttrs(rows, LOG_COLUMN_PAYLOAD + 1, columns));
+    for (int i = 0; i <= LOG_COLUMN_PAYLOAD; i++) {
         char value[256] = "7";
         if (i == LOG_COLUMN_OPTIONS && options) {
             strncpy(value, options, sizeof(value) - 1);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Telling the sink what has been committed, in the order of the log.
+ *
+ * Numbers are dense over the whole log, so a batch that does not begin right behind the last
+ * delivered number means that there is something in between (another server's batch); it is read
+ * from the log first.
+ *
+ * A connection that is lost while a batch is under way leaves a doubt: it may have committed. Its
+ * messages stay where they are, at the front of the queue, and its name is kept. The next connection
+ * asks for that name. If it is there, the log has the rows: catching up delivers them, and our
+ * messages among them are known by their content (the sender's socket id, which is ours alone, is
+ * in each, and they are in our order). If it is not there, it did not commit, or so many batches
+ * of another server followed that its name is forgotten: so they are looked for as well, and those
+ * that do not turn up go with the next batch. Neither lost nor doubled. */
+#include "base/log.h"
+#include "pg/sequencer/internal.h"
+
+/* ---- delivering ---- */
+
+/* The oldest message has been stored. */
+static void complete_oldest(struct sequencer *sequencer)
+{
+    struct message message = messages_pop(&sequencer->messages);
+    sequencer->n_flight--;
+    if (sequencer->n_alone > 0) {
+        sequencer->n_alone--;
+    }
+    sequencer->sink.on_append_done(sequencer->sink.ctx, message.sender);
+    event_unref(message.event);
+}
+
+void sequencer_refuse_oldest(struct sequencer *sequencer)
+{
+    struct message message = messages_pop(&sequencer->messages);
+    sequencer->n_flight--;
+    sequencer->n_alone--;
+    sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender, message.event->f.channel);
+    event_unref(message.event);
+}
+
+/* What sessions know of offsets no longer holds although the epoch does: events are gone that they
+ * should have got. To the sink that is what an epoch means, so it gets another one for a moment:
+ * sessions are closed, come back, and are answered with a gap. */
+void sequencer_void_positions(struct sequencer *sequencer)
+{
+    sequencer->is_void = !sequencer->is_up; /* then it is told with the next on_up */
+    if (sequencer->is_up) {
+        sequencer->sink.on_up(sequencer->sink.ctx, STR(""));
+        sequencer->sink.on_up(sequencer->sink.ctx, str_of(sequencer->epoch));
+    }
+}
+
+static bool is_same_message(const struct event *a, const struct event *b)
+{
+    return a->f.action == b->f.action && a->f.audience.kind == b->f.audience.kind &&
+           str_equals(a->f.channel, b->f.channel) && str_equals(a->f.client, b->f.client) &&
+           str_equals(a->f.payload, b->f.payload);
+}
+
+/* is_ours: this row is the oldest of our messages in flight. */
+static void event_deliver(struct sequencer *sequencer, struct event *event, bool is_ours)
+{
+    if (event->f.id != sequencer->delivered + 1) {
+        log_error(
+            "events %llu to %llu left the log before they could be delivered: sessions start anew",
+            (unsigned long long)sequencer->delivered + 1, (unsigned long long)event->f.id - 1);
+        sequencer_void_positions(sequencer);
+    }
+    sequencer->delivered = event->f.id;
+    sequencer->sink.on_event(sequencer->sink.ctx, event);
+    if (is_ours) {
+        complete_oldest(sequencer);
+    }
+}
+
+/* ---- catching up from the log ---- */
+
+static void continue_catching_up(struct sequencer *sequencer);
+static void batch_deliver(struct sequencer *sequencer);
+
+static bool is_in_doubt(const struct sequencer *sequencer, const struct event *event)
+{
+    return sequencer->has_doubt && sequencer->n_flight > 0 && event->f.id <= sequencer->found &&
+           is_same_message(event, messages_at(&sequencer->messages, 0)->event);
+}
+
+static void on_log(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.read_log")) {
+        return;
+    }
+    uint64_t before = sequencer->delivered;
+    for (int i = 0; i < PQntuples(result->rows); i++) {
+        struct event *event = rows_log_event(result->rows, i);
+        if (event->f.id > sequencer->delivered && event->f.id <= sequencer->target) {
+            event_deliver(sequencer, event, is_in_doubt(sequencer, event));
+        }
+        event_unref(event);
+    }
+    if (sequencer->delivered == before) {
+        log_error(
+            "events %llu to %llu left the log before they could be delivered: sessions start anew",
+            (unsigned long long)before + 1, (unsigned long long)sequencer->target);
+        sequencer_void_positions(sequencer);
+        sequencer->delivered = sequencer->target;
+    }
+    continue_catching_up(sequencer);
+}
+
+static void read_log(struct sequencer *sequencer)
+{
+    struct params params = {0};
+    params_bigint(&params, (int64_t)sequencer->delivered);
+    params_int(&params, (int32_t)sequencer->options.batch_rows);
+    params_int(&params, (int32_t)sequencer->options.batch_bytes);
+    sequencer_ask(sequencer,
+                  "SELECT id, channel, channel_offset, at, action, client, options, payload"
+                  " FROM herald.read_log($1, $2, $3)",
+                  &params, on_log);
+}
+
+static void settle_doubt(struct sequencer *sequencer)
+{
+    /* What is stored, but could not be delivered from the log: of another epoch, or trimmed. */
+    while (sequencer->is_found && sequencer->n_flight > 0) {
+        complete_oldest(sequencer);
+    }
+    if (sequencer->n_flight > 0) {
+        log_info("%zu messages were in a batch that did not commit; they are sent again",
+                 sequencer->n_flight);
+        sequencer->n_flight = 0;
+    }
+    sequencer->has_doubt = false;
+}
+
+static void continue_catching_up(struct sequencer *sequencer)
+{
+    if (sequencer->delivered < sequencer->target) {
+        read_log(sequencer);
+        return;
+    }
+    if (sequencer->has_doubt) {
+        settle_doubt(sequencer);
+    }
+    sequencer->phase = SEQUENCER_PHASE_SERVING;
+    if (sequencer->is_stashed) {
+        batch_deliver(sequencer);
+    }
+    sequencer_go_on(sequencer);
+}
+
+void sequencer_catch_up(struct sequencer *sequencer, uint64_t target)
+{
+    sequencer->target = target;
+    continue_catching_up(sequencer);
+}
+
+/* ---- a batch ---- */
+
+static void batch_deliver(struct sequencer *sequencer)
+{
+    struct batch *batch = &sequencer->batch;
+    size_t n_rows = batch->n - batch->n_messages;
+    sequencer->is_stashed = false;
+    for (size_t i = 0; i < batch->n; i++) {
+        event_deliver(sequencer, batch->events[i], i >= n_rows);
+    }
+    if (batch->n_rows > 0) {
+        sequencer->options.on_batch(sequencer->options.arg, batch->has_reduced);
+    }
+    batch_clear(batch);
+}
+
+void sequencer_deliver_batch(struct sequencer *sequencer, uint64_t newest)
+{
+    if (newest > sequencer->delivered) {
+        sequencer->is_stashed = true;
+        sequencer_catch_up(sequencer, newest);
+    } else {
+        batch_deliver(sequencer);
+        sequencer_go_on(sequencer);
+    }
+}
+
+void sequencer_forget_batch(struct sequencer *sequencer)
+{
+    sequencer->is_stashed = false;
+    batch_clear(&sequencer->batch);
+    heads_clear(&sequencer->heads);
+}

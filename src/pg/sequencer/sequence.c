@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* One batch is one transaction:
+ *
+ *   BEGIN, take       outbox rows and where the log stands; from here on we have the fence
+ *   emptied           only for a TRUNCATE: the channels of its template
+ *   heads             only if there are channels whose newest offset is not known
+ *   store, COMMIT     events with their numbers
+ *
+ * so two round trips as a rule. The sink hears of a batch when COMMIT has answered COMMIT, never
+ * earlier. Numbers are made here, in memory: what fails, for whatever reason, forgets all heads,
+ * and so does a position that is not the one behind our last batch.
+ *
+ * A message that Postgres cannot store (bytes that are no text in the database's encoding) fails
+ * its whole batch. Then one batch goes without messages, to see that the outbox is not the reason,
+ * and the messages go one by one; who fails alone, right after the outbox went well, is refused. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pg/sequencer/internal.h"
+
+enum { PAUSE_ROWS_PER_MS = 4, PAUSE_MAX_MS = 5 };
+
+/* ---- when it has failed ---- */
+
+/* Errors that the data of a message can be the reason of: cardinality, data, constraint, limit,
+ * raised. */
+static bool is_data_error(const char *sqlstate)
+{
+    static const char *const classes[] = {"21", "22", "23", "54", "P0"};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+        if (strncmp(sqlstate, classes[i], 2) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void batch_isolate(struct sequencer *sequencer, const struct query_result *result)
+{
+    if (sequencer->n_flight == 1 && sequencer->n_alone > 0 && sequencer->is_probed) {
+        log_warn("a client's message is refused by the database: %s %s", result->sqlstate,
+                 result->message);
+        sequencer_refuse_oldest(sequencer);
+    } else if (sequencer->n_flight > sequencer->n_alone) {
+        sequencer->n_alone = sequencer->n_flight;
+    }
+    sequencer->n_flight = 0;
+    sequencer->is_probed = false;
+    sequencer->wants_look = true;
+}
+
+static void on_rolled_back(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "ROLLBACK")) {
+        return;
+    }
+    if (sequencer->is_overtaken) {
+        sequencer->is_overtaken = false;
+        sequencer_open(sequencer); /* which finds out that this batch does not exist */
+    } else {
+        sequencer_go_on(sequencer);
+    }
+}
+
+/* True: the answer can be used. */
+static bool batch_answered(struct sequencer *sequencer, const struct query_result *result,
+                           const char *what)
+{
+    bool is_error = !result->is_lost && !result->rows;
+    bool is_overtaken = is_error && strcmp(result->sqlstate, "55000") == 0;
+    bool is_isolated = is_error && sequencer->n_flight > 0 && is_data_error(result->sqlstate);
+    if (!is_overtaken && !is_isolated) {
+        return sequencer_answered(sequencer, result, what);
+    }
+    sequencer->is_busy = false;
+    sequencer->is_overtaken = is_overtaken;
+    sequencer_forget_batch(sequencer);
+    if (is_isolated) {
+        batch_isolate(sequencer, result);
+    }
+    sequencer_ask(sequencer, "ROLLBACK", NULL, on_rolled_back);
+    return false;
+}
+
+/* ---- when it is committed ---- */
+
+/* A batch costs the machine half a millisecond even if it is small. Under a flow of single rows,
+ * batches without a pause took one of two cores from the writers; so the pause grows with the flow,
+ * until the batches are so large that their rows are what they cost. A backlog, which fills them by
+ * rows or by bytes, is taken without any. */
+static uint32_t pause_after(const struct sequencer *sequencer, const struct batch *batch)
+{
+    uint32_t n_rows = (uint32_t)batch->n_rows, pause_ms = n_rows / PAUSE_ROWS_PER_MS;
+    if (!batch->is_all || n_rows >= sequencer->options.batch_rows / 4 ||
+        batch->row_bytes >= sequencer->options.batch_bytes / 4) {
+        return 0;
+    }
+    return pause_ms < 1 ? 1 : pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+}
+
+/* Whether to look again at once, and whether it is time to let go of the doorbell (sequencer.c). */
+static void batch_judge(struct sequencer *sequencer)
+{
+    const struct batch *batch = &sequencer->batch;
+    if (batch->n_rows == 0 && batch->is_all) {
+        sequencer->n_hits = 0;
+        return;
+    }
+    sequencer->n_hits++;
+    sequencer->pause_ms = pause_after(sequencer, batch);
+    sequencer->wants_look = sequencer->pause_ms == 0;
+    sequencer->backoff_ms = 0;
+    sequencer->wants_wake = sequencer->is_holding && (sequencer->is_due || sequencer->n_hits > 1);
+}
+
+static void batch_count(struct sequencer *sequencer, bool has_found)
+{
+    connection_settle(sequencer->connection);
+    metrics_count(sequencer->options.counts, METRIC_BATCHES);
+    metrics_add(sequencer->options.counts, METRIC_BATCH_ROWS, sequencer->batch.n);
+    if (sequencer->n_flight == 0) {
+        sequencer->is_probed = true;
+    }
+    batch_judge(sequencer);
+    if (sequencer->options.on_looked) {
+        sequencer->options.on_looked(sequencer->options.arg, has_found);
+    }
+}
+
+static void on_stored(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!batch_answered(sequencer, result, "herald.store")) {
+        return;
+    }
+    if (strcmp(result->tag, "COMMIT") != 0) {
+        connection_drop(sequencer->connection, "a batch was rolled back by the database");
+        return;
+    }
+    sequencer->position = batch_position(&sequencer->batch) + 1;
+    batch_count(sequencer, true);
+    sequencer_deliver_batch(sequencer, batch_newest(&sequencer->batch));
+}
+
+static void on_nothing(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer_answered(sequencer, result, "COMMIT")) {
+        sequencer->batch.is_all = true;
+        batch_count(sequencer, false);
+        sequencer_go_on(sequencer);
+    }
+}
+
+/* ---- the transaction ---- */
+
+static void batch_store(struct sequencer *sequencer)
+{
+    static const char *const commit[] = {"COMMIT", NULL};
+    struct params params = {0};
+    batch_number(&sequencer->batch);
+    batch_params(&sequencer->batch, &params);
+    sequencer_ask_framed(
+        sequencer, (struct query_frame){.behind = commit},
+        "SELECT herald.store($1, $2, $3, $4::pg_catalog.pg_snapshot, $5, $6, $7, $8,"
+        " $9::pg_catalog.timestamptz, $10, $11, $12, $13, $14, $15)",
+        &params, on_stored);
+}
+
+static void on_heads(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    const struct batch *batch = &sequencer->batch;
+    if (!batch_answered(sequencer, result, "herald.heads")) {
+        return;
+    }
+    if ((size_t)PQntuples(result->rows) != batch->n_unknown) {
+        connection_drop(sequencer->connection, "herald.heads did not answer for each channel");
+        return;
+    }
+    for (size_t i = 0; i < batch->n_unknown; i++) {
+        batch->unknown[i]->offset = rows_u64(result->rows, (int)i, 0);
+    }
+    batch_store(sequencer);
+}
+
+static void batch_ask_heads(struct sequencer *sequencer)
+{
+    const struct batch *batch = &sequencer->batch;
+    struct params params = {0};
+    params_array_begin(&params, batch->n_unknown);
+    for (size_t i = 0; i < batch->n_unknown; i++) {
+        params_array_add(&params, head_name(batch->unknown[i]));
+    }
+    params_array_end(&params);
+    sequencer_ask(sequencer, "SELECT * FROM herald.heads($1)", &params, on_heads);
+}
+
+static void batch_fill(struct sequencer *sequencer)
+{
+    struct batch *batch = &sequencer->batch;
+    struct batch_limits limits = {sequencer->options.batch_rows, sequencer->options.batch_bytes};
+    batch_take(batch, &sequencer->heads, limits);
+    batch_add_messages(batch, &sequencer->heads, &sequencer->messages, sequencer->n_flight);
+    if (batch->n_unknown > 0) {
+        batch_ask_heads(sequencer);
+    } else {
+        batch_store(sequencer);
+    }
+}
+
+static void on_emptied(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (batch_answered(sequencer, result, "herald.emptied")) {
+        sequencer->batch.emptied = query_take_rows(result);
+        batch_fill(sequencer);
+    }
+}
+
+static void batch_begin(struct sequencer *sequencer)
+{
+    const struct batch *batch = &sequencer->batch;
+    if (batch_newest(batch) < sequencer->delivered) {
+        connection_drop(sequencer->connection, "the numbers of the log went back");
+        return;
+    }
+    if (batch_position(batch) != sequencer->position) {
+        heads_clear(&sequencer->heads);
+    }
+    struct str after, template = batch_emptied(batch, &after);
+    if (!template.ptr) {
+        batch_fill(sequencer);
+        return;
+    }
+    struct params params = {0};
+    params_text(&params, template);
+    params_text(&params, after);
+    params_int(&params, (int32_t)sequencer->options.batch_rows);
+    sequencer_ask(sequencer, "SELECT * FROM herald.emptied($1, $2, $3)", &params, on_emptied);
+}
+
+static void on_taken(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!batch_answered(sequencer, result, "herald.take")) {
+        return;
+    }
+    if (PQntuples(result->rows) == 0) {
+        sequencer_ask(sequencer, "COMMIT", NULL, on_nothing);
+        return;
+    }
+    sequencer->batch.rows = query_take_rows(result);
+    batch_begin(sequencer);
+}
+
+static size_t batch_size(const struct sequencer *sequencer)
+{
+    if (sequencer->n_alone > 0) {
+        return sequencer->is_probed ? 1 : 0;
+    }
+    return messages_fit(&sequencer->messages, sequencer->options.batch_rows,
+                        sequencer->options.batch_bytes);
+}
+
+void sequencer_send_batch(struct sequencer *sequencer)
+{
+    static const char *const begin[] = {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL};
+    assert(sequencer->n_flight == 0);
+    sequencer->n_flight = batch_size(sequencer);
+    batch_clear(&sequencer->batch);
+    heads_bound(&sequencer->heads);
+    snprintf(sequencer->batch.name, sizeof(sequencer->batch.name), "%s-%llu", sequencer->base,
+             (unsigned long long)++sequencer->n_batches);
+    struct params params = {0};
+    params_int(&params, (int32_t)sequencer->options.batch_rows);
+    params_int(&params, (int32_t)sequencer->options.batch_bytes);
+    params_bool(&params, sequencer->n_flight > 0);
+    sequencer_ask_framed(sequencer, (struct query_frame){.before = begin},
+                         "SELECT * FROM herald.take($1, $2, $3)", &params, on_taken);
+}
