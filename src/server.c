@@ -81,9 +81,13 @@ struct server {
 static void submit(void *ctx, struct command *command)
 {
     struct server *server = ctx;
-    if (mailbox_put(server->commands, &command, 1)) {
-        loop_waker_wake(server->waker);
-    }
+    mailbox_put(server->commands, &command, 1);
+}
+
+static void wake_hub(void *ctx)
+{
+    const struct server *server = ctx;
+    loop_waker_wake(server->waker);
 }
 
 static void on_commands(void *arg)
@@ -345,6 +349,7 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
     options.metrics = server->metrics;
     options.pages = pages_list(server->pages, &options.n_pages);
     options.submit = submit;
+    options.wake_hub = wake_hub;
     options.submit_ctx = server;
     return net_new(&options, &server->net, err);
 }

@@ -12,7 +12,7 @@ struct mailbox;
 
 struct mailbox *mailbox_new(size_t item_size);
 void mailbox_free(struct mailbox *box); /* nobody may use it any more; items are dropped */
-/* Copies n items in. True if the box was empty before: then the caller must wake the receiver. */
+/* Copies n items in. True if the box was empty before: only then need the receiver be woken. */
 bool mailbox_put(struct mailbox *box, const void *items, size_t n);
 /* Hands all waiting items to the receiver. The array belongs to the box and is valid until the next
  * take. */

@@ -59,7 +59,9 @@ struct net_options {
     struct net_limits limits;       /* what it points to must outlive the net */
     const struct net_page *pages;   /* sorted by path; must outlive the net */
     size_t n_pages;
-    void (*submit)(void *ctx, struct command *command); /* any thread; takes the command */
+    /* Any thread; takes the command. The hub looks when it is woken, at the latest. */
+    void (*submit)(void *ctx, struct command *command);
+    void (*wake_hub)(void *ctx);
     void *submit_ctx;
 };
 

@@ -12,7 +12,9 @@ struct socket;
 struct worker;
 
 void transit_submit(struct worker *worker, struct command *command); /* hands it to the hub */
-/* The same of a command that says nothing but its type. */
+/* At the end of a turn, if something in it could wait until then. */
+void transit_wake_hub(struct worker *worker);
+/* As submit, of a command that says nothing but its type. */
 void transit_tell(struct socket *socket, enum command_type type);
 /* Too much is on its way: sockets that bring something are not read until that is less. */
 bool transit_is_behind(const struct net_shared *shared);

@@ -41,8 +41,10 @@ static void on_turn(void *arg)
 {
     struct worker *worker = arg;
     bool is_all = head_reader_answer_waiting(worker);
+    transit_wake_hub(worker);
     is_all &= orders_carry_out(worker);
     output_flush(worker);
+    transit_wake_hub(worker); /* for sessions that could not be written to */
     if (!is_all) {
         loop_waker_wake(worker->waker);
     }
@@ -99,6 +101,7 @@ void thread_close_down(struct worker *worker)
     while (worker->sockets) {
         socket_end(worker->sockets);
     }
+    transit_wake_hub(worker);
     housekeeping_free(worker);
     transit_free(worker);
     secure_stop(worker);

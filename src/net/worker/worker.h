@@ -81,6 +81,7 @@ struct worker {
     uint8_t *input;                  /* what was read last */
     uint64_t partial_bytes;          /* of messages that have not come whole */
     uint64_t outqueue_bytes;         /* what a queue may hold; looked up in each turn */
+    bool owes_wake;                  /* to the hub, for commands that could wait (transit.h) */
     bool is_paused;                  /* some sockets are not read for now */
     struct loop_timer *resume_timer; /* NULL: was never needed */
     int64_t next_expiry_s;           /* no identity expires before; 0: none does */

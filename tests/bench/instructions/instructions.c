@@ -165,6 +165,11 @@ static void submit(void *ctx, struct command *command)
     answer_read(rig);
 }
 
+static void wake_hub(void *ctx)
+{
+    (void)ctx;
+}
+
 /* ---- setting up ---- */
 
 static struct site *one_rule(void)
@@ -185,6 +190,7 @@ static void rig_init(struct rig *rig)
                                                .outqueue_bytes = 8 << 20,
                                                .protocol = &xano_protocol,
                                                .submit = submit,
+                                               .wake_hub = wake_hub,
                                                .submit_ctx = rig};
     struct metrics *metrics = metrics_new(2);
     rig->worker.shared = &rig->shared;

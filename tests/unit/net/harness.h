@@ -106,6 +106,11 @@ static inline void harness_submit(void *ctx, struct command *command)
     pthread_mutex_unlock(&harness->lock);
 }
 
+static inline void harness_wake_hub(void *ctx)
+{
+    (void)ctx; /* the condition has woken it */
+}
+
 /* The next command, of whatever session; NULL if none came in time. */
 static inline struct command *next_command(struct harness *harness, uint64_t wait_ms)
 {
@@ -202,6 +207,7 @@ static inline void harness_start(struct harness *harness, struct net_options opt
     pthread_cond_init(&harness->came, NULL);
     harness->end = &harness->first;
     options.submit = harness_submit;
+    options.wake_hub = harness_wake_hub;
     options.submit_ctx = harness;
     if (harness_uses_tls) {
         tls_files_make(&harness->files);

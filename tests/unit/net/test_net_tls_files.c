@@ -232,6 +232,7 @@ static void test_bad_files_at_the_start(void **state)
     options.tls_cert_file = files.cert;
     options.tls_key_file = files.key;
     options.submit = harness_submit;
+    options.wake_hub = harness_wake_hub;
     for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
         struct err err = {0};
         struct net *net = NULL;
