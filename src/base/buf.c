@@ -108,12 +108,20 @@ size_t buf_json_escape(unsigned char c, char out[BUF_JSON_ESCAPE_MAX])
 
 void buf_json_string(struct buf *buf, struct str text)
 {
+    size_t start = 0; /* of what needs no escape and was not added yet */
     buf_reserve(buf, text.len + 2);
     buf_char(buf, '"');
     for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
         char escaped[BUF_JSON_ESCAPE_MAX];
-        buf_add(buf, escaped, buf_json_escape((unsigned char)text.ptr[i], escaped));
+        buf_add(buf, text.ptr + start, i - start);
+        buf_add(buf, escaped, buf_json_escape(c, escaped));
+        start = i + 1;
     }
+    if (start < text.len)
+        buf_add(buf, text.ptr + start, text.len - start);
     buf_char(buf, '"');
 }
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What a captured row consists of: the columns, types, template and key of one generated version of
+ * a watch. Immutable after it was made. Hub thread only, so the count needs no atomics. */
+#ifndef HERALD_CORE_ROW_SHAPE_H
+#define HERALD_CORE_ROW_SHAPE_H
+
+#include "base/buf.h"
+#include "core/row/type.h"
+
+struct shape_part { /* of the template: a literal text, or a column */
+    char *literal;  /* NULL: a column */
+    size_t column;
+};
+
+struct shape_column {
+    struct row_field field;
+    bool is_announced;
+    bool is_kept; /* for who judges visibility; no client sees it */
+};
+
+struct shape_list { /* indexes of columns */
+    size_t *items;
+    size_t n;
+};
+
+struct shape_fields {
+    int64_t number;
+    char *watch;  /* its key */
+    char *schema; /* the table's */
+    char *table;
+    struct shape_part *template;
+    size_t n_template;
+    struct shape_list key; /* announced, in the key's order */
+    bool are_numbers_text; /* bigint and numeric as strings */
+    size_t max_bytes;      /* of a payload */
+    struct shape_column *columns;
+    size_t n_columns;
+};
+
+struct shape {
+    unsigned refs;
+    struct shape_fields f;
+    struct buf head;       /* "schema":…,"table":… */
+    struct shape_list all; /* these are in the columns' order */
+    struct shape_list announced;
+    struct shape_list kept;
+    struct shape_list in_template; /* what a row of template columns only consists of */
+    struct shape_list brief;       /* key, template and kept: what a reduced row consists of */
+};
+
+/* One reference. Takes what the fields own, also where it fails: all of it is from the heap. NULL:
+ * *reason says what is wrong (a column that there is not, a key that is not announced, a template
+ * without parts or with two texts in a row). */
+struct shape *shape_new(const struct shape_fields *fields_take, const char **reason);
+void shape_fields_release(struct shape_fields *fields);
+struct shape *shape_ref(struct shape *shape);
+void shape_unref(struct shape *shape); /* NULL is fine */
+
+#endif
