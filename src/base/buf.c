@@ -16,10 +16,9 @@
 
 enum { FIRST_CAP = 64 };
 
-void buf_reserve(struct buf *buf, size_t more)
+/* Apart from buf_reserve, so that those below it, which nearly always have room, do not carry it. */
+static __attribute__((noinline)) void buf_grow(struct buf *buf, size_t more)
 {
-    if (more <= buf->cap - buf->len)
-        return;
     size_t need;
     /* An overflowing sum becomes a size that mem_array refuses. */
     if (__builtin_add_overflow(buf->len, more, &need))
@@ -29,6 +28,12 @@ void buf_reserve(struct buf *buf, size_t more)
         cap = cap > SIZE_MAX / 2 ? SIZE_MAX : cap * 2;
     buf->data = mem_array(buf->data, cap, 1);
     buf->cap = cap;
+}
+
+void buf_reserve(struct buf *buf, size_t more)
+{
+    if (more > buf->cap - buf->len)
+        buf_grow(buf, more);
 }
 
 void buf_add(struct buf *buf, const void *data, size_t len)
@@ -106,22 +111,45 @@ size_t buf_json_escape(unsigned char c, char out[BUF_JSON_ESCAPE_MAX])
     return BUF_JSON_ESCAPE_MAX;
 }
 
+/* Of 8 bytes, whether one needs an escape: the usual tests for a byte of zero and one below n. */
+static bool needs_escape(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t found = (quote - ones) & ~quote;
+    found |= (backslash - ones) & ~backslash;
+    found |= (word - ones * 0x20) & ~word;
+    return (found & ones << 7) != 0;
+}
+
+/* How many bytes in front need none. */
+static size_t plain_len(const char *text, size_t len)
+{
+    size_t n = 0;
+    uint64_t word;
+    for (; len - n >= sizeof word; n += sizeof word) {
+        memcpy(&word, text + n, sizeof word);
+        if (needs_escape(word))
+            break;
+    }
+    while (n < len && (unsigned char)text[n] >= 0x20 && text[n] != '"' && text[n] != '\\')
+        n++;
+    return n;
+}
+
 void buf_json_string(struct buf *buf, struct str text)
 {
-    size_t start = 0; /* of what needs no escape and was not added yet */
     buf_reserve(buf, text.len + 2);
     buf_char(buf, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        char escaped[BUF_JSON_ESCAPE_MAX];
-        buf_add(buf, text.ptr + start, i - start);
-        buf_add(buf, escaped, buf_json_escape(c, escaped));
-        start = i + 1;
+    while (text.len > 0) {
+        size_t n = plain_len(text.ptr, text.len);
+        buf_add(buf, text.ptr, n);
+        if (n < text.len) {
+            char escaped[BUF_JSON_ESCAPE_MAX];
+            buf_add(buf, escaped, buf_json_escape((unsigned char)text.ptr[n++], escaped));
+        }
+        text = (struct str){text.ptr + n, text.len - n};
     }
-    if (start < text.len)
-        buf_add(buf, text.ptr + start, text.len - start);
     buf_char(buf, '"');
 }
 

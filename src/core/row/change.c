@@ -210,9 +210,7 @@ static void put_head(struct buf *out, const struct shape *shape, struct str acti
 {
     buf_str(out, STR("{\"data\":{\"action\":\""));
     buf_str(out, action);
-    buf_str(out, STR("\","));
     buf_str(out, buf_span(&shape->head));
-    buf_str(out, STR(",\"new\":"));
 }
 
 static void put_end(struct buf *out, enum detail detail, enum change_fault reason)

@@ -127,11 +127,13 @@ static bool put_quoted(struct json_writer *w, const struct row_type *type, struc
 
 static bool put_number(struct json_writer *w, const struct row_type *type, struct str text)
 {
-    bool is_string = w->are_numbers_text && type->kind != ROW_KIND_FLOAT;
-    if (is_string || is_special_number(text)) {
-        return put_quoted(w, type, text);
+    bool is_bigint = type->kind == ROW_KIND_BIGINT;
+    bool is_number = is_bigint ? is_integer(text) : json_check_number(text);
+    if (!is_number && (is_bigint || !is_special_number(text))) {
+        return false;
     }
-    return json_check_number(text) && put_verbatim(w, text);
+    bool is_string = !is_number || (w->are_numbers_text && type->kind != ROW_KIND_FLOAT);
+    return is_string ? put_string(w, text) : put_verbatim(w, text);
 }
 
 static bool put_range(struct json_writer *w, const struct row_type *type, struct str text,
@@ -228,7 +230,6 @@ static bool put_value(struct json_writer *w, const struct row_type *type, struct
     case ROW_KIND_INT:
         return is_integer(text) && put_verbatim(w, text);
     case ROW_KIND_BIGINT:
-        return is_integer(text) && put_number(w, type, text);
     case ROW_KIND_NUMERIC:
     case ROW_KIND_FLOAT:
         return put_number(w, type, text);

@@ -4,35 +4,55 @@
  * record, because anything else means that the text is not what the shape says. */
 #include "core/row/record.h"
 
+#include <string.h>
+
+/* A word of which a byte may be a quote or a backslash (the usual test for a zero byte). */
+static bool has_special(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ ones * '"';
+    uint64_t backslash = word ^ ones * '\\';
+    return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & ones << 7;
+}
+
+static const char *find_special(const char *p, const char *end)
+{
+    uint64_t word;
+    while (end - p >= (ptrdiff_t)sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        if (has_special(word)) {
+            break;
+        }
+        p += sizeof(word);
+    }
+    while (p < end && *p != '"' && *p != '\\') {
+        p++;
+    }
+    return p;
+}
+
 bool literal_unquote(const char **p, const char *end, bool are_quotes_doubled,
                      struct buf *unescaped, struct str *out)
 {
     const char *piece = *p;
-    const char *start = piece;
     size_t mark = unescaped->len;
-    for (const char *at = piece; at < end; at++) {
-        if (*at != '"' && *at != '\\') {
-            continue;
-        }
-        bool is_escape = at + 1 < end && (*at == '\\' || (are_quotes_doubled && at[1] == '"'));
-        if (!is_escape && *at == '\\') {
-            return false;
-        }
-        if (!is_escape) {
-            *p = at + 1;
-            if (piece == start) {
-                *out = (struct str){start, (size_t)(at - start)};
-                return true;
-            }
-            buf_add(unescaped, piece, (size_t)(at - piece));
-            *out = (struct str){unescaped->data + mark, unescaped->len - mark};
-            return true;
-        }
+    const char *at = find_special(piece, end);
+    while (at + 1 < end && (*at == '\\' || (are_quotes_doubled && at[1] == '"'))) {
         buf_add(unescaped, piece, (size_t)(at - piece));
-        buf_char(unescaped, *++at);
-        piece = at + 1;
+        buf_char(unescaped, at[1]);
+        piece = at + 2;
+        at = find_special(piece, end);
     }
-    return false;
+    if (at == end || *at == '\\') {
+        return false;
+    }
+    *out = (struct str){piece, (size_t)(at - piece)};
+    if (piece > *p) {
+        buf_str(unescaped, *out);
+        *out = (struct str){unescaped->data + mark, unescaped->len - mark};
+    }
+    *p = at + 1;
+    return true;
 }
 
 bool record_open(struct record_reader *reader, struct str text)
@@ -47,16 +67,16 @@ bool record_open(struct record_reader *reader, struct str text)
 /* Up to the next comma. What would have been quoted cannot stand here. */
 static bool take_plain(struct record_reader *reader, struct str *field)
 {
+    static const bool stops[256] = {
+        [','] = true, ['"'] = true, ['\\'] = true, ['('] = true, [')'] = true};
     const char *start = reader->p;
     const char *p = start;
-    for (; p < reader->end && *p != ','; p++) {
-        if (*p == '"' || *p == '\\' || *p == '(' || *p == ')') {
-            return false;
-        }
+    while (p < reader->end && !stops[(unsigned char)*p]) {
+        p++;
     }
     *field = p > start ? (struct str){start, (size_t)(p - start)} : (struct str){0};
     reader->p = p;
-    return true;
+    return p == reader->end || *p == ',';
 }
 
 bool record_next(struct record_reader *reader, struct buf *unescaped, struct str *field)

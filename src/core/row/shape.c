@@ -91,10 +91,11 @@ struct shape *shape_new(const struct shape_fields *fields_take, const char **rea
         return NULL;
     }
     make_lists(shape);
-    buf_literal(&shape->head, "\"schema\":");
+    buf_literal(&shape->head, "\",\"schema\":");
     buf_json_string(&shape->head, str_of(shape->f.schema));
     buf_literal(&shape->head, ",\"table\":");
     buf_json_string(&shape->head, str_of(shape->f.table));
+    buf_literal(&shape->head, ",\"new\":");
     return shape;
 }
 

@@ -40,7 +40,7 @@ struct shape_fields {
 struct shape {
     unsigned refs;
     struct shape_fields f;
-    struct buf head;       /* "schema":…,"table":… */
+    struct buf head; /* ","schema":…,"table":…,"new": as a payload has it behind its action */
     struct shape_list all; /* these are in the columns' order */
     struct shape_list announced;
     struct shape_list kept;

@@ -45,7 +45,12 @@ static bool take_digits(struct cursor *c, size_t least, size_t most, int64_t *ou
 /* Two digits below `limit`. */
 static bool take_two(struct cursor *c, int64_t limit, int64_t *out)
 {
-    return take_digits(c, 2, 2, out) && *out < limit;
+    if (c->end - c->p < 2 || c->p[0] < '0' || c->p[0] > '9' || c->p[1] < '0' || c->p[1] > '9') {
+        return false;
+    }
+    *out = (c->p[0] - '0') * 10 + (c->p[1] - '0');
+    c->p += 2;
+    return *out < limit;
 }
 
 static bool take_date(struct cursor *c, struct moment *m)
@@ -135,34 +140,40 @@ static void put_in_utc(struct moment *m, int64_t offset)
     }
 }
 
-static char *put_number(char *to, int64_t number, int width)
+static char *put_two(char *to, unsigned number)
 {
-    char digits[20];
-    int n = 0;
-    for (; number > 0 || n < width; number /= 10) {
-        digits[n++] = (char)('0' + number % 10);
+    to[0] = (char)('0' + number / 10);
+    to[1] = (char)('0' + number % 10);
+    return to + 2;
+}
+
+/* Four digits or more. */
+static char *put_year(char *to, uint64_t year)
+{
+    for (uint64_t power = 10000000; power >= 10000; power /= 10) {
+        if (year >= power) {
+            *to++ = (char)('0' + year / power % 10);
+        }
     }
-    while (n > 0) {
-        *to++ = digits[--n];
-    }
-    return to;
+    return put_two(put_two(to, (unsigned)(year / 100 % 100)), (unsigned)(year % 100));
 }
 
 /* With `separator` between date and time, and `zone` behind them. */
 static void put_moment(struct buf *out, const struct moment *m, char separator, struct str zone)
 {
-    char text[48]; /* 20 digits of a year at most and 15 characters behind it */
-    char *p = put_number(text, m->year > 0 ? m->year : 1 - m->year, 4);
+    char text[32]; /* 8 digits of a year at most and 15 characters behind it */
+    unsigned second = (unsigned)m->second;
+    char *p = put_year(text, (uint64_t)(m->year > 0 ? m->year : 1 - m->year));
     *p++ = '-';
-    p = put_number(p, m->month, 2);
+    p = put_two(p, (unsigned)m->month);
     *p++ = '-';
-    p = put_number(p, m->day, 2);
+    p = put_two(p, (unsigned)m->day);
     *p++ = separator;
-    p = put_number(p, m->second / 3600, 2);
+    p = put_two(p, second / 3600);
     *p++ = ':';
-    p = put_number(p, m->second / 60 % 60, 2);
+    p = put_two(p, second / 60 % 60);
     *p++ = ':';
-    p = put_number(p, m->second % 60, 2);
+    p = put_two(p, second % 60);
     buf_add(out, text, (size_t)(p - text));
     buf_str(out, m->fraction);
     buf_str(out, zone);
