@@ -129,13 +129,13 @@ static bool is_in_object(const struct check *c)
 /* Behind the brace: is_value says whether a value comes next, or the container is complete. */
 static bool open_container(struct check *c, bool is_object, bool *is_value)
 {
+    if (c->depth == JSON_CHECK_DEPTH_MAX) {
+        return false;
+    }
     skip_blanks(c);
     *is_value = !take(c, is_object ? '}' : ']');
     if (!*is_value) {
         return true;
-    }
-    if (c->depth == JSON_CHECK_DEPTH_MAX) {
-        return false;
     }
     unsigned char bit = (unsigned char)(1U << (c->depth % 8));
     unsigned char *byte = &c->is_object[c->depth / 8];
