@@ -38,7 +38,7 @@ struct row_type {
 /* A column of a table, or a field of a composite. */
 struct row_field {
     char *name;
-    char *label; /* ,"name": as it stands in an object, escaped */
+    char *label; /* ,"name": as it stands in an object, escaped; not terminated */
     size_t label_len;
     struct row_type *type;
 };
