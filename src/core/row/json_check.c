@@ -11,7 +11,7 @@ struct check {
     const char *p;
     const char *end;
     unsigned depth;
-    unsigned char is_object[JSON_CHECK_DEPTH_MAX / 8];
+    unsigned char *is_object; /* a bit for each that is open */
 };
 
 static void skip_blanks(struct check *c)
@@ -60,9 +60,7 @@ static bool take_number(struct check *c)
 
 bool json_check_number(struct str text)
 {
-    struct check c;
-    c.p = text.ptr;
-    c.end = text.ptr + text.len;
+    struct check c = {.p = text.ptr, .end = text.ptr + text.len};
     return take_number(&c) && c.p == c.end;
 }
 
@@ -187,10 +185,8 @@ static bool after_value(struct check *c, bool *is_value)
 
 bool json_check(struct str text)
 {
-    struct check c;
-    c.p = text.ptr;
-    c.end = text.ptr + text.len;
-    c.depth = 0;
+    unsigned char is_object[JSON_CHECK_DEPTH_MAX / 8] = {0};
+    struct check c = {.p = text.ptr, .end = text.ptr + text.len, .is_object = is_object};
     bool is_value = true;
     while (is_value) {
         if (!take_value(&c, &is_value) || (!is_value && !after_value(&c, &is_value))) {

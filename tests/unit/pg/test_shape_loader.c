@@ -139,67 +139,67 @@ static void test_deep_types(void **state)
     buf_release(&json);
 }
 
-static void test_what_is_no_shape(void **state)
-{
 #define WITH(columns, template, key)                                                               \
     "{" TABLE "," LIMITS ",\"columns\":" columns ",\"template\":" template ",\"key\":" key "}"
 #define WITH_TYPE(type) WITH("[" COLUMN(type) "]", "[\"a\"]", "[]")
-    static const char *const texts[] = {
-        "",
-        "null",
-        "[]",
-        "{",
-        "{}",
-        "{\"schema\":\"s\",\"table\":\"t\"," LIMITS "," COLUMNS "," TEMPLATE "," KEY "}",
-        "{" TABLE ",\"max_bytes\":1," COLUMNS "," TEMPLATE "," KEY "}",
-        "{" TABLE ",\"numbers\":\"some\",\"max_bytes\":1," COLUMNS "," TEMPLATE "," KEY "}",
-        "{" TABLE ",\"numbers\":\"text\",\"max_bytes\":-1," COLUMNS "," TEMPLATE "," KEY "}",
-        "{" TABLE ",\"numbers\":\"text\",\"max_bytes\":\"1\"," COLUMNS "," TEMPLATE "," KEY "}",
-        "{" TABLE "," LIMITS "," TEMPLATE "," KEY "}",
-        "{" TABLE "," LIMITS "," COLUMNS "," KEY "}",
-        "{" TABLE "," LIMITS "," COLUMNS "," TEMPLATE "}",
-        WITH("{}", "[\"a\"]", "[]"),
-        WITH("[1]", "[\"a\"]", "[]"),
-        WITH("[{\"type\":\"int\",\"announced\":true,\"kept\":false}]", "[\"a\"]", "[]"),
-        WITH("[{\"name\":\"v\",\"announced\":true,\"kept\":false}]", "[\"a\"]", "[]"),
-        WITH("[{\"name\":\"v\",\"type\":\"int\",\"kept\":false}]", "[\"a\"]", "[]"),
-        WITH("[{\"name\":\"v\",\"type\":\"int\",\"announced\":true}]", "[\"a\"]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"\"]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "\"a\"", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[1]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[-1]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[0.5]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[null]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"a\",\"b\"]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"a*\"]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"a\\n\"]", "[]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"a\"]", "[1]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"a\"]", "[\"v\"]"),
-        WITH("[" COLUMN("\"int\"") "]", "[\"a\"]", "null"),
-        WITH("[{\"name\":\"v\",\"type\":\"int\",\"announced\":false,\"kept\":true}]", "[\"a\"]",
-             "[0]"),
-        WITH_TYPE("\"no\""),
-        WITH_TYPE("1"),
-        WITH_TYPE("[]"),
-        WITH_TYPE("{}"),
-        WITH_TYPE("{\"array\":\"no\"}"),
-        WITH_TYPE("{\"array\":\"int\",\"delimiter\":\"\"}"),
-        WITH_TYPE("{\"array\":\"int\",\"delimiter\":\",;\"}"),
-        WITH_TYPE("{\"array\":\"int\",\"delimiter\":\"}\"}"),
-        WITH_TYPE("{\"array\":\"int\",\"delimiter\":null}"),
-        WITH_TYPE("{\"vector\":1}"),
-        WITH_TYPE("{\"range\":\"int\"}"),
-        WITH_TYPE("{\"multirange\":null}"),
-        WITH_TYPE("{\"composite\":{}}"),
-        WITH_TYPE("{\"composite\":[[\"x\"]]}"),
-        WITH_TYPE("{\"composite\":[[\"x\",\"int\"],[1,\"int\"]]}"),
-        WITH_TYPE("{\"composite\":[[\"x\",\"int\"],[\"y\",\"no\"]]}"),
-    };
+static const char *const wrong[] = {
+    "",
+    "null",
+    "[]",
+    "{",
+    "{}",
+    "{\"schema\":\"s\",\"table\":\"t\"," LIMITS "," COLUMNS "," TEMPLATE "," KEY "}",
+    "{" TABLE ",\"max_bytes\":1," COLUMNS "," TEMPLATE "," KEY "}",
+    "{" TABLE ",\"numbers\":\"some\",\"max_bytes\":1," COLUMNS "," TEMPLATE "," KEY "}",
+    "{" TABLE ",\"numbers\":\"text\",\"max_bytes\":-1," COLUMNS "," TEMPLATE "," KEY "}",
+    "{" TABLE ",\"numbers\":\"text\",\"max_bytes\":\"1\"," COLUMNS "," TEMPLATE "," KEY "}",
+    "{" TABLE "," LIMITS "," TEMPLATE "," KEY "}",
+    "{" TABLE "," LIMITS "," COLUMNS "," KEY "}",
+    "{" TABLE "," LIMITS "," COLUMNS "," TEMPLATE "}",
+    WITH("{}", "[\"a\"]", "[]"),
+    WITH("[1]", "[\"a\"]", "[]"),
+    WITH("[{\"type\":\"int\",\"announced\":true,\"kept\":false}]", "[\"a\"]", "[]"),
+    WITH("[{\"name\":\"v\",\"announced\":true,\"kept\":false}]", "[\"a\"]", "[]"),
+    WITH("[{\"name\":\"v\",\"type\":\"int\",\"kept\":false}]", "[\"a\"]", "[]"),
+    WITH("[{\"name\":\"v\",\"type\":\"int\",\"announced\":true}]", "[\"a\"]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"\"]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "\"a\"", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[1]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[-1]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[0.5]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[null]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"a\",\"b\"]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"a*\"]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"a\\n\"]", "[]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"a\"]", "[1]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"a\"]", "[\"v\"]"),
+    WITH("[" COLUMN("\"int\"") "]", "[\"a\"]", "null"),
+    WITH("[{\"name\":\"v\",\"type\":\"int\",\"announced\":false,\"kept\":true}]", "[\"a\"]", "[0]"),
+    WITH_TYPE("\"no\""),
+    WITH_TYPE("1"),
+    WITH_TYPE("[]"),
+    WITH_TYPE("{}"),
+    WITH_TYPE("{\"array\":\"no\"}"),
+    WITH_TYPE("{\"array\":\"int\",\"delimiter\":\"\"}"),
+    WITH_TYPE("{\"array\":\"int\",\"delimiter\":\",;\"}"),
+    WITH_TYPE("{\"array\":\"int\",\"delimiter\":\"}\"}"),
+    WITH_TYPE("{\"array\":\"int\",\"delimiter\":null}"),
+    WITH_TYPE("{\"vector\":1}"),
+    WITH_TYPE("{\"range\":\"int\"}"),
+    WITH_TYPE("{\"multirange\":null}"),
+    WITH_TYPE("{\"composite\":{}}"),
+    WITH_TYPE("{\"composite\":[[\"x\"]]}"),
+    WITH_TYPE("{\"composite\":[[\"x\",\"int\"],[1,\"int\"]]}"),
+    WITH_TYPE("{\"composite\":[[\"x\",\"int\"],[\"y\",\"no\"]]}"),
+};
+
+static void test_what_is_no_shape(void **state)
+{
     (void)state;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (load(texts[i])) {
-            fail_msg("%s", texts[i]);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (load(wrong[i])) {
+            fail_msg("%s", wrong[i]);
         }
     }
     assert_null(load(NULL));
