@@ -33,7 +33,8 @@ struct change_event {
     struct str kept;
 };
 
-/* Memory that is used again and again; zero-initialise it. */
+/* Memory that is used again and again; zero-initialise it. After a large row it stays large, until
+ * it is released. */
 struct change_scratch {
     struct str *values[2]; /* of the old and the new row: one per column */
     size_t n_values;

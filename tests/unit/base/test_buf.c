@@ -105,6 +105,30 @@ static void test_json_string(void **state)
     }
 }
 
+/* Every byte at every place of a word, among bytes that lie next to those that are escaped. */
+static void test_json_string_every_byte(void **state)
+{
+    (void)state;
+    static const char around[] = "! #[]\x7f\xff !#\x80[] #!]";
+    char text[sizeof around - 1];
+    for (unsigned byte = 0; byte < 256 * sizeof text; byte++) {
+        struct buf buf = {0}, expected = {0};
+        size_t at = byte / 256;
+        memcpy(text, around, sizeof text);
+        text[at] = (char)(byte % 256);
+        buf_char(&expected, '"');
+        for (size_t i = 0; i < sizeof text; i++) {
+            char escaped[BUF_JSON_ESCAPE_MAX];
+            buf_add(&expected, escaped, buf_json_escape((unsigned char)text[i], escaped));
+        }
+        buf_char(&expected, '"');
+        buf_json_string(&buf, (struct str){text, sizeof text});
+        assert_true(str_equals(buf_span(&buf), buf_span(&expected)));
+        buf_release(&buf);
+        buf_release(&expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_text_is_terminated),
         cmocka_unit_test(test_u64),
         cmocka_unit_test(test_json_string),
+        cmocka_unit_test(test_json_string_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,29 @@ static void test_record_fields_stay(void **state)
     buf_release(&unescaped);
 }
 
+/* A quote or a backslash at every place of a word is found, and nothing that only looks like one. */
+static void test_record_every_place(void **state)
+{
+    static const char marks[] = "\"\\!#[]\xa2\xdc";
+    (void)state;
+    for (size_t i = 0; i < 20 * (sizeof(marks) - 1); i++) {
+        struct buf record = {0}, unescaped = {0};
+        struct record_reader reader;
+        struct str field;
+        char text[] = "aaaaaaaaaaaaaaaaaaaa";
+        size_t place = i / (sizeof(marks) - 1);
+        text[place] = marks[i % (sizeof(marks) - 1)];
+        bool is_special = text[place] == '"' || text[place] == '\\';
+        buf_printf(&record, "(\"%.*s%c%s\")", (int)place, text, text[place],
+                   text + place + (is_special ? 0 : 1));
+        assert_true(record_open(&reader, buf_span(&record)));
+        assert_true(record_next(&reader, &unescaped, &field));
+        assert_span(field, text);
+        buf_release(&record);
+        buf_release(&unescaped);
+    }
+}
+
 static void test_array(void **state)
 {
     static const struct literal_case cases[] = {
@@ -230,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_record_without_columns),
         cmocka_unit_test(test_record_fields_stay),
+        cmocka_unit_test(test_record_every_place),
         cmocka_unit_test(test_array),
         cmocka_unit_test(test_hstore),
     };
