@@ -148,6 +148,57 @@ static void test_size(void **state)
     check(0, row, CHANGE_FAULT_SIZE, EVENTS({"r/x", nothing, kept}));
 }
 
+static size_t len_within(const char *type, const char *value, size_t max_bytes,
+                         enum change_fault expected)
+{
+    static const char nothing[] = HEAD("insert") "\"new\":{},\"old\":null" CUT("size");
+    struct buf columns = {0}, record = {0};
+    struct change_event events[2];
+    enum change_fault fault;
+    buf_printf(&columns, COLUMN("v", "%s"), type);
+    buf_printf(&record, "(%s)", value);
+    struct shape *shape = shape_make("[\"c\"]", "text", max_bytes, "[]", buf_text(&columns));
+    struct change_row row = row_of('i', 0, NULL, buf_text(&record));
+    assert_int_equal(change_events(shape, &row, &scratch, events, &fault), 1);
+    assert_int_equal(fault, expected);
+    if (expected == CHANGE_FAULT_SIZE) {
+        assert_span(events[0].payload, nothing);
+    }
+    shape_unref(shape);
+    buf_release(&columns);
+    buf_release(&record);
+    return events[0].payload.len;
+}
+
+/* Inside a value, too, it ends where the limit is passed. */
+static void test_size_of_values(void **state)
+{
+    static const char *const types[][2] = {
+        {"{\"array\":\"int\"}", "\"{1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16}\""},
+        {"{\"vector\":\"int\"}", "\"1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19\""},
+        {"{\"composite\":[[\"abcdefghijklmnop\",\"int\"],[\"qrstuvwxyzabcdef\",\"int\"],"
+         "[\"ghijklmnopqrstuv\",\"int\"]]}",
+         "\"(1,2,3)\""},
+        {"\"json\"", "\"[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]\""},
+        {"\"hstore\"", "\"\"\"abcdefghijkl\"\"=>\"\"mnopqrstuvwxyzabcdefgh\"\"\""},
+        {"{\"array\":{\"array\":\"timestamptz\"}}",
+         "\"{\"\"{\\\\\"\"2020-01-01 10:00:00+02\\\\\"\",\\\\\"\"2020-01-01 "
+         "10:00:00+02\\\\\"\"}\"\"}\""},
+        {"{\"range\":\"timestamptz\"}",
+         "\"[\"\"2020-01-01 10:00:00+02\"\",\"\"2020-01-01 10:00:00+02\"\"]\""},
+        {"\"text\"", "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""
+                     "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        size_t len = len_within(types[i][0], types[i][1], 1000, CHANGE_FAULT_NONE);
+        for (size_t max_bytes = 0; max_bytes < len; max_bytes++) {
+            len_within(types[i][0], types[i][1], max_bytes, CHANGE_FAULT_SIZE);
+        }
+        assert_int_equal(len_within(types[i][0], types[i][1], len, CHANGE_FAULT_NONE), len);
+    }
+}
+
 /* Of an update whose old row is too big both go; of a move each row is judged for itself. */
 static void test_size_of_two(void **state)
 {
@@ -304,13 +355,21 @@ static void test_references(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_rows), cmocka_unit_test(test_nothing_changed),
-        cmocka_unit_test(test_moves),      cmocka_unit_test(test_reduced_by_the_trigger),
-        cmocka_unit_test(test_size),       cmocka_unit_test(test_size_of_two),
-        cmocka_unit_test(test_stale),      cmocka_unit_test(test_no_row_of_the_shape),
-        cmocka_unit_test(test_no_utf8),    cmocka_unit_test(test_channels),
-        cmocka_unit_test(test_keys),       cmocka_unit_test(test_truncate),
-        cmocka_unit_test(test_scratch),    cmocka_unit_test(test_references),
+        cmocka_unit_test(test_whole_rows),
+        cmocka_unit_test(test_nothing_changed),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_reduced_by_the_trigger),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_size_of_values),
+        cmocka_unit_test(test_size_of_two),
+        cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_no_row_of_the_shape),
+        cmocka_unit_test(test_no_utf8),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_truncate),
+        cmocka_unit_test(test_scratch),
+        cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }
