@@ -2,8 +2,8 @@
 --
 -- Step 2: the tables, in the order in which an event travels.
 --
---     trigger, publish ─▶ outbox ─▶ take(), store() ─▶ log ─▶ server, history
---                                   cursor, channel
+--     trigger, publish ─▶ outbox ─▶ sequencer ─▶ log ─▶ server, history
+--                         shape     cursor, channel
 --
 -- One idea rules all of them: **the hot path only inserts.** A row that is updated per batch leaves a dead version
 -- behind each time, and as soon as any session of the cluster keeps an old snapshot (a dump, a forgotten psql) those
@@ -12,8 +12,8 @@
 -- the outbox is swept behind the cursor, where no reader looks any more.
 --
 -- JSON is `json`, not `jsonb`, wherever it is stored: json keeps the text byte for byte (1e400, "\u0000" and
--- twenty-digit integers included, all of which jsonb refuses or changes), and the type itself guarantees that no row of
--- the outbox can ever make the sequencer fail.
+-- twenty-digit integers included, all of which jsonb refuses or changes). The outbox has rows as Postgres prints them: the
+-- server makes JSON of them.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -24,35 +24,57 @@ CREATE TABLE herald.outbox (
     id      bigint GENERATED ALWAYS AS IDENTITY,
     xid     xid8        NOT NULL DEFAULT pg_current_xact_id(),
     at      timestamptz NOT NULL DEFAULT now(),
-    bytes   int         NOT NULL,
+    shape   bigint,
     action  "char"      NOT NULL,
-    channel text        NOT NULL,
-    payload json        NOT NULL,
+    reduced "char",
+    old     text,
+    new     text,
+    channel text,
     options json
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_insert_threshold = -1,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
 -- A row lives for milliseconds: compressing it would cost the writer more than it saves.
-ALTER TABLE herald.outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+ALTER TABLE herald.outbox ALTER COLUMN old SET STORAGE EXTERNAL, ALTER COLUMN new SET STORAGE EXTERNAL;
 -- The only index, on purpose: it makes the trigger cheaper, and with a second one the planner once chose that one
 -- (17 ms a batch instead of 0.04).
 CREATE INDEX outbox_by_xid ON herald.outbox (xid, id);
-GRANT INSERT (bytes, action, channel, payload) ON herald.outbox TO herald_capture;
+GRANT INSERT (shape, action, reduced, old, new) ON herald.outbox TO herald_capture;
 
 COMMENT ON TABLE herald.outbox IS
 'Changes and publishes that are committed but not yet in the log. Written by triggers and publish(), emptied by sweep().
-A pending change takes the bytes of its payload and about 115 more, index included (tests/bench/writers.sh: 360 for 248).
 It has no CHECK constraints: each would be compiled anew for every single-row INSERT.';
 COMMENT ON COLUMN herald.outbox.id IS 'Taken before the commit: orders rows within a batch, but must never be used to find new ones';
 COMMENT ON COLUMN herald.outbox.xid IS 'The writing transaction (top level); what pg_snapshot speaks of';
 COMMENT ON COLUMN herald.outbox.at IS 'Start of the writing transaction; tells how old a pending row is';
-COMMENT ON COLUMN herald.outbox.bytes IS 'Length of the payload''s text, known without reading it';
+COMMENT ON COLUMN herald.outbox.shape IS 'How old and new are to be read: herald.shape.number; NULL: a publish';
 COMMENT ON COLUMN herald.outbox.action IS
-'e: an event for channel. t: a TRUNCATE, channel is a template, one event per known channel of it. s: skipped, only counted';
-COMMENT ON COLUMN herald.outbox.channel IS 'The concrete channel, or the template (action t)';
-COMMENT ON COLUMN herald.outbox.payload IS 'What travels as the frame''s payload: {"data":…,"dbo_id":0,"row_id":0}';
-COMMENT ON COLUMN herald.outbox.options IS
-'For whom, as in herald.log. Triggers leave it out: it is the eighth column, so a NULL costs a row no byte';
+'i: insert. u: update. w: update that changed no announced column (only reduced rows tell). d: delete. t: truncate. p: publish.
+s: skipped, only counted; reduced says why';
+COMMENT ON COLUMN herald.outbox.reduced IS
+'NULL: old and new have all captured columns. k: too large, they have the key, the template''s and the kept columns. c: too large, the
+template''s only. K and C: the same, because something could not be printed. Action s: k too large, u unprintable, t a column of the template is gone';
+COMMENT ON COLUMN herald.outbox.old IS 'The row before, as Postgres prints a record; NULL: there was none';
+COMMENT ON COLUMN herald.outbox.new IS 'The row after; of a publish what travels as the frame''s payload';
+COMMENT ON COLUMN herald.outbox.channel IS 'Of a publish: the channel';
+COMMENT ON COLUMN herald.outbox.options IS 'Of a publish: for whom, as in herald.log';
+
+CREATE TABLE herald.shape (
+    number      bigint PRIMARY KEY,
+    watch       text NOT NULL,
+    description json NOT NULL,
+    retired_by  xid8,
+    retired_at  timestamptz
+);
+CREATE INDEX shape_by_watch ON herald.shape (watch);
+COMMENT ON TABLE herald.shape IS
+'What the texts in the outbox mean: one row for each version of a watch, never changed. A trigger function carries the number; what
+was captured under an old shape is read by that one, hours later too.';
+COMMENT ON COLUMN herald.shape.number IS 'The first 8 bytes of the description''s SHA-256. From a sequence it would collide after a partial restore';
+COMMENT ON COLUMN herald.shape.watch IS 'The key of the watch';
+COMMENT ON COLUMN herald.shape.description IS 'Table, template, key, columns and their types; names, no oids. See shape_of()';
+COMMENT ON COLUMN herald.shape.retired_by IS 'The transaction that wrote a newer one; NULL: in use';
+COMMENT ON COLUMN herald.shape.retired_at IS 'When that was, or when it was last found in the log; see sweep_shapes()';
 
 -- ----------------------------------------------------------------------------------------------- the sequencer
 
@@ -134,10 +156,6 @@ COMMENT ON COLUMN herald.channel.name IS 'The concrete name';
 COMMENT ON COLUMN herald.channel.aged IS 'Offsets up to this one are older than the retention';
 COMMENT ON COLUMN herald.channel.floor IS 'Offsets up to this one were trimmed; the head is the higher of this and the log''s newest';
 
-CREATE SEQUENCE herald.n_skipped;
-COMMENT ON SEQUENCE herald.n_skipped IS
-'Counts events that had no usable channel (over 255 bytes, empty, or a column of the template is gone).';
-
 -- ----------------------------------------------------------------------------------------------------- the log
 
 CREATE TABLE herald.log (
@@ -149,7 +167,10 @@ CREATE TABLE herald.log (
     action         text             NOT NULL,
     client         json,
     options        json,
-    payload        json             NOT NULL
+    payload        json             NOT NULL,
+    xid            xid8,
+    shape          bigint,
+    kept           json
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
 CREATE UNIQUE INDEX log_by_channel ON herald.log (channel, channel_offset);
 COMMENT ON TABLE herald.log IS
@@ -166,7 +187,10 @@ COMMENT ON COLUMN herald.log.client IS 'Who sent it, as told to clients; NULL: t
 COMMENT ON COLUMN herald.log.options IS
 'For whom: NULL everybody; {"authenticated":true} clients with an identity; {"dbo_id":12} those of one table;
 {"dbo_id":12,"row_id":"34"} one user';
-COMMENT ON COLUMN herald.log.payload IS 'Byte for byte as the client or Postgres wrote it';
+COMMENT ON COLUMN herald.log.payload IS 'A message: byte for byte as the client wrote it. A change: the values as Postgres prints them';
+COMMENT ON COLUMN herald.log.xid IS 'The transaction that changed the row or published (top level); NULL: a message';
+COMMENT ON COLUMN herald.log.shape IS 'How the row was captured: herald.shape.number; NULL: no row';
+COMMENT ON COLUMN herald.log.kept IS 'The columns that watch() was told to keep, {"new":…,"old":…}: for the server alone, no client gets them';
 
 CREATE TABLE herald.trim_position (
     one     boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -290,6 +314,21 @@ COMMENT ON COLUMN herald.watch.bound_to IS 'Cluster, database and table in which
 COMMENT ON COLUMN herald.watch.looks IS 'What the function was written for, see looks_of(): the table looks different now: it is stale';
 COMMENT ON COLUMN herald.watch.generated_at IS 'When the function was last written';
 
+CREATE TABLE herald.watch_count (
+    key     text,
+    reason  text,
+    reduced bigint NOT NULL DEFAULT 0,
+    skipped bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (key, reason)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE herald.watch_count IS 'Changes that were not announced whole, for the view watches. The server adds to it, once a minute at most.';
+COMMENT ON COLUMN herald.watch_count.key IS 'The watch; empty: nobody knows any more which it was, or a publish by hand';
+COMMENT ON COLUMN herald.watch_count.reason IS
+'size (over max_bytes), stale (altered since it was captured), unprintable, channel (a name over 255 bytes, or empty), template (a column
+of it is gone)';
+COMMENT ON COLUMN herald.watch_count.reduced IS 'How many were announced by key only, or with a value as plain text (stale)';
+COMMENT ON COLUMN herald.watch_count.skipped IS 'How many were not announced';
+
 DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
 INSERT INTO herald.trim_position DEFAULT VALUES;
 INSERT INTO herald.switch DEFAULT VALUES;
@@ -297,6 +336,7 @@ INSERT INTO herald.switch DEFAULT VALUES;
 -- The server reads these; everything else it gets from functions.
 GRANT SELECT ON herald.log, herald.channel, herald.rule, herald.canonical, herald.switch, herald.directive, herald.watch,
                 herald.schema_step, herald.cursor, herald.state TO herald_server;
+GRANT SELECT ON herald.shape TO herald_server;
 -- An admin decides what is announced, but the log holds other people's rows.
 GRANT SELECT ON herald.rule, herald.hook, herald.canonical, herald.switch, herald.directive, herald.watch, herald.schema_step
                 TO herald_admin;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 --
--- Step 4: how a trigger function is written, part two: the whole function, and when it is written.
+-- Step 4: how a trigger function is written, and when.
 --
 -- **The wishes live in the trigger.** What a watch wants (template, columns, …) is the argument of the table's triggers,
 -- as JSON. Generating runs with herald_owner's rights and therefore must know that the table's owner wants it; a SECURITY
@@ -8,14 +8,26 @@
 -- herald.watch() creates the trigger with its caller's rights, and generate_capture() believes nothing but pg_trigger.
 -- As a present, dumps carry the wishes, a dropped table takes them along, and generating again needs nobody's rights.
 --
+-- **What a trigger stores** is concat(ROW(NEW."a", …)) of the captured columns, as record output prints them: announced, in the
+-- template, or kept; no other. Never NEW itself: its owner may have made a cast from the row's type to text. By name, as a part may
+-- have its columns in another order.
+--
+-- **Generated code must never run a stranger's code**, because it runs with herald_capture's rights in everybody's
+-- transactions. It has no SET clauses (each costs as much as two rows) and so the writer's search_path, which may put anything
+-- before pg_catalog. So: each function, type and operator has its schema; no IN, BETWEEN, LIKE, NULLIF, CASE x WHEN, no IS DISTINCT FROM
+-- (all of these look for an = by its bare name). Values are only printed, which calls output functions, and compared by
+-- pg_catalog.*<>, the byte image, which calls nothing. In a query a column is never qualified: n."x" is taken for the function
+-- x(n) when the column is gone. And a trigger that somebody attached without transition tables must not read a view of his that is
+-- called n. tests/sql/11_triggers.sql reads the code, and runs it, with all of this in mind.
+--
+-- Two expressions do call a function or an operator by a type that may change behind the code's back: a type's C cast to json, and a
+-- virtual generated column. A guard goes before, a statement of its own, that looks at the types with pg_typeof().
+--
 -- **A trigger must not be able to fail its table's writes, nor to lose a change in silence.** What touches the row stands
--- in a guarded block (2.5 µs a row: it protects the write from a column that was dropped behind our back, a text so long
--- that its JSON exceeds 1 GB, whatever a type's output function raises). Three attempts: the whole row; the key columns; no
--- columns at all. The second and third carry "truncated_to_key": true, and they also serve rows over max_bytes. If not even
--- the channel can be computed, a row that is only counted goes to the outbox. The INSERT itself stands outside, or each row
--- would open a subtransaction with a number of its own. Columns are named in code that Postgres compiles on first use, so a
--- stale function degrades statement by statement. So it does where a guard (step 3) finds a type for which the code was not
--- written: the key instead of the row, or only counted, but no expression that could run a stranger's cast.
+-- in a guarded block (2.5 µs a row: it protects the write from a column that was dropped behind our back, a text over 1 GB, whatever
+-- a type's output function raises). Three attempts: the whole row; key, template and kept columns; the template's only. If that
+-- fails too, a row that is only counted goes to the outbox. The INSERT itself stands outside: its errors are the write's, or a change
+-- would be lost. Names are looked up when Postgres first runs an expression, so a stale function degrades step by step.
 --
 -- The function belongs to one table and its parts; the oids are in the code, and is_part_of() decides what is not listed
 -- (a new partition, or a restored dump with other oids, until it is generated again). In a table that is not a part it
@@ -24,8 +36,6 @@
 -- **The doorbell.** While the sequencer sleeps it holds an advisory lock exclusively. A writer tries to share it, after its
 -- INSERT: got it, then nobody sleeps and the lock, which ends after the commit is visible, keeps the sequencer awake until
 -- then; refused, then herald.ring() decides (step 7). That is all that is paid while events flow.
---
--- 18: virtual generated columns are not computed in triggers, so they are left out.
 
 SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
@@ -94,7 +104,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         WHEN EXISTS (SELECT FROM pg_inherits i WHERE relation IN (i.inhparent, i.inhrelid))
             THEN 'children and parents are also written directly, which statement triggers do not see'
         WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 3 = 1
-                        AND NOT starts_with(t.tgname::text, '00_herald_'))
+                        AND NOT starts_with(t.tgname::text, '!herald_'))
             THEN 'another AFTER ROW trigger may write the same table, and its changes would be announced too early'
         END
       FROM pg_class c WHERE c.oid = relation
@@ -110,7 +120,7 @@ BEGIN
     FOR argument IN
         -- tgargs ends with a zero byte.
         SELECT substr(t.tgargs, 1, length(t.tgargs) - 1) FROM pg_trigger t
-         WHERE t.tgrelid = relation AND starts_with(t.tgname::text, '00_herald_') AND t.tgnargs = 1
+         WHERE t.tgrelid = relation AND starts_with(t.tgname::text, '!herald_') AND t.tgnargs = 1
            AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || watch_key))
          ORDER BY t.tgname
     LOOP
@@ -129,319 +139,358 @@ $$;
 COMMENT ON FUNCTION herald.wish_of(oid, text) IS
 'Internal: the argument of a watched table''s triggers, the first that is a JSON object, or NULL.';
 
--- Settings that change how values print. Each costs 0.5 µs a row, so only what the columns need.
-CREATE FUNCTION herald.capture_settings(relation oid, columns text[], in_template text[]) RETURNS text
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    WITH leaf AS (
-        SELECT f.type, a.atttypid AS of_type, a.attname = ANY (in_template) AS is_printed
-          FROM pg_attribute a CROSS JOIN LATERAL herald.leaf_types(a.atttypid) f(type)
-         WHERE a.attrelid = relation AND a.attname = ANY (columns || in_template) AND a.attnum > 0 AND NOT a.attisdropped
-    )
-    SELECT concat_ws(' ',
-        'SET search_path = pg_catalog, pg_temp SET timezone = ''UTC''',
-        (SELECT 'SET extra_float_digits = 1' FROM leaf l JOIN pg_type t ON t.oid = l.type
-          WHERE t.typcategory = 'G' OR l.type IN ('float4'::regtype, 'float8'::regtype) LIMIT 1),
-        (SELECT 'SET intervalstyle = ''postgres''' FROM leaf l WHERE l.type = 'interval'::regtype LIMIT 1),
-        (SELECT 'SET bytea_output = ''hex''' FROM leaf l WHERE l.type = 'bytea'::regtype LIMIT 1),
-        (SELECT 'SET datestyle = ''ISO''' FROM leaf l
-          WHERE l.type IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-            AND (l.is_printed OR herald.base_type(l.of_type) <> l.type) LIMIT 1))
+-- Under which everything prints the same in all sessions.
+CREATE FUNCTION herald.print_settings() RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT 'SET search_path = pg_catalog, pg_temp SET timezone = ''UTC'' SET datestyle = ''ISO'' SET extra_float_digits = 1'
+           ' SET intervalstyle = ''postgres'' SET bytea_output = ''hex'' SET lc_monetary = ''C'' SET quote_all_identifiers = off'
 $$;
-COMMENT ON FUNCTION herald.capture_settings(oid, text[], text[]) IS 'Internal: the SET clauses of a trigger function.';
+COMMENT ON FUNCTION herald.print_settings() IS 'Internal: the SET clauses of what prints values.';
 
--- ------------------------------------------------------------------------------------- the code of the function
+DO $do$ BEGIN EXECUTE format($create$
+CREATE FUNCTION herald.plain_text("row" record) RETURNS text LANGUAGE plpgsql STABLE %s AS $$
+BEGIN
+    RETURN concat("row");
+END
+$$$create$, herald.print_settings()); END $do$;
+COMMENT ON FUNCTION herald.plain_text(record) IS 'Internal, for trigger functions: a row as it prints under settings of our own.';
+GRANT EXECUTE ON FUNCTION herald.plain_text(record) TO herald_capture;
 
--- The usual case, straight: whatever is not usual (a part of the table that is not listed, TRUNCATE, a NULL or another
--- channel, too many bytes, an error) falls through to what follows. Every plpgsql expression is set up anew in each
--- transaction, 1.2 µs each and several times that when 32 sessions share the processor's caches, so the number of them is
--- what a single-row INSERT pays. The guard must be an IF of its own: a planner may run what it finds in a later expression.
--- It looks at NEW whatever happened: where there is none its columns are NULLs of the table's types (seen with 15; a version that
--- raised instead would go the slower way below).
-CREATE FUNCTION herald.fast_code(is_here text, head text, new_channel text, old_channel text, new_row text, old_row text,
-                                 changed text, max_bytes int, guard text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION herald.too_large() RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$ BEGIN RAISE EXCEPTION 'herald: a row over max_bytes'; END $$;
+COMMENT ON FUNCTION herald.too_large() IS 'Internal, for trigger functions in statement mode: a row does not fit, so all of them are announced one by one.';
+GRANT EXECUTE ON FUNCTION herald.too_large() TO herald_capture;
+
+-- -------------------------------------------------------------------------------------------------------- pieces
+
+-- The columns of a shape under today's names: what a trigger function prints, and what of it in which attempt.
+CREATE TYPE herald.shape_columns AS (captured text[], announced text[], short text[], templated text[]);
+COMMENT ON TYPE herald.shape_columns IS 'Internal: names of columns, all in the order of the table: captured, announced, key or template or kept, in the template.';
+
+-- quote_ident() leaves out the quotes where SQL needs none, but plpgsql needs more: begin, loop.
+CREATE FUNCTION herald.quoted(name text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.concat('"', pg_catalog.replace(name, '"', '""'), '"') $$;
+COMMENT ON FUNCTION herald.quoted(text) IS 'Internal: a name in quotes, always.';
+
+CREATE FUNCTION herald.virtual_bases(relation oid, num int2) RETURNS int[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY(SELECT DISTINCT x.refobjsubid FROM pg_depend x
+                   LEFT JOIN pg_attrdef d ON x.classid = 'pg_attrdef'::regclass AND d.oid = x.objid
+                  WHERE x.refclassid = 'pg_class'::regclass AND x.refobjid = relation AND x.refobjsubid NOT IN (0, num)
+                    AND (d.adrelid = relation AND d.adnum = num OR x.classid = 'pg_class'::regclass AND x.objid = relation AND x.objsubid = num)
+                  ORDER BY 1)
+$$;
+COMMENT ON FUNCTION herald.virtual_bases(oid, int2) IS 'Internal: the columns that a generated column is made of.';
+
+-- 18: triggers see no virtual generated columns. Postgres allows built-in functions and types in them only; that is looked at again here.
+CREATE FUNCTION herald.virtual_code(relation oid, name text, prefix text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('(SELECT %s FROM (SELECT %s) AS herald_of)', pg_get_expr(d.adbin, d.adrelid),
+               (SELECT string_agg(format('%1$s%2$s AS %2$s', prefix, herald.quoted(b.attname)), ', ' ORDER BY b.attnum)
+                  FROM pg_attribute b WHERE b.attrelid = relation AND b.attnum = ANY (herald.virtual_bases(relation, a.attnum))))
+      FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = relation AND a.attname = name AND a.attgenerated = 'v' AND a.atttypid < 16384
+       AND NOT EXISTS (SELECT FROM pg_depend x WHERE (x.classid = 'pg_attrdef'::regclass AND x.objid = d.oid
+                                                      OR x.classid = 'pg_class'::regclass AND x.objid = relation AND x.objsubid = a.attnum)
+                          AND x.refclassid <> 'pg_class'::regclass AND x.refobjid >= 16384 AND x.refclassid <> 'pg_attrdef'::regclass)
+       AND NOT EXISTS (SELECT FROM pg_attribute b WHERE b.attrelid = relation AND b.attnum = ANY (herald.virtual_bases(relation, a.attnum))
+                          AND (b.atttypid >= 16384 OR b.attnum < 0))
+$$;
+COMMENT ON FUNCTION herald.virtual_code(oid, text, text) IS
+'Internal: SQL that computes a virtual generated column of a record, or NULL: it is none, or it needs more than what is built in.';
+
+CREATE FUNCTION herald.row_code(relation oid, columns text[], prefix text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('ROW(%s)', string_agg(
+               CASE WHEN a.attgenerated = 'v' THEN herald.virtual_code(relation, c.name, prefix)
+                    WHEN a.atttypid >= 16384 AND herald.type_tree(a.atttypid) ~ '^"verbatim' THEN format('%s(%s)', herald.json_cast(a.atttypid), v.value)
+                    ELSE v.value END, ', ' ORDER BY c.nth))
+      FROM unnest(columns) WITH ORDINALITY c(name, nth)
+      JOIN pg_attribute a ON a.attrelid = relation AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+     CROSS JOIN LATERAL (SELECT prefix || herald.quoted(c.name) AS value) v
+$$;
+COMMENT ON FUNCTION herald.row_code(oid, text[], text) IS 'Internal: SQL for a record of some columns.';
+
+CREATE FUNCTION herald.guard_test(relation oid, columns text[], prefix text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    WITH expected AS (
+        SELECT a.attnum, a.atttypid, k.castfunc
+          FROM pg_attribute a LEFT JOIN pg_cast k ON k.castsource = a.atttypid AND k.casttarget = 'json'::regtype
+         WHERE a.attrelid = relation AND a.attname = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
+           AND a.atttypid >= 16384 AND herald.type_tree(a.atttypid) ~ '^"verbatim'
+        UNION
+        SELECT b.attnum, b.atttypid, NULL
+          FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = a.attrelid AND b.attnum = ANY (herald.virtual_bases(relation, a.attnum))
+         WHERE a.attrelid = relation AND a.attname = ANY (columns) AND a.attgenerated = 'v'
+    )
+    -- The function's name must mean the same function, too: schemas can be renamed.
+    SELECT string_agg(concat(format('pg_catalog.pg_typeof(%s%s)::pg_catalog.oid OPERATOR(pg_catalog.=) %L::pg_catalog.oid', prefix, herald.quoted(a.attname), e.atttypid),
+               CASE WHEN e.castfunc IS NOT NULL
+                    THEN format(' AND %L::pg_catalog.regprocedure::pg_catalog.oid OPERATOR(pg_catalog.=) %L::pg_catalog.oid', e.castfunc::regprocedure, e.castfunc) END),
+               ' AND ' ORDER BY e.attnum)
+      FROM expected e JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = e.attnum
+$$;
+COMMENT ON FUNCTION herald.guard_test(oid, text[], text) IS 'Internal: SQL that must be true before such a record is asked for; NULL: nothing.';
+
+CREATE FUNCTION herald.guard_code(relation oid, columns text[]) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'IF NOT (CASE WHEN TG_OP OPERATOR(pg_catalog.=) ''DELETE'' THEN ' || herald.guard_test(relation, columns, 'OLD.')
+           || ' ELSE ' || herald.guard_test(relation, columns, 'NEW.') || ' END) THEN
+                RAISE EXCEPTION ''herald: a column has another type'';
+            END IF;'
+$$;
+COMMENT ON FUNCTION herald.guard_code(oid, text[]) IS 'Internal: code that makes sure of that for NEW and OLD; NULL: nothing.';
+
+-- One attempt of the guarded print: the columns of a level, through plain_text(), whatever the session has set.
+CREATE FUNCTION herald.attempt_code(relation oid, columns text[]) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format($code$
+                    %1$s
+                    IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
+                        herald_new := herald.plain_text(%2$s);
+                    END IF;
+                    IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
+                        herald_old := herald.plain_text(%3$s);
+                    END IF;$code$,
+        herald.guard_code(relation, columns),
+        herald.row_code(relation, columns, 'NEW.'), herald.row_code(relation, columns, 'OLD.'))
+$$;
+COMMENT ON FUNCTION herald.attempt_code(oid, text[]) IS 'Internal: code that prints some columns of NEW and OLD.';
+
+CREATE FUNCTION herald.careful_code(relation oid, s herald.shape_columns, number bigint, max_bytes int) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format($code$
+        <<herald_row>>
+        BEGIN
+            herald_failed := NULL;
+            herald_is_silent := NULL;
+            herald_level := 1;
+            BEGIN
+                IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+                    -- The casts keep the parser from comparing two ROW() expressions field by field.
+                    EXIT herald_row WHEN NOT (%1$s::pg_catalog.record OPERATOR(pg_catalog.*<>) %2$s::pg_catalog.record);
+                    herald_is_silent := NOT (%8$s::pg_catalog.record OPERATOR(pg_catalog.*<>) %9$s::pg_catalog.record);
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                NULL; -- A column is gone: so it did change.
+            END;
+            WHILE herald_level OPERATOR(pg_catalog.<) 4 LOOP
+                herald_new := NULL;
+                herald_old := NULL;
+                BEGIN
+                    IF herald_level OPERATOR(pg_catalog.=) 1 THEN%3$s
+                    ELSIF herald_level OPERATOR(pg_catalog.=) 2 THEN%4$s
+                    ELSE%5$s
+                    END IF;
+                    EXIT WHEN coalesce(pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.+) pg_catalog.octet_length(herald_old),
+                                       pg_catalog.octet_length(herald_new), pg_catalog.octet_length(herald_old)) OPERATOR(pg_catalog.<=) %7$s;
+                EXCEPTION WHEN OTHERS THEN
+                    herald_failed := true;
+                END;
+                herald_level := herald_level OPERATOR(pg_catalog.+) 1;
+            END LOOP;
+            IF herald_level OPERATOR(pg_catalog.=) 4 THEN
+                INSERT INTO herald.outbox (shape, action, reduced) VALUES (%6$s, 's', CASE WHEN herald_failed THEN 'u' ELSE 'k' END);
+            ELSE
+                INSERT INTO herald.outbox (shape, action, reduced, old, new)
+                    VALUES (%6$s, CASE WHEN TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN 'i' WHEN TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN 'd'
+                                       WHEN herald_level OPERATOR(pg_catalog.>) 1 AND herald_is_silent THEN 'w' ELSE 'u' END,
+                            CASE WHEN herald_level OPERATOR(pg_catalog.=) 1 THEN NULL
+                                 WHEN herald_level OPERATOR(pg_catalog.=) 2 THEN CASE WHEN herald_failed THEN 'K' ELSE 'k' END
+                                 WHEN herald_failed THEN 'C' ELSE 'c' END, herald_old, herald_new);
+            END IF;
+        END herald_row;$code$,
+        herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
+        herald.attempt_code(relation, s.captured), herald.attempt_code(relation, s.short), herald.attempt_code(relation, s.templated),
+        number, max_bytes, herald.row_code(relation, s.announced, 'NEW.'), herald.row_code(relation, s.announced, 'OLD.'))
+$$;
+COMMENT ON FUNCTION herald.careful_code(oid, herald.shape_columns, bigint, int) IS
+'Internal: code that announces the row in NEW and OLD whatever it takes: whole, with its short columns, with the template''s, or as a count.';
+
+-- The usual case, straight: whatever is not usual (a part of the table that is not listed, TRUNCATE, too many bytes, an error)
+-- leaves both texts NULL and falls through. Every plpgsql expression is set up anew in each transaction, 1.2 µs each and several times
+-- that when 32 sessions share the processor's caches, so the number of them is what a single-row INSERT pays.
+CREATE FUNCTION herald.row_mode_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, is_usual text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
     BEGIN
-        IF %1$s AND %2$s THEN
-            IF TG_OP = 'INSERT' THEN
-                new_channel := %3$s;
-                payload_1 := %5$s::json;
-            ELSIF TG_OP = 'UPDATE' THEN
-                IF NOT (%8$s) THEN
-                    RETURN NULL;
+        IF %1$s THEN
+            %2$s
+            IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+                herald_new := pg_catalog.concat(%3$s);
+            ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+                herald_new := pg_catalog.concat(%3$s);
+                herald_old := pg_catalog.concat(%4$s);
+                IF herald_new OPERATOR(pg_catalog.=) herald_old THEN
+                    RETURN NULL; -- Cheaper than to compare the records: those would have to be made once more.
                 END IF;
-                old_channel := %4$s;
-                new_channel := %3$s;
-                IF new_channel = old_channel THEN
-                    payload_1 := %6$s::json;
-                END IF;
-            ELSIF TG_OP = 'DELETE' THEN
-                new_channel := %4$s;
-                payload_1 := %7$s::json;
+            ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+                herald_old := pg_catalog.concat(%4$s);
             END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        payload_1 := NULL;
-        first_attempt := 2;
+        herald_new := NULL;
+        herald_old := NULL;
     END;
-    IF octet_length(payload_1::text) <= %9$s AND octet_length(new_channel) BETWEEN 1 AND 255 THEN
-        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (octet_length(payload_1::text), 'e', new_channel, payload_1);
-        EXIT announced;
-    END IF;
-    IF octet_length(payload_1::text) > %9$s THEN
-        first_attempt := 2;
-    END IF;
-    payload_1 := NULL;$code$, is_here, guard, new_channel, old_channel,
-        format('concat(%L, %s, %L)', '{"data":{"action":"insert",' || head || ',"new":', new_row, ',"old":null},"dbo_id":0,"row_id":0}'),
-        format('concat(%L, %s, %L, %s, %L)', '{"data":{"action":"update",' || head || ',"new":', new_row, ',"old":', old_row, '},"dbo_id":0,"row_id":0}'),
-        format('concat(%L, %s, %L)', '{"data":{"action":"delete",' || head || ',"new":null,"old":', old_row, '},"dbo_id":0,"row_id":0}'),
-        changed, max_bytes)
+    -- Each with a look at its own size: a function more in an expression costs more than an expression.
+    IF herald_old IS NULL THEN
+        IF pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
+            INSERT INTO herald.outbox (shape, action, new) VALUES (%6$s, 'i', herald_new);
+            EXIT herald_announced;
+        END IF;
+    ELSIF herald_new IS NULL THEN
+        IF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.<=) %5$s THEN
+            INSERT INTO herald.outbox (shape, action, old) VALUES (%6$s, 'd', herald_old);
+            EXIT herald_announced;
+        END IF;
+    ELSIF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.+) pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
+        INSERT INTO herald.outbox (shape, action, old, new) VALUES (%6$s, 'u', herald_old, herald_new);
+        EXIT herald_announced;
+    END IF;$code$, is_usual, herald.guard_code(relation, s.captured),
+        herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
+        max_bytes, number)
 $$;
-COMMENT ON FUNCTION herald.fast_code(text, text, text, text, text, text, text, int, text) IS
+COMMENT ON FUNCTION herald.row_mode_code(oid, herald.shape_columns, bigint, int, text) IS
 'Internal: the part of a row-mode trigger function that announces a row in the usual case.';
 
-CREATE FUNCTION herald.row_mode_code(head text, new_channel text, old_channel text, new_row text, old_row text,
-                                     new_key text, old_key text, changed text, max_bytes int,
-                                     new_guards text[], old_guards text[]) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+-- One INSERT … SELECT over the transition tables, which are called n and o. OLD and NEW are paired by position: Postgres
+-- fills both in one function call per updated row (trigger.c, AfterTriggerSaveEvent; 13 to 18). What fails, or is too large, is done again
+-- row by row; but not what another session or the disk is the reason of, which would be swallowed here or waited for twice.
+CREATE FUNCTION herald.statement_mode_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, settings text, careful text) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
-    new_channel := NULL;
-    FOR attempt IN coalesce(first_attempt, 1) .. 3 LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                        WHERE t.tgrelid OPERATOR(pg_catalog.=) TG_RELID AND t.tgname OPERATOR(pg_catalog.=) TG_NAME
+                          AND (TG_OP OPERATOR(pg_catalog.=) 'DELETE' OR t.tgnewtable OPERATOR(pg_catalog.=) 'n')
+                          AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR t.tgoldtable OPERATOR(pg_catalog.=) 'o')) THEN
+            RAISE EXCEPTION 'herald: the trigger %% has no transition tables', TG_NAME
+                USING ERRCODE = '42501', HINT = 'Call herald.watch() instead of creating triggers.';
+        END IF;
         BEGIN
-            tail := CASE WHEN attempt = 1 THEN '},"dbo_id":0,"row_id":0}'
-                         ELSE ',"truncated_to_key":true},"dbo_id":0,"row_id":0}' END;
-            IF TG_OP <> 'DELETE' AND attempt = 1 THEN
-                CONTINUE WHEN NOT (%10$s);
-            ELSIF TG_OP <> 'DELETE' AND attempt = 2 THEN
-                CONTINUE WHEN NOT (%11$s);
-            ELSIF TG_OP <> 'DELETE' THEN
-                CONTINUE WHEN NOT (%12$s);
-            ELSIF attempt = 1 THEN
-                CONTINUE WHEN NOT (%13$s);
-            ELSIF attempt = 2 THEN
-                CONTINUE WHEN NOT (%14$s);
-            ELSE
-                CONTINUE WHEN NOT (%15$s);
-            END IF;
-            IF TG_OP = 'UPDATE' AND attempt = 1 THEN
-                IF NOT (%8$s) THEN
+            IF %1$s THEN
+                IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN%6$s
+                    INSERT INTO herald.outbox (shape, action, new)
+                    SELECT %2$s, 'i', CASE WHEN pg_catalog.octet_length(r.image) OPERATOR(pg_catalog.<=) %3$s THEN r.image ELSE herald.too_large() END
+                      FROM (SELECT pg_catalog.concat(%4$s) AS image FROM n AS %5$s OFFSET 0) r;
+                ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN%7$s
+                    INSERT INTO herald.outbox (shape, action, old)
+                    SELECT %2$s, 'd', CASE WHEN pg_catalog.octet_length(r.image) OPERATOR(pg_catalog.<=) %3$s THEN r.image ELSE herald.too_large() END
+                      FROM (SELECT pg_catalog.concat(%4$s) AS image FROM o AS %5$s OFFSET 0) r;
+                ELSE%6$s
+                    INSERT INTO herald.outbox (shape, action, old, new)
+                    SELECT %2$s, 'u', r.old, CASE WHEN pg_catalog.octet_length(r.old) OPERATOR(pg_catalog.+) pg_catalog.octet_length(r.new) OPERATOR(pg_catalog.<=) %3$s
+                                                  THEN r.new ELSE herald.too_large() END
+                      FROM (SELECT pg_catalog.concat(o.image) AS old, pg_catalog.concat(n.image) AS new
+                              FROM (SELECT %4$s::pg_catalog.record AS image, pg_catalog.row_number() OVER () AS nth FROM n AS %5$s) n
+                              JOIN (SELECT %4$s::pg_catalog.record AS image, pg_catalog.row_number() OVER () AS nth FROM o AS %5$s) o
+                                ON n.nth OPERATOR(pg_catalog.=) o.nth
+                             WHERE n.image OPERATOR(pg_catalog.*<>) o.image ORDER BY n.nth OFFSET 0) r;
+                END IF;
+                IF NOT FOUND THEN
                     RETURN NULL;
                 END IF;
+                herald_level := 0;
             END IF;
-            IF TG_OP <> 'DELETE' THEN
-                new_channel := %2$s;
-                IF new_channel IS NULL THEN
-                    new_row := NULL;
-                ELSIF attempt = 1 THEN
-                    new_row := %4$s;
-                ELSIF attempt = 2 THEN
-                    new_row := %6$s;
-                ELSE
-                    new_row := '{}';
-                END IF;
-            END IF;
-            IF TG_OP <> 'INSERT' THEN
-                old_channel := %3$s;
-                IF old_channel IS NULL THEN
-                    old_row := NULL;
-                ELSIF attempt = 1 THEN
-                    old_row := %5$s;
-                ELSIF attempt = 2 THEN
-                    old_row := %7$s;
-                ELSE
-                    old_row := '{}';
-                END IF;
-            END IF;
-            IF new_channel = old_channel THEN
-                text_1 := concat('{"data":{"action":"update",', %1$L, ',"new":', new_row, ',"old":', old_row, tail);
-                text_2 := NULL;
-            ELSE
-                -- From one channel to another: gone there, new here.
-                text_1 := '{"data":{"action":"delete",' || %1$L || ',"new":null,"old":' || old_row || tail;
-                text_2 := '{"data":{"action":"insert",' || %1$L || ',"new":' || new_row || ',"old":null' || tail;
-            END IF;
-            CONTINUE WHEN attempt < 3 AND (octet_length(text_1) > %9$s OR octet_length(text_2) > %9$s);
-            payload_1 := text_1;
-            payload_2 := text_2;
-            is_known := true;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            NULL;
+        EXCEPTION
+            WHEN out_of_memory THEN
+                NULL; -- Printing may need more than there is: one row less.
+            WHEN transaction_rollback OR insufficient_resources OR object_not_in_prerequisite_state OR operator_intervention OR system_error THEN
+                RAISE;
+            WHEN OTHERS THEN
+                NULL;
         END;
-    END LOOP;
-    IF is_known IS NULL THEN
-        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
-    END IF;
-    IF payload_1 IS NOT NULL THEN
-        IF octet_length(old_channel) BETWEEN 1 AND 255 THEN
-            INSERT INTO herald.outbox (bytes, action, channel, payload)
-                VALUES (octet_length(text_1), 'e', old_channel, payload_1);
-        ELSE
-            INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
+        EXIT herald_announced WHEN herald_level OPERATOR(pg_catalog.=) 0;
+        IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
+            OPEN herald_news FOR SELECT * FROM n;
         END IF;
-    END IF;
-    IF payload_2 IS NOT NULL THEN
-        IF octet_length(new_channel) BETWEEN 1 AND 255 THEN
-            INSERT INTO herald.outbox (bytes, action, channel, payload)
-                VALUES (octet_length(text_2), 'e', new_channel, payload_2);
-        ELSE
-            INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
+        IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
+            OPEN herald_olds FOR SELECT * FROM o;
         END IF;
-    END IF;
-$code$, head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed, max_bytes,
-        new_guards[1], new_guards[2], new_guards[3], old_guards[1], old_guards[2], old_guards[3])
-$$;
-COMMENT ON FUNCTION herald.row_mode_code(text, text, text, text, text, text, text, text, int, text[], text[]) IS
-'Internal: the part of a row-mode trigger function that announces a row.';
-
--- One INSERT … SELECT over the transition tables, which are called n and o. OLD and NEW are paired by position: Postgres
--- fills both in one function call per updated row (trigger.c, AfterTriggerSaveEvent; 13 to 18). %2: whole or key.
-CREATE FUNCTION herald.statement_mode_insert(operation text, attempt int, head text, new_channel text, old_channel text,
-                                             new_row text, old_row text, new_key text, old_key text,
-                                             changed text, max_bytes int, position_name text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    WITH code AS (
-        SELECT CASE attempt WHEN 1 THEN new_row WHEN 2 THEN new_key ELSE '''{}''' END AS new_first,
-               CASE attempt WHEN 1 THEN old_row WHEN 2 THEN old_key ELSE '''{}''' END AS old_first,
-               CASE attempt WHEN 1 THEN '},"dbo_id":0,"row_id":0}'
-                            ELSE ',"truncated_to_key":true},"dbo_id":0,"row_id":0}' END AS tail,
-               CASE attempt WHEN 1 THEN new_key ELSE '''{}''' END AS new_short,
-               CASE attempt WHEN 1 THEN old_key ELSE '''{}''' END AS old_short,
-               ',"truncated_to_key":true},"dbo_id":0,"row_id":0}' AS short_tail
-    )
-    SELECT format($code$
-                INSERT INTO herald.outbox (bytes, action, channel, payload)
-                SELECT octet_length(p.text), CASE WHEN p.is_sound THEN 'e' ELSE 's' END, CASE WHEN p.is_sound THEN e.channel ELSE '' END,
-                       p.text::json
-                  FROM %1$s
-                 CROSS JOIN LATERAL (
-                     SELECT octet_length(e.channel) BETWEEN 1 AND 255 AS is_sound,
-                            CASE WHEN octet_length(e.text) > %2$s THEN %3$s ELSE e.text END AS text OFFSET 0) p%4$s$code$,
-        CASE operation
-        WHEN 'INSERT' THEN format($from$n CROSS JOIN LATERAL (
-                     SELECT %1$s AS channel,
-                            concat('{"data":{"action":"insert",', %2$L, ',"new":', %3$s, ',"old":null', %4$L) AS text OFFSET 0) e$from$,
-                     new_channel, head, c.new_first, c.tail)
-        WHEN 'DELETE' THEN format($from$o CROSS JOIN LATERAL (
-                     SELECT %1$s AS channel,
-                            concat('{"data":{"action":"delete",', %2$L, ',"new":null,"old":', %3$s, %4$L) AS text OFFSET 0) e$from$,
-                     old_channel, head, c.old_first, c.tail)
-        ELSE format($from$(SELECT row_number() OVER () AS %8$I, n.* FROM n) n
-                  JOIN (SELECT row_number() OVER () AS %8$I, o.* FROM o) o USING (%8$I)
-                 CROSS JOIN LATERAL (SELECT %1$s AS new_channel, %2$s AS old_channel, %4$s AS new_row, %5$s AS old_row OFFSET 0) r
-                 CROSS JOIN LATERAL (
-                     SELECT 1 AS half, r.new_channel AS channel,
-                            concat('{"data":{"action":"update",', %3$L, ',"new":', r.new_row, ',"old":', r.old_row, %6$L) AS text
-                      WHERE r.new_channel = r.old_channel
-                     UNION ALL
-                     SELECT 2, r.old_channel, concat('{"data":{"action":"delete",', %3$L, ',"new":null,"old":', r.old_row, %6$L)
-                      WHERE r.old_channel IS DISTINCT FROM r.new_channel
-                     UNION ALL
-                     SELECT 3, r.new_channel, concat('{"data":{"action":"insert",', %3$L, ',"new":', r.new_row, ',"old":null', %6$L)
-                      WHERE r.old_channel IS DISTINCT FROM r.new_channel) e$from$,
-                     new_channel, old_channel, head, c.new_first, c.old_first, c.tail, changed, position_name)
-        END,
-        max_bytes,
-        CASE operation
-        WHEN 'INSERT' THEN format('concat(''{"data":{"action":"insert",'', %L, '',"new":'', %s, '',"old":null'', %L)', head, c.new_short, c.short_tail)
-        WHEN 'DELETE' THEN format('concat(''{"data":{"action":"delete",'', %L, '',"new":null,"old":'', %s, %L)', head, c.old_short, c.short_tail)
-        ELSE format($short$CASE e.half WHEN 1 THEN concat('{"data":{"action":"update",', %1$L, ',"new":', %2$s, ',"old":', %3$s, %4$L)
-                            WHEN 2 THEN concat('{"data":{"action":"delete",', %1$L, ',"new":null,"old":', %3$s, %4$L)
-                            ELSE concat('{"data":{"action":"insert",', %1$L, ',"new":', %2$s, ',"old":null', %4$L) END$short$,
-                    head, c.new_short, c.old_short, c.short_tail)
-        END,
-        CASE operation
-        WHEN 'UPDATE' THEN format(E'\n                 WHERE e.channel IS NOT NULL%s ORDER BY %I, e.half',
-                                  CASE attempt WHEN 1 THEN ' AND (' || changed || ')' ELSE '' END, position_name)
-        ELSE E'\n                 WHERE e.channel IS NOT NULL' END)
-      FROM code c
-$$;
-COMMENT ON FUNCTION herald.statement_mode_insert(text, int, text, text, text, text, text, text, text, text, int, text) IS
-'Internal: one INSERT of a statement-mode trigger function.';
-
-CREATE FUNCTION herald.statement_mode_code(head text, new_channel text, old_channel text, new_row text, old_row text,
-                                           new_key text, old_key text, changed text, max_bytes int, position_name text,
-                                           new_guards text[], old_guards text[]) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format($code$
-    FOR attempt IN 1 .. 3 LOOP
-        BEGIN
-            %s
-            is_known := true;
-            IF NOT FOUND THEN
-                RETURN NULL;
+        LOOP
+            IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
+                FETCH herald_news INTO NEW;
+                EXIT WHEN NOT FOUND;
             END IF;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            NULL;
-        END;
-    END LOOP;
-    IF is_known IS NULL THEN
-        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, 's', '', '{}');
-    END IF;
-$code$,
-        'IF ' || string_agg(format('TG_OP = %L AND attempt = %s THEN
-                -- One row tells the types of all.
-                CONTINUE WHEN NOT coalesce((SELECT %s FROM %s LIMIT 1), true);%s;', o.op, a.attempt,
-                     CASE o.op WHEN 'DELETE' THEN old_guards[a.attempt] ELSE new_guards[a.attempt] END,
-                     CASE o.op WHEN 'DELETE' THEN 'o' ELSE 'n' END,
-                     herald.statement_mode_insert(o.op, a.attempt, head, new_channel, old_channel, new_row, old_row,
-                                                  new_key, old_key, changed, max_bytes, position_name)),
-                     E'\n            ELSIF ' ORDER BY o.op, a.attempt) || E'\n            END IF;')
-      FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) o(op) CROSS JOIN generate_series(1, 3) a(attempt)
+            IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
+                FETCH herald_olds INTO OLD;
+                EXIT WHEN NOT FOUND;
+            END IF;%8$s
+        END LOOP;$code$, settings, number, max_bytes, c.row, c.alias,
+        format(c.guard, 'n', c.alias), format(c.guard, 'o', c.alias), careful)
+      FROM (SELECT herald.row_code(relation, s.captured, '') AS row, a.alias,
+                   -- One row tells the types of all.
+                   coalesce(E'\n                    IF NOT coalesce((SELECT ' || replace(herald.guard_test(relation, s.captured, ''), '%', '%%') || ' FROM %s AS %s LIMIT 1), true) THEN
+                        RAISE EXCEPTION ''herald: a column has another type'';
+                    END IF;', '') AS guard
+              -- A name that no column has: when a column is gone, its name may mean the whole row.
+              FROM (SELECT 'herald_row' || min(i) AS alias FROM generate_series(0, cardinality(s.captured)) i WHERE NOT 'herald_row' || i = ANY (s.captured)) a) c
 $$;
-COMMENT ON FUNCTION herald.statement_mode_code(text, text, text, text, text, text, text, text, int, text, text[], text[]) IS
+COMMENT ON FUNCTION herald.statement_mode_code(oid, herald.shape_columns, bigint, int, text, text) IS
 'Internal: the part of a statement-mode trigger function that announces rows.';
 
-CREATE FUNCTION herald.is_here_code(parts oid[]) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN cardinality(parts) = 1 THEN format('TG_RELID = %s', parts[1]) ELSE format('TG_RELID = ANY (%L::oid[])', parts) END
-$$;
-COMMENT ON FUNCTION herald.is_here_code(oid[]) IS 'Internal: whether a trigger was fired by a table that its function was written for.';
-
-CREATE FUNCTION herald.capture_code(parts oid[], watch_key text, truncate_action text, truncate_channel text,
-                                    truncate_payload text, fast text, announce text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format($code$
--- Written by herald.generate_capture() and written anew by herald.refresh(): do not edit.
-#variable_conflict use_variable
+CREATE FUNCTION herald.capture_code(relation oid, s herald.shape_columns, watch_key text, number bigint, max_bytes int, mode text, marks text, is_lost boolean) RETURNS text
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    is_known      boolean;
-    is_elsewhere  boolean; -- NULL: no
-    first_attempt int;
-    tail          text;
-    new_channel   text;
-    old_channel   text;
-    new_row       text;
-    old_row       text;
-    text_1        text;
-    text_2        text;
-    payload_1     json;
-    payload_2     json;
+    parts    oid[] := herald.parts_of(relation);
+    here     text := format(CASE cardinality(parts) WHEN 1 THEN 'TG_RELID OPERATOR(pg_catalog.=) %L::pg_catalog.oid'
+                                                    ELSE 'TG_RELID OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.oid[])' END,
+                            CASE cardinality(parts) WHEN 1 THEN parts[1]::text ELSE parts::text END);
+    -- Whether the session's settings print values as ours do (step 3).
+    settings text := (SELECT string_agg(v.code, ' AND ' ORDER BY v.mark) FROM (VALUES
+        (E'\x02', $c$pg_catalog.starts_with(pg_catalog.current_setting('datestyle'), 'ISO')$c$),
+        (E'\x03', $c$pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 OPERATOR(pg_catalog.>) 0$c$),
+        (E'\x04', $c$pg_catalog.current_setting('intervalstyle') OPERATOR(pg_catalog.=) 'postgres'$c$),
+        (E'\x05', $c$pg_catalog.current_setting('bytea_output') OPERATOR(pg_catalog.=) 'hex'$c$)) v(mark, code)
+                       WHERE strpos(marks, v.mark) > 0 AND strpos(marks, E'\x01') = 0);
+    fast     text := '';
+    announce text := format(E'\n        INSERT INTO herald.outbox (shape, action, reduced) VALUES (%s, ''s'', ''t'');', number);
 BEGIN
-    <<announced>>
-    BEGIN%8$s
-    IF NOT (%1$s) THEN
-        is_elsewhere := herald.is_part_of(TG_RELID, %2$L);
-        IF is_elsewhere IS NULL THEN
+    IF NOT is_lost THEN
+        announce := herald.careful_code(relation, s, number, max_bytes);
+        IF mode = 'statement' THEN
+            announce := herald.statement_mode_code(relation, s, number, max_bytes, coalesce(settings, 'true'), announce);
+        ELSE
+            fast := herald.row_mode_code(relation, s, number, max_bytes, concat_ws(' AND ', here, settings));
+        END IF;
+    END IF;
+    RETURN format($code$
+-- Written by herald.generate_capture() and written anew by herald.refresh(): do not edit.
+#variable_conflict use_column
+DECLARE
+    herald_new       pg_catalog.text;
+    herald_old       pg_catalog.text;
+    herald_level     pg_catalog.int4;
+    herald_failed    pg_catalog.bool;
+    herald_is_silent pg_catalog.bool;
+    herald_is_part   pg_catalog.bool;
+    herald_news      pg_catalog.refcursor;
+    herald_olds      pg_catalog.refcursor;
+BEGIN
+    <<herald_announced>>
+    BEGIN%1$s
+    IF NOT (%2$s) THEN
+        herald_is_part := herald.is_part_of(TG_RELID, %3$L);
+        IF herald_is_part IS NULL THEN
             RETURN NULL;
-        ELSIF NOT is_elsewhere THEN
-            RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::regclass
+        ELSIF NOT herald_is_part THEN
+            RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::pg_catalog.regclass
                 USING ERRCODE = '42501', HINT = 'Call herald.watch() for this table instead.';
         END IF;
     END IF;
-    IF TG_OP = 'TRUNCATE' THEN
-        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (%6$s, %3$L, %4$L, %5$L);
-    ELSE%7$s    END IF;
-    END announced;
-    IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
+    IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
+        INSERT INTO herald.outbox (shape, action, reduced) VALUES (%4$s, %5$s);
+    ELSE%6$s
+    END IF;
+    END herald_announced;
+    IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
         PERFORM herald.ring();
     END IF;
     RETURN NULL;
 END
-$code$, herald.is_here_code(parts), watch_key, truncate_action, truncate_channel, truncate_payload, octet_length(truncate_payload), announce, fast)
+$code$, fast, here, watch_key, number, CASE WHEN is_lost THEN '''s'', ''t''' ELSE '''t'', NULL' END, announce);
+END
 $$;
-COMMENT ON FUNCTION herald.capture_code(oid[], text, text, text, text, text, text) IS 'Internal: the body of a trigger function.';
+COMMENT ON FUNCTION herald.capture_code(oid, herald.shape_columns, text, bigint, int, text, text, boolean) IS 'Internal: the body of a trigger function.';
 
 INSERT INTO herald.schema_step (step, name) VALUES (4, 'capture');
 RESET ROLE;

@@ -10,7 +10,7 @@
 -- The names in a wish are bound to column numbers when code is generated. So a column that is renamed keeps its place:
 -- announced if it was announced, and, what matters more, hidden if it was excluded. A dropped column leaves the list.
 --
--- The triggers are called 00_herald_…, because triggers fire in the order of their names, and another AFTER ROW trigger that
+-- The triggers are called !herald_…, because triggers fire in the order of their names, and another AFTER ROW trigger that
 -- writes the same row must come later. For that reason too, and because a partition can be written directly, mode row is
 -- the default and mode statement is refused where it would miss or reorder.
 --
@@ -81,6 +81,7 @@ CREATE FUNCTION herald.looks_of(relation oid) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(concat_ws('/', c.oid, c.relowner, n.nspname, c.relname,
         (SELECT string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.attgenerated,
+                    CASE WHEN a.attgenerated = 'v' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
                     CASE WHEN a.atttypid >= 16384 THEN (
                         SELECT string_agg(concat_ws(' ', t.oid, t.typtype, t.typbasetype, t.typelem, t.typdelim, herald.json_cast(t.oid),
                                    (SELECT string_agg(concat_ws(' ', f.attname, f.atttypid), ',' ORDER BY f.attnum)
@@ -94,13 +95,7 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_tem
 $$;
 COMMENT ON FUNCTION herald.looks_of(oid) IS 'Internal: a digest of all that a table''s trigger function depends on. NULL: no such table.';
 
-CREATE FUNCTION herald.names_in(list json) RETURNS text[]
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN json_typeof(list) = 'array' THEN ARRAY(SELECT json_array_elements_text(list)) END
-$$;
-COMMENT ON FUNCTION herald.names_in(json) IS 'Internal: a JSON array of names as an array; NULL if it is none.';
-
-CREATE FUNCTION herald.bind_names(w herald.watch, wanted text[]) RETURNS herald.watch
+CREATE FUNCTION herald.bind_wish(w herald.watch, wish json) RETURNS herald.watch
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     here      text := format('%s/%s', herald.database_identity(), w.relation::oid);
@@ -109,11 +104,15 @@ DECLARE
     bound     herald.watch := w;
     a         record;
 BEGIN
-    bound.names := wanted;
+    bound.names := ARRAY(
+        SELECT DISTINCT x.name
+          FROM (SELECT json_array_elements_text(wish -> k.key) FROM unnest(ARRAY['columns', 'exclude', 'key_columns', 'keep']) k(key) WHERE json_typeof(wish -> k.key) = 'array'
+                UNION ALL SELECT p.col FROM herald.template_parts(wish ->> 'channel') p) x(name)
+         WHERE x.name IS NOT NULL ORDER BY 1);
     bound.now_named := '{}';
     bound.attnums := '{}';
     bound.bound_to := here;
-    FOREACH this_name IN ARRAY wanted LOOP
+    FOREACH this_name IN ARRAY bound.names LOOP
         known := array_position(w.names, this_name);
         SELECT c.attname::text AS name, c.attnum AS num INTO a FROM pg_attribute c
          WHERE c.attrelid = w.relation AND c.attnum > 0 AND NOT c.attisdropped
@@ -126,49 +125,130 @@ BEGIN
     RETURN bound;
 END
 $$;
-COMMENT ON FUNCTION herald.bind_names(herald.watch, text[]) IS 'Internal: a watch with the columns that its wish''s names mean today.';
+COMMENT ON FUNCTION herald.bind_wish(herald.watch, json) IS 'Internal: a watch with the columns that the names in its wish mean today.';
 
-CREATE FUNCTION herald.names_today(w herald.watch, wanted text[]) RETURNS text[]
+CREATE FUNCTION herald.name_today(w herald.watch, name text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT (w).now_named[pg_catalog.array_position((w).names, name)] $$;
+COMMENT ON FUNCTION herald.name_today(herald.watch, text) IS 'Internal: what a column of a wish is called today, NULL if it is gone.';
+
+CREATE FUNCTION herald.names_today(w herald.watch, list json) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT ARRAY(SELECT (w).now_named[array_position((w).names, x.name)] FROM unnest(wanted) WITH ORDINALITY x(name, nth) ORDER BY x.nth)
+    SELECT CASE WHEN json_typeof(list) = 'array' THEN
+        ARRAY(SELECT herald.name_today(w, x.name) FROM json_array_elements_text(list) WITH ORDINALITY x(name, nth) ORDER BY x.nth) END
 $$;
-COMMENT ON FUNCTION herald.names_today(herald.watch, text[]) IS 'Internal: bound names as the columns are called today, NULL where one is gone.';
+COMMENT ON FUNCTION herald.names_today(herald.watch, json) IS 'Internal: the same of a list in a wish; NULL if it is no list.';
+
+CREATE FUNCTION herald.shape_of(w herald.watch, wish json) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    listed   text[] := herald.names_today(w, wish -> 'columns');
+    hidden   text[] := coalesce(herald.names_today(w, wish -> 'exclude'), '{}');
+    kept     text[] := coalesce(herald.names_today(w, wish -> 'keep'), '{}');
+    keys     text[] := herald.names_today(w, wish -> 'key_columns');
+    named    text[] := ARRAY(SELECT herald.name_today(w, p.col) FROM herald.template_parts(wish ->> 'channel') p WHERE p.col IS NOT NULL);
+    shown    text[];
+    captured text[];
+    schema_  text;
+    table_   text;
+BEGIN
+    SELECT n.nspname, c.relname INTO schema_, table_ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = w.relation;
+    IF keys IS NULL THEN
+        keys := ARRAY(
+            SELECT a.attname::text
+              FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY x(num, nth)
+              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = x.num
+             WHERE i.indrelid = w.relation AND i.indisprimary ORDER BY x.nth);
+    END IF;
+    shown := ARRAY(
+        SELECT a.name FROM herald.columns_of(w.relation) a
+         WHERE array_position(hidden, a.name) IS NULL AND (listed IS NULL OR array_position(listed, a.name) IS NOT NULL) ORDER BY a.num);
+    captured := ARRAY(SELECT a.name FROM herald.columns_of(w.relation) a WHERE array_position(shown || kept || named, a.name) IS NOT NULL ORDER BY a.num);
+    RETURN concat('{"watch":', to_json(w.key), ',"schema":', to_json(schema_), ',"table":', to_json(table_), ',"template":[',
+        coalesce((SELECT string_agg(concat_ws(',', to_json(nullif(p.literal, '')), array_position(captured, herald.name_today(w, p.col)) - 1), ',' ORDER BY p.nth)
+                    FROM herald.template_parts(wish ->> 'channel') p), to_json(herald.percent_encode(schema_) || '.' || herald.percent_encode(table_))::text),
+        '],"numbers":', to_json(coalesce(wish ->> 'numbers', 'text')), ',"max_bytes":', coalesce((wish ->> 'max_bytes')::int, 1048576),
+        -- A key never shows what the list does not.
+        ',"key":[', (SELECT string_agg((array_position(captured, k.name) - 1)::text, ',' ORDER BY k.nth)
+                       FROM unnest(keys) WITH ORDINALITY k(name, nth) WHERE array_position(shown, k.name) IS NOT NULL),
+        '],"columns":[', (SELECT string_agg(format('{"name":%s,"type":%s,"announced":%s,"kept":%s}', to_json(a.name), herald.type_tree(a.type),
+                                                   (array_position(shown, a.name) IS NOT NULL)::text::json, (array_position(kept, a.name) IS NOT NULL)::text::json), ',' ORDER BY a.num)
+                            FROM herald.columns_of(w.relation) a WHERE array_position(captured, a.name) IS NOT NULL), ']}');
+END
+$$;
+COMMENT ON FUNCTION herald.shape_of(herald.watch, json) IS
+'Internal: what a watch captures, as a JSON text that still has the marks of step 3: key, schema, table, template (literals, and columns by their
+place from 0), numbers, max_bytes, key (places), and the captured columns in the order of the table, with their types.';
+
+CREATE FUNCTION herald.columns_of(relation oid) RETURNS TABLE (num int2, name text, type oid)
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.attnum, a.attname::text, a.atttypid FROM pg_attribute a
+     WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+       AND (a.attgenerated <> 'v' OR herald.virtual_code(relation, a.attname, '') IS NOT NULL)
+$$;
+COMMENT ON FUNCTION herald.columns_of(oid) IS 'Internal: the columns of a table that a trigger can see or compute.';
+
+CREATE FUNCTION herald.columns_in(description json) RETURNS herald.shape_columns
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH place AS (
+        SELECT c.col ->> 'name' AS name, (c.col ->> 'announced')::boolean AS is_announced, (c.col ->> 'kept')::boolean AS is_kept, c.nth,
+               EXISTS (SELECT FROM json_array_elements(description -> 'template') t(part)
+                        WHERE json_typeof(t.part) = 'number' AND t.part::text::int = c.nth - 1) AS is_templated,
+               EXISTS (SELECT FROM json_array_elements_text(description -> 'key') k(place) WHERE k.place::int = c.nth - 1) AS is_key
+          FROM json_array_elements(description -> 'columns') WITH ORDINALITY c(col, nth)
+    )
+    SELECT ROW(coalesce(array_agg(p.name ORDER BY p.nth), '{}'),
+               coalesce(array_agg(p.name ORDER BY p.nth) FILTER (WHERE p.is_announced), '{}'),
+               coalesce(array_agg(p.name ORDER BY p.nth) FILTER (WHERE p.is_key OR p.is_templated OR p.is_kept), '{}'),
+               coalesce(array_agg(p.name ORDER BY p.nth) FILTER (WHERE p.is_templated), '{}'))::herald.shape_columns
+      FROM place p
+$$;
+COMMENT ON FUNCTION herald.columns_in(json) IS 'Internal: the columns of a shape by what they are for.';
+
+CREATE FUNCTION herald.shape_number(description json) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ('x' || encode(substr(sha256(convert_to(description::text, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
+$$;
+COMMENT ON FUNCTION herald.shape_number(json) IS 'Internal: the number of a shape.';
+
+-- A writer who was in the middle of a statement when a function was replaced goes on with the old one, so the transaction that did it is not
+-- the last that used the old shape: a day later nobody does.
+CREATE FUNCTION herald.sweep_shapes() RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known   xid8 := (SELECT pg_snapshot_xmin(c.done) FROM herald.cursor c ORDER BY c.position DESC LIMIT 1);
+    old_one bigint;
+BEGIN
+    SELECT s.number INTO old_one FROM herald.shape s WHERE s.retired_by < known AND s.retired_at < now() - interval '1 day'
+     ORDER BY s.retired_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    ELSIF EXISTS (SELECT FROM herald.outbox o WHERE o.shape = old_one) OR EXISTS (SELECT FROM herald.log l WHERE l.shape = old_one) THEN
+        UPDATE herald.shape s SET retired_at = now() WHERE s.number = old_one;
+        RETURN 0;
+    END IF;
+    DELETE FROM herald.shape s WHERE s.number = old_one;
+    RETURN 1;
+END
+$$;
+COMMENT ON FUNCTION herald.sweep_shapes() IS
+'For the server, now and then: looks at one shape that was retired more than a day ago, and removes it unless the outbox or the log still has rows
+of it (then it looks again a day later). Returns how many it removed.';
+GRANT EXECUTE ON FUNCTION herald.sweep_shapes() TO herald_server;
 
 CREATE FUNCTION herald.generate_capture(relation regclass, is_forced boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_     herald.watch;
-    w          herald.watch;
-    looks_now  text := herald.looks_of(relation); -- before anything else: what changes meanwhile makes it stale again
-    wish       json;
-    capture    text;
-    schema_    text;
-    table_     text;
-    template   text;
-    numbers    text;
-    max_bytes  int;
-    shown      text[];
-    listed     text[];
-    hidden     text[];
-    keys       text[];
-    in_channel text[];
-    compared   text[];
-    new_       text := 'NEW';
-    old_       text := 'OLD';
-    head       text;
-    new_channel text;
-    old_channel text;
-    new_row    text;
-    old_row    text;
-    new_key    text;
-    old_key    text;
-    changed    text;
-    fast       text := '';
-    announce   text;
-    position_  text := 'herald_position';
-    new_guards text[];
-    old_guards text[];
-    code       text;
+    found_      herald.watch;
+    w           herald.watch;
+    looks_now   text := herald.looks_of(relation); -- before anything else: what changes meanwhile makes it stale again
+    wish        json;
+    capture     text;
+    marked      text;
+    description json;
+    cols        herald.shape_columns;
+    this_shape  bigint;
+    is_lost     boolean;
+    code        text;
 BEGIN
     SELECT * INTO found_ FROM herald.watch x WHERE x.relation = generate_capture.relation;
     IF NOT is_forced AND found_.looks = looks_now THEN
@@ -178,96 +258,34 @@ BEGIN
     IF wish IS NULL THEN
         RETURN;
     END IF;
-    w := found_;
-    capture := format('herald.%I()', 'capture_' || w.key);
-    SELECT n.nspname, c.relname INTO schema_, table_
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = generate_capture.relation;
-    numbers := coalesce(wish ->> 'numbers', 'text');
-    max_bytes := coalesce((wish ->> 'max_bytes')::int, 1048576);
-    template := wish ->> 'channel';
-    IF template IS NOT NULL THEN
-        PERFORM herald.check_template(template);
+    IF wish ->> 'channel' IS NOT NULL THEN
+        PERFORM herald.check_template(wish ->> 'channel');
     END IF;
-
-    -- What the names in the wish are called today.
-    in_channel := ARRAY(SELECT p.col FROM herald.template_parts(template) p WHERE p.col IS NOT NULL);
-    listed := herald.names_in(wish -> 'columns');
-    hidden := coalesce(herald.names_in(wish -> 'exclude'), '{}');
-    keys := herald.names_in(wish -> 'key_columns');
-    w := herald.bind_names(w, ARRAY(SELECT DISTINCT x.name FROM unnest(listed || hidden || keys || in_channel) x(name) ORDER BY 1));
-    listed := herald.names_today(w, listed);
-    hidden := herald.names_today(w, hidden);
-    keys := herald.names_today(w, keys);
-    in_channel := herald.names_today(w, in_channel);
-
-    shown := ARRAY(
-        SELECT a.attname::text FROM pg_attribute a
-         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
-           AND array_position(hidden, a.attname::text) IS NULL
-           AND (listed IS NULL OR array_position(listed, a.attname::text) IS NOT NULL)
-         ORDER BY a.attnum);
-    IF keys IS NULL THEN
-        keys := ARRAY(
-            SELECT a.attname::text
-              FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY x(num, nth)
-              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = x.num
-             WHERE i.indrelid = relation AND i.indisprimary ORDER BY x.nth);
-    END IF;
-    -- A key never shows what the list does not.
-    keys := ARRAY(SELECT x.name FROM unnest(keys) WITH ORDINALITY x(name, nth) WHERE x.name = ANY (shown) ORDER BY x.nth);
-    template := coalesce(
-        (SELECT string_agg(p.literal || coalesce('{' || w.now_named[array_position(w.names, p.col)] || '}', ''), '' ORDER BY p.nth)
-           FROM herald.template_parts(template) p),
-        herald.percent_encode(schema_) || '.' || herald.percent_encode(table_));
-
-    -- The code.
-    head := format('"schema":%s,"table":%s', to_json(schema_), to_json(table_));
-    compared := ARRAY(SELECT DISTINCT x.name FROM unnest(shown || in_channel) x(name) WHERE x.name IS NOT NULL ORDER BY x.name);
-    IF wish ->> 'mode' = 'statement' THEN
-        new_ := 'n';
-        old_ := 'o';
-        WHILE position_ IN (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = relation) LOOP
-            position_ := position_ || '_';
-        END LOOP;
-    END IF;
-    -- What must hold before each attempt's expressions run: the types of the row's, the key's, the channel's columns.
-    new_guards := ARRAY[herald.row_guard(relation, shown || in_channel, new_), herald.row_guard(relation, keys || in_channel, new_),
-                        herald.row_guard(relation, in_channel, new_)];
-    old_guards := ARRAY[herald.row_guard(relation, shown || in_channel, old_), herald.row_guard(relation, keys || in_channel, old_),
-                        herald.row_guard(relation, in_channel, old_)];
-    IF array_position(in_channel, NULL) IS NOT NULL THEN
-        RAISE WARNING 'herald: a column of % that is in the channel template % is gone: nothing is announced', relation, wish ->> 'channel'
-            USING HINT = 'Call herald.watch() again with another template.';
-        announce := E'\n        INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (0, ''s'', '''', ''{}'');\n';
-    ELSE
-        new_channel := herald.channel_text(relation, template, new_);
-        old_channel := herald.channel_text(relation, template, old_);
-        new_row := herald.json_row(relation, shown, new_, numbers);
-        old_row := herald.json_row(relation, shown, old_, numbers);
-        new_key := herald.json_row(relation, keys, new_, numbers);
-        old_key := herald.json_row(relation, keys, old_, numbers);
-        changed := format('%s OPERATOR(pg_catalog.*<>) %s', herald.image_of(compared, new_), herald.image_of(compared, old_));
-        IF wish ->> 'mode' = 'statement' THEN
-            announce := herald.statement_mode_code(head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed,
-                                                   max_bytes, position_, new_guards, old_guards);
-        ELSE
-            fast := herald.fast_code(herald.is_here_code(herald.parts_of(relation)), head, new_channel, old_channel, new_row, old_row,
-                                     changed, max_bytes, new_guards[1]);
-            announce := herald.row_mode_code(head, new_channel, old_channel, new_row, old_row, new_key, old_key, changed,
-                                             max_bytes, new_guards, old_guards);
-        END IF;
-    END IF;
-    code := herald.capture_code(herald.parts_of(relation), w.key,
-        CASE WHEN array_position(in_channel, NULL) IS NOT NULL OR octet_length(template) > 255 AND in_channel = '{}' THEN 's'
-             WHEN in_channel = '{}' THEN 'e' ELSE 't' END, template,
-        format('{"data":{"action":"truncate",%s,"new":null,"old":null},"dbo_id":0,"row_id":0}', head), fast, announce);
-
-    w.channel := template;
-    w.columns := shown;
+    capture := format('herald.%I()', 'capture_' || found_.key);
+    w := herald.bind_wish(found_, wish);
+    marked := herald.shape_of(w, wish);
+    description := translate(marked, E'\x01\x02\x03\x04\x05', '')::json;
+    cols := herald.columns_in(description);
+    this_shape := herald.shape_number(description);
+    w.channel := (SELECT string_agg(coalesce('{' || CASE json_typeof(t.part) WHEN 'number' THEN cols.captured[t.part::text::int + 1] END || '}', t.part #>> '{}'), '' ORDER BY t.nth)
+                    FROM json_array_elements(description -> 'template') WITH ORDINALITY t(part, nth));
+    w.columns := cols.announced;
     w.mode := coalesce(wish ->> 'mode', 'row');
     w.looks := looks_now;
+    is_lost := EXISTS (SELECT FROM herald.template_parts(wish ->> 'channel') p
+                        WHERE p.col IS NOT NULL AND array_position(cols.captured, herald.name_today(w, p.col)) IS NULL);
+    IF is_lost THEN
+        RAISE WARNING 'herald: a column of % that is in the channel template % is gone: nothing is announced', relation, wish ->> 'channel'
+            USING HINT = 'Call herald.watch() again with another template.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = generate_capture.relation AND a.attname = ANY (cols.captured) AND a.attgenerated = 'v') THEN
+        marked := marked || E'\x01'; -- its expression has operators by their bare names
+    END IF;
+    code := herald.capture_code(relation, cols, w.key, this_shape, (description ->> 'max_bytes')::int, w.mode, marked, is_lost);
+
     IF w IS NOT DISTINCT FROM found_ AND herald.is_granted(relation, to_regprocedure(capture))
-       AND code IS NOT DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
+       AND code IS NOT DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture))
+       AND EXISTS (SELECT FROM herald.shape s WHERE s.number = this_shape AND s.retired_by IS NULL) THEN
         RETURN;
     END IF;
     -- Also whoever wrote it since we looked: what was made of that is not known here.
@@ -275,10 +293,13 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'herald: another transaction is at work on the watch of %', relation USING ERRCODE = '55P03';
     END IF;
+    UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = w.key AND s.number <> this_shape AND s.retired_by IS NULL;
+    INSERT INTO herald.shape AS s (number, watch, description) VALUES (this_shape, w.key, description)
+        ON CONFLICT ON CONSTRAINT shape_pkey DO UPDATE SET retired_by = NULL, retired_at = NULL WHERE s.retired_by IS NOT NULL;
     IF code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %s AS %L', capture,
-                       herald.capture_settings(relation, shown, array_remove(in_channel, NULL)), code);
-        EXECUTE format('COMMENT ON FUNCTION %s IS %L', capture, format('Announces changes of %s on %s.', relation, template));
+                       CASE WHEN strpos(marked, E'\x01') > 0 THEN herald.print_settings() ELSE '' END, code);
+        EXECUTE format('COMMENT ON FUNCTION %s IS %L', capture, format('Announces changes of %s on %s.', relation, w.channel));
     END IF;
     PERFORM herald.grant_capture(relation, to_regprocedure(capture));
     UPDATE herald.watch x SET names = w.names, now_named = w.now_named, attnums = w.attnums, bound_to = w.bound_to, channel = w.channel,

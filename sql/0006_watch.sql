@@ -11,7 +11,7 @@ SET LOCAL ROLE herald_owner;
 SET LOCAL search_path = pg_catalog;
 
 CREATE FUNCTION herald.check_watch(relation regclass, columns text[], exclude text[], key_columns text[], channel text,
-                                   mode text, max_bytes int, always boolean, numbers text) RETURNS void
+                                   mode text, max_bytes int, always boolean, numbers text, keep text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     c        record;
@@ -55,10 +55,10 @@ BEGIN
         PERFORM herald.check_template(channel);
     END IF;
     SELECT x.name INTO missing
-      FROM (SELECT unnest(columns || exclude || key_columns) UNION ALL SELECT p.col FROM herald.template_parts(channel) p) x(name)
+      FROM (SELECT unnest(columns || exclude || key_columns || keep) UNION ALL SELECT p.col FROM herald.template_parts(channel) p) x(name)
      WHERE x.name IS NOT NULL
        AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = x.name AND a.attnum > 0
-                          AND NOT a.attisdropped AND a.attgenerated <> 'v') LIMIT 1;
+                          AND NOT a.attisdropped AND (x.name = ANY (exclude) OR a.attgenerated <> 'v' OR herald.virtual_code(relation, x.name, '') IS NOT NULL)) LIMIT 1;
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'herald: table % has no column % to announce', relation, quote_ident(missing) USING ERRCODE = '42703';
     END IF;
@@ -73,28 +73,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text) IS
+COMMENT ON FUNCTION herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]) IS
 'Internal: raises unless a table can be watched like this by the caller.';
-
-CREATE FUNCTION herald.tell_parts(relation oid) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    part oid;
-BEGIN
-    FOR part IN
-        WITH RECURSIVE below(oid) AS (
-            SELECT i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = relation AND c.relispartition
-            UNION
-            SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.oid WHERE NOT herald.is_watched(b.oid)
-        )
-        SELECT b.oid FROM below b WHERE herald.is_watched(b.oid)
-    LOOP
-        RAISE WARNING 'herald: % is a part of %, but watched itself: its changes are announced on its own channel only', part::regclass, relation::regclass
-            USING HINT = format('To have them announced with the whole: SELECT herald.unwatch(%L)', part::regclass);
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION herald.tell_parts(oid) IS 'Internal: warns of partitions that are watched themselves.';
 
 CREATE FUNCTION herald.has_rule(template text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -105,63 +85,86 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.has_rule(text) IS 'Internal: whether clients may have a rule for any channel of a template.';
 
-CREATE FUNCTION herald.tell_watch(relation regclass, replaced text, has_keys boolean) RETURNS void
+CREATE FUNCTION herald.surprises(relation regclass) RETURNS TABLE (kind text, sentence text, hint text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE below(oid, is_part) AS (
+        SELECT relation::oid, true
+        UNION
+        SELECT c.oid, c.relispartition FROM below b JOIN pg_inherits i ON i.inhparent = b.oid JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE b.oid = relation OR NOT herald.is_watched(b.oid)
+    )
+    SELECT 'rule', format('no rule covers the channel %s, so nobody can join it', w.channel), 'SELECT herald.set_rule(…) for it, or for a pattern such as schema.* or prefix/*'
+      FROM herald.watch w WHERE w.relation = surprises.relation AND NOT herald.has_rule(w.channel)
+    UNION ALL
+    SELECT 'key', format('%s has no primary key: an event that is reduced to the key, because it is too large, will not say which row it was', relation),
+           'Call herald.watch() again with key_columns, or add a primary key.'
+     WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary)
+    UNION ALL
+    SELECT 'policy', format('%s has row level security, which announcements do not look at: whoever may join the channel gets all its rows', relation),
+           'Put what separates the readers into the channel, such as orders/{customer_id}, and let the rule''s authorize function decide.'
+      FROM pg_class c WHERE c.oid = relation AND c.relrowsecurity
+    UNION ALL
+    SELECT 'virtual', format('virtual generated columns that need more than what is built in are not announced: %s', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)),
+           'Make them STORED.'
+      FROM pg_attribute a WHERE a.attrelid = relation AND a.attgenerated = 'v' AND NOT a.attisdropped AND herald.virtual_code(relation, a.attname, '') IS NULL HAVING count(*) > 0
+    UNION ALL
+    SELECT 'parts', format('%s is a part of %s, but watched itself: its changes are announced on its own channel only', b.oid::regclass, relation),
+           format('To have them announced with the whole: SELECT herald.unwatch(%L)', b.oid::regclass)
+      FROM below b WHERE b.oid <> relation AND b.is_part AND herald.is_watched(b.oid)
+    UNION ALL
+    SELECT 'parts', format('changes of tables that inherit from %s are not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
+           'Triggers of a parent do not fire for its children: SELECT herald.watch(…) for each of them.'
+      FROM below b WHERE b.oid <> relation AND NOT b.is_part AND NOT herald.is_watched(b.oid) HAVING count(*) > 0
+    UNION ALL
+    SELECT 'order', format('AFTER ROW triggers of %s come before ours, by their names: %s. What they write to the same row is announced too early', relation,
+                           string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.'
+      FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname COLLATE "C" < '!herald_' COLLATE "C" HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION herald.surprises(regclass) IS 'Internal: what may surprise about the watch of a table.';
+
+CREATE FUNCTION herald.tell(relation regclass, kinds text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    w herald.watch;
+    s record;
 BEGIN
-    SELECT * INTO w FROM herald.watch x WHERE x.relation = tell_watch.relation;
-    RAISE NOTICE 'herald: changes of % are announced on the channel %, with the columns %', relation, w.channel,
-        array_to_string(ARRAY(SELECT quote_ident(c) FROM unnest(w.columns) c), ', ');
-    IF replaced IS NOT NULL THEN
-        RAISE NOTICE 'herald: this replaces the watch of % on the channel %', relation, replaced;
-    END IF;
-    IF NOT herald.has_rule(w.channel) THEN
-        RAISE WARNING 'herald: no rule covers the channel %, so nobody can join it', w.channel
-            USING HINT = 'SELECT herald.set_rule(…) for it, or for a pattern such as schema.* or prefix/*';
-    END IF;
-    IF NOT has_keys AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary) THEN
-        RAISE WARNING 'herald: % has no primary key: an event that is reduced to the key, because it is too large, will not say which row it was', relation
-            USING HINT = 'Call herald.watch() again with key_columns, or add a primary key.';
-    END IF;
-    IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
-        RAISE WARNING 'herald: % has row level security, which announcements do not look at: whoever may join the channel gets all its rows', relation
-            USING HINT = 'Put what separates the readers into the channel, such as orders/{customer_id}, and let the rule''s authorize function decide.';
-    END IF;
-    PERFORM herald.tell_parts(relation);
+    FOR s IN SELECT * FROM herald.surprises(relation) x WHERE x.kind = ANY (kinds) LOOP
+        RAISE WARNING 'herald: %', s.sentence USING HINT = s.hint;
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION herald.tell_watch(regclass, text, boolean) IS 'Internal: says what watch() did, and what may surprise.';
+COMMENT ON FUNCTION herald.tell(regclass, text[]) IS 'Internal: warns of it.';
 
 CREATE FUNCTION herald.watch("table" regclass, channel text DEFAULT NULL, columns text[] DEFAULT NULL, exclude text[] DEFAULT '{}',
                              key_columns text[] DEFAULT NULL, mode text DEFAULT 'row', max_bytes int DEFAULT 1048576,
-                             always boolean DEFAULT false, numbers text DEFAULT 'text') RETURNS void
+                             always boolean DEFAULT false, numbers text DEFAULT 'text', keep text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     watch_key text;
     capture   text;
     trg       record;
+    made      herald.watch;
     replaced  text := (SELECT w.channel FROM herald.watch w WHERE w.relation = "table" AND herald.is_watched(w.relation));
 BEGIN
     exclude := coalesce(exclude, '{}');
+    keep := coalesce(keep, '{}');
     always := coalesce(always, false);
-    PERFORM herald.check_watch("table", columns, exclude, key_columns, channel, mode, max_bytes, always, numbers);
+    PERFORM herald.check_watch("table", columns, exclude, key_columns, channel, mode, max_bytes, always, numbers, keep);
     -- At once what DROP TRIGGER takes: who has read the table and then writes would deadlock with a lock that is raised later.
     EXECUTE format('LOCK TABLE %s IN %s MODE', "table", CASE WHEN replaced IS NULL THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
     watch_key := herald.prepare_watch("table");
     capture := format('herald.%I(%L)', 'capture_' || watch_key,
         json_build_object('channel', channel, 'columns', columns, 'exclude', exclude, 'key_columns', key_columns, 'mode', mode,
-                          'max_bytes', max_bytes, 'always', always, 'numbers', numbers));
+                          'max_bytes', max_bytes, 'always', always, 'numbers', numbers, 'keep', keep));
     PERFORM herald.drop_triggers("table");
     FOR trg IN
         SELECT v.name || CASE WHEN v.of_mode = 'row' AND c.relkind = 'p' THEN '_' || watch_key ELSE '' END AS name, v.event, v.kind
           FROM (VALUES
             -- Parts of a partitioned table get it, too, under its name, and may have one of their own.
-            ('row',       '00_herald_row',      'INSERT OR UPDATE OR DELETE', 'FOR EACH ROW'),
-            ('statement', '00_herald_insert',   'INSERT', 'REFERENCING NEW TABLE AS n FOR EACH STATEMENT'),
-            ('statement', '00_herald_update',   'UPDATE', 'REFERENCING NEW TABLE AS n OLD TABLE AS o FOR EACH STATEMENT'),
-            ('statement', '00_herald_delete',   'DELETE', 'REFERENCING OLD TABLE AS o FOR EACH STATEMENT'),
-            (NULL,        '00_herald_truncate', 'TRUNCATE', 'FOR EACH STATEMENT')) v(of_mode, name, event, kind)
+            ('row',       '!herald_row',      'INSERT OR UPDATE OR DELETE', 'FOR EACH ROW'),
+            ('statement', '!herald_insert',   'INSERT', 'REFERENCING NEW TABLE AS n FOR EACH STATEMENT'),
+            ('statement', '!herald_update',   'UPDATE', 'REFERENCING NEW TABLE AS n OLD TABLE AS o FOR EACH STATEMENT'),
+            ('statement', '!herald_delete',   'DELETE', 'REFERENCING OLD TABLE AS o FOR EACH STATEMENT'),
+            (NULL,        '!herald_truncate', 'TRUNCATE', 'FOR EACH STATEMENT')) v(of_mode, name, event, kind)
           JOIN pg_class c ON c.oid = "table"
          WHERE coalesce(v.of_mode, mode) = mode
     LOOP
@@ -171,18 +174,24 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM herald.generate_capture("table");
-    PERFORM herald.tell_watch("table", replaced, key_columns IS NOT NULL);
+    SELECT * INTO made FROM herald.watch x WHERE x.relation = "table";
+    RAISE NOTICE 'herald: changes of % are announced on the channel %, with the columns %', "table", made.channel,
+        array_to_string(ARRAY(SELECT quote_ident(c) FROM unnest(made.columns) c), ', ');
+    IF replaced IS NOT NULL THEN
+        RAISE NOTICE 'herald: this replaces the watch of % on the channel %', "table", replaced;
+    END IF;
+    PERFORM herald.tell("table", ARRAY['rule', CASE WHEN key_columns IS NULL THEN 'key' END, 'policy', 'virtual', 'parts', 'order']);
 END
 $$;
-COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text) IS
+COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[]) IS
 'Announces the changes of a table, which the caller must own. Calling it again replaces the settings.
 channel: a name, or a template with columns in braces, orders/{customer_id}; a NULL in it: no event; default schema.table.
 columns: what is announced, default all (added ones too, after a refresh); exclude: never announced; both follow renames.
-key_columns: what is announced of a row over max_bytes, default the primary key as far as it is announced. Without a key that
-is an empty object. Such events carry data.truncated_to_key = true.
+key_columns: what is announced of a row over max_bytes (both rows together, for an UPDATE), default the primary key as far as it is
+announced. Without a key that is an empty object. Such events carry data.truncated_to_key = true, and the reason as data.reduced.
 mode: row; or statement for tables that are loaded in bulk (refused where it would miss or reorder changes).
 always: also for rows that logical replication applies. numbers: text prints bigint and numeric as strings, because a browser
-has 53 bits; native prints them as Postgres does.
+has 53 bits; native prints them as Postgres does. keep: columns that the server stores beside an event, and shows nobody.
 An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not.';
 
 CREATE FUNCTION herald.drop_triggers(relation regclass) RETURNS void
@@ -232,6 +241,8 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION IF EXISTS herald.%I()', 'capture_' || idle.key);
         DELETE FROM herald.watch w WHERE w.relation = idle.relation;
+        DELETE FROM herald.watch_count c WHERE c.key = idle.key;
+        UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = idle.key AND s.retired_by IS NULL;
         n_cleaned := n_cleaned + 1;
     END LOOP;
     RETURN n_cleaned;
@@ -246,7 +257,7 @@ DECLARE
     obstacle  text;
 BEGIN
     PERFORM herald.generate_capture(relation, is_forced);
-    PERFORM herald.tell_parts(follow.relation) FROM herald.watch w WHERE w.relation = follow.relation AND w.looks <> old_looks;
+    PERFORM herald.tell(follow.relation, '{parts}') FROM herald.watch w WHERE w.relation = follow.relation AND w.looks <> old_looks;
     obstacle := herald.statement_mode_obstacle(relation);
     IF obstacle IS NOT NULL AND (SELECT w.mode = 'statement' FROM herald.watch w WHERE w.relation = follow.relation) THEN
         RAISE WARNING 'herald: mode statement may now miss or reorder changes of %: %', relation, obstacle
@@ -311,8 +322,9 @@ CREATE VIEW herald.watches AS
     SELECT w.relation AS "table", w.channel, w.columns, w.mode,
            NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = w.relation AND t.tgenabled IN ('D', 'R')
                           AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key))) AS enabled,
-           w.looks IS DISTINCT FROM herald.looks_of(w.relation) AS stale
+           w.looks IS DISTINCT FROM herald.looks_of(w.relation) AS stale, coalesce(c.reduced, 0) AS reduced, coalesce(c.skipped, 0) AS skipped
       FROM herald.watch w
+      LEFT JOIN (SELECT x.key, sum(x.reduced)::bigint AS reduced, sum(x.skipped)::bigint AS skipped FROM herald.watch_count x GROUP BY x.key) c ON c.key = w.key
      WHERE herald.is_watched(w.relation);
 COMMENT ON VIEW herald.watches IS 'The watched tables.';
 COMMENT ON COLUMN herald.watches."table" IS 'The table';
@@ -322,6 +334,19 @@ COMMENT ON COLUMN herald.watches.mode IS 'row or statement';
 COMMENT ON COLUMN herald.watches.enabled IS 'False: somebody disabled a trigger of it (ALTER TABLE … DISABLE TRIGGER)';
 COMMENT ON COLUMN herald.watches.stale IS
 'True: the table was altered and the trigger function not yet written anew, so that events may come by key only; herald.refresh()';
+COMMENT ON COLUMN herald.watches.reduced IS 'Events that came by key only; herald.watch_count says why';
+COMMENT ON COLUMN herald.watches.skipped IS 'Changes that were not announced at all, for instance because the name of their channel would be over 255 bytes';
+
+CREATE FUNCTION herald.count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[]) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO herald.watch_count AS c (key, reason, reduced, skipped)
+    SELECT x.key, x.reason, sum(x.reduced), sum(x.skipped) FROM unnest(keys, reasons, reduced, skipped) x(key, reason, reduced, skipped)
+     WHERE x.key = '' OR EXISTS (SELECT FROM herald.watch w WHERE w.key = x.key)
+     GROUP BY x.key, x.reason ORDER BY x.key, x.reason
+        ON CONFLICT (key, reason) DO UPDATE SET reduced = c.reduced + EXCLUDED.reduced, skipped = c.skipped + EXCLUDED.skipped
+$$;
+COMMENT ON FUNCTION herald.count_events(text[], text[], bigint[], bigint[]) IS
+'For the server: adds to herald.watch_count: keys of watches (empty: unknown), reasons, how many were reduced and skipped.';
 
 CREATE FUNCTION herald.follows_ddl() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -333,35 +358,56 @@ COMMENT ON FUNCTION herald.follows_ddl() IS
 
 -- ----------------------------------------------------------------------------------------------- event triggers
 
-CREATE FUNCTION herald.on_ddl() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION herald.follow_ddl(tag text, touched oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    touched oid[];
     watched regclass;
     problem text;
 BEGIN
-    IF TG_TAG IN ('ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN') THEN
-        touched := ARRAY(SELECT s FROM herald.stale_watches() s);
-    ELSE
-        touched := ARRAY(
-            WITH RECURSIVE part(oid) AS (
-                SELECT coalesce(t.tgrelid, d.objid)
-                  FROM pg_event_trigger_ddl_commands() d
-                  LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
-                 WHERE d.classid = 'pg_class'::regclass
-                    OR d.classid = 'pg_trigger'::regclass AND NOT starts_with(t.tgname::text, '00_herald_')
-                UNION
-                SELECT i.inhparent FROM part p JOIN pg_inherits i ON i.inhrelid = p.oid
-            )
-            SELECT w.relation FROM part p JOIN herald.watch w ON w.relation = p.oid);
-    END IF;
     FOREACH watched IN ARRAY touched LOOP
         problem := herald.follow(watched, false);
         IF problem IS NOT NULL THEN
-            RAISE WARNING 'herald: % changed a table that is watched, %, and its trigger function could not follow: %', TG_TAG, watched, problem
+            RAISE WARNING 'herald: % changed a table that is watched, %, and its trigger function could not follow: %', tag, watched, problem
                 USING HINT = 'A running server tries again every few seconds; otherwise call herald.refresh().';
         END IF;
     END LOOP;
+END
+$$;
+COMMENT ON FUNCTION herald.follow_ddl(text, oid[]) IS 'Internal: writes trigger functions anew, and warns of those that it could not.';
+
+-- The planner takes the walk for a thousand times longer than it is, and would compile it: 40 ms for each CREATE TABLE.
+CREATE FUNCTION herald.on_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    touched oid[];
+BEGIN
+    IF TG_TAG = 'ALTER SCHEMA' THEN
+        touched := ARRAY(SELECT s FROM herald.stale_watches() s);
+    ELSE
+        touched := ARRAY(
+            WITH RECURSIVE touched(classid, objid) AS (
+                SELECT CASE WHEN t.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(t.tgrelid, d.objid)
+                  FROM pg_event_trigger_ddl_commands() d
+                  LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
+                 WHERE d.classid IN ('pg_class'::regclass, 'pg_type'::regclass) OR NOT starts_with(t.tgname::text, '!herald_')
+                UNION
+                SELECT below.classid, below.objid FROM touched p
+                 CROSS JOIN LATERAL (
+                     SELECT 'pg_class'::regclass AS classid, i.inhparent AS objid FROM pg_inherits i WHERE p.classid = 'pg_class'::regclass AND i.inhrelid = p.objid
+                     UNION ALL
+                     SELECT 'pg_class'::regclass, i.inhrelid FROM pg_inherits i WHERE p.classid = 'pg_class'::regclass AND i.inhparent = p.objid
+                     UNION ALL -- what is made of its row type: arrays, domains, columns of other tables and composites
+                     SELECT 'pg_type'::regclass, c.reltype FROM pg_class c WHERE p.classid = 'pg_class'::regclass AND c.oid = p.objid AND c.reltype <> 0
+                     UNION ALL
+                     SELECT d.classid, d.objid FROM pg_depend d
+                      WHERE p.classid = 'pg_type'::regclass AND d.refclassid = p.classid AND d.refobjid = p.objid AND d.classid IN ('pg_class'::regclass, 'pg_type'::regclass)) below
+            )
+            SELECT w.relation FROM touched p JOIN herald.watch w ON w.relation = p.objid WHERE p.classid = 'pg_class'::regclass);
+    END IF;
+    IF TG_TAG = 'CREATE TRIGGER' THEN
+        PERFORM herald.tell(t.oid, '{order}') FROM unnest(touched) t(oid);
+    END IF;
+    PERFORM herald.follow_ddl(TG_TAG, touched);
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'herald: could not follow %: %', TG_TAG, SQLERRM USING HINT = 'Call herald.refresh() when it is mended.';
 END
@@ -372,7 +418,6 @@ CREATE FUNCTION herald.on_drop() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     dropped record;
-    problem text;
 BEGIN
     FOR dropped IN
         SELECT w.relation, bool_or(d.objsubid = 0) AS is_gone FROM pg_event_trigger_dropped_objects() d JOIN herald.watch w ON w.relation = d.objid
@@ -382,11 +427,7 @@ BEGIN
             PERFORM herald.clean_watches(dropped.relation);
         ELSE
             -- A column that went with its type, domain, extension or schema: ALTER TABLE did not drop it.
-            problem := herald.follow(dropped.relation, false);
-            IF problem IS NOT NULL THEN
-                RAISE WARNING 'herald: % changed a table that is watched, %, and its trigger function could not follow: %', TG_TAG, dropped.relation, problem
-                    USING HINT = 'A running server tries again every few seconds; otherwise call herald.refresh().';
-            END IF;
+            PERFORM herald.follow_ddl(TG_TAG, ARRAY[dropped.relation::oid]);
         END IF;
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
@@ -395,16 +436,17 @@ END
 $$;
 COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to dropped tables, follows dropped columns.';
 
-GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text), herald.unwatch(regclass),
-    herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text),
+GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[]), herald.unwatch(regclass),
+    herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
     herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.clean_watches(oid),
-    herald.is_watched(oid), herald.tell_watch(regclass, text, boolean), herald.tell_parts(oid), herald.has_rule(text), herald.template_prefix(text),
+    herald.is_watched(oid), herald.tell(regclass, text[]), herald.surprises(regclass), herald.virtual_code(oid, text, text), herald.virtual_bases(oid, int2),
+    herald.quoted(text), herald.has_rule(text), herald.template_prefix(text),
     herald.template_pattern(text), herald.looks_of(oid),
     herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
     herald.statement_mode_obstacle(oid) TO herald_admin;
-GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.count_events(text[], text[], bigint[], bigint[]), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.follows_ddl() TO herald_admin, herald_server;
-GRANT SELECT ON herald.watches TO herald_admin, herald_server;
+GRANT SELECT ON herald.watches, herald.watch_count TO herald_admin, herald_server;
 
 INSERT INTO herald.schema_step (step, name) VALUES (6, 'watch');
 RESET ROLE;

@@ -222,7 +222,7 @@ $$;
 COMMENT ON FUNCTION herald.rfc3339(timestamptz) IS 'A time as the wire has it: 2026-11-23T22:14:36.123Z';
 
 CREATE FUNCTION herald.take(max_rows int, max_bytes int, has_messages boolean)
-    RETURNS TABLE (id bigint, xid xid8, action "char", channel text, options text, payload text)
+    RETURNS TABLE (id bigint, xid xid8, shape bigint, action "char", reduced "char", old text, new text, channel text, options text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -282,20 +282,21 @@ BEGIN
         c.at := clock_timestamp();
         INSERT INTO herald.cursor SELECT c.*;
     END IF;
-    RETURN QUERY SELECT c.position, c.id::text::xid8, (CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END)::"char", this_epoch,
-                        concat_ws(' ', herald.rfc3339(clock_timestamp()), now_visible), c.reading_channel;
+    RETURN QUERY SELECT c.position, c.id::text::xid8, NULL::bigint, (CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END)::"char", NULL::"char",
+                        now_visible::text, c.reading_channel, this_epoch, herald.rfc3339(clock_timestamp());
     -- The last row is the one with which the limit of bytes is reached.
     RETURN QUERY
-    SELECT o.id, o.xid, o.action, o.channel, o.options::text, o.payload::text
-      FROM (SELECT p.*, sum(octet_length(p.payload::text)) OVER (ORDER BY p.id) - octet_length(p.payload::text) AS n_before FROM herald.pending(c, now_visible, max_rows) p) o
+    SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+      FROM (SELECT p.*, sum(p.bytes) OVER (ORDER BY p.id) - p.bytes AS n_before
+              FROM (SELECT q.*, coalesce(octet_length(q.old), 0) + coalesce(octet_length(q.new), 0) AS bytes FROM herald.pending(c, now_visible, max_rows) q) p) o
      WHERE o.n_before < max_bytes ORDER BY o.id;
 END
 $$;
 COMMENT ON FUNCTION herald.take(int, int, boolean) IS
 'For the server, first in the transaction of a batch: takes the fence and returns the outbox rows that became visible, in id order, up to
-max_rows and until their payloads reach max_bytes. Changes nothing but for listing a large backlog: store() does. No row at all: nothing is
-pending. Otherwise the first row is the batch itself: id its position, xid the newest log id, action b (l: a backlog is being listed,
-look again), channel the epoch, options the time and the snapshot, payload the channel up to which a TRUNCATE was announced.
+max_rows and until old and new together reach max_bytes. Changes nothing but for listing a large backlog: store() does. No row at all:
+nothing is pending. Otherwise the first row is the batch itself: id its position, xid the newest log id, action b (l: a backlog is being
+listed, look again), old the snapshot, new the channel up to which a TRUNCATE was announced, channel the epoch, options the time.
 SQLSTATE 55000: call open().';
 
 CREATE FUNCTION herald.heads(names text[]) RETURNS SETOF bigint
@@ -330,8 +331,8 @@ COMMENT ON FUNCTION herald.emptied(text, text, int) IS
 'For the server: the channels there are of a template whose table was truncated, by name, after one.';
 
 CREATE FUNCTION herald.store(batch text, batch_position bigint, this_epoch text, seen pg_snapshot, last_id bigint, last_channel text, is_all boolean,
-                             skipped int, at timestamptz, channels text[], offsets bigint[], payloads text[], options text[], clients text[],
-                             n_messages int) RETURNS void
+                             at timestamptz, channels text[], offsets bigint[], payloads text[], options text[], clients text[], xids xid8[],
+                             shapes bigint[], kepts text[], n_messages int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -344,25 +345,24 @@ BEGIN
     ELSIF (cardinality(offsets), cardinality(payloads)) IS DISTINCT FROM (cardinality(channels), cardinality(channels)) THEN
         RAISE EXCEPTION 'herald: store() needs arrays of one length' USING ERRCODE = '22023';
     END IF;
-    INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload)
+    INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload, xid, shape, kept)
     SELECT c.id + e.nth, e.channel, e.channel_offset, this_epoch, store.at, CASE WHEN e.nth > n_events - n_messages THEN 'message' ELSE 'event' END,
-           e.client::json, e.options::json, e.payload::json
-      FROM unnest(channels, offsets, payloads, options, clients) WITH ORDINALITY e(channel, channel_offset, payload, options, client, nth);
+           e.client::json, e.options::json, e.payload::json, e.xid, e.shape, e.kept::json
+      FROM unnest(channels, offsets, payloads, options, clients, xids, shapes, kepts)
+           WITH ORDINALITY e(channel, channel_offset, payload, options, client, xid, shape, kept, nth);
     is_all := is_all AND c.listed_xid IS NULL;
     INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
     VALUES (c.position + 1, store.batch, c.id + n_events, CASE WHEN is_all THEN seen ELSE c.done END, CASE WHEN NOT is_all THEN seen END,
             CASE WHEN NOT is_all THEN c.reading_fill END, c.listed_xid, c.listed_id,
             CASE WHEN is_all THEN 0 ELSE coalesce(last_id, c.reading_id) END, last_channel);
-    IF skipped > 0 THEN
-        PERFORM nextval('herald.n_skipped') FROM generate_series(1, skipped);
-    END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, int, timestamptz, text[], bigint[], text[], text[], text[], int) IS
+COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int) IS
 'For the server, last in the transaction of a batch: appends events to the log, with dense ids in the order given, the last n_messages of
-them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen: as take() said. last_id: the last outbox row that is done, NULL:
-none; last_channel: not '''': the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is done. SQLSTATE 55000: nothing was
-stored, call open(). 22P02: a payload is not JSON. Fan out only when COMMIT has answered COMMIT.';
+them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen, at: as take() said. last_id: the last outbox row that
+is done, NULL: none; last_channel: if not empty, the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is
+done. Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Fan out only
+when COMMIT has answered COMMIT.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -408,7 +408,8 @@ The last thousand batches are known.';
 
 CREATE FUNCTION herald.doorbell_slot() RETURNS int
 LANGUAGE sql VOLATILE AS $$
-    SELECT 16 + (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::bigint / 2 % 128)::int
+    SELECT 16 OPERATOR(pg_catalog.+) (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::pg_catalog.int8
+                                      OPERATOR(pg_catalog./) 2 OPERATOR(pg_catalog.%) 128)::pg_catalog.int4
 $$;
 COMMENT ON FUNCTION herald.doorbell_slot() IS 'Internal: the key of the doorbell''s lease for these two seconds.';
 
@@ -476,18 +477,18 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 COMMENT ON FUNCTION herald.wake(int) IS 'For the server: writers need not ring any more. With what stay_asleep() or try_sleep() returned last.';
 
--- Called when the doorbell's lock was refused. No SET clause (each costs as much as all locks here): its callers have the
--- search_path that it needs. CASE keeps the order, and one expression costs less than three.
+-- Called when the doorbell's lock was refused, under the writer's search_path: no SET clause (each costs as much as all locks
+-- here), but a schema before every name. CASE keeps the order, and one expression costs less than three.
 CREATE FUNCTION herald.ring() RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    slot int := herald.doorbell_slot();
+    slot pg_catalog.int4 := herald.doorbell_slot();
 BEGIN
-    IF (CASE WHEN NOT pg_try_advisory_xact_lock_shared(1751478881, slot) THEN true
-             WHEN NOT pg_try_advisory_xact_lock_shared(1751478881, 3) THEN true
-             ELSE herald.doorbell_slot() <> slot END) THEN
+    IF (CASE WHEN NOT pg_catalog.pg_try_advisory_xact_lock_shared(1751478881, slot) THEN true
+             WHEN NOT pg_catalog.pg_try_advisory_xact_lock_shared(1751478881, 3) THEN true
+             ELSE herald.doorbell_slot() OPERATOR(pg_catalog.<>) slot END) THEN
         -- A full queue, which anybody can bring about, would fail the commit. NOTIFY is a statement, which nobody can revoke.
-        IF (CASE WHEN herald.doorbell_obstacle() IS NULL THEN pg_notification_queue_usage() < 0.5 END) THEN
+        IF (CASE WHEN herald.doorbell_obstacle() IS NULL THEN pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5::pg_catalog.float8 END) THEN
             NOTIFY herald;
         END IF;
     END IF;
@@ -496,7 +497,7 @@ $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps and lives; after the INSERT into the outbox, when its lock was refused.';
 
 GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.take(int, int, boolean), herald.heads(text[]),
-    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, int, timestamptz, text[], bigint[], text[], text[], text[], int),
+    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int),
     herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;
 

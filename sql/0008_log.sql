@@ -316,10 +316,10 @@ DECLARE
 BEGIN
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     SELECT count(*), coalesce(sum(o.bytes), 0), min(o.at), min(o.id) INTO pending_rows, pending_bytes, oldest, first_id
-      FROM (SELECT a.bytes, a.at, a.id FROM herald.outbox a
+      FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes, a.at, a.id FROM herald.outbox a
              WHERE a.xid >= pg_snapshot_xmax(c.done) AND (a.id > c.reading_id OR NOT pg_visible_in_snapshot(a.xid, c.reading))
             UNION ALL
-            SELECT b.bytes, b.at, b.id FROM herald.outbox b
+            SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0), b.at, b.id FROM herald.outbox b
              WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done))) AND (b.id > c.reading_id OR NOT pg_visible_in_snapshot(b.xid, c.reading))
              LIMIT max_counted) o;
     oldest_age := clock_timestamp() - oldest;
@@ -334,7 +334,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION herald.lag() IS
-'Changes that are committed but not yet in the log: how many, the bytes of their payloads, the age of the oldest (since the start
+'Changes that are committed but not yet in the log: how many, the bytes of their rows, the age of the oldest (since the start
 of its transaction). Exact up to 20 000 rows, estimated above.';
 
 CREATE FUNCTION herald.foreign_holders() RETURNS TABLE (lock text, pid int, holder text)
@@ -369,7 +369,7 @@ CREATE FUNCTION herald.figures()
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.id, s.epoch, c.at, g.pending_rows, g.pending_bytes, g.oldest_age,
            pg_total_relation_size('herald.outbox'), pg_total_relation_size('herald.log'),
-           (SELECT CASE WHEN n.is_called THEN n.last_value ELSE 0 END FROM herald.n_skipped n),
+           (SELECT coalesce(sum(w.skipped), 0)::bigint FROM herald.watch_count w),
            (SELECT format('%s (pid %s)', pg_get_userbyid(a.usesysid), a.pid)
               FROM herald.advisory_holders() h JOIN pg_stat_activity a ON a.pid = h.pid WHERE h.lock = 'lead' AND h.is_exclusive LIMIT 1),
            EXISTS (SELECT FROM herald.advisory_holders() h WHERE h.lock = 'doorbell' AND h.is_exclusive),
@@ -386,11 +386,11 @@ COMMENT ON COLUMN herald.status.newest_id IS 'The newest id in the log';
 COMMENT ON COLUMN herald.status.epoch IS 'The epoch of all offsets given out now';
 COMMENT ON COLUMN herald.status.last_batch_at IS 'When the sequencer last wrote';
 COMMENT ON COLUMN herald.status.pending_rows IS 'Changes that are committed but not in the log';
-COMMENT ON COLUMN herald.status.pending_bytes IS 'The bytes of their payloads';
+COMMENT ON COLUMN herald.status.pending_bytes IS 'The bytes of their rows';
 COMMENT ON COLUMN herald.status.oldest_age IS 'The age of the oldest of them';
 COMMENT ON COLUMN herald.status.outbox_bytes IS 'The outbox on disk';
 COMMENT ON COLUMN herald.status.log_bytes IS 'The log on disk';
-COMMENT ON COLUMN herald.status.skipped IS 'Events that had no usable channel: a name over 255 bytes or empty, a template whose column is gone';
+COMMENT ON COLUMN herald.status.skipped IS 'Changes that were not announced; herald.watches has them by table';
 COMMENT ON COLUMN herald.status.leader IS 'The session of the serving server';
 COMMENT ON COLUMN herald.status.is_asleep IS 'Whether writers ring just now';
 COMMENT ON COLUMN herald.status.foreign_lock_holders IS

@@ -84,7 +84,7 @@ BEGIN
         options := concat('{"dbo_id":', dbo_id, ',"row_id":' || to_json(key)::text, '}');
     END IF;
     payload := concat('{"data":', payload, ',"dbo_id":', coalesce(dbo_id, 0), ',"row_id":', herald.key_on_wire(key), '}');
-    INSERT INTO herald.outbox (bytes, action, channel, payload, options) VALUES (octet_length(payload), 'e', channel, payload::json, options);
+    INSERT INTO herald.outbox (action, channel, new, options) VALUES ('p', channel, payload, options);
     IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
         PERFORM herald.ring();
     END IF;

@@ -26,7 +26,7 @@ SET LOCAL search_path = pg_catalog;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'herald.outbox'::regclass AND a.attname = 'options' AND NOT a.attisdropped) THEN
+    IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'herald.outbox'::regclass AND a.attname = 'shape' AND NOT a.attisdropped) THEN
         RAISE EXCEPTION 'herald: this database has steps 1 to 9 as they were before their release' USING ERRCODE = '55000',
             HINT = 'They cannot be upgraded. Uninstall and install again (pgherald uninstall, or sql/uninstall.sql): the history goes with it.';
     END IF;

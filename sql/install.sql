@@ -28,6 +28,16 @@ SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed <
     DO $$ BEGIN RAISE EXCEPTION 'herald: refusing to downgrade'; END $$;
 \endif
 
+-- All ten steps, but as they were before the release: their outbox held payloads.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('herald.outbox') AND a.attname = 'payload' AND NOT a.attisdropped) THEN
+        RAISE EXCEPTION 'herald: this database has steps as they were before their release' USING ERRCODE = '55000',
+            HINT = 'They cannot be upgraded. Uninstall and install again (pgherald uninstall, or sql/uninstall.sql): the history goes with it.';
+    END IF;
+END
+$$;
+
 \if :needs_1
     BEGIN;
     \ir roles.sql

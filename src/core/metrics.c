@@ -30,6 +30,7 @@ enum metric_label {
     CALL,
     VERDICT,
     FETCH,
+    REASON_FAULT,
 };
 
 #define TEXT(id, text) text,
@@ -39,6 +40,7 @@ static const char *const messages[] = {METRIC_MESSAGE_VALUES(TEXT)};
 static const char *const limits[] = {METRIC_LIMIT_VALUES(TEXT)};
 static const char *const calls[] = {METRIC_CALL_VALUES(TEXT)};
 static const char *const verdicts[] = {METRIC_VERDICT_VALUES(TEXT)};
+static const char *const faults[] = {METRIC_FAULT_VALUES(TEXT)};
 static const char *const fetches[] = {METRIC_FETCH_VALUES(TEXT)};
 static const char *const accept_failures[] = {METRIC_ACCEPT_FAILURE_VALUES(TEXT)};
 #undef TEXT
@@ -63,6 +65,7 @@ static const struct {
     [LIMIT] = {"limit", limits},
     [CALL] = {"result", calls},
     [VERDICT] = {"verdict", verdicts},
+    [REASON_FAULT] = {"reason", faults},
     [FETCH] = {"result", fetches},
 };
 

@@ -67,6 +67,11 @@
 #define METRIC_CALL_VALUES(X) X(DONE, "done") X(REFUSED, "refused") X(FAILED, "failed")
 #define METRIC_VERDICT_VALUES(X)                                                                   \
     X(ACCEPTED, "accepted") X(REFUSED, "refused") X(EXPIRED, "expired") X(OPAQUE, "opaque")
+/* Why a change was not announced whole: enum change_fault. */
+#define METRIC_FAULT_VALUES(X)                                                                     \
+    X(SIZE, "size")                                                                                \
+    X(STALE, "stale")                                                                              \
+    X(UNPRINTABLE, "unprintable") X(CHANNEL, "channel") X(TEMPLATE, "template")
 #define METRIC_FETCH_VALUES(X) X(DONE, "done") X(FAILED, "failed")
 #define METRIC_ACCEPT_FAILURE_VALUES(X) X(DESCRIPTORS, "descriptors") X(OTHER, "other")
 
@@ -95,6 +100,9 @@ enum { METRIC_VERDICT_VALUES(METRIC_VALUE) METRIC_N_VERDICTS };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_FETCH_##id,
 enum { METRIC_FETCH_VALUES(METRIC_VALUE) METRIC_N_FETCHES };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_FAULT_##id,
+enum { METRIC_FAULT_VALUES(METRIC_VALUE) METRIC_N_FAULTS };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_ACCEPT_FAILURE_##id,
 enum { METRIC_ACCEPT_FAILURE_VALUES(METRIC_VALUE) METRIC_N_ACCEPT_FAILURES };
@@ -192,6 +200,11 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(BATCHES, "sequencer_batches_total", COUNTER, NONE, 1,                                        \
       "Transactions that looked into the outbox.")                                                 \
     X(BATCH_ROWS, "sequencer_rows_total", COUNTER, NONE, 1, "Events that they put into the log.")  \
+    X(REDUCED, "changes_reduced_total", COUNTER, REASON_FAULT, METRIC_N_FAULTS,                    \
+      "Changes that were announced by their key only, or with a value of another type, by "        \
+      "reason.")                                                                                   \
+    X(SKIPPED, "changes_skipped_total", COUNTER, REASON_FAULT, METRIC_N_FAULTS,                    \
+      "Changes that were not announced, by reason; herald.watches has both by table.")             \
     X(APPENDS, "appends_waiting", GAUGE, NONE, 1, "Messages that wait for the log.")               \
     X(APPEND_BYTES, "appends_waiting_bytes", GAUGE, NONE, 1, "Bytes of these.")                    \
     X(READS, "reads_waiting", GAUGE, NONE, 1, "Reads of channels that are under way.")             \

@@ -95,13 +95,16 @@ static void on_reader_open(void *arg)
     pg_presence_send(database->presence);
 }
 
-static void on_batch(void *arg, bool has_reduced)
+static void on_batch(void *arg)
 {
     struct database *database = arg;
     maintenance_note_batch(database->maintenance);
-    if (has_reduced) {
-        maintenance_note_reduced(database->maintenance);
-    }
+}
+
+static void on_blemish(void *arg, const struct blemish *blemish)
+{
+    struct database *database = arg;
+    maintenance_note_blemish(database->maintenance, blemish);
 }
 
 /* ---- the seam ---- */
@@ -211,6 +214,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .on_serving = on_serving,
         .on_away = on_away,
         .on_batch = on_batch,
+        .on_blemish = on_blemish,
         .on_drained = on_drained,
     };
     struct reader_options reader_options = {

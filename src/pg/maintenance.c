@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Four habits: sweep the outbox rows that have been sequenced (they die young, and what dies young
+/* Five habits: tell what was not announced whole (tally.c), sweep the outbox rows that have been sequenced (they die young, and what dies young
  * must not lie around: 3 s at 30 000 events/s is 100 MB), trim the log by the retention, and look
  * how far the sequencer is behind, and what the database warns of.
  *
@@ -24,7 +24,7 @@ enum {
     TRIM_ROWS = 2000,
     LAG_MS = 10000,
     STALE_MS = 10000,
-    STALE_SOON_MS = 200, /* rows that are too large come by key only, too, and all the time */
+    STALE_SOON_MS = 200, /* what cannot be mended comes all the time */
     ALARM_ROWS = 100000,
     ALARM_AGE_S = 60,
 };
@@ -36,8 +36,9 @@ struct maintenance {
     struct loop_timer *sweep_timer, *trim_timer, *lag_timer, *stale_timer;
     bool has_batches; /* sequenced since the last sweep */
     bool is_sweeping, is_trimming, is_looking, is_refreshing;
-    bool has_reduced; /* a change came by key only since the last look for stale tables */
-    char *stuck_on;   /* the table that could not be refreshed, as last told; NULL: none */
+    bool has_stale; /* a row was not as expected since the last look for stale tables */
+    struct tally *tally;
+    char *stuck_on; /* the table that could not be refreshed, as last told; NULL: none */
     bool is_alarmed;
     char *warned; /* the sentences of the last look, a line each; NULL: none yet */
     void (*on_warnings)(void *arg, const char *lines);
@@ -68,6 +69,9 @@ static void on_swept(void *arg, const struct query_result *result)
 static void maintenance_sweep(void *arg)
 {
     struct maintenance *maintenance = arg;
+    if (connection_is_open(maintenance->connection)) {
+        tally_tell(maintenance->tally, maintenance->connection);
+    }
     if (maintenance->has_batches && !maintenance->is_sweeping &&
         connection_is_open(maintenance->connection)) {
         maintenance->has_batches = false;
@@ -115,7 +119,7 @@ static void refresh_next(struct maintenance *maintenance, uint64_t after);
 
 static void wait_for_next_look(struct maintenance *maintenance)
 {
-    loop_timer_start(maintenance->stale_timer, maintenance->has_reduced ? STALE_SOON_MS : STALE_MS,
+    loop_timer_start(maintenance->stale_timer, maintenance->has_stale ? STALE_SOON_MS : STALE_MS,
                      STALE_MS);
 }
 
@@ -168,14 +172,18 @@ static void refresh_next(struct maintenance *maintenance, uint64_t after)
 static void maintenance_refresh(void *arg)
 {
     struct maintenance *maintenance = arg;
-    maintenance->has_reduced = false;
+    maintenance->has_stale = false;
     refresh_next(maintenance, 0);
 }
 
-void maintenance_note_reduced(struct maintenance *maintenance)
+void maintenance_note_blemish(struct maintenance *maintenance, const struct blemish *blemish)
 {
-    if (!maintenance->has_reduced) {
-        maintenance->has_reduced = true;
+    tally_add(maintenance->tally, blemish);
+    if (blemish->fault == CHANGE_FAULT_SIZE || blemish->fault == CHANGE_FAULT_CHANNEL) {
+        return;
+    }
+    if (!maintenance->has_stale) {
+        maintenance->has_stale = true;
         wait_for_next_look(maintenance);
     }
 }
@@ -255,6 +263,7 @@ struct maintenance *maintenance_new(struct loop *loop, struct connection *connec
     maintenance->connection = connection;
     maintenance->retention_hours = retention_hours;
     maintenance->counts = counts;
+    maintenance->tally = tally_new(counts);
     maintenance->has_batches = true; /* of the process before this one */
     maintenance->sweep_timer = loop_timer_new(loop, maintenance_sweep, maintenance);
     maintenance->trim_timer = loop_timer_new(loop, maintenance_trim, maintenance);
@@ -298,6 +307,7 @@ void maintenance_free(struct maintenance *maintenance)
     loop_timer_free(maintenance->trim_timer);
     loop_timer_free(maintenance->lag_timer);
     loop_timer_free(maintenance->stale_timer);
+    tally_free(maintenance->tally);
     free(maintenance->stuck_on);
     free(maintenance->warned);
     free(maintenance);

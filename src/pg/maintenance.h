@@ -6,7 +6,7 @@
 #define HERALD_PG_MAINTENANCE_H
 
 #include "core/metrics.h"
-#include "pg/connection.h"
+#include "pg/tally.h"
 
 struct maintenance;
 
@@ -20,8 +20,8 @@ void maintenance_start(
 void maintenance_stop(struct maintenance *maintenance);
 void maintenance_note_batch(
     struct maintenance *maintenance); /* outbox rows were sequenced: there is something to sweep */
-/* A change came by key only: perhaps its table was altered. A hint, as often as one likes. */
-void maintenance_note_reduced(struct maintenance *maintenance);
+/* It is counted, and perhaps its table was altered. */
+void maintenance_note_blemish(struct maintenance *maintenance, const struct blemish *blemish);
 void maintenance_free(
     struct maintenance *maintenance); /* the connection must be stopped. NULL is fine */
 

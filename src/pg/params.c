@@ -22,6 +22,8 @@ enum {
     TYPE_TEXT = 25,
     TYPE_TEXT_ARRAY = 1009,
     TYPE_INT8_ARRAY = 1016,
+    TYPE_XID8 = 5069,
+    TYPE_XID8_ARRAY = 271,
 };
 enum { HAS_NULLS_AT = 4 }; /* byte position of the flag in an array */
 
@@ -124,23 +126,37 @@ void params_null_array(struct params *params)
     param_null(params, TYPE_TEXT_ARRAY);
 }
 
-void params_bigints_begin(struct params *params, size_t n)
+void params_numbers_begin(struct params *params, enum params_numbers type, size_t n)
 {
-    array_begin(params, TYPE_INT8_ARRAY, TYPE_INT8, n);
+    if (type == PARAMS_NUMBERS_XID8) {
+        array_begin(params, TYPE_XID8_ARRAY, TYPE_XID8, n);
+    } else {
+        array_begin(params, TYPE_INT8_ARRAY, TYPE_INT8, n);
+    }
 }
 
-void params_bigints_add(struct params *params, int64_t element)
+void params_numbers_add(struct params *params, int64_t element)
 {
     add_u32(&params->bytes, sizeof(element));
     add_u64(&params->bytes, (uint64_t)element);
 }
 
+static void array_add_null(struct params *params)
+{
+    uint32_t flag = htobe32(1);
+    memcpy(params->bytes.data + params->starts[params->n] + HAS_NULLS_AT, &flag, sizeof(flag));
+    add_u32(&params->bytes, UINT32_MAX);
+}
+
+void params_numbers_null(struct params *params)
+{
+    array_add_null(params);
+}
+
 void params_array_add(struct params *params, struct str element)
 {
     if (!element.ptr) {
-        uint32_t flag = htobe32(1);
-        memcpy(params->bytes.data + params->starts[params->n] + HAS_NULLS_AT, &flag, sizeof(flag));
-        add_u32(&params->bytes, UINT32_MAX);
+        array_add_null(params);
         return;
     }
     assert(element.len <= INT_MAX);

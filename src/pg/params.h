@@ -30,9 +30,11 @@ void params_array_begin(struct params *params, size_t n);
 void params_array_add(struct params *params, struct str element); /* an absent span is NULL */
 void params_array_end(struct params *params);
 void params_null_array(struct params *params);
-/* The same for a bigint[]. */
-void params_bigints_begin(struct params *params, size_t n);
-void params_bigints_add(struct params *params, int64_t element);
+/* The same for an array of numbers of 64 bits. */
+enum params_numbers { PARAMS_NUMBERS_BIGINT, PARAMS_NUMBERS_XID8 };
+void params_numbers_begin(struct params *params, enum params_numbers type, size_t n);
+void params_numbers_add(struct params *params, int64_t element);
+void params_numbers_null(struct params *params);
 /* The last parameter as it travels; borrowed until the next one is added. */
 struct str params_last(const struct params *params);
 void params_release(struct params *params);

@@ -21,6 +21,18 @@ uint64_t rows_u64(const PGresult *rows, int row, int column)
     return number;
 }
 
+int64_t rows_i64(const PGresult *rows, int row, int column)
+{
+    struct str text = rows_text(rows, row, column);
+    bool is_negative = text.len > 0 && text.ptr[0] == '-';
+    uint64_t number = 0;
+    if (is_negative) {
+        text = (struct str){text.ptr + 1, text.len - 1};
+    }
+    (void)str_to_u64(text, &number);
+    return (int64_t)(is_negative ? 0 - number : number);
+}
+
 bool rows_bool(const PGresult *rows, int row, int column)
 {
     return str_equals(rows_text(rows, row, column), STR("t"));

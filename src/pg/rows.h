@@ -9,6 +9,7 @@
 
 struct str rows_text(const PGresult *rows, int row, int column); /* NULL: absent */
 uint64_t rows_u64(const PGresult *rows, int row, int column); /* NULL, negative or no number: 0 */
+int64_t rows_i64(const PGresult *rows, int row, int column);  /* the same, but it may be negative */
 bool rows_bool(const PGresult *rows, int row, int column);    /* NULL: false */
 
 /* What herald.read_log returns. */

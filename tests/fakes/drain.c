@@ -16,6 +16,7 @@
 
 #include "base/id.h"
 #include "pg/sequencer/sequencer.h"
+#include "pg/tally.h"
 
 enum { DEADLINE_MS = 60000, GONE_TRIES = 2000 };
 
@@ -25,7 +26,8 @@ struct drain {
     size_t n_stored;
     unsigned n_batches;
     bool is_done, is_failed;
-    char reason[256]; /* why it is not ready; "": it is */
+    char reason[256];  /* why it is not ready; "": it is */
+    struct buf counts; /* SQL */
     struct err *err;
 };
 
@@ -68,9 +70,13 @@ static void on_nothing(void *arg)
     (void)arg;
 }
 
-static void on_batch(void *arg, bool has_reduced)
+/* Counted at the end, as the server does it now and then. */
+static void on_blemish(void *arg, const struct blemish *blemish)
 {
-    (void)arg, (void)has_reduced;
+    struct drain *drain = arg;
+    buf_printf(&drain->counts, "SELECT herald.count_events('{\"%s\"}', '{%s}', '{%d}', '{%d}');",
+               blemish->shape ? blemish->shape->f.watch : "", change_fault_name(blemish->fault),
+               !blemish->is_skipped, blemish->is_skipped);
 }
 
 /* ---- the sink ---- */
@@ -151,7 +157,8 @@ static void run_sequencer(struct drain *drain)
         .is_behind = is_behind,
         .on_serving = on_nothing,
         .on_away = on_nothing,
-        .on_batch = on_batch,
+        .on_batch = on_nothing,
+        .on_blemish = on_blemish,
         .on_looked = on_looked,
         .on_drained = on_nothing,
     };
@@ -192,9 +199,11 @@ static bool is_gone(PGconn *conn, const char *name)
 }
 
 /* If the database cannot be asked, it has no session either. */
-static void await_end(const char *url, const char *name)
+static void await_end(const char *url, const char *name, struct buf *counts)
 {
     PGconn *conn = PQconnectdb(url);
+    PQclear(PQexec(conn, buf_text(counts)));
+    buf_release(counts);
     for (int i = 0; i < GONE_TRIES && !is_gone(conn, name); i++) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -214,7 +223,7 @@ enum status drain_run(const struct drain_options *options, unsigned *n_batches, 
     loop_timer_free(deadline);
     loop_free(drain.loop);
     unsetenv("PGAPPNAME");
-    await_end(options->url, name);
+    await_end(options->url, name, &drain.counts);
     *n_batches = drain.n_batches;
     return drain.is_failed ? STATUS_FAILED : STATUS_OK;
 }

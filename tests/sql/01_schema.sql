@@ -32,12 +32,12 @@ SELECT set_eq($$
     UNION ALL
     SELECT c.relname || '.' || t.attname, a.privilege_type FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) a
      WHERE a.grantee = 'herald_capture'::regrole
-$$, $$VALUES ('outbox.bytes', 'INSERT'), ('outbox.action', 'INSERT'), ('outbox.channel', 'INSERT'), ('outbox.payload', 'INSERT')$$,
+$$, $$VALUES ('outbox.shape', 'INSERT'), ('outbox.action', 'INSERT'), ('outbox.reduced', 'INSERT'), ('outbox.old', 'INSERT'), ('outbox.new', 'INSERT')$$,
     'herald_capture may insert into the outbox and nothing else');
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture\_%'
        AND has_function_privilege('herald_capture', p.oid, 'EXECUTE')
-$$, ARRAY['schema_version', 'percent_encode', 'is_part_of', 'is_built_in', 'base_type', 'ring', 'doorbell_slot', 'doorbell_obstacle'],
+$$, ARRAY['schema_version', 'is_part_of', 'too_large', 'plain_text', 'ring', 'doorbell_slot', 'doorbell_obstacle'],
     'herald_capture may call a few harmless functions');
 SELECT ok(NOT has_schema_privilege(r, 'herald', 'CREATE'), r || ' may create nothing') FROM unnest(ARRAY['herald_capture', 'herald_hook', 'herald_caller']) r;
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
@@ -67,7 +67,7 @@ SELECT set_has($$
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc p
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
 $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
-    ('take(max_rows integer, max_bytes integer, has_messages boolean)'), ('heads(names text[])'), ('emptied(template text, after text, max_rows integer)'),
+    ('take(max_rows integer, max_bytes integer, has_messages boolean)'), ('heads(names text[])'), ('emptied(template text, after text, max_rows integer)'), ('count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[])'),
     ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_offset bigint, max_missed integer)'),
     ('site(since bigint)'), ('get_signing_key()'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
@@ -75,5 +75,5 @@ $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('op
     'the server may call its functions');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND has_table_privilege('herald_server', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')$$, 'the server writes through functions only');
-SELECT columns_are('herald', 'log', ARRAY['id', 'channel', 'channel_offset', 'epoch', 'at', 'action', 'client', 'options', 'payload']);
+SELECT columns_are('herald', 'log', ARRAY['id', 'channel', 'channel_offset', 'epoch', 'at', 'action', 'client', 'options', 'payload', 'xid', 'shape', 'kept']);
 SELECT * FROM finish();

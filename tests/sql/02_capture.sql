@@ -19,8 +19,10 @@ SELECT is(actions('c_orders/7'), 'delete', 'a row that moves is deleted in its o
 SELECT is(actions('c_orders/8'), 'insert', '… and inserted in the new one');
 UPDATE c_order SET customer_id = NULL;
 SELECT is(actions('c_orders/8'), 'delete', 'a NULL in the template: gone from its channel');
+SELECT max(id) AS newest FROM herald.log \gset
 UPDATE c_order SET note = 'nowhere';
-SELECT is(drain(), 0, '… and no event anywhere');
+SELECT drain();
+SELECT is((SELECT max(id) FROM herald.log), :newest::bigint, '… and no event anywhere');
 UPDATE c_order SET customer_id = 8;
 SELECT is(actions('c_orders/8'), 'insert', '… until it has one again');
 DELETE FROM c_order;
@@ -109,7 +111,7 @@ SELECT is(rows_of('public.c_part'), '{"id":1,"at":"2026-01-02"} {"id":2,"at":"20
 UPDATE c_part SET at = '2026-02-03' WHERE id = 1;
 SELECT is(actions('public.c_part'), 'delete insert', 'a row that changes its partition');
 SELECT is((SELECT count(*) FROM regexp_matches((SELECT prosrc FROM pg_proc WHERE proname = 'capture_' || (SELECT key FROM herald.watch WHERE relation = 'c_part'::regclass)),
-    '''\{[0-9]+,[0-9]+,[0-9]+,[0-9]+\}''::oid')), 1::bigint, 'the code knows the new partitions');
+    '''\{[0-9]+,[0-9]+,[0-9]+,[0-9]+\}''::pg_catalog.oid')) > 0, true, 'the code knows the new partitions');
 
 -- Replication.
 CREATE TABLE c_always (id int PRIMARY KEY);
@@ -140,7 +142,7 @@ CREATE TABLE c_big (a int, b text, body text, PRIMARY KEY (b, a));
 SELECT herald.watch('c_big', max_bytes => 1000);
 INSERT INTO c_big VALUES (1, 'k', repeat('x', 2000));
 SELECT is((SELECT d::text FROM news('public.c_big') d),
-    '{"action":"insert","schema":"public","table":"c_big","new":{"b":"k","a":1},"old":null,"truncated_to_key":true}', 'over max_bytes: by key only');
+    '{"action":"insert","schema":"public","table":"c_big","new":{"b":"k","a":1},"old":null,"truncated_to_key":true,"reduced":"size"}', 'over max_bytes: by key only');
 CREATE TABLE c_keyless (body text);
 SELECT herald.watch('c_keyless', max_bytes => 1000);
 INSERT INTO c_keyless VALUES ('small'), (repeat('x', 2000));
@@ -148,7 +150,7 @@ SELECT is(rows_of('public.c_keyless'), '{"body":"small"} {}', 'no key: an empty 
 SELECT herald.watch('c_big', key_columns => '{a}', max_bytes => 1000);
 UPDATE c_big SET body = 'small';
 SELECT is((SELECT d::text FROM news('public.c_big') d),
-    '{"action":"update","schema":"public","table":"c_big","new":{"a":1},"old":{"a":1},"truncated_to_key":true}', 'other key columns');
+    '{"action":"update","schema":"public","table":"c_big","new":{"a":1},"old":{"a":1},"truncated_to_key":true,"reduced":"size"}', 'other key columns');
 SELECT herald.unwatch('c_big');
 UPDATE c_big SET body = 'x';
 SELECT is(actions('public.c_big') || (SELECT count(*) FROM herald.watches WHERE "table" = 'c_big'::regclass), '0', 'unwatch');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(193);
+SELECT plan(191);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -19,7 +19,7 @@ SET ROLE x_nobody;
 SELECT throws_ok(q, '42501', NULL, 'nobody: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox', 'SELECT * FROM herald.watches',
     'SELECT * FROM herald.status', 'SELECT herald.publish($$a$$, $$1$$)', 'SELECT * FROM herald.history($$a$$)', 'SELECT herald.watch($$pg_class$$)',
     'SELECT herald.open(NULL)', 'SELECT herald.site()',
-    'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'CREATE TABLE herald.x (id int)',
+    'INSERT INTO herald.outbox (action, channel, new) VALUES ($$p$$, $$a$$, $$1$$)', 'CREATE TABLE herald.x (id int)',
     'SELECT herald.disconnect(1)', 'SELECT herald.forget()', 'SELECT herald.set_rule($$a$$)', 'SELECT * FROM herald.presence',
     'INSERT INTO herald.directive VALUES (1, now(), $$disconnect$$, $$1$$)', 'SELECT herald.tell_servers($$disconnect$$, $$1$$)']) q;
 NOTIFY herald, '{"action":"event"}';
@@ -30,7 +30,7 @@ SELECT is(drain(), 0, 'a forged notification is no event');
 SET ROLE x_app;
 SELECT lives_ok($$SELECT herald.publish('x/app', '1')$$, 'a publisher publishes');
 SELECT throws_ok(q, '42501', NULL, 'a publisher: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
-    'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
+    'INSERT INTO herald.outbox (action, channel, new) VALUES ($$p$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
     'SELECT herald.site()', 'SELECT herald.forget()', 'SELECT * FROM herald.presence', 'SELECT herald.tell_servers($$forget$$, $$1$$)', 'SELECT * FROM herald.directive',
     'SELECT herald.call_function($${f,token,t}$$, NULL)', 'SELECT herald.get_signing_key()']) q;
 RESET ROLE;
@@ -80,7 +80,7 @@ CREATE TYPE x_mallory.pair AS (e x_mallory.evil, n int);
 CREATE DOMAIN x_mallory.dom AS x_mallory.evil;
 CREATE FUNCTION x_mallory.to_json(x_mallory.evil) RETURNS json LANGUAGE plpgsql AS $$BEGIN
     INSERT INTO x_mallory.seen VALUES ('to_json as ' || current_user);
-    INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 'e', 'x/forged', '1'); RETURN '1'; END$$;
+    INSERT INTO herald.outbox (shape, action, new) VALUES (1, 'i', '(1)'); RETURN '1'; END$$;
 CREATE FUNCTION x_mallory.to_text(x_mallory.evil) RETURNS text LANGUAGE plpgsql AS $$BEGIN
     INSERT INTO x_mallory.seen VALUES ('to_text as ' || current_user); RETURN 'evil'; END$$;
 CREATE FUNCTION x_mallory.to_json(x_mallory.pair) RETURNS json LANGUAGE plpgsql AS $$BEGIN
@@ -98,7 +98,7 @@ SELECT herald.watch('x_alice.typed', channel => 'x/{e}');
 CREATE TABLE x_alice.typed_2 (LIKE x_alice.typed);
 SELECT herald.watch('x_alice.typed_2', channel => 'x2/{e}', mode => 'statement');
 SET search_path = x_mallory, public, tap;
-CREATE TEMP TABLE outbox (bytes int, action "char", channel text, payload json);
+CREATE TEMP TABLE outbox (shape bigint, action "char", reduced "char", old text, new text);
 INSERT INTO x_alice.typed VALUES (1, 'a', '{a,b}', ROW('a', 1), ARRAY[ROW('b', 2)::x_mallory.pair], 'a');
 INSERT INTO x_alice.typed_2 SELECT * FROM x_alice.typed;
 UPDATE x_alice.typed SET d = 'b';
@@ -124,7 +124,7 @@ SET ROLE x_mallory;
 CREATE TABLE x_mallory."odd'; $q$" (id int PRIMARY KEY, "c'||(SELECT 1)||'" text);
 SELECT herald.watch('x_mallory."odd''; $q$"', channel => $$x'||(SELECT current_user)||'/$code$;%s{c'||(SELECT 1)||'}$$);
 INSERT INTO x_mallory."odd'; $q$" VALUES (1, 'v');
-SELECT throws_ok($$CREATE TRIGGER "00_herald_row" AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.try_sleep()$$, '42501', NULL, 'other functions are no trigger functions');
+SELECT throws_ok($$CREATE TRIGGER "!herald_row" AFTER INSERT ON x_mallory.t FOR EACH ROW EXECUTE FUNCTION herald.try_sleep()$$, '42501', NULL, 'other functions are no trigger functions');
 RESET ROLE;
 SELECT is(rows_of($$x'||(SELECT current_user)||'/$code$;%sv$$), $${"id":1,"c'||(SELECT 1)||'":"v"}$$, 'quotes in names and templates stay text');
 SELECT is_empty($$SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'herald')
@@ -155,30 +155,30 @@ INSERT INTO x_mallory.failing VALUES ('a', 'a', 1);
 RESET ROLE;
 SELECT 'capture_' || key AS capture FROM herald.watch WHERE relation = 'x_mallory.failing'::regclass \gset
 SET ROLE x_mallory;
-CREATE TRIGGER "00_herald_aaa" AFTER TRUNCATE ON x_mallory.failing FOR EACH STATEMENT EXECUTE FUNCTION herald.:capture('nonsense');
+CREATE TRIGGER "!herald_aaa" AFTER TRUNCATE ON x_mallory.failing FOR EACH STATEMENT EXECUTE FUNCTION herald.:capture('nonsense');
 ALTER TABLE x_mallory.failing ADD COLUMN late int;
 INSERT INTO x_mallory.failing VALUES ('b', 'a', 2, 3);
 RESET ROLE;
 SELECT is(rows_of('xf/a'), '{"id":"a","c":"a","k":1} {"id":"b","c":"a","k":2,"late":3}', 'a wish that is not JSON is ignored');
 SET ROLE x_mallory;
-CREATE TRIGGER "00_herald_aab" AFTER TRUNCATE ON x_mallory.failing FOR EACH STATEMENT EXECUTE FUNCTION herald.:capture('{"max_bytes":"x"}');
+CREATE TRIGGER "!herald_aab" AFTER TRUNCATE ON x_mallory.failing FOR EACH STATEMENT EXECUTE FUNCTION herald.:capture('{"max_bytes":"x"}');
 ALTER TABLE x_mallory.failing ALTER COLUMN id TYPE x_mallory.evil USING 'a';
 INSERT INTO x_mallory.failing VALUES ('b', 'a', 3, 3);
 UPDATE x_mallory.failing SET id = 'b' WHERE k = 1;
 DELETE FROM x_mallory.failing WHERE k = 1;
 RESET ROLE;
 SELECT is((SELECT string_agg(d::text, ' ') FROM news('xf/a') d),
-    '{"action":"insert","schema":"x_mallory","table":"failing","new":{},"old":null,"truncated_to_key":true}'
-    || ' {"action":"update","schema":"x_mallory","table":"failing","new":{},"old":{},"truncated_to_key":true}'
-    || ' {"action":"delete","schema":"x_mallory","table":"failing","new":null,"old":{},"truncated_to_key":true}',
-    'a retyped key column, and no refresh: announced without columns');
+    '{"action":"insert","schema":"x_mallory","table":"failing","new":{"id":"b","c":"a","k":3,"late":3},"old":null}'
+    || ' {"action":"update","schema":"x_mallory","table":"failing","new":{"id":"b","c":"a","k":1,"late":null},"old":{"id":"a","c":"a","k":1,"late":null}}'
+    || ' {"action":"delete","schema":"x_mallory","table":"failing","new":null,"old":{"id":"b","c":"a","k":1,"late":null}}',
+    'a retyped key column, and no refresh: announced as it prints');
 SET ROLE x_mallory;
 ALTER TABLE x_mallory.failing ALTER COLUMN c TYPE x_mallory.evil USING 'a';
 INSERT INTO x_mallory.failing VALUES ('b', 'a', 4, 3);
 UPDATE x_mallory.failing SET id = 'a' WHERE k = 4;
 DELETE FROM x_mallory.failing WHERE k = 4;
 RESET ROLE;
-SELECT is(pg_temp.newly_skipped(), 3::bigint, 'a retyped column of the template, and no refresh: counted');
+SELECT is(actions('xf/a'), 'insert update delete', 'a retyped column of the template, and no refresh: as it prints');
 
 -- A child that leaves its parent.
 SET ROLE x_mallory;
@@ -194,8 +194,7 @@ ALTER TABLE x_mallory.child NO INHERIT x_mallory.parent;
 ALTER TABLE x_mallory.child ALTER COLUMN c TYPE x_mallory.evil USING 'a';
 INSERT INTO x_mallory.child VALUES (2, 'a');
 RESET ROLE;
-SELECT is(actions('xp/a'), 'insert', 'a child that left its parent');
-SELECT is(pg_temp.newly_skipped(), 1::bigint, '… is counted only');
+SELECT is(actions('xp/a'), 'insert insert', 'a child that left its parent, in plans that were made before: as it prints');
 
 -- No event triggers: row mode and statement mode, with plans of before and with new ones.
 CREATE TYPE x_mallory.inner AS (lower text, n int);
@@ -238,9 +237,9 @@ ALTER TYPE x_mallory.inner ADD ATTRIBUTE lower int;
 INSERT INTO x_mallory.comp VALUES (4, ROW('a', 1));
 RESET ROLE;
 ALTER EVENT TRIGGER herald_ddl ENABLE;
-SELECT is((SELECT string_agg(d ->> 'new', ' ') FROM news('xr') d WHERE d ->> 'truncated_to_key' = 'true'), '{"id":2} {"id":2} {"id":3} {"id":2}', 'row mode: by key');
-SELECT is((SELECT string_agg(d ->> 'new', ' ') FROM news('xc') d WHERE d ->> 'truncated_to_key' = 'true'), '{"id":3} {"id":4}', 'a composite: by key, with plans that know its new fields');
-SELECT is(pg_temp.newly_skipped(), 4::bigint, 'statement mode: counted, once a statement');
+SELECT is(rows_of('xr'), '{"id":1,"c":"a","cs":null,"d":null} {"id":2,"c":"a","cs":["a","b"],"d":"a"} {"id":2,"c":"b","cs":["a","b"],"d":"a"} {"id":3,"c":"a","cs":["a","b"],"d":"a"} {"id":2,"c":"a","cs":["a","b"],"d":"a"}', 'row mode: as it prints');
+SELECT is(rows_of('xc'), '{"id":1,"p":{"lower":"A","n":1}} {"id":2,"p":"(a)"} {"id":3,"p":"(a)"} {"id":4,"p":{"lower":"a","n":1}}', 'a composite: as it prints');
+SELECT is(actions('xs/a') || ' ' || actions('xs/b'), 'insert insert delete delete insert insert insert delete delete delete insert', 'statement mode: as it prints');
 SELECT is_empty('SELECT what FROM x_mallory.seen', 'no cast of a type that came later has run');
 SELECT herald.refresh();
 INSERT INTO x_mallory.rows VALUES (5, 'a', '{a,b}', 'a');
@@ -262,8 +261,6 @@ SELECT is_empty('SELECT what FROM x_mallory.seen', '… without its cast');
 -- A template that no regular expression can be made of.
 SELECT throws_ok(format('SELECT herald.watch(%L, channel => %L)', 'x_mallory.bigs', 'x' || repeat('/{id}', 17)), '22023', NULL, 'a template of 17 columns');
 SELECT throws_ok(format('SELECT herald.watch(%L, channel => %L)', 'x_mallory.bigs', 'x' || repeat('{' || repeat('i', 300) || '}', 4)), '22023', NULL, 'a template of 1200 bytes');
-INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, 't', 'x' || repeat('/{id}', 20000), '1');
-SELECT is(drain(), 1, 'a row in the outbox with such a template is passed over');
 
 SELECT throws_ok($$SELECT herald.publish('x/app', to_jsonb(repeat('x', 16777215)))$$, '22023', 'herald: data of 16777217 bytes is too large to publish', 'data over 16 MiB');
 SET standard_conforming_strings = off;
@@ -298,7 +295,7 @@ SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unn
 GRANT USAGE ON SCHEMA tap TO herald_server, herald_hook, herald_capture;
 SET ROLE herald_server;
 SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['INSERT INTO herald.log (id) VALUES (1)', 'DELETE FROM herald.log', 'TRUNCATE herald.log',
-    'UPDATE herald.cursor SET batch = NULL', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'DELETE FROM herald.outbox',
+    'UPDATE herald.cursor SET batch = NULL', 'INSERT INTO herald.outbox (action, channel, new) VALUES ($$p$$, $$a$$, $$1$$)', 'DELETE FROM herald.outbox',
     'INSERT INTO herald.rule (channel) VALUES ($$*$$)', 'UPDATE herald.hook SET owner = current_user', 'DELETE FROM herald.directive', 'UPDATE herald.switch SET enabled = true',
     'INSERT INTO herald.canonical DEFAULT VALUES', 'DELETE FROM herald.member', 'SELECT herald.set_rule($$*$$, true)', 'SELECT herald.drop_rule($$*$$)', 'SELECT herald.rotate_canonical()',
     'SELECT herald.set_enabled(true)', 'SELECT herald.watch($$x_alice.t$$)', 'SELECT herald.refresh()', 'SELECT herald.ring()', 'SELECT herald.tell_servers($$forget$$, $$1$$)',
@@ -316,14 +313,14 @@ SELECT throws_ok(format('SELECT herald.call_function(%L, tap.signature(%L))', c,
 RESET ROLE;
 SET ROLE herald_hook;
 SELECT throws_ok(q, '42501', NULL, 'who calls functions: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.rule', 'SELECT * FROM herald.hook', 'SELECT * FROM herald.member',
-    'SELECT * FROM herald.canonical', 'INSERT INTO herald.outbox (bytes, action, channel, payload) VALUES (1, $$e$$, $$a$$, $$1$$)', 'SELECT herald.publish($$a$$, $$1$$)',
+    'SELECT * FROM herald.canonical', 'INSERT INTO herald.outbox (action, channel, new) VALUES ($$p$$, $$a$$, $$1$$)', 'SELECT herald.publish($$a$$, $$1$$)',
     'SELECT herald.disconnect(1)', 'SELECT herald.site()', 'SELECT herald.get_signing_key()', 'SELECT * FROM herald.signing_key', 'SELECT herald.is_signed($${f}$$, NULL)', 'SELECT herald.call_function($${f,token,t}$$, NULL)',
     'SELECT herald.call_function($${f,token,t}$$, $$x$$)', 'SELECT herald.set_rule($$*$$)', 'SELECT * FROM x_alice.t', 'CREATE TABLE herald.x (id int)',
     'CREATE OR REPLACE FUNCTION herald.call_function(call text[], signature bytea) RETURNS text LANGUAGE sql AS $f$SELECT $$x$$$f$']) q;
 RESET ROLE;
 SET ROLE herald_capture;
 SELECT throws_ok(q, '42501', NULL, 'who owns trigger functions: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.outbox', 'SELECT * FROM herald.log', 'DELETE FROM herald.outbox',
-    'INSERT INTO herald.outbox (bytes, action, channel, payload, options) VALUES (1, $$e$$, $$a$$, $$1$$, $$1$$)', 'INSERT INTO herald.outbox (id, bytes, action, channel, payload) OVERRIDING SYSTEM VALUE VALUES (1, 1, $$e$$, $$a$$, $$1$$)',
+    'INSERT INTO herald.outbox (action, channel, new) VALUES ($$p$$, $$a$$, $$1$$)', 'INSERT INTO herald.outbox (id, shape, action) OVERRIDING SYSTEM VALUE VALUES (1, 1, $$i$$)',
     'SELECT herald.publish($$a$$, $$1$$)', 'SELECT * FROM herald.watch', 'SELECT * FROM x_alice.t', 'CREATE FUNCTION herald.x() RETURNS int LANGUAGE sql AS $f$SELECT 1$f$']) q;
 RESET ROLE;
 REVOKE USAGE ON SCHEMA tap FROM herald_server, herald_hook, herald_capture;
@@ -368,8 +365,8 @@ INSERT INTO x_alice.hard VALUES (1, 'a/b', 5, 1.5, 0.1, '2026-01-01 00:00:00+00'
 UPDATE x_alice.hard SET n = 2;
 INSERT INTO x_alice.bulk SELECT * FROM x_alice.hard;
 RESET ROLE;
-SELECT herald.publish('hard/a%2Fb/2026-01-01 00:00:00+00', '1');
+SELECT herald.publish('hard/a%2Fb/2026-01-01T00:00:00+00:00', '1');
 DO $$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', (SELECT string_agg(f::text, ', ') FROM named)); END $$;
-SELECT is((SELECT string_agg(concat_ws(' ', d ->> 'action', d #>> '{new,n}', d ->> 'truncated_to_key'), ', ') FROM news('hard/a%2Fb/2026-01-01 00:00:00+00') d),
+SELECT is((SELECT string_agg(concat_ws(' ', d ->> 'action', d #>> '{new,n}', d ->> 'truncated_to_key'), ', ') FROM news('hard/a%2Fb/2026-01-01T00:00:00+00:00') d),
     'insert 1.5, update 2, insert 2, ', '… from all, and writes are announced as ever');
 SELECT * FROM finish();

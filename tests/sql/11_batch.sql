@@ -18,7 +18,7 @@ SELECT throws_ok($$SELECT herald.take(10, 10, true)$$, '25001', NULL, 'not in RE
 ROLLBACK;
 
 CREATE FUNCTION tap.store_now(payloads text[], offsets bigint[], ahead int DEFAULT 0, epoch_ text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
-    SELECT herald.store('b', c.position + ahead, coalesce(epoch_, s.epoch), c.done, NULL, '', true, 0, now(), '{q/m}', offsets, payloads, NULL, NULL, 0)
+    SELECT herald.store('b', c.position + ahead, coalesce(epoch_, s.epoch), c.done, NULL, '', true, now(), '{q/m}', offsets, payloads, NULL, NULL, NULL, NULL, NULL, 0)
       FROM (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c, herald.state s
 $$;
 SELECT throws_ok($$SELECT store_now('{"{"}', '{1}')$$, '22P02', NULL, 'a payload that is not JSON');

@@ -108,6 +108,14 @@ drain() { # DATABASE [MAX_ROWS [MAX_BYTES [MAX_BATCHES [CHANNEL CLIENT OPTIONS P
     "$work/drain" "$url" "$@"
 }
 
+# What is pending, sequenced: the channels and new rows of the log, which is emptied.
+news() { # DATABASE [SQL for what is told of an event, default the new row]
+    drain "$1" >/dev/null
+    local told="payload #>> '{data,new}'"
+    run_sql "$1" "WITH gone AS (DELETE FROM herald.log RETURNING *)
+        SELECT coalesce(string_agg(channel || ' ' || (${2:-$told}), ' ' ORDER BY id), '-') FROM gone"
+}
+
 # As behind a pooler, where who leads is asked, but nothing is held.
 rivals() { # DATABASE
     run_sql "$1" 'CREATE OR REPLACE FUNCTION herald.lead(is_held boolean DEFAULT true) RETURNS boolean LANGUAGE sql AS '\''SELECT true'\'''

@@ -19,7 +19,7 @@ DECLARE
 BEGIN
     DELETE FROM tap.drain_said;
     EXECUTE format('COPY tap.drain_said FROM PROGRAM %L (DELIMITER E''\x01'')',
-                   concat_ws(' ', (SELECT command FROM tap.drain_program), max_rows, max_bytes, max_batches, arguments, '2>&1 || true'));
+                   concat_ws(' ', (SELECT command FROM tap.drain_program), max_rows, max_bytes, max_batches, arguments, '2>&1 | tail -1'));
     SELECT string_agg(line, ' ') INTO said FROM tap.drain_said;
     IF said !~ '^[0-9]+$' THEN
         RAISE EXCEPTION '%', said;

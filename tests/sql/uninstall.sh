@@ -34,7 +34,7 @@ app=$!
         run_sql busy "SET lock_timeout = '5s'; SELECT herald.sweep()" || sleep 0.1
     done
 ) >/dev/null 2>&1 &
-left="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'herald%') + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00\_herald\_%')"
+left="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'herald%') + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!herald\_%')"
 for round in $(seq "$rounds"); do
     "$bin/psql" -Xq -d busy -f "$sql_dir/install.sql" >/dev/null
     for call in "watch('c')" "watch('a')" "watch('b')" "watch('a', channel => 'a/{n}')" "unwatch('b')" "watch('b', mode => 'statement')"; do
@@ -60,7 +60,7 @@ read -r -t 20 _ <&"${STAYS[0]}"
 check 'it cannot run in a transaction, and says so' 1 "$("$bin/psql" -Xq1 -d busy -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'run this outside of a transaction')"
 sed 's/max_tries  CONSTANT int := 80/max_tries  CONSTANT int := 3/' "$sql_dir/uninstall.sql" >"$work/impatient.sql"
 check 'it gives up at a table that is held for long' 1 "$("$bin/psql" -Xq -d busy -f "$work/impatient.sql" 2>&1 | grep -c 'gave up at DROP FUNCTION')"
-check '… having done what could be done' 2 "$(run_sql busy "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00\_herald\_%' AND tgrelid = 'b'::regclass")"
+check '… having done what could be done' 2 "$(run_sql busy "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!herald\_%' AND tgrelid = 'b'::regclass")"
 printf 'COMMIT;\n\\q\n' >&"${STAYS[1]}"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d busy -f "$sql_dir/uninstall.sql"
 check '… and the next run goes on' 0 "$(run_sql busy "$left")"

@@ -150,8 +150,9 @@ static bool read_row(struct job *job)
 {
     const struct change_row *row = job->row;
     if (row->action == 's') {
-        return job_skip(job,
-                        row->reduced == 't' ? CHANGE_FAULT_TEMPLATE : CHANGE_FAULT_UNPRINTABLE);
+        return job_skip(job, row->reduced == 't'   ? CHANGE_FAULT_TEMPLATE
+                             : row->reduced == 'k' ? CHANGE_FAULT_SIZE
+                                                   : CHANGE_FAULT_UNPRINTABLE);
     }
     if (row->action == 0 || !strchr("iuwd", row->action)) {
         return job_skip(job, CHANGE_FAULT_STALE);

@@ -2,16 +2,17 @@
 /* A TRUNCATE is one event for each channel that its template has. It makes the first rows of a
  * batch and never others: then every channel that a row before it named is in the table of channels.
  * What stands behind it in the outbox goes with it. If it has more channels than a batch has rows,
- * the batch ends in the middle of it. */
+ * the batch ends in the middle of it. One that follows another of the same table, with nothing of
+ * that table between them, says nothing new and is passed over. */
 #include "pg/sequencer/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/channel_name.h"
+#include "core/row/channel.h"
 #include "pg/rows.h"
-
-enum { CHANNEL_MAX = 255 };
 
 /* ---- what take said ---- */
 
@@ -25,118 +26,225 @@ uint64_t batch_newest(const struct batch *batch)
     return rows_u64(batch->rows, 0, TAKE_COLUMN_XID);
 }
 
-struct str batch_epoch(const struct batch *batch)
+uint64_t batch_row_id(const struct batch *batch, int row)
 {
-    return rows_text(batch->rows, 0, TAKE_COLUMN_CHANNEL);
+    return rows_u64(batch->rows, row, TAKE_COLUMN_ID);
 }
 
-static struct str batch_time(const struct batch *batch, struct str *snapshot)
+/* A column of type "char"; 0: NULL. */
+static char row_char(const struct batch *batch, int row, enum take_column column)
 {
-    struct str both = rows_text(batch->rows, 0, TAKE_COLUMN_OPTIONS);
-    const char *space = both.len > 0 ? memchr(both.ptr, ' ', both.len) : NULL;
-    size_t len = space ? (size_t)(space - both.ptr) : both.len;
-    *snapshot = (struct str){space ? space + 1 : "", space ? both.len - len - 1 : 0};
-    return (struct str){both.ptr, len};
+    struct str text = rows_text(batch->rows, row, (int)column);
+    return text.len > 0 ? text.ptr[0] : 0;
 }
 
-static bool is_action(const struct batch *batch, int row, char action)
+static bool row_has_shape(const struct batch *batch, int row)
 {
-    struct str text = rows_text(batch->rows, row, TAKE_COLUMN_ACTION);
-    return text.len == 1 && text.ptr[0] == action;
+    return !PQgetisnull(batch->rows, row, TAKE_COLUMN_SHAPE);
 }
 
-struct str batch_emptied(const struct batch *batch, struct str *after)
+static const struct shape *row_shape(const struct batch *batch, const struct shapes *shapes,
+                                     int row)
 {
-    *after = rows_text(batch->rows, 0, TAKE_COLUMN_PAYLOAD);
-    return PQntuples(batch->rows) > 1 && is_action(batch, 1, 't')
-               ? rows_text(batch->rows, 1, TAKE_COLUMN_CHANNEL)
-               : (struct str){0};
+    return row_has_shape(batch, row)
+               ? shapes_find(shapes, rows_i64(batch->rows, row, TAKE_COLUMN_SHAPE))
+               : NULL;
+}
+
+void batch_want_shapes(const struct batch *batch, struct shapes *shapes)
+{
+    int64_t last = 0;
+    for (int row = 1; row < PQntuples(batch->rows); row++) {
+        if (row_has_shape(batch, row)) {
+            int64_t number = rows_i64(batch->rows, row, TAKE_COLUMN_SHAPE);
+            if (number != last) {
+                shapes_want(shapes, number);
+            }
+            last = number;
+        }
+    }
+}
+
+static bool is_emptied(const struct batch_source *source, const struct shape *shape)
+{
+    return str_equals(buf_span(source->emptied), str_of(shape->f.watch));
+}
+
+bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
+                         struct buf *template, struct str *after)
+{
+    if (PQntuples(batch->rows) < 2 || row_char(batch, 1, TAKE_COLUMN_ACTION) != 't') {
+        return false;
+    }
+    const struct shape *shape = row_shape(batch, source->shapes, 1);
+    if (!shape || shape->in_template.n == 0 || is_emptied(source, shape)) {
+        return false;
+    }
+    for (size_t i = 0; i < shape->f.n_template; i++) {
+        const char *literal = shape->f.template[i].literal;
+        buf_literal(template, literal ? literal : "{column}");
+    }
+    *after = rows_text(batch->rows, 0, TAKE_COLUMN_NEW);
+    return true;
 }
 
 /* ---- filling ---- */
 
-static struct place *add_place(struct batch *batch, struct heads *heads, struct str channel)
+static void batch_blame(struct batch *batch, const struct shape *shape, enum change_fault fault,
+                        bool is_skipped)
+{
+    if (batch->n_blemishes == batch->blemishes_cap) {
+        batch->blemishes_cap = batch->blemishes_cap ? batch->blemishes_cap * 2 : 16;
+        batch->blemishes =
+            mem_array(batch->blemishes, batch->blemishes_cap, sizeof(*batch->blemishes));
+    }
+    batch->blemishes[batch->n_blemishes++] = (struct blemish){shape, fault, is_skipped};
+}
+
+static void batch_want_head(struct batch *batch, struct head *head)
+{
+    if (batch->n_unknown == batch->unknown_cap) {
+        batch->unknown_cap = batch->unknown_cap ? batch->unknown_cap * 2 : 16;
+        batch->unknown = mem_array(batch->unknown, batch->unknown_cap, sizeof(struct head *));
+    }
+    batch->unknown[batch->n_unknown++] = head;
+    head->is_known = true; /* once it is asked for; a batch that fails forgets all */
+}
+
+/* The id is the batch's own until it is numbered, when the log's newest is added. */
+static struct place *batch_add(struct batch *batch, struct heads *heads,
+                               struct event_fields *fields, struct str options)
 {
     if (batch->n == batch->cap) {
         batch->cap = batch->cap ? batch->cap * 2 : 64;
         batch->places = mem_array(batch->places, batch->cap, sizeof(*batch->places));
     }
     struct place *place = &batch->places[batch->n++];
-    *place = (struct place){.head = heads_at(heads, channel)};
-    place->fields.channel = channel;
+    *place = (struct place){.head = heads_at(heads, fields->channel), .options = options};
     if (!place->head->is_known) {
-        if (batch->n_unknown == batch->unknown_cap) {
-            batch->unknown_cap = batch->unknown_cap ? batch->unknown_cap * 2 : 16;
-            batch->unknown = mem_array(batch->unknown, batch->unknown_cap, sizeof(struct head *));
-        }
-        batch->unknown[batch->n_unknown++] = place->head;
-        place->head->is_known = true; /* once it is asked for; a batch that fails forgets all */
+        batch_want_head(batch, place->head);
     }
+    fields->at = rows_text(batch->rows, 0, TAKE_COLUMN_OPTIONS);
+    place->event = rows_event(fields, options);
     return place;
 }
 
-/* How the trigger functions end a change that is announced by key only (sql/0004). A publish may
- * end so, too: it is a hint. */
-static bool is_reduced(struct str payload)
+static struct place *batch_add_row(struct batch *batch, struct heads *heads, int row,
+                                   struct str channel, struct str payload)
 {
-    static const char end[] = ",\"truncated_to_key\":true},\"dbo_id\":0,\"row_id\":0}";
-    size_t len = sizeof(end) - 1;
-    return payload.len >= len && memcmp(payload.ptr + payload.len - len, end, len) == 0;
+    struct event_fields fields = {
+        .action = EVENT_ACTION_EVENT, .channel = channel, .payload = payload};
+    struct place *place =
+        batch_add(batch, heads, &fields, rows_text(batch->rows, row, TAKE_COLUMN_OPTIONS));
+    place->row = row;
+    return place;
 }
 
-static void take_event(struct batch *batch, struct heads *heads, int row)
+static void take_publish(struct batch *batch, const struct batch_source *source, int row)
 {
     struct str channel = rows_text(batch->rows, row, TAKE_COLUMN_CHANNEL);
-    if (channel.len == 0 || channel.len > CHANNEL_MAX) {
-        batch->n_skipped++;
+    struct str payload = rows_text(batch->rows, row, TAKE_COLUMN_NEW);
+    if (channel.len == 0 || channel.len > ROW_CHANNEL_MAX || !payload.ptr) {
+        batch_blame(batch, NULL, CHANGE_FAULT_CHANNEL, true);
         return;
     }
-    struct place *place = add_place(batch, heads, channel);
-    place->fields.action = EVENT_ACTION_EVENT;
-    place->fields.payload = rows_text(batch->rows, row, TAKE_COLUMN_PAYLOAD);
-    place->options = rows_text(batch->rows, row, TAKE_COLUMN_OPTIONS);
-    batch->has_reduced |= is_reduced(place->fields.payload);
+    batch_add_row(batch, source->heads, row, channel, payload);
 }
 
-/* False: there are more channels than go into this batch. */
-static bool take_truncate(struct batch *batch, struct heads *heads, int row, size_t max_rows)
+static void take_change(struct batch *batch, const struct batch_source *source,
+                        const struct shape *shape, int row)
 {
-    int n = PQntuples(batch->emptied);
-    for (int i = 0; i < n; i++) {
-        struct place *place = add_place(batch, heads, rows_text(batch->emptied, i, 0));
-        place->fields.action = EVENT_ACTION_EVENT;
-        place->fields.payload = rows_text(batch->rows, row, TAKE_COLUMN_PAYLOAD);
+    struct change_row change = {
+        .action = row_char(batch, row, TAKE_COLUMN_ACTION),
+        .reduced = row_char(batch, row, TAKE_COLUMN_REDUCED),
+        .old = rows_text(batch->rows, row, TAKE_COLUMN_OLD),
+        .new = rows_text(batch->rows, row, TAKE_COLUMN_NEW),
+    };
+    struct change_event events[2];
+    enum change_fault fault;
+    size_t n = change_events(shape, &change, &batch->scratch, events, &fault);
+    for (size_t i = 0; i < n; i++) {
+        struct place *place =
+            batch_add_row(batch, source->heads, row, events[i].channel, events[i].payload);
+        place->kept = str_dup(events[i].kept);
     }
-    if ((size_t)n == max_rows) {
-        batch->last_channel = rows_text(batch->emptied, n - 1, 0);
+    if (fault != CHANGE_FAULT_NONE) {
+        batch_blame(batch, shape, fault, n == 0);
+    }
+    if (is_emptied(source, shape)) {
+        buf_clear(source->emptied);
+    }
+}
+
+static void announce_truncate(struct batch *batch, const struct batch_source *source,
+                              const struct shape *shape, int row)
+{
+    struct buf payload = {0};
+    change_truncate(shape, &payload);
+    if (shape->in_template.n == 0) {
+        batch_add_row(batch, source->heads, row, shape_channel_prefix(shape), buf_span(&payload));
+    }
+    for (int i = 0; batch->emptied && i < PQntuples(batch->emptied); i++) {
+        batch_add_row(batch, source->heads, row, rows_text(batch->emptied, i, 0),
+                      buf_span(&payload));
+    }
+    buf_release(&payload);
+}
+
+/* False: the batch ends before it, or in the middle of it. */
+static bool take_truncate(struct batch *batch, const struct batch_source *source,
+                          const struct shape *shape, int row)
+{
+    if (is_emptied(source, shape)) {
+        return true;
+    }
+    if (row > 1) {
         return false;
     }
+    announce_truncate(batch, source, shape, row);
+    if (batch->emptied && (size_t)PQntuples(batch->emptied) == source->max_rows) {
+        batch->last_channel = rows_text(batch->emptied, PQntuples(batch->emptied) - 1, 0);
+        return false;
+    }
+    buf_clear(source->emptied);
+    buf_literal(source->emptied, shape->f.watch);
     return true;
 }
 
 /* False: the batch ends before this row. */
-static bool take_row(struct batch *batch, struct heads *heads, int row, size_t max_rows)
+static bool take_row(struct batch *batch, const struct batch_source *source, int row)
 {
-    if (is_action(batch, row, 'e')) {
-        take_event(batch, heads, row);
-    } else if (!is_action(batch, row, 't')) {
-        batch->n_skipped++;
-    } else if (row > 1 || !take_truncate(batch, heads, row, max_rows)) {
+    char action = row_char(batch, row, TAKE_COLUMN_ACTION);
+    const struct shape *shape = row_shape(batch, source->shapes, row);
+    if (source->poison_id > 0 && batch_row_id(batch, row) == source->poison_id) {
+        batch_blame(batch, shape, CHANGE_FAULT_UNPRINTABLE, true);
+    } else if (action == 'p') {
+        take_publish(batch, source, row);
+    } else if (!shape) {
+        batch_blame(batch, NULL, CHANGE_FAULT_STALE, true);
+    } else if (action != 't') {
+        take_change(batch, source, shape, row);
+    } else if (!take_truncate(batch, source, shape, row)) {
         return false;
     }
-    batch->row_bytes += (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_PAYLOAD);
+    batch->row_bytes += (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_OLD) +
+                        (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_NEW);
     return true;
 }
 
-void batch_take(struct batch *batch, struct heads *heads, struct batch_limits limits)
+void batch_fill(struct batch *batch, const struct batch_source *source)
 {
     int n = PQntuples(batch->rows) - 1;
-    for (int row = 1; row <= n && take_row(batch, heads, row, limits.rows); row++) {
+    int most = source->few_rows > 0 && source->few_rows < (size_t)n ? (int)source->few_rows : n;
+    for (int row = 1; row <= most && take_row(batch, source, row); row++) {
         batch->last_row = row;
     }
-    batch->n_rows = (int)batch->n > batch->last_row ? (int)batch->n : batch->last_row;
-    batch->is_all = !is_action(batch, 0, 'l') && batch->last_row == n && (size_t)n < limits.rows &&
-                    batch->row_bytes < limits.bytes;
+    batch->n_rows = batch->last_row;
+    if (batch->emptied) {
+        batch->n_rows += PQntuples(batch->emptied);
+    }
+    batch->is_all = row_char(batch, 0, TAKE_COLUMN_ACTION) != 'l' && batch->last_row == n &&
+                    (size_t)n < source->max_rows && batch->row_bytes < source->max_bytes;
 }
 
 void batch_add_messages(struct batch *batch, struct heads *heads, const struct messages *messages,
@@ -144,26 +252,22 @@ void batch_add_messages(struct batch *batch, struct heads *heads, const struct m
 {
     for (size_t i = 0; i < n; i++) {
         const struct event *message = messages_at(messages, i)->event;
-        struct place *place = add_place(batch, heads, message->f.channel);
-        place->fields = message->f;
-        place->options = rows_options(message);
+        struct event_fields fields = message->f;
+        batch_add(batch, heads, &fields, rows_options(message));
     }
     batch->n_messages = n;
 }
 
 /* ---- numbering ---- */
 
+/* Until now nobody but us has seen these events. */
 void batch_number(struct batch *batch)
 {
-    struct str snapshot, at = batch_time(batch, &snapshot);
     uint64_t newest = batch_newest(batch);
-    batch->events = mem_array(NULL, batch->n, sizeof(struct event *));
     for (size_t i = 0; i < batch->n; i++) {
-        struct place *place = &batch->places[i];
-        place->fields.id = newest + i + 1;
-        place->fields.offset = ++place->head->offset;
-        place->fields.at = at;
-        batch->events[i] = rows_event(&place->fields, place->options);
+        struct event *event = batch->places[i].event;
+        event->f.id = newest + i + 1;
+        event->f.offset = ++batch->places[i].head->offset;
     }
 }
 
@@ -173,12 +277,12 @@ typedef struct str place_part(const struct place *place);
 
 static struct str place_channel(const struct place *place)
 {
-    return place->fields.channel;
+    return place->event->f.channel;
 }
 
 static struct str place_payload(const struct place *place)
 {
-    return place->fields.payload;
+    return place->event->f.payload;
 }
 
 static struct str place_options(const struct place *place)
@@ -188,7 +292,12 @@ static struct str place_options(const struct place *place)
 
 static struct str place_client(const struct place *place)
 {
-    return place->fields.client;
+    return place->event->f.client;
+}
+
+static struct str place_kept(const struct place *place)
+{
+    return str_of(place->kept);
 }
 
 static void add_texts(const struct batch *batch, struct params *params, place_part *part)
@@ -214,53 +323,72 @@ static void add_rare_texts(const struct batch *batch, struct params *params, pla
 
 static void add_offsets(const struct batch *batch, struct params *params)
 {
-    params_bigints_begin(params, batch->n);
+    params_numbers_begin(params, PARAMS_NUMBERS_BIGINT, batch->n);
     for (size_t i = 0; i < batch->n; i++) {
-        params_bigints_add(params, (int64_t)batch->places[i].fields.offset);
+        params_numbers_add(params, (int64_t)batch->places[i].event->f.offset);
     }
     params_array_end(params);
 }
 
-void batch_params(const struct batch *batch, struct params *params)
+static void add_numbers(const struct batch *batch, struct params *params, enum params_numbers type,
+                        enum take_column column)
 {
-    struct str snapshot, at = batch_time(batch, &snapshot);
-    params_text(params, str_of(batch->name));
-    params_bigint(params, (int64_t)batch_position(batch));
-    params_text(params, batch_epoch(batch));
-    params_text(params, snapshot);
+    params_numbers_begin(params, type, batch->n);
+    for (size_t i = 0; i < batch->n; i++) {
+        int row = batch->places[i].row;
+        if (row > 0 && !PQgetisnull(batch->rows, row, (int)column)) {
+            params_numbers_add(params, rows_i64(batch->rows, row, (int)column));
+        } else {
+            params_numbers_null(params);
+        }
+    }
+    params_array_end(params);
+}
+
+static void add_progress(const struct batch *batch, struct params *params)
+{
+    params_text(params, rows_text(batch->rows, 0, TAKE_COLUMN_OLD));
     if (batch->last_row > 0) {
-        params_bigint(params, (int64_t)rows_u64(batch->rows, batch->last_row, TAKE_COLUMN_ID));
+        params_bigint(params, (int64_t)batch_row_id(batch, batch->last_row));
     } else {
         params_null_bigint(params);
     }
     params_text(params, batch->last_channel.ptr ? batch->last_channel : STR(""));
     params_bool(params, batch->is_all);
-    params_int(params, (int32_t)batch->n_skipped);
-    params_text(params, at);
+}
+
+void batch_params(const struct batch *batch, struct params *params)
+{
+    params_text(params, str_of(batch->name));
+    params_bigint(params, (int64_t)batch_position(batch));
+    params_text(params, rows_text(batch->rows, 0, TAKE_COLUMN_CHANNEL));
+    add_progress(batch, params);
+    params_text(params, rows_text(batch->rows, 0, TAKE_COLUMN_OPTIONS));
     add_texts(batch, params, place_channel);
     add_offsets(batch, params);
     add_texts(batch, params, place_payload);
     add_rare_texts(batch, params, place_options);
     add_rare_texts(batch, params, place_client);
+    add_numbers(batch, params, PARAMS_NUMBERS_XID8, TAKE_COLUMN_XID);
+    add_numbers(batch, params, PARAMS_NUMBERS_BIGINT, TAKE_COLUMN_SHAPE);
+    add_rare_texts(batch, params, place_kept);
     params_int(params, (int32_t)batch->n_messages);
 }
 
 void batch_clear(struct batch *batch)
 {
-    for (size_t i = 0; batch->events && i < batch->n; i++) {
-        event_unref(batch->events[i]);
+    for (size_t i = 0; i < batch->n; i++) {
+        event_unref(batch->places[i].event);
+        free(batch->places[i].kept);
     }
-    free(batch->events);
     PQclear(batch->rows);
     PQclear(batch->emptied);
-    batch->events = NULL;
     batch->rows = batch->emptied = NULL;
-    batch->n = batch->n_messages = batch->n_unknown = 0;
+    batch->n = batch->n_messages = batch->n_unknown = batch->n_blemishes = 0;
     batch->n_rows = batch->last_row = 0;
     batch->row_bytes = 0;
-    batch->n_skipped = 0;
     batch->last_channel = (struct str){0};
-    batch->is_all = batch->has_reduced = false;
+    batch->is_all = false;
 }
 
 void batch_release(struct batch *batch)
@@ -268,4 +396,6 @@ void batch_release(struct batch *batch)
     batch_clear(batch);
     free(batch->places);
     free(batch->unknown);
+    free(batch->blemishes);
+    change_scratch_release(&batch->scratch);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What goes into the log in one transaction: outbox rows in their order, then messages. It is filled
- * (batch_take, batch_add_messages), its channels' heads become known, it is numbered; then it holds
- * the events as they will be delivered when the transaction is committed. */
+/* What goes into the log in one transaction: what became of outbox rows, in their order, then
+ * messages. It is filled (batch_fill, batch_add_messages), its channels' heads become known, it is
+ * numbered; then it holds the events as they will be delivered when the transaction is committed. */
 #ifndef HERALD_PG_BATCH_H
 #define HERALD_PG_BATCH_H
 
@@ -11,12 +11,16 @@
 #include "pg/params.h"
 #include "pg/sequencer/heads.h"
 #include "pg/sequencer/messages.h"
+#include "pg/sequencer/shapes.h"
+#include "pg/tally.h"
 
-/* One event to be. Its spans are those of the outbox row, or of the message. */
+/* One event to be: all of it but the offset. */
 struct place {
-    struct event_fields fields;
-    struct str options;
+    struct event *event;
     struct head *head;
+    struct str options; /* as in the log */
+    char *kept;         /* JSON text; NULL: none */
+    int row;            /* of `rows`; 0: a message */
 };
 
 struct batch {
@@ -26,43 +30,54 @@ struct batch {
     size_t n, cap, n_messages;
     struct head **unknown; /* whose offset herald.heads is to say */
     size_t n_unknown, unknown_cap;
-    struct event **events; /* n of them, once numbered */
+    struct blemish *blemishes;
+    size_t n_blemishes, blemishes_cap;
+    struct change_scratch scratch;
 
     /* How far the outbox is done with this batch. */
-    int n_rows; /* outbox rows of it, those that reach no channel among them */
+    int n_rows; /* outbox rows of it, and channels of a TRUNCATE */
     size_t row_bytes;
-    uint32_t n_skipped;
     int last_row;            /* of `rows`; 0: none */
     struct str last_channel; /* up to which a TRUNCATE was announced; absent: completely */
     bool is_all;             /* nothing that was visible is left */
-    bool has_reduced;        /* among the rows are changes by key only */
 };
 
-/* What herald.take says of the batch itself, in its first row. */
+/* What herald.take returns. The first row is the batch itself. */
 enum take_column {
-    TAKE_COLUMN_ID, /* the batch: its position */
-    TAKE_COLUMN_XID,
-    TAKE_COLUMN_ACTION,
-    TAKE_COLUMN_CHANNEL,
-    TAKE_COLUMN_OPTIONS,
-    TAKE_COLUMN_PAYLOAD,
+    TAKE_COLUMN_ID,  /* the batch: its position */
+    TAKE_COLUMN_XID, /* the log's newest id */
+    TAKE_COLUMN_SHAPE,
+    TAKE_COLUMN_ACTION, /* b; l: a backlog is being listed */
+    TAKE_COLUMN_REDUCED,
+    TAKE_COLUMN_OLD,     /* the snapshot */
+    TAKE_COLUMN_NEW,     /* the channel up to which a TRUNCATE was announced */
+    TAKE_COLUMN_CHANNEL, /* the epoch */
+    TAKE_COLUMN_OPTIONS, /* the time */
 };
 uint64_t batch_position(const struct batch *batch);
 uint64_t batch_newest(const struct batch *batch); /* the log's newest id before it */
-struct str batch_epoch(const struct batch *batch);
+uint64_t batch_row_id(const struct batch *batch, int row);
 
-/* The template that a TRUNCATE at the front is of, whose channels herald.emptied names (into
- * `emptied`, behind `after`); absent: there is none. */
-struct str batch_emptied(const struct batch *batch, struct str *after);
+void batch_want_shapes(const struct batch *batch, struct shapes *shapes);
 
-struct batch_limits {
-    size_t rows, bytes; /* as herald.take was asked */
+struct batch_source {
+    struct heads *heads;
+    struct shapes *shapes;
+    struct buf *emptied; /* the watch that was truncated, if nothing of it followed; empty: none */
+    size_t max_rows, max_bytes; /* as herald.take was asked */
+    size_t few_rows;            /* take at most so many of them; 0: all */
+    uint64_t poison_id;         /* an outbox row that cannot be stored; 0: none */
 };
 
-void batch_take(struct batch *batch, struct heads *heads, struct batch_limits limits);
+/* The template of a TRUNCATE at the front, appended, whose channels herald.emptied has to name (into
+ * `emptied`, those behind `after`). False: none that it has to. */
+bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
+                         struct buf *template, struct str *after);
+
+void batch_fill(struct batch *batch, const struct batch_source *source);
 void batch_add_messages(struct batch *batch, struct heads *heads, const struct messages *messages,
                         size_t n);
-void batch_number(struct batch *batch); /* all heads are known: makes the events */
+void batch_number(struct batch *batch);                              /* all heads are known */
 void batch_params(const struct batch *batch, struct params *params); /* of herald.store */
 void batch_clear(struct batch *batch);                               /* all but its name */
 void batch_release(struct batch *batch);

@@ -164,10 +164,13 @@ static void batch_deliver(struct sequencer *sequencer)
     size_t n_rows = batch->n - batch->n_messages;
     sequencer->is_stashed = false;
     for (size_t i = 0; i < batch->n; i++) {
-        event_deliver(sequencer, batch->events[i], i >= n_rows);
+        event_deliver(sequencer, batch->places[i].event, i >= n_rows);
     }
     if (batch->n_rows > 0) {
-        sequencer->options.on_batch(sequencer->options.arg, batch->has_reduced);
+        sequencer->options.on_batch(sequencer->options.arg);
+    }
+    for (size_t i = 0; i < batch->n_blemishes; i++) {
+        sequencer->options.on_blemish(sequencer->options.arg, &batch->blemishes[i]);
     }
     batch_clear(batch);
 }
@@ -188,4 +191,5 @@ void sequencer_forget_batch(struct sequencer *sequencer)
     sequencer->is_stashed = false;
     batch_clear(&sequencer->batch);
     heads_clear(&sequencer->heads);
+    buf_clear(&sequencer->emptied);
 }

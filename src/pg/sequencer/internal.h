@@ -72,6 +72,10 @@ struct sequencer {
     bool is_stashed; /* it is committed and waits until we have caught up with what is before it */
     uint64_t position; /* that our last batch left behind; heads hold while it is the newest */
     struct heads heads;
+    struct shapes shapes;
+    struct buf emptied; /* see batch.h */
+    size_t few_rows;    /* a batch was refused: so many of its rows are tried; 0: no such thing */
+    uint64_t poison_id; /* the one that was refused alone */
 
     /* Catching up. */
     uint64_t target; /* deliver from the log up to here */

@@ -62,6 +62,13 @@ static void on_schema_version(void *arg, const struct query_result *result)
     if (!sequencer_answered(sequencer, result, "herald.schema_version")) {
         return;
     }
+    if (rows_bool(result->rows, 0, 1)) {
+        refuse_schema(sequencer,
+                      "the schema herald is one of before the first release, which keeps "
+                      "rows in another form: run `pgherald uninstall --yes` and "
+                      "`pgherald install`, then call herald.watch() again");
+        return;
+    }
     uint64_t version = rows_u64(result->rows, 0, 0);
     if (version < DATABASE_SCHEMA_STEP) {
         char sentence[160];
@@ -80,7 +87,9 @@ static void on_schema_version(void *arg, const struct query_result *result)
 
 void sequencer_begin_opening(struct sequencer *sequencer)
 {
-    sequencer_ask(sequencer, "SELECT herald.schema_version()", NULL, on_schema_version);
+    sequencer_ask(sequencer,
+                  "SELECT herald.schema_version(), pg_catalog.to_regclass('herald.shape') IS NULL",
+                  NULL, on_schema_version);
 }
 
 /* ---- lead, LISTEN ---- */

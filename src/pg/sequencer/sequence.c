@@ -2,6 +2,7 @@
 /* One batch is one transaction:
  *
  *   BEGIN, take       outbox rows and where the log stands; from here on we have the fence
+ *   shapes            only if rows have a shape that is not known
  *   emptied           only for a TRUNCATE: the channels of its template
  *   heads             only if there are channels whose newest offset is not known
  *   store, COMMIT     events with their numbers
@@ -12,7 +13,10 @@
  *
  * A message that Postgres cannot store (bytes that are no text in the database's encoding) fails
  * its whole batch. Then one batch goes without messages, to see that the outbox is not the reason,
- * and the messages go one by one; who fails alone, right after the outbox went well, is refused. */
+ * and the messages go one by one; who fails alone, right after the outbox went well, is refused.
+ *
+ * If the outbox is the reason, the batch is halved until the row is alone. It is skipped, counted
+ * and logged: nothing that anybody writes there can wedge the sequencer. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +55,19 @@ static void batch_isolate(struct sequencer *sequencer, const struct query_result
     sequencer->wants_look = true;
 }
 
+/* Half of the rows, until it is one: that one it is. */
+static void batch_halve(struct sequencer *sequencer, const struct query_result *result)
+{
+    const struct batch *batch = &sequencer->batch;
+    if (batch->last_row == 1) {
+        sequencer->poison_id = batch_row_id(batch, 1);
+        log_error("row %llu of the outbox cannot be stored and is skipped: %s %s",
+                  (unsigned long long)sequencer->poison_id, result->sqlstate, result->message);
+    }
+    sequencer->few_rows = (size_t)(batch->last_row + 1) / 2;
+    sequencer->wants_look = true;
+}
+
 static void on_rolled_back(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
@@ -71,16 +88,20 @@ static bool batch_answered(struct sequencer *sequencer, const struct query_resul
 {
     bool is_error = !result->is_lost && !result->rows;
     bool is_overtaken = is_error && strcmp(result->sqlstate, "55000") == 0;
-    bool is_isolated = is_error && sequencer->n_flight > 0 && is_data_error(result->sqlstate);
-    if (!is_overtaken && !is_isolated) {
+    bool is_data = is_error && is_data_error(result->sqlstate);
+    bool is_isolated = is_data && sequencer->n_flight > 0;
+    bool is_halved = is_data && !is_isolated && sequencer->batch.last_row > 0;
+    if (!is_overtaken && !is_isolated && !is_halved) {
         return sequencer_answered(sequencer, result, what);
     }
     sequencer->is_busy = false;
     sequencer->is_overtaken = is_overtaken;
-    sequencer_forget_batch(sequencer);
     if (is_isolated) {
         batch_isolate(sequencer, result);
+    } else if (is_halved) {
+        batch_halve(sequencer, result);
     }
+    sequencer_forget_batch(sequencer);
     sequencer_ask(sequencer, "ROLLBACK", NULL, on_rolled_back);
     return false;
 }
@@ -124,6 +145,9 @@ static void batch_count(struct sequencer *sequencer, bool has_found)
     if (sequencer->n_flight == 0) {
         sequencer->is_probed = true;
     }
+    size_t max_rows = sequencer->options.batch_rows;
+    sequencer->few_rows = sequencer->few_rows * 2 < max_rows ? sequencer->few_rows * 2 : 0;
+    sequencer->poison_id = 0;
     batch_judge(sequencer);
     if (sequencer->options.on_looked) {
         sequencer->options.on_looked(sequencer->options.arg, has_found);
@@ -163,11 +187,10 @@ static void batch_store(struct sequencer *sequencer)
     struct params params = {0};
     batch_number(&sequencer->batch);
     batch_params(&sequencer->batch, &params);
-    sequencer_ask_framed(
-        sequencer, (struct query_frame){.behind = commit},
-        "SELECT herald.store($1, $2, $3, $4::pg_catalog.pg_snapshot, $5, $6, $7, $8,"
-        " $9::pg_catalog.timestamptz, $10, $11, $12, $13, $14, $15)",
-        &params, on_stored);
+    sequencer_ask_framed(sequencer, (struct query_frame){.behind = commit},
+                         "SELECT herald.store($1, $2, $3, $4::pg_catalog.pg_snapshot, $5, $6, $7,"
+                         " $8::pg_catalog.timestamptz, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                         &params, on_stored);
 }
 
 static void on_heads(void *arg, const struct query_result *result)
@@ -199,11 +222,24 @@ static void batch_ask_heads(struct sequencer *sequencer)
     sequencer_ask(sequencer, "SELECT * FROM herald.heads($1)", &params, on_heads);
 }
 
-static void batch_fill(struct sequencer *sequencer)
+static struct batch_source batch_source(struct sequencer *sequencer)
+{
+    return (struct batch_source){
+        .heads = &sequencer->heads,
+        .shapes = &sequencer->shapes,
+        .emptied = &sequencer->emptied,
+        .max_rows = sequencer->options.batch_rows,
+        .max_bytes = sequencer->options.batch_bytes,
+        .few_rows = sequencer->few_rows,
+        .poison_id = sequencer->poison_id,
+    };
+}
+
+static void batch_make(struct sequencer *sequencer)
 {
     struct batch *batch = &sequencer->batch;
-    struct batch_limits limits = {sequencer->options.batch_rows, sequencer->options.batch_bytes};
-    batch_take(batch, &sequencer->heads, limits);
+    struct batch_source source = batch_source(sequencer);
+    batch_fill(batch, &source);
     batch_add_messages(batch, &sequencer->heads, &sequencer->messages, sequencer->n_flight);
     if (batch->n_unknown > 0) {
         batch_ask_heads(sequencer);
@@ -217,7 +253,33 @@ static void on_emptied(void *arg, const struct query_result *result)
     struct sequencer *sequencer = arg;
     if (batch_answered(sequencer, result, "herald.emptied")) {
         sequencer->batch.emptied = query_take_rows(result);
-        batch_fill(sequencer);
+        batch_make(sequencer);
+    }
+}
+
+static void batch_ask_emptied(struct sequencer *sequencer)
+{
+    struct batch_source source = batch_source(sequencer);
+    struct buf template = {0};
+    struct str after;
+    if (!batch_wants_emptied(&sequencer->batch, &source, &template, &after)) {
+        batch_make(sequencer);
+        return;
+    }
+    struct params params = {0};
+    params_text(&params, buf_span(&template));
+    params_text(&params, after);
+    params_int(&params, (int32_t)sequencer->options.batch_rows);
+    buf_release(&template);
+    sequencer_ask(sequencer, "SELECT * FROM herald.emptied($1, $2, $3)", &params, on_emptied);
+}
+
+static void on_shapes(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (batch_answered(sequencer, result, "reading shapes")) {
+        shapes_take(&sequencer->shapes, result->rows);
+        batch_ask_emptied(sequencer);
     }
 }
 
@@ -230,17 +292,19 @@ static void batch_begin(struct sequencer *sequencer)
     }
     if (batch_position(batch) != sequencer->position) {
         heads_clear(&sequencer->heads);
+        buf_clear(&sequencer->emptied);
     }
-    struct str after, template = batch_emptied(batch, &after);
-    if (!template.ptr) {
-        batch_fill(sequencer);
+    batch_want_shapes(batch, &sequencer->shapes);
+    if (sequencer->shapes.n_wanted == 0) {
+        batch_ask_emptied(sequencer);
         return;
     }
     struct params params = {0};
-    params_text(&params, template);
-    params_text(&params, after);
-    params_int(&params, (int32_t)sequencer->options.batch_rows);
-    sequencer_ask(sequencer, "SELECT * FROM herald.emptied($1, $2, $3)", &params, on_emptied);
+    shapes_params(&sequencer->shapes, &params);
+    sequencer_ask(sequencer,
+                  "SELECT number, description FROM herald.shape"
+                  " WHERE number OPERATOR(pg_catalog.=) ANY ($1)",
+                  &params, on_shapes);
 }
 
 static void on_taken(void *arg, const struct query_result *result)
@@ -273,6 +337,7 @@ void sequencer_send_batch(struct sequencer *sequencer)
     sequencer->n_flight = batch_size(sequencer);
     batch_clear(&sequencer->batch);
     heads_bound(&sequencer->heads);
+    shapes_bound(&sequencer->shapes);
     snprintf(sequencer->batch.name, sizeof(sequencer->batch.name), "%s-%llu", sequencer->base,
              (unsigned long long)++sequencer->n_batches);
     struct params params = {0};

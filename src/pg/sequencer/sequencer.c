@@ -442,6 +442,8 @@ void sequencer_free(struct sequencer *sequencer)
     loop_timer_free(sequencer->soon_timer);
     messages_release(&sequencer->messages);
     batch_release(&sequencer->batch);
+    shapes_clear(&sequencer->shapes);
+    buf_release(&sequencer->emptied);
     free(sequencer->down_reason);
     free(sequencer->epoch);
     free(sequencer);

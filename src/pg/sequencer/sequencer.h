@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 
 struct sequencer;
+struct blemish; /* tally.h */
 
 struct sequencer_options {
     const char *url; /* copied */
@@ -20,8 +21,9 @@ struct sequencer_options {
     bool (*is_behind)(void *arg);                       /* the same */
     void (*on_serving)(void *arg); /* this server sequences; right before the sink's on_up */
     void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
-    /* Outbox rows have been sequenced. has_reduced: among them are changes by key only. */
-    void (*on_batch)(void *arg, bool has_reduced);
+    void (*on_batch)(void *arg);   /* outbox rows have been sequenced */
+    /* Among them one was reduced or skipped. */
+    void (*on_blemish)(void *arg, const struct blemish *blemish);
     /* A look was answered; called before anything else is asked. has_found: it took something. False:
      * nothing was pending when it was sent. NULL: nobody wants to know. */
     void (*on_looked)(void *arg, bool has_found);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What becomes of outbox rows in a batch, without a database: libpq makes results by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pg/rows.h"
+#include "pg/sequencer/batch.h"
+
+enum { N_COLUMNS = TAKE_COLUMN_OPTIONS + 1 };
+
+static struct batch batch;
+static struct heads heads;
+static struct shapes shapes;
+static struct buf emptied;
+static struct batch_source source;
+
+static PGresult *result_new(int n_columns)
+{
+    static char name[] = "c";
+    PGresAttDesc columns[N_COLUMNS] = {0};
+    for (int i = 0; i < n_columns; i++) {
+        columns[i].name = name;
+    }
+    PGresult *rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    assert_int_equal(PQsetResultAttrs(rows, n_columns, columns), 1);
+    return rows;
+}
+
+static void put(PGresult *rows, int row, int column, const char *text)
+{
+    char copy[400];
+    int len = text ? snprintf(copy, sizeof(copy), "%s", text) : -1;
+    assert_int_equal(PQsetvalue(rows, row, column, text ? copy : NULL, len), 1);
+}
+
+/* The next row as herald.take returns it. */
+static void taken(const char *shape, const char *action, const char *old, const char *new,
+                  const char *channel)
+{
+    int row = PQntuples(batch.rows);
+    char id[16];
+    snprintf(id, sizeof(id), "%d", 100 + row);
+    const char *texts[N_COLUMNS] = {id, "77", shape, action, NULL, old, new, channel, NULL};
+    for (int column = 0; column < N_COLUMNS; column++) {
+        put(batch.rows, row, column, texts[column]);
+    }
+}
+
+static void know_shape(const char *number, const char *watch, const char *template)
+{
+    char text[400];
+    snprintf(text, sizeof(text),
+             "{\"watch\":\"%s\",\"schema\":\"s\",\"table\":\"t\",\"template\":[%s],\"numbers\":"
+             "\"text\",\"max_bytes\":1000,\"key\":[0],\"columns\":[{\"name\":\"id\",\"type\":"
+             "\"int\",\"announced\":true,\"kept\":false}]}",
+             watch, template);
+    PGresult *rows = result_new(2);
+    put(rows, 0, 0, number);
+    put(rows, 0, 1, text);
+    shapes_want(&shapes, rows_i64(rows, 0, 0));
+    shapes_take(&shapes, rows);
+    PQclear(rows);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    batch.rows = result_new(N_COLUMNS);
+    /* The batch itself: position, newest id of the log. */
+    const char *texts[N_COLUMNS] = {
+        "5", "40", NULL, "b", NULL, "1:1:", "", "epoch", "2026-11-29T00:00:00.000Z"};
+    for (int column = 0; column < N_COLUMNS; column++) {
+        put(batch.rows, 0, column, texts[column]);
+    }
+    source = (struct batch_source){.heads = &heads,
+                                   .shapes = &shapes,
+                                   .emptied = &emptied,
+                                   .max_rows = 100,
+                                   .max_bytes = 100000};
+    know_shape("-1", "w1", "\"t/\",0");
+    know_shape("2", "w2", "\"u\"");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    batch_release(&batch);
+    batch = (struct batch){0};
+    heads_clear(&heads);
+    shapes_clear(&shapes);
+    buf_release(&emptied);
+    return 0;
+}
+
+static void fill(void)
+{
+    batch_fill(&batch, &source);
+    batch_number(&batch);
+}
+
+/* Channels and offsets of the events, in order. */
+static void check_events(const char *expected)
+{
+    struct buf text = {0};
+    for (size_t i = 0; i < batch.n; i++) {
+        const struct event *event = batch.places[i].event;
+        assert_int_equal(event->f.id, 41 + i);
+        buf_printf(&text, "%.*s=%llu ", (int)event->f.channel.len, event->f.channel.ptr,
+                   (unsigned long long)event->f.offset);
+    }
+    assert_string_equal(buf_text(&text), expected);
+    buf_release(&text);
+}
+
+static void test_rows_are_numbered_per_channel(void **state)
+{
+    (void)state;
+    heads_at(&heads, STR("t/2"))->offset = 7;
+    heads_at(&heads, STR("t/2"))->is_known = true;
+    taken("-1", "i", NULL, "(1)", NULL);
+    taken("-1", "u", "(1)", "(2)", NULL);
+    taken(NULL, "p", NULL, "{}", "said");
+    taken("2", "i", NULL, "(9)", NULL);
+    batch_want_shapes(&batch, &shapes);
+    assert_int_equal(shapes.n_wanted, 0);
+    fill();
+    check_events("t/1=1 t/1=2 t/2=8 said=1 u=1 ");
+    assert_true(batch.is_all);
+    assert_int_equal(batch.last_row, 4);
+    assert_int_equal(batch.n_unknown, 3);
+    assert_int_equal(batch.n_blemishes, 0);
+}
+
+static void test_what_cannot_be_announced_is_told(void **state)
+{
+    (void)state;
+    taken("-1", "i", NULL, "(1,2)", NULL);  /* not of this shape */
+    taken("77", "i", NULL, "(1)", NULL);    /* nobody knows it */
+    taken(NULL, "?", NULL, NULL, NULL);     /* written by hand */
+    taken(NULL, "p", NULL, "{}", "");       /* no channel */
+    taken(NULL, "p", NULL, NULL, "x");      /* no payload */
+    taken("-1", "s", NULL, NULL, NULL);     /* the trigger skipped it */
+    taken("-1", "i", NULL, "no row", NULL); /* nonsense */
+    taken("-1", "i", NULL, "(5)", NULL);
+    batch_want_shapes(&batch, &shapes);
+    assert_int_equal(shapes.n_wanted, 1);
+    fill();
+    check_events("t/5=1 ");
+    assert_int_equal(batch.n_blemishes, 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_true(batch.blemishes[i].is_skipped);
+    }
+    assert_int_equal(batch.last_row, 8);
+    assert_true(batch.is_all);
+}
+
+static void test_limits_leave_something(void **state)
+{
+    (void)state;
+    taken("-1", "i", NULL, "(1)", NULL);
+    taken("-1", "i", NULL, "(2)", NULL);
+    source.max_rows = 2;
+    fill();
+    assert_false(batch.is_all); /* there may be more than so many */
+    check_events("t/1=1 t/2=1 ");
+}
+
+static void test_bytes_leave_something(void **state)
+{
+    (void)state;
+    taken("-1", "i", NULL, "(1)", NULL);
+    taken("-1", "u", "(1)", "(2)", NULL);
+    source.max_bytes = 9; /* reached exactly */
+    fill();
+    assert_false(batch.is_all);
+    assert_int_equal(batch.row_bytes, 9);
+}
+
+static void test_few_rows_and_the_poisoned_one(void **state)
+{
+    (void)state;
+    taken("-1", "i", NULL, "(1)", NULL);
+    taken("-1", "i", NULL, "(2)", NULL);
+    taken("-1", "i", NULL, "(3)", NULL);
+    source.few_rows = 2;
+    source.poison_id = 101;
+    fill();
+    check_events("t/2=1 ");
+    assert_int_equal(batch.last_row, 2);
+    assert_false(batch.is_all);
+    assert_int_equal(batch.n_blemishes, 1);
+}
+
+static void name_channels(const char *const *names)
+{
+    batch.emptied = result_new(1);
+    for (int i = 0; names[i]; i++) {
+        put(batch.emptied, i, 0, names[i]);
+    }
+}
+
+static void test_a_truncate_is_first_and_what_follows_goes_with_it(void **state)
+{
+    (void)state;
+    struct buf template = {0};
+    struct str after;
+    taken("-1", "t", NULL, NULL, NULL);
+    taken("-1", "t", NULL, NULL, NULL); /* says nothing new */
+    taken("2", "i", NULL, "(1)", NULL);
+    taken("-1", "t", NULL, NULL, NULL); /* nor does this: the row was of another table */
+    taken("-1", "i", NULL, "(4)", NULL);
+    taken("-1", "t", NULL, NULL, NULL); /* another batch */
+    taken("-1", "i", NULL, "(5)", NULL);
+    assert_true(batch_wants_emptied(&batch, &source, &template, &after));
+    assert_string_equal(buf_text(&template), "t/{column}");
+    assert_int_equal(after.len, 0);
+    buf_release(&template);
+    name_channels((const char *const[]){"t/1", "t/2", NULL});
+    fill();
+    check_events("t/1=1 t/2=1 u=1 t/4=1 ");
+    assert_int_equal(batch.last_row, 5);
+    assert_false(batch.is_all);
+    assert_int_equal(emptied.len, 0);
+}
+
+static void test_a_truncate_in_pieces(void **state)
+{
+    (void)state;
+    taken("-1", "t", NULL, NULL, NULL);
+    taken("-1", "i", NULL, "(4)", NULL);
+    source.max_rows = 2;
+    name_channels((const char *const[]){"t/1", "t/2", NULL});
+    fill();
+    check_events("t/1=1 t/2=1 ");
+    assert_int_equal(batch.last_row, 0);
+    assert_true(str_equals(batch.last_channel, STR("t/2")));
+    assert_false(batch.is_all);
+    assert_int_equal(emptied.len, 0); /* not before all of it is told */
+}
+
+static void test_a_truncate_of_one_channel_asks_nobody(void **state)
+{
+    (void)state;
+    struct buf template = {0};
+    struct str after;
+    taken("2", "t", NULL, NULL, NULL);
+    taken("2", "t", NULL, NULL, NULL);
+    assert_false(batch_wants_emptied(&batch, &source, &template, &after));
+    fill();
+    check_events("u=1 ");
+    assert_true(str_equals(buf_span(&emptied), STR("w2")));
+    assert_true(batch.is_all);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_rows_are_numbered_per_channel),
+        TEST(test_what_cannot_be_announced_is_told),
+        TEST(test_limits_leave_something),
+        TEST(test_bytes_leave_something),
+        TEST(test_few_rows_and_the_poisoned_one),
+        TEST(test_a_truncate_is_first_and_what_follows_goes_with_it),
+        TEST(test_a_truncate_in_pieces),
+        TEST(test_a_truncate_of_one_channel_asks_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
