@@ -2,8 +2,8 @@
 /* A TRUNCATE is one event for each channel that its template has. It makes the first rows of a
  * batch and never others: then every channel that a row before it named is in the table of channels.
  * What stands behind it in the outbox goes with it. If it has more channels than a batch has rows,
- * the batch ends in the middle of it. One that follows another of the same table, with nothing of
- * that table between them, says nothing new and is passed over. */
+ * the batch ends in the middle of it. One that follows another of the same shape, with nothing of
+ * that watch between them, says nothing new and is passed over. */
 #include "pg/sequencer/batch.h"
 
 #include <stdlib.h>
@@ -65,11 +65,6 @@ void batch_want_shapes(const struct batch *batch, struct shapes *shapes)
     }
 }
 
-static bool is_emptied(const struct batch_source *source, const struct shape *shape)
-{
-    return str_equals(buf_span(source->emptied), str_of(shape->f.watch));
-}
-
 bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
                          struct buf *template, struct str *after)
 {
@@ -77,7 +72,7 @@ bool batch_wants_emptied(const struct batch *batch, const struct batch_source *s
         return false;
     }
     const struct shape *shape = row_shape(batch, source->shapes, 1);
-    if (!shape || shape->in_template.n == 0 || is_emptied(source, shape)) {
+    if (!shape || shape->in_template.n == 0 || emptied_has(source->emptied, shape)) {
         return false;
     }
     for (size_t i = 0; i < shape->f.n_template; i++) {
@@ -171,9 +166,7 @@ static void take_change(struct batch *batch, const struct batch_source *source,
     if (fault != CHANGE_FAULT_NONE) {
         batch_blame(batch, shape, fault, n == 0);
     }
-    if (is_emptied(source, shape)) {
-        buf_clear(source->emptied);
-    }
+    emptied_forget(source->emptied, shape);
 }
 
 static void announce_truncate(struct batch *batch, const struct batch_source *source,
@@ -195,7 +188,7 @@ static void announce_truncate(struct batch *batch, const struct batch_source *so
 static bool take_truncate(struct batch *batch, const struct batch_source *source,
                           const struct shape *shape, int row)
 {
-    if (is_emptied(source, shape)) {
+    if (emptied_has(source->emptied, shape)) {
         return true;
     }
     if (row > 1) {
@@ -206,8 +199,7 @@ static bool take_truncate(struct batch *batch, const struct batch_source *source
         batch->last_channel = rows_text(batch->emptied, PQntuples(batch->emptied) - 1, 0);
         return false;
     }
-    buf_clear(source->emptied);
-    buf_literal(source->emptied, shape->f.watch);
+    emptied_add(source->emptied, shape);
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/id.h"
 #include "pg/params.h"
+#include "pg/sequencer/emptied.h"
 #include "pg/sequencer/heads.h"
 #include "pg/sequencer/messages.h"
 #include "pg/sequencer/shapes.h"
@@ -63,7 +64,7 @@ void batch_want_shapes(const struct batch *batch, struct shapes *shapes);
 struct batch_source {
     struct heads *heads;
     struct shapes *shapes;
-    struct buf *emptied; /* the watch that was truncated, if nothing of it followed; empty: none */
+    struct emptied *emptied;
     size_t max_rows, max_bytes; /* as herald.take was asked */
     size_t few_rows;            /* take at most so many of them; 0: all */
     uint64_t poison_id;         /* an outbox row that cannot be stored; 0: none */

@@ -191,5 +191,5 @@ void sequencer_forget_batch(struct sequencer *sequencer)
     sequencer->is_stashed = false;
     batch_clear(&sequencer->batch);
     heads_clear(&sequencer->heads);
-    buf_clear(&sequencer->emptied);
+    emptied_clear(&sequencer->emptied);
 }

@@ -73,7 +73,7 @@ struct sequencer {
     uint64_t position; /* that our last batch left behind; heads hold while it is the newest */
     struct heads heads;
     struct shapes shapes;
-    struct buf emptied; /* see batch.h */
+    struct emptied emptied;
     size_t few_rows;    /* a batch was refused: so many of its rows are tried; 0: no such thing */
     uint64_t poison_id; /* the one that was refused alone */
 

@@ -292,7 +292,7 @@ static void batch_begin(struct sequencer *sequencer)
     }
     if (batch_position(batch) != sequencer->position) {
         heads_clear(&sequencer->heads);
-        buf_clear(&sequencer->emptied);
+        emptied_clear(&sequencer->emptied);
     }
     batch_want_shapes(batch, &sequencer->shapes);
     if (sequencer->shapes.n_wanted == 0) {

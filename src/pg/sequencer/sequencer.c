@@ -443,7 +443,7 @@ void sequencer_free(struct sequencer *sequencer)
     messages_release(&sequencer->messages);
     batch_release(&sequencer->batch);
     shapes_clear(&sequencer->shapes);
-    buf_release(&sequencer->emptied);
+    emptied_clear(&sequencer->emptied);
     free(sequencer->down_reason);
     free(sequencer->epoch);
     free(sequencer);

@@ -17,7 +17,7 @@ enum { N_COLUMNS = TAKE_COLUMN_OPTIONS + 1 };
 static struct batch batch;
 static struct heads heads;
 static struct shapes shapes;
-static struct buf emptied;
+static struct emptied emptied;
 static struct batch_source source;
 
 static PGresult *result_new(int n_columns)
@@ -95,7 +95,7 @@ static int teardown(void **state)
     batch = (struct batch){0};
     heads_clear(&heads);
     shapes_clear(&shapes);
-    buf_release(&emptied);
+    emptied_clear(&emptied);
     return 0;
 }
 
@@ -227,7 +227,7 @@ static void test_a_truncate_is_first_and_what_follows_goes_with_it(void **state)
     check_events("t/1=1 t/2=1 u=1 t/4=1 ");
     assert_int_equal(batch.last_row, 5);
     assert_false(batch.is_all);
-    assert_int_equal(emptied.len, 0);
+    assert_int_equal(emptied.n, 0);
 }
 
 static void test_a_truncate_in_pieces(void **state)
@@ -242,7 +242,7 @@ static void test_a_truncate_in_pieces(void **state)
     assert_int_equal(batch.last_row, 0);
     assert_true(str_equals(batch.last_channel, STR("t/2")));
     assert_false(batch.is_all);
-    assert_int_equal(emptied.len, 0); /* not before all of it is told */
+    assert_int_equal(emptied.n, 0); /* not before all of it is told */
 }
 
 static void test_a_truncate_of_one_channel_asks_nobody(void **state)
@@ -255,8 +255,50 @@ static void test_a_truncate_of_one_channel_asks_nobody(void **state)
     assert_false(batch_wants_emptied(&batch, &source, &template, &after));
     fill();
     check_events("u=1 ");
-    assert_true(str_equals(buf_span(&emptied), STR("w2")));
+    assert_string_equal(emptied.items[0].watch, "w2");
     assert_true(batch.is_all);
+}
+
+static void test_truncates_of_several_tables_and_templates(void **state)
+{
+    (void)state;
+    struct buf template = {0};
+    struct str after;
+    know_shape("3", "w2", "\"v\"");
+    taken("2", "t", NULL, NULL, NULL);
+    fill();
+    batch_clear(&batch);
+    (void)setup(state);
+    taken("3", "t", NULL, NULL, NULL); /* of the same watch, with another template */
+    fill();
+    check_events("v=1 ");
+    batch_clear(&batch);
+    (void)setup(state);
+    taken("3", "t", NULL, NULL, NULL);
+    taken("2", "t", NULL, NULL, NULL);
+    taken("3", "t", NULL, NULL, NULL);
+    taken("2", "i", NULL, "(1)", NULL);
+    assert_false(batch_wants_emptied(&batch, &source, &template, &after));
+    fill();
+    check_events("u=2 "); /* and neither is said again, however often */
+    assert_int_equal(emptied.n, 0);
+}
+
+static void test_the_oldest_truncate_is_forgotten(void **state)
+{
+    (void)state;
+    char number[16], watch[16];
+    for (int i = 0; i <= EMPTIED_MAX; i++) {
+        (void)snprintf(number, sizeof(number), "%d", 100 + i);
+        (void)snprintf(watch, sizeof(watch), "w%d", 100 + i);
+        know_shape(number, watch, "\"x\"");
+        emptied_add(&emptied, shapes_find(&shapes, 100 + i));
+    }
+    assert_false(emptied_has(&emptied, shapes_find(&shapes, 100)));
+    assert_true(emptied_has(&emptied, shapes_find(&shapes, 101)));
+    emptied_forget(&emptied, shapes_find(&shapes, 101));
+    assert_false(emptied_has(&emptied, shapes_find(&shapes, 101)));
+    assert_true(emptied_has(&emptied, shapes_find(&shapes, 100 + EMPTIED_MAX)));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -272,6 +314,8 @@ int main(void)
         TEST(test_a_truncate_is_first_and_what_follows_goes_with_it),
         TEST(test_a_truncate_in_pieces),
         TEST(test_a_truncate_of_one_channel_asks_nobody),
+        TEST(test_truncates_of_several_tables_and_templates),
+        TEST(test_the_oldest_truncate_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
