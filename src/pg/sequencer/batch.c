@@ -68,7 +68,8 @@ void batch_want_shapes(const struct batch *batch, struct shapes *shapes)
 bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
                          struct buf *template, struct str *after)
 {
-    if (PQntuples(batch->rows) < 2 || row_char(batch, 1, TAKE_COLUMN_ACTION) != 't') {
+    if (source->is_without_rows || PQntuples(batch->rows) < 2 ||
+        row_char(batch, 1, TAKE_COLUMN_ACTION) != 't') {
         return false;
     }
     const struct shape *shape = row_shape(batch, source->shapes, 1);
@@ -228,6 +229,10 @@ void batch_fill(struct batch *batch, const struct batch_source *source)
 {
     int n = PQntuples(batch->rows) - 1;
     int most = source->few_rows > 0 && source->few_rows < (size_t)n ? (int)source->few_rows : n;
+    if (source->is_without_rows) {
+        most = 0;
+        batch->last_channel = rows_text(batch->rows, 0, TAKE_COLUMN_NEW);
+    }
     for (int row = 1; row <= most && take_row(batch, source, row); row++) {
         batch->last_row = row;
     }

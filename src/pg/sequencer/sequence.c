@@ -12,8 +12,8 @@
  * and so does a position that is not the one behind our last batch.
  *
  * A message that Postgres cannot store (bytes that are no text in the database's encoding) fails
- * its whole batch. Then one batch goes without messages, to see that the outbox is not the reason,
- * and the messages go one by one; who fails alone, right after the outbox went well, is refused.
+ * its whole batch. Then those messages go one by one, each without a row of the outbox, and who
+ * fails alone is refused. The outbox has every other batch, for itself.
  *
  * If the outbox is the reason, the batch is halved until the row is alone. It is skipped, counted
  * and logged: nothing that anybody writes there can wedge the sequencer. */
@@ -41,17 +41,23 @@ static bool is_data_error(const char *sqlstate)
     return false;
 }
 
+/* The batch under way is one message that may be at fault. */
+static bool is_alone(const struct sequencer *sequencer)
+{
+    return sequencer->n_alone > 0 && sequencer->n_flight > 0;
+}
+
 static void batch_isolate(struct sequencer *sequencer, const struct query_result *result)
 {
-    if (sequencer->n_flight == 1 && sequencer->n_alone > 0 && sequencer->is_probed) {
+    if (is_alone(sequencer)) {
         log_warn("a client's message is refused by the database: %s %s", result->sqlstate,
                  result->message);
         sequencer_refuse_oldest(sequencer);
-    } else if (sequencer->n_flight > sequencer->n_alone) {
+    } else {
         sequencer->n_alone = sequencer->n_flight;
     }
     sequencer->n_flight = 0;
-    sequencer->is_probed = false;
+    sequencer->is_outbox_next = true;
     sequencer->wants_look = true;
 }
 
@@ -142,9 +148,7 @@ static void batch_count(struct sequencer *sequencer, bool has_found)
     connection_settle(sequencer->connection);
     metrics_count(sequencer->options.counts, METRIC_BATCHES);
     metrics_add(sequencer->options.counts, METRIC_BATCH_ROWS, sequencer->batch.n);
-    if (sequencer->n_flight == 0) {
-        sequencer->is_probed = true;
-    }
+    sequencer->is_outbox_next = is_alone(sequencer);
     size_t max_rows = sequencer->options.batch_rows;
     sequencer->few_rows = sequencer->few_rows * 2 < max_rows ? sequencer->few_rows * 2 : 0;
     sequencer->poison_id = 0;
@@ -232,6 +236,7 @@ static struct batch_source batch_source(struct sequencer *sequencer)
         .max_bytes = sequencer->options.batch_bytes,
         .few_rows = sequencer->few_rows,
         .poison_id = sequencer->poison_id,
+        .is_without_rows = is_alone(sequencer),
     };
 }
 
@@ -324,7 +329,7 @@ static void on_taken(void *arg, const struct query_result *result)
 static size_t batch_size(const struct sequencer *sequencer)
 {
     if (sequencer->n_alone > 0) {
-        return sequencer->is_probed ? 1 : 0;
+        return sequencer->is_outbox_next ? 0 : 1;
     }
     return messages_fit(&sequencer->messages, sequencer->options.batch_rows,
                         sequencer->options.batch_bytes);

@@ -198,6 +198,22 @@ static void test_few_rows_and_the_poisoned_one(void **state)
     assert_int_equal(batch.n_blemishes, 1);
 }
 
+static void test_a_message_alone_leaves_all_rows_and_the_place_in_a_truncate(void **state)
+{
+    (void)state;
+    struct buf template = {0};
+    struct str after;
+    put(batch.rows, 0, TAKE_COLUMN_NEW, "t/1");
+    taken("-1", "t", NULL, NULL, NULL);
+    source.is_without_rows = true;
+    assert_false(batch_wants_emptied(&batch, &source, &template, &after));
+    fill();
+    check_events("");
+    assert_int_equal(batch.last_row, 0);
+    assert_true(str_equals(batch.last_channel, STR("t/1")));
+    assert_false(batch.is_all);
+}
+
 static void name_channels(const char *const *names)
 {
     batch.emptied = result_new(1);
@@ -311,6 +327,7 @@ int main(void)
         TEST(test_limits_leave_something),
         TEST(test_bytes_leave_something),
         TEST(test_few_rows_and_the_poisoned_one),
+        TEST(test_a_message_alone_leaves_all_rows_and_the_place_in_a_truncate),
         TEST(test_a_truncate_is_first_and_what_follows_goes_with_it),
         TEST(test_a_truncate_in_pieces),
         TEST(test_a_truncate_of_one_channel_asks_nobody),
