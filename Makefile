@@ -117,7 +117,7 @@ chaos: chaos-deps $(BIN) $(NODE_MODULES) ## everything fails at random, nothing 
 soak: ## an hour of it, at leisure, with one and the same server: nothing may grow: CHAOS_SECONDS=3600
 	@$(MAKE) --no-print-directory CHAOS_SECONDS='$(or $(CHAOS_SECONDS),3600)' CHAOS_PAUSE=15 \
 	  CHAOS_SPARE='server|dump|standby|PgBouncer' chaos
-chaos-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the chaos run finds what is wrong: five mutated schemas
+chaos-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the chaos run finds what is wrong: seven mutated schemas
 	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/prove.js
 corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)
 	@scripts/corpus.sh $(FUZZ_TESTS:%=%.replay)

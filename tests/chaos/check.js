@@ -3,14 +3,15 @@
 //
 //   the log against the ledger    what a line of history holds at its end: every commit once, in an order that nobody can
 //                                 contradict: each writer's own, "committed before the other began", a row's insert
-//                                 before its delete; offsets and ids dense; nothing that did not commit
+//                                 before its delete; a TRUNCATE between rows of two eras, and no other; offsets and ids dense;
+//                                 nothing that did not commit
 //   the streams against the log   each follower's stretches are what the log of their epoch holds from where they began,
 //                                 as far as its identity may see
 //
 // A line of history ends at a failover and at a restore, and the run's own at each check. An epoch belongs to one line:
 // what its rows were is told by that line's end.
 import { clock } from './writer.js';
-import { facts, maySee } from './ledger.js';
+import { POOL, facts, maySee, pendingKeys } from './ledger.js';
 
 // What a line of history holds above `base`: { rows, keys (of the ledger), pending (committed, not taken yet), epoch }.
 export async function readLine(database, base, where) {
@@ -22,8 +23,9 @@ export async function readLine(database, base, where) {
         keys: new Set((await ask(`SELECT channel || ' ' || key AS key FROM ledger`)).map((row) => row.key)),
         rows: await ask(`SELECT id::float8, channel, channel_offset::float8, epoch, action, options, payload::text FROM herald.log
                           WHERE id > $1 ORDER BY id`, [base]),
+        era: (await ask('SELECT n FROM era'))[0].n,
         // Not every row of the outbox: those that were taken lie there until they are swept.
-        pending: await ask(`SELECT o.channel, o.payload FROM herald.outbox o
+        pending: await ask(`SELECT o.action, o.channel, o.old, o.new, s.description FROM herald.outbox o LEFT JOIN herald.shape s ON s.number = o.shape
             CROSS JOIN (SELECT * FROM herald.cursor ORDER BY position DESC LIMIT 1) c
             WHERE NOT pg_visible_in_snapshot(o.xid, c.done)
               AND NOT (c.reading IS NOT NULL AND pg_visible_in_snapshot(o.xid, c.reading) AND o.id <= c.reading_id)`),
@@ -35,7 +37,8 @@ export async function readLine(database, base, where) {
         Object.assign(row, { facts: facts(row) });
         row.key = `${row.channel} ${row.facts.key}`;
     }
-    line.pending = new Set(line.pending.map((row) => `${row.channel} ${facts({ action: 'event', payload: row.payload }).key}`));
+    line.isSettled = line.pending.length === 0;
+    line.pending = new Set(line.pending.flatMap(pendingKeys));
     return line;
 }
 
@@ -51,6 +54,7 @@ export function checkLine(line, { base, forgiven, refused, violation }) {
     const seen = new Set();
     const lastOfWriter = new Map();
     const largestBegan = new Map();
+    const eras = new Map();
     let id = base.id;
     for (const row of line.rows) {
         const { channel, key, channel_offset: offset } = row;
@@ -59,6 +63,10 @@ export function checkLine(line, { base, forgiven, refused, violation }) {
             id = row.id;
         }
         heads.set(channel, offset);
+        checkEra(row, eras, violation);
+        if (row.facts.action === 'truncate') {
+            continue;
+        }
         if (seen.has(key)) {
             violation('duplicated', `${key} is in the log twice, at ${row.id} again`);
         }
@@ -73,7 +81,31 @@ export function checkLine(line, { base, forgiven, refused, violation }) {
             violation('lost', `${key} committed and is not in the log, which ended at ${id} in epoch ${line.epoch}`);
         }
     }
+    for (const { key, era, epoch, isEmptied } of eras.values()) {
+        if (line.isSettled && epoch === line.epoch && (era !== line.era) !== isEmptied) {
+            violation(isEmptied ? 'shown without a commit' : 'lost', `a TRUNCATE after ${key} of era ${era}, and it is ${line.era} now`);
+        }
+    }
     return { id, heads };
+}
+
+// What an older epoch had in its outbox may be gone, TRUNCATEs too.
+function checkEra({ channel, key, epoch, facts: { era, action } }, eras, violation) {
+    const last = eras.get(channel);
+    if (!POOL.includes(channel)) {
+        return;
+    } else if (action === 'truncate') {
+        if (last) {
+            last.isEmptied = true;
+        }
+        return;
+    }
+    if (last?.epoch === epoch && (last.era !== era) !== last.isEmptied) {
+        violation(last.isEmptied ? 'shown without a commit' : 'lost', `a TRUNCATE between ${last.key} of era ${last.era} and ${key} of era ${era}`);
+    } else if (last?.epoch === epoch && last.era > era) {
+        violation('reordered', `${key} of era ${era} after ${last.key} of era ${last.era}`);
+    }
+    eras.set(channel, { key, era, epoch, isEmptied: false });
 }
 
 function checkOrder({ channel, key, facts: { writer, n, began, action } }, { lastOfWriter, largestBegan, seen, violation }) {

@@ -4,7 +4,7 @@
 import { Pooler } from './pooler.js';
 import { between, pause, pick, random } from './chance.js';
 import { noDump } from '../integration/lib/postgres.js';
-import { NEIGHBOURS } from './neighbours.js';
+import { NEIGHBOURS, writersGoOn } from './neighbours.js';
 import { freePort } from '../integration/lib/process.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
@@ -57,6 +57,27 @@ export const FAULTS = {
                 client.closed || !client.socket.url.includes(`:${first.port}/`)), 60 * SECOND);
             await run.killServer(first);
         }
+    },
+
+    // It holds the fence then. Five seconds later Postgres ends its session, and the second one goes on.
+    async 'server stands still (SIGSTOP) between take and store'(run) {
+        const first = run.server;
+        const port = await freePort();
+        const second = await run.makeServer(first.way === 'spare' ? 'address' : 'spare', port);
+        await until('the second one to wait', async () => (await second.get('/ready')).body.includes('another'), 30 * SECOND);
+        if (!await stopWithFence(run)) {
+            await run.killServer(second);
+            return false;
+        }
+        Object.assign(run, { server: second, port });
+        await writersGoOn(run, 'a server that stands still holds the fence');
+        await until('the second one to serve', () => run.isServing(), 20 * SECOND)
+            .catch((error) => run.violation('the server failed', error.message));
+        first.process.signal('SIGCONT');
+        await until('the first one to send its clients away', () => run.followers.every(({ client }) =>
+            client.closed || !client.socket.url.includes(`:${first.port}/`)), 60 * SECOND);
+        await run.killServer(first);
+        return true;
     },
 
     async "sequencer's backend terminated"(run) {
@@ -189,6 +210,21 @@ export const FAULTS = {
 
     ...NEIGHBOURS,
 };
+
+// Stops the server now and then, until it is in the middle of a batch.
+async function stopWithFence({ server, database }) {
+    for (let i = 0; i < 200; i++) {
+        server.process.signal('SIGSTOP');
+        await pause(5); // what Postgres was asked is done
+        if (await database.value(`SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE a.usename = 'herald_server' AND a.state = 'idle in transaction' AND l.relation = 'herald.state'::regclass AND l.mode = 'RowShareLock'`)) {
+            return true;
+        }
+        server.process.signal('SIGCONT');
+        await pause(between(0, 20));
+    }
+    return false;
+}
 
 async function restore(run, isServerDown) {
     const { database } = run;

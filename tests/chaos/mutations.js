@@ -13,7 +13,7 @@ export const MUTATIONS = {
     // Two neighbours change places.
     swap: {
         finds: 'reordered', faults: 'server killed (',
-        of: 'herald.difference', from: 'SELECT o.id, o.xid', to: 'SELECT o.id # 1, o.xid',
+        of: 'herald.take', from: 'ORDER BY o.id;', to: 'ORDER BY o.id # 1;',
     },
     // A resume leaves out the first event that was missed.
     resume: {
@@ -24,6 +24,16 @@ export const MUTATIONS = {
     again: {
         finds: 'duplicated', faults: 'server killed (',
         of: 'herald.read_channel', from: 'CASE WHEN NOT gap THEN since_offset END', to: 'CASE WHEN NOT gap THEN since_offset - 1 END',
+    },
+    // One channel never hears of a TRUNCATE.
+    truncate: {
+        finds: 'lost', faults: 'server killed (',
+        of: 'herald.emptied', from: 'ORDER BY x.name LIMIT', to: 'ORDER BY x.name OFFSET 1 LIMIT',
+    },
+    // Mode statement takes what its own INSERT raises for something that it can live with.
+    statement: {
+        finds: 'lost', faults: 'disk full',
+        of: 'herald.statement_mode_code', from: 'system_error THEN\n                RAISE;', to: 'system_error THEN\n                RETURN NULL;',
     },
     // Whatever was restored or promoted, the epoch stays.
     epoch: {
@@ -45,4 +55,5 @@ export async function mutate(database) {
         throw new Error(`the mutation ${mutation} does not find what it changes in ${of}`);
     }
     await database.query(rows[0].text.replace(from, () => to));
+    await database.query('SELECT herald.refresh()'); // and of what is generated
 }

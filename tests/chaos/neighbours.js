@@ -9,7 +9,7 @@ import { until, within, SECOND } from '../integration/lib/wait.js';
 const SIDE = 'side'; // a second database of the cluster, which comes and goes
 
 // Three seconds in which somebody must have been able to commit.
-async function writersGoOn(run, what) {
+export async function writersGoOn(run, what) {
     const before = run.count.transactions;
     await until(`somebody to commit while ${what}`, () => run.count.transactions > before, 3 * SECOND)
         .catch((error) => run.violation('a write failed', error.message));

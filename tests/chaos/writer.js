@@ -2,7 +2,7 @@
 // A writer: transactions that commit out of order, of row changes, publishes, savepoints, rollbacks and pauses. It dies with
 // its connection and comes back, and never writes a number twice. What fails for it without a broken part is our fault.
 import { pause, pick, random } from './chance.js';
-import { AIMED, DBO_ID, HOT, PUBLISHED, ROWS } from './ledger.js';
+import { AIMED, DBO_ID, HOT, PUBLISHED, TABLES } from './ledger.js';
 
 // Commits that have returned, counted: what began at clock c must come after every commit with a number <= c.
 export const clock = { now: 0, commits: new Map() };
@@ -13,7 +13,7 @@ export class Writer {
         this.number = number;
         this.n = 0;
         this.nPrepared = 0;
-        this.items = []; // ids of its rows, as far as it knows
+        this.items = []; // its rows, as far as it knows: { table, id }
     }
 
     async live() {
@@ -49,6 +49,9 @@ export class Writer {
         this.began = clock.now;
         this.keys = [];
         await session.query('BEGIN');
+        if (random() < 0.05) { // first of all: whoever had written the table already would deadlock
+            await this.perhapsInVain(() => this.empty());
+        }
         for (let i = 1 + pick(3); i > 0; i--) {
             await this.perhapsInVain(() => this.change());
             if (random() < 0.5) {
@@ -115,6 +118,11 @@ export class Writer {
             : this.insert();
     }
 
+    async empty() {
+        await this.session.query('TRUNCATE pool');
+        await this.session.query('UPDATE era SET n = n + 1');
+    }
+
     next(kind) {
         const n = ++this.n;
         this.keys.push(`${kind} ${this.number}/${n}`);
@@ -132,33 +140,35 @@ export class Writer {
 
     // One statement: one row, several, or more than a batch.
     async insert() {
-        const channel = pick(ROWS.length);
+        const [table, channels] = Object.entries(TABLES)[pick(3)];
+        const channel = pick(channels.length);
         const dice = random();
         const numbers = [...Array(dice < 0.02 ? 300 : dice < 0.3 ? 1 + pick(5) : 1)].map(() => this.next('row'));
         const { rows } = await this.session.query(`
-            WITH made AS (INSERT INTO item (channel, writer, n, began) SELECT $1, $2, k, $4 FROM unnest($3::int[]) k RETURNING *),
-                 noted AS (INSERT INTO ledger SELECT 'row/' || channel, format('row %s/%s', writer, n) FROM made)
-            SELECT id FROM made`, [channel, this.number, numbers, this.began]);
-        this.items.push(...rows.map((row) => row.id));
+            WITH made AS (INSERT INTO ${table} (channel, writer, n, began, era) SELECT $1, $2, k, $4, (SELECT era.n FROM era) FROM unnest($3::int[]) k RETURNING *),
+                 noted AS (INSERT INTO ledger SELECT $5, format('row %s/%s', writer, n) FROM made)
+            SELECT id FROM made`, [channel, this.number, numbers, this.began, channels[channel]]);
+        this.items.push(...(table === 'pool' ? [] : rows).map(({ id }) => ({ table, id })));
         this.items.splice(0, this.items.length - 20);
     }
 
     // Deletes a row, or changes it, perhaps into another channel: that is a delete there and an insert here. The row may
     // be none that was committed: then nothing happens.
     async touch() {
-        const [id] = this.items.splice(pick(this.items.length), 1);
+        const [{ table, id }] = this.items.splice(pick(this.items.length), 1);
+        const prefix = TABLES[table][0].replace('0', '');
         if (random() < 0.4) {
             await this.session.query(`
-                WITH gone AS (DELETE FROM item WHERE id = $1 AND writer = $2 RETURNING *)
-                INSERT INTO ledger SELECT 'row/' || channel, format('delete %s/%s', writer, n) FROM gone`, [id, this.number]);
+                WITH gone AS (DELETE FROM ${table} WHERE id = $1 AND writer = $2 RETURNING *)
+                INSERT INTO ledger SELECT $3 || channel, format('delete %s/%s', writer, n) FROM gone`, [id, this.number, prefix]);
             return;
         }
         await this.session.query(`
-            WITH was AS (SELECT * FROM item WHERE id = $1 AND writer = $2),
-                 changed AS (UPDATE item i SET channel = $3, n = $4, began = $5 FROM was WHERE i.id = was.id RETURNING i.*)
-            INSERT INTO ledger SELECT 'row/' || channel, format('row %s/%s', writer, n) FROM changed
-            UNION ALL SELECT 'row/' || was.channel, format('delete %s/%s', was.writer, was.n) FROM was WHERE was.channel <> $3`,
-        [id, this.number, pick(ROWS.length), this.next('row'), this.began]);
+            WITH was AS (SELECT * FROM ${table} WHERE id = $1 AND writer = $2),
+                 changed AS (UPDATE ${table} i SET channel = $3, n = $4, began = $5 FROM was WHERE i.id = was.id RETURNING i.*)
+            INSERT INTO ledger SELECT $6 || channel, format('row %s/%s', writer, n) FROM changed
+            UNION ALL SELECT $6 || was.channel, format('delete %s/%s', was.writer, was.n) FROM was WHERE was.channel <> $3`,
+        [id, this.number, pick(TABLES[table].length), this.next('row'), this.began, prefix]);
     }
 
     // A row that all writers update.
