@@ -170,7 +170,10 @@ BEGIN
         -- A key never shows what the list does not.
         ',"key":[', (SELECT string_agg((array_position(captured, k.name) - 1)::text, ',' ORDER BY k.nth)
                        FROM unnest(keys) WITH ORDINALITY k(name, nth) WHERE array_position(shown, k.name) IS NOT NULL),
-        '],"columns":[', (SELECT string_agg(format('{"name":%s,"type":%s,"announced":%s,"kept":%s}', to_json(a.name), herald.type_tree(a.type),
+        '],"columns":[', (SELECT string_agg(format('{"name":%s,"type":%s%s,"announced":%s,"kept":%s}', to_json(a.name), herald.type_tree(a.type),
+                                                   -- In a channel arrays and composites stand as they are printed: in one time zone, whoever writes.
+                                                   CASE WHEN array_position(named, a.name) IS NOT NULL AND herald.type_tree(a.type) ~ '^[{]"(array|composite)'
+                                                             AND 'timestamptz'::regtype IN (SELECT herald.leaf_types(a.type)) THEN E'\x01' END,
                                                    (array_position(shown, a.name) IS NOT NULL)::text::json, (array_position(kept, a.name) IS NOT NULL)::text::json), ',' ORDER BY a.num)
                             FROM herald.columns_of(w.relation) a WHERE array_position(captured, a.name) IS NOT NULL), ']}');
 END
