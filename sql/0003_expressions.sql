@@ -188,14 +188,26 @@ $$;
 COMMENT ON FUNCTION herald.check_template(text) IS 'Internal: raises unless this can be a template.';
 
 CREATE FUNCTION herald.channel_name(template text, "row" json) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lost text := (SELECT min(p.col) FROM herald.template_parts(template) p WHERE json_typeof("row" -> p.col) IN ('object', 'array'));
+    name text;
+BEGIN
+    PERFORM herald.check_template(template);
+    IF lost IS NOT NULL THEN
+        RAISE EXCEPTION 'herald: how PostgreSQL prints % cannot be told from JSON', quote_ident(lost)
+            USING ERRCODE = '22023', HINT = 'In channels arrays and composites are spelled as PostgreSQL prints them.';
+    END IF;
     SELECT CASE WHEN bool_and(p.col IS NULL OR "row" ->> p.col IS NOT NULL)
                 THEN string_agg(concat(p.literal, herald.percent_encode("row" ->> p.col)), '' ORDER BY p.nth) END
-      FROM herald.template_parts(template) p
+      INTO name FROM herald.template_parts(template) p;
+    RETURN CASE WHEN herald.is_channel(name) THEN name END;
+END
 $$;
 COMMENT ON FUNCTION herald.channel_name(text, json) IS
 'The channel of a row, given as its payload has it: herald.channel_name(''orders/{customer_id}'', ''{"customer_id":7}'') is orders/7. Values
-are percent-encoded: % / . * { } and control characters become %XX. NULL: a value of the template is null or missing, so there is no channel.';
+are percent-encoded: % / . * { } and control characters become %XX. NULL: there is no channel, as a value of the template is null or missing,
+or the name would be empty or over 255 bytes. Raises 22023 where a value is an object or an array: how those are spelled JSON does not tell.';
 GRANT EXECUTE ON FUNCTION herald.channel_name(text, json) TO herald_admin, herald_publisher, herald_server;
 
 -- The sequencer's side of a template: which channels may belong to it. No value contains / or ., so a level never

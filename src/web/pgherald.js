@@ -485,3 +485,42 @@ export class Client extends Emitter {
 export function connect(options) {
     return new Client(options);
 }
+
+/** What would look like a level, a pattern or another value, and control characters. */
+const ENCODED = /[%/.*{}\u0001-\u001f\u007f-\u009f]/g;
+
+const MAX_CHANNEL_BYTES = 255;
+
+function encoded(text) {
+    return text.replace(ENCODED, (char) => Array.from(new TextEncoder().encode(char), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''));
+}
+
+/** Only what JavaScript prints as PostgreSQL does. */
+function spelled(name, value) {
+    if (typeof value === 'string' || typeof value === 'boolean') return encoded(String(value));
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) return String(value);
+    throw new RangeError(`how PostgreSQL prints ${name} cannot be told from ${JSON.stringify(value)}`);
+}
+
+/**
+ * The channel of a row, by the template that its table is watched with:
+ *
+ *     channelName('user/{email}', { email: 'a.b@c' })     'user/a%2Eb@c'
+ *
+ * @param {string} template
+ * @param {object} row      as payloads have it: `payload.data.new`
+ * @returns {string|null}   null: none, as a column of the template is null or missing, or the name empty or too long
+ * @throws {RangeError}     for what JavaScript cannot spell as channels have it: arrays, objects, and numbers that are no safe
+ *                          integers. (Without `numbers => 'native'`, bigint and numeric come as strings. What JavaScript cannot
+ *                          even see: a float of 1e+06, a native numeric of 5.0, text inside json. Not for such columns.)
+ */
+export function channelName(template, row) {
+    let isNull = false;
+    const name = template.replace(/{([^{}]+)}/g, (_, column) => {
+        const value = Object.hasOwn(row, column) ? row[column] : null;
+        isNull ||= value === null || value === undefined;
+        return isNull ? '' : spelled(column, value);
+    });
+    const bytes = new TextEncoder().encode(name).length;
+    return isNull || bytes === 0 || bytes > MAX_CHANNEL_BYTES ? null : name;
+}

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 
 // By way of its text: a browser is told by `type="module"` what this file is, and node would want a package.json there.
 const source = readFileSync(new URL('../../src/web/pgherald.js', import.meta.url), 'utf8');
-const { connect } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const { channelName, connect } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 
 class FakeSocket {
     static all = [];
@@ -597,4 +597,14 @@ test('an audience leaves holes between the offsets, and they are no gaps', () =>
     socket.says('message', {}, { id: 77, replayed: true });
     assert.deepEqual(channel.position, { epoch: 'e1', offset: 77 });
     assert.deepEqual(heard, ['message 9', 'event 40', 'join', 'message 77']);
+});
+
+test('the channel of a row is what C and SQL make of it, or is refused', () => {
+    const cases = JSON.parse(readFileSync(new URL('../channel-names.json', import.meta.url), 'utf8'));
+    for (const { template, row, channel, refused_by: refusedBy = [] } of cases) {
+        const what = JSON.stringify({ template, row });
+        if (refusedBy.includes('client')) assert.throws(() => channelName(template, row), RangeError, what);
+        else assert.equal(channelName(template, row), channel, what);
+    }
+    assert.equal(channelName('{constructor}', {}), null);
 });

@@ -2,9 +2,15 @@
 --
 -- Functions for the pgTAP files, in schema tap. The files commit as they go: the sequencer has a session of its own, which
 -- sees nothing else. So each file uses tables and channels of its own.
---   program, url   variables of psql: tests/tools/drain, and the database for it
+-- Variables of psql:
+--   program, url    tests/tools/drain, and the database for it
+--   channel_names   the text of tests/channel-names.json
 
 SET search_path = tap;
+
+CREATE TABLE tap.channel_name_case AS
+    SELECT c.template, c."row", c.channel, coalesce(c.refused_by, '{}') AS refused_by
+      FROM json_to_recordset(:'channel_names') c(template text, "row" json, channel text, refused_by text[]);
 
 -- The sequencer takes what is pending: until there is nothing, or so many batches. Messages are four texts each: channel,
 -- client, options ('-': none), payload. Returns how many batches it were.

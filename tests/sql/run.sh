@@ -14,7 +14,8 @@ cluster_install herald_test
 "$bin/psql" -Xq -d herald_test -f "$sql_dir/install.sql" >/dev/null
 check 'the second install changes nothing' 10 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
 run_sql herald_test "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; ALTER DATABASE herald_test SET search_path = public, tap"
-"$bin/psql" -Xq -v ON_ERROR_STOP=1 -v program="$work/drain" -v url="$(server_url herald_test)" -d herald_test -f "$here/helpers.sql"
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -v program="$work/drain" -v url="$(server_url herald_test)" \
+    -v channel_names="$(cat "$here/../channel-names.json")" -d herald_test -f "$here/helpers.sql"
 
 if [ $# -gt 0 ]; then
     pg_prove --directives -d herald_test "$@"

@@ -2,6 +2,8 @@
 /* Templates: the names that they give, and which names they may have given. */
 #include "row_harness.h"
 
+#include <jansson.h>
+
 #include "core/channel_name.h"
 #include "core/row/channel.h"
 
@@ -63,6 +65,79 @@ static void test_values(void **state)
     check_value("\"text\"", "(\x01\x1f\x7f,)", "%01%1F%7F");
     check_value("\"text\"", "(\xc2\x80\xc2\x9f\xc2\xa0\xc3\xbc\xf0\x9f\x98\x80,)",
                 "%C2%80%C2%9F\xc2\xa0\xc3\xbc\xf0\x9f\x98\x80");
+}
+
+/* "a/{v}/b" as a description has it. */
+static void put_template(struct buf *out, struct str template)
+{
+    const char *end = template.ptr + template.len;
+    buf_char(out, '[');
+    for (const char *p = template.ptr; p < end;) {
+        const char *brace = memmem(p, (size_t)(end - p), "{v}", 3);
+        const char *stop = brace ? brace : end;
+        if (p > template.ptr) {
+            buf_char(out, ',');
+        }
+        if (stop == p) {
+            buf_char(out, '0');
+            p += 3;
+        } else {
+            buf_json_string(out, (struct str){p, (size_t)(stop - p)});
+            p = stop;
+        }
+    }
+    buf_char(out, ']');
+}
+
+/* As record_out prints it: everything in quotes, but NULL. */
+static void put_record(struct buf *out, const char *printed)
+{
+    buf_char(out, '(');
+    if (printed) {
+        buf_char(out, '"');
+        for (const char *p = printed; *p; p++) {
+            if (*p == '"' || *p == '\\') {
+                buf_char(out, *p);
+            }
+            buf_char(out, *p);
+        }
+        buf_char(out, '"');
+    }
+    buf_literal(out, ",)");
+}
+
+static void check_case(json_t *one)
+{
+    struct buf template = {0}, record = {0};
+    const char *expected = json_string_value(json_object_get(one, "channel"));
+    const char *printed = json_string_value(json_object_get(one, "printed"));
+    char *type = json_dumps(json_object_get(one, "type"), JSON_ENCODE_ANY | JSON_COMPACT);
+    put_template(&template, str_of(json_string_value(json_object_get(one, "template"))));
+    put_record(&record, printed);
+    check_name(buf_text(&template), type, buf_text(&record), expected,
+               expected || !printed ? CHANGE_FAULT_NONE : CHANGE_FAULT_CHANNEL);
+    free(type);
+    buf_release(&template);
+    buf_release(&record);
+}
+
+/* The cases that herald.channel_name() and the browser's client are held to as well. */
+static void test_cases(void **state)
+{
+    json_error_t error;
+    json_t *cases = json_load_file("tests/channel-names.json", JSON_DECODE_INT_AS_REAL, &error);
+    size_t i;
+    json_t *one;
+    (void)state;
+    if (!cases) {
+        fail_msg("tests/channel-names.json: %s", error.text);
+    }
+    assert_true(json_array_size(cases) > 30);
+    json_array_foreach(cases, i, one)
+    {
+        check_case(one);
+    }
+    json_decref(cases);
 }
 
 static void test_none(void **state)
@@ -159,9 +234,9 @@ static void test_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_none),
-        cmocka_unit_test(test_length), cmocka_unit_test(test_matches),
-        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_none),    cmocka_unit_test(test_length),
+        cmocka_unit_test(test_matches), cmocka_unit_test(test_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
