@@ -17,8 +17,34 @@ CREATE DOMAIN d_when AS timestamptz;
 CREATE TYPE d_mix AS (b bool, d date, t timestamp, z timestamptz, j json, h hstore, r tstzrange, ps d_pair[], y bytea, f float8, i interval);
 CREATE TYPE d_deep AS (n d_nest, ns d_nest[]);
 CREATE TYPE d_one AS (t text);
+CREATE TYPE d_none AS ();
+CREATE TABLE d_gone (a int, b timestamptz, c text);
+ALTER TABLE d_gone DROP COLUMN b;
 CREATE TYPE d_floats AS RANGE (subtype = float8);
 CREATE TYPE d_texts AS RANGE (subtype = text, collation = "C");
+CREATE TYPE d_bigrange AS RANGE (subtype = d_big);
+CREATE TYPE d_whens AS RANGE (subtype = d_when);
+CREATE DOMAIN d_flag AS bool;
+CREATE DOMAIN d_bytes AS bytea;
+CREATE DOMAIN d_doc AS jsonb;
+CREATE DOMAIN d_span AS tstzrange;
+CREATE DOMAIN d_bag AS hstore;
+CREATE DOMAIN d_feel AS d_mood;
+CREATE DOMAIN d_days AS date[];
+CREATE DOMAIN d_ratio AS float8;
+CREATE DOMAIN d_lapse AS interval;
+CREATE DOMAIN d_fixed AS char(5);
+CREATE DOMAIN d_corner AS box;
+CREATE DOMAIN d_amount AS numeric;
+CREATE DOMAIN d_bag_list AS hstore[];
+CREATE DOMAIN d_smallest AS int2;
+CREATE DOMAIN d_small AS d_smallest;
+CREATE TYPE d_lists AS (iv int2vector, ov oidvector, b box[], c char(12), q "char", n numeric[], h hstore[], z timestamptz[], f float8[], y bytea[], l interval[], d date[]);
+CREATE TYPE d_odds AS (i inet, t tid, p point, v tsvector, x xml, b bit, m d_mood, j jsonb, s time, z timetz, c circle, r daterange, f d_floats);
+CREATE TYPE d_cycle0 AS (z timestamptz, n int8);
+SELECT format('CREATE TYPE d_cycle%s AS (c d_cycle%s, f float8)', i, i - 1) FROM generate_series(1, 7) i \gexec
+CREATE TYPE d_cycle AS (c d_cycle7, f float8);
+CREATE TYPE d_spans AS (rs tstzrange[], r tstzrange, t tsrange, z timestamptz);
 CREATE TABLE "d Odd" (id int);
 RESET client_min_messages;
 
@@ -33,30 +59,26 @@ EXCEPTION WHEN others THEN
     RETURN NULL;
 END
 $$;
-CREATE FUNCTION d_type(tab text, col text) RETURNS text LANGUAGE sql AS $$
-    SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = to_regclass('public.' || tab) AND attname = col
-$$;
--- Nothing happens where the table is not there, because the server does not have its type.
-CREATE FUNCTION d_insert(tab text, id int, v text, a text) RETURNS void LANGUAGE plpgsql AS $$
+-- Rows of table raw into one of the tables whose columns have the types.
+CREATE FUNCTION d_stage(tab regclass) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v text := (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = tab AND attname = 'v');
+    a text := (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = tab AND attname = 'a');
+    r record;
 BEGIN
-    IF to_regclass('public.' || tab) IS NOT NULL THEN
-        EXECUTE format('INSERT INTO public.%I VALUES (%s, %L, %L)', tab, id, public.d_readable(public.d_type(tab, 'v'), v), public.d_readable(public.d_type(tab, 'a'), a));
-    END IF;
+    FOR r IN SELECT * FROM raw ORDER BY id LOOP
+        EXECUTE format('INSERT INTO %s VALUES (%s, %L, %L, %L, %L)', tab, r.id, d_readable(v, r.v), d_readable(a, r.a), d_readable(v, r.v2), d_readable(a, r.a2));
+    END LOOP;
 END
 $$;
-CREATE FUNCTION d_update(tab text, id_ int, v text, a text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF to_regclass('public.' || tab) IS NOT NULL THEN
-        EXECUTE format('UPDATE public.%I SET v = %L, a = %L WHERE id = %s', tab, public.d_readable(public.d_type(tab, 'v'), v), public.d_readable(public.d_type(tab, 'a'), a), id_);
-    END IF;
-END
-$$;
-CREATE FUNCTION d_delete(tab text, id_ int) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF to_regclass('public.' || tab) IS NOT NULL THEN
-        EXECUTE format('DELETE FROM public.%I WHERE id = %s', tab, id_);
-    END IF;
-END
+-- The n-th of the settings with two or more values that anybody, or a superuser here, may set, but for those that would stop the test.
+CREATE FUNCTION d_set_other(n int, nth_value int) RETURNS text LANGUAGE sql AS $$
+    WITH candidate AS (
+        SELECT name, CASE vartype WHEN 'bool' THEN '{on,off}' ELSE enumvals END AS vals, row_number() OVER (ORDER BY name) - 1 AS nth, count(*) OVER () AS total
+          FROM pg_settings WHERE context IN ('user', 'superuser') AND vartype IN ('bool', 'enum')
+           AND name !~ '^(session_replication_role|(default_)?transaction_.*|exit_on_error|zero_damaged_pages|ignore_.*|debug_(discard|print|parallel).*|force_parallel_mode|.*messages|log_.*|compute_query_id|event_triggers|row_security|recovery_.*)$'
+    )
+    SELECT concat(name, ' ', set_config(name, vals[1 + nth_value % cardinality(vals)], false)) FROM candidate WHERE nth = n % total
 $$;
 
 -- Literals and what stands for them in a payload, with numbers as text and native.

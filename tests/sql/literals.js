@@ -32,7 +32,7 @@ const jsons = ['null', '1e400', '" a\\u0000"', '{"a" : [1, 2.50, {"b":null}]}', 
 const jsonbs = jsons.filter((j) => !/0000|e400/.test(j));
 
 export const base = {
-    bool: pool('f', 't'), bytea: pool('\\x', '\\x00ff', '\\x5c27220a', '\\xdeadbeef'), '"char"': pool('', 'a', '"', '\\', ',', '{'),
+    bool: pool('f', 't'), bytea: pool('\\x', '\\x00ff', '\\x5c27220a', '\\xdeadbeef'), '"char"': pool('', 'a', '"', '\\', ',', '{', ' ', '(', 'ü'),
     name: (c) => text(c).slice(0, 20), int2: pool('-32768', '0', '7', '32767'), int4: pool(...ints), int8: pool(...bigints), numeric: pool(...numerics),
     'numeric(10,3)': pool('-1', '0', '1.5', '1234567.891'), float4: pool(...reals), float8: pool(...floats), money: pool('-1.50', '0', '1234567.89'),
     text, varchar: text, 'varchar(30)': text, 'char(12)': (c) => text(c).slice(0, 12), int2vector: pool('', '1', '1 2 -3'), oidvector: pool('', '1', '1 4294967295'),
@@ -98,9 +98,18 @@ export const contrib = {
 const mood = pool('glad', 'sa"d', 'a,b', '{', '');
 const pair = (c) => composite(c, base.int8, mood, base.numeric);
 const nest = (c) => composite(c, pair, (d) => array(d, base.int4), text);
-// What the schema of differential.js makes.
+const list = (of, delimiter) => (c) => array(c, of, delimiter);
+const deep = (depth) => (c) => depth === 0 ? composite(c, base.timestamptz, base.int8) : composite(c, deep(depth - 1), base.float8);
+// What differential.sql makes.
 export const made = {
-    d_mood: mood, d_big: base.int8, d_word: text, d_bigs: (c) => array(c, base.int8), d_pair: pair, d_pairs: pair, d_nest: nest,
-    d_mix: (c) => composite(c, base.bool, base.date, base.timestamp, base.timestamptz, base.json, hstore, ranges.tstzrange, (d) => array(d, pair), base.bytea, base.float8, base.interval),
-    d_when: base.timestamptz, d_deep: (c) => composite(c, nest, (d) => array(d, nest)), d_one: (c) => composite(c, text),
+    d_mood: mood, d_big: base.int8, d_word: text, d_bigs: list(base.int8), d_pair: pair, d_pairs: pair, d_nest: nest,
+    d_mix: (c) => composite(c, base.bool, base.date, base.timestamp, base.timestamptz, base.json, hstore, ranges.tstzrange, list(pair), base.bytea, base.float8, base.interval),
+    d_when: base.timestamptz, d_deep: (c) => composite(c, nest, list(nest)), d_one: (c) => composite(c, text), d_none: pool('()'), d_gone: (c) => composite(c, base.int4, text),
+    d_flag: base.bool, d_bytes: base.bytea, d_doc: base.jsonb, d_span: ranges.tstzrange, d_bag: hstore, d_feel: mood, d_days: list(base.date), d_ratio: base.float8, d_lapse: base.interval,
+    d_fixed: (c) => text(c).slice(0, 5), d_corner: base.box, d_amount: base.numeric, d_bag_list: list(hstore), d_small: base.int2,
+    d_lists: (c) => composite(c, base.int2vector, base.oidvector, list(base.box, ';'), base['char(12)'], base['"char"'], list(base.numeric), list(hstore), list(base.timestamptz), list(base.float8),
+        list(base.bytea), list(base.interval), list(base.date)),
+    d_odds: (c) => composite(c, base.inet, base.tid, base.point, base.tsvector, base.xml, base.bit, mood, base.jsonb, base.time, base.timetz, base.circle, ranges.daterange, ranges.d_floats),
+    d_cycle: deep(8), d_spans: (c) => composite(c, list(ranges.tstzrange), ranges.tstzrange, ranges.tsrange, base.timestamptz), d_bigrange: range(inner(bigints)), d_whens: range(zoned),
+    'pg_sequence': (c) => composite(c, base.oid, base.oid, base.int8, base.int8, base.int8, base.int8, base.int8, base.bool),
 };
