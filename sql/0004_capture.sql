@@ -308,44 +308,51 @@ COMMENT ON FUNCTION herald.careful_code(oid, herald.shape_columns, bigint, int) 
 'Internal: code that announces the row in NEW and OLD whatever it takes: whole, with its short columns, with the template''s, or as a count.';
 
 -- The usual case, straight: whatever is not usual (a part of the table that is not listed, TRUNCATE, too many bytes, an error)
--- leaves both texts NULL and falls through. Every plpgsql expression is set up anew in each transaction, 1.2 µs each and several times
--- that when 32 sessions share the processor's caches, so the number of them is what a single-row INSERT pays.
+-- falls through. Every plpgsql expression, and every function and operator in one, is set up anew in each transaction: 1600 and
+-- about 2000 instructions (make instructions). So the number of them is what a single-row INSERT pays, and hence the three branches.
 CREATE FUNCTION herald.row_mode_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, is_usual text) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
-    BEGIN
-        IF %1$s THEN
-            %2$s
-            IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+    IF %1$s THEN
+        IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+            BEGIN
+                %2$s
                 herald_new := pg_catalog.concat(%3$s);
-            ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+            EXCEPTION WHEN OTHERS THEN
+                herald_new := NULL;
+            END;
+            IF pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
+                INSERT INTO herald.outbox (shape, action, new) VALUES (%6$s, 'i', herald_new);
+                EXIT herald_announced;
+            END IF;
+        ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+            BEGIN
+                %2$s
                 herald_new := pg_catalog.concat(%3$s);
                 herald_old := pg_catalog.concat(%4$s);
-                IF herald_new OPERATOR(pg_catalog.=) herald_old THEN
-                    RETURN NULL; -- Cheaper than to compare the records: those would have to be made once more.
-                END IF;
-            ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+            EXCEPTION WHEN OTHERS THEN
+                herald_new := NULL;
+                herald_old := NULL;
+            END;
+            -- The texts: to compare the records they would have to be made once more.
+            IF herald_new OPERATOR(pg_catalog.=) herald_old THEN
+                RETURN NULL;
+            ELSIF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.+) pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
+                INSERT INTO herald.outbox (shape, action, old, new) VALUES (%6$s, 'u', herald_old, herald_new);
+                EXIT herald_announced;
+            END IF;
+        ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+            BEGIN
+                %2$s
                 herald_old := pg_catalog.concat(%4$s);
+            EXCEPTION WHEN OTHERS THEN
+                herald_old := NULL;
+            END;
+            IF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.<=) %5$s THEN
+                INSERT INTO herald.outbox (shape, action, old) VALUES (%6$s, 'd', herald_old);
+                EXIT herald_announced;
             END IF;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        herald_new := NULL;
-        herald_old := NULL;
-    END;
-    -- Each with a look at its own size: a function more in an expression costs more than an expression.
-    IF herald_old IS NULL THEN
-        IF pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
-            INSERT INTO herald.outbox (shape, action, new) VALUES (%6$s, 'i', herald_new);
-            EXIT herald_announced;
-        END IF;
-    ELSIF herald_new IS NULL THEN
-        IF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.<=) %5$s THEN
-            INSERT INTO herald.outbox (shape, action, old) VALUES (%6$s, 'd', herald_old);
-            EXIT herald_announced;
-        END IF;
-    ELSIF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.+) pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
-        INSERT INTO herald.outbox (shape, action, old, new) VALUES (%6$s, 'u', herald_old, herald_new);
-        EXIT herald_announced;
     END IF;$code$, is_usual, herald.guard_code(relation, s.captured),
         herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
         max_bytes, number)
@@ -354,7 +361,8 @@ COMMENT ON FUNCTION herald.row_mode_code(oid, herald.shape_columns, bigint, int,
 'Internal: the part of a row-mode trigger function that announces a row in the usual case.';
 
 -- One INSERT … SELECT over the transition tables, which are called n and o. OLD and NEW are paired by position: Postgres
--- fills both in one function call per updated row (trigger.c, AfterTriggerSaveEvent; 13 to 18). What fails, or is too large, is done again
+-- fills both in one function call per updated row (trigger.c, AfterTriggerSaveEvent; 13 to 18). By a full join, though there is
+-- nothing but pairs, as that is never a nested loop: the plan is made for the session's first UPDATE, maybe of one row, and kept. What fails, or is too large, is done again
 -- row by row; but not what another session or the disk is the reason of, which would be swallowed here or waited for twice.
 CREATE FUNCTION herald.statement_mode_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, settings text, careful text) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -380,11 +388,12 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                     INSERT INTO herald.outbox (shape, action, old, new)
                     SELECT %2$s, 'u', r.old, CASE WHEN pg_catalog.octet_length(r.old) OPERATOR(pg_catalog.+) pg_catalog.octet_length(r.new) OPERATOR(pg_catalog.<=) %3$s
                                                   THEN r.new ELSE herald.too_large() END
-                      FROM (SELECT pg_catalog.concat(o.image) AS old, pg_catalog.concat(n.image) AS new
-                              FROM (SELECT %4$s::pg_catalog.record AS image, pg_catalog.row_number() OVER () AS nth FROM n AS %5$s) n
-                              JOIN (SELECT %4$s::pg_catalog.record AS image, pg_catalog.row_number() OVER () AS nth FROM o AS %5$s) o
-                                ON n.nth OPERATOR(pg_catalog.=) o.nth
-                             WHERE n.image OPERATOR(pg_catalog.*<>) o.image ORDER BY n.nth OFFSET 0) r;
+                      FROM (SELECT pg_catalog.concat(p.old_image) AS old, pg_catalog.concat(p.new_image) AS new
+                              FROM (SELECT o.image AS old_image, n.image AS new_image, n.nth
+                                      FROM (SELECT %4$s::pg_catalog.record AS image, pg_catalog.row_number() OVER () AS nth FROM n AS %5$s) n
+                                      FULL JOIN (SELECT %4$s::pg_catalog.record AS image, pg_catalog.row_number() OVER () AS nth FROM o AS %5$s) o
+                                        ON n.nth OPERATOR(pg_catalog.=) o.nth OFFSET 0) p
+                             WHERE p.new_image OPERATOR(pg_catalog.*<>) p.old_image ORDER BY p.nth OFFSET 0) r;
                 END IF;
                 IF NOT FOUND THEN
                     RETURN NULL;
@@ -437,7 +446,7 @@ DECLARE
                             CASE cardinality(parts) WHEN 1 THEN parts[1]::text ELSE parts::text END);
     -- Whether the session's settings print values as ours do (step 3).
     settings text := (SELECT string_agg(v.code, ' AND ' ORDER BY v.mark) FROM (VALUES
-        (E'\x02', $c$pg_catalog.starts_with(pg_catalog.current_setting('datestyle'), 'ISO')$c$),
+        (E'\x02', $c$'2000-01-02'::pg_catalog.date::pg_catalog.text OPERATOR(pg_catalog.=) '2000-01-02'$c$), -- DateStyle, for less than to ask for it
         (E'\x03', $c$pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 OPERATOR(pg_catalog.>) 0$c$),
         (E'\x04', $c$pg_catalog.current_setting('intervalstyle') OPERATOR(pg_catalog.=) 'postgres'$c$),
         (E'\x05', $c$pg_catalog.current_setting('bytea_output') OPERATOR(pg_catalog.=) 'hex'$c$)) v(mark, code)
