@@ -125,8 +125,8 @@ fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
 bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare loop (and PEERS=1: others); build/bench/report.md
 	@PGHERALD_BIN=$(abspath $(BIN)) BENCH_PROGRAMS=$(abspath $(B)/bench) node tests/bench/run.js
-instructions: $(B)/bench/instructions ## instructions per delivery, against their limits (callgrind)
-	@tests/bench/instructions.sh $<
+instructions: $(B)/bench/instructions $(B)/bench/rows $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
+	@tests/bench/instructions.sh $(B)/bench && DRAIN=$(abspath $(B)/tests/tools/drain) tests/bench/triggers.sh
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
 
 .PHONY: chaos-deps
@@ -199,7 +199,7 @@ $(B)/bench/notified: $(call bench_objects,bare/notified bare/broadcast)
 $(B)/bench/writer: $(call bench_objects,bare/writer load/histogram load/stamp load/usage)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^ -lpq
-$(B)/bench/instructions: $(call bench_objects,instructions/instructions) $(LIB)
+$(B)/bench/instructions $(B)/bench/rows: $(B)/bench/%: $(call bench_objects,instructions/%) $(LIB)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^ $(PKG_LIBS)
 
