@@ -64,7 +64,8 @@ CREATE TABLE herald.shape (
     watch       text NOT NULL,
     description json NOT NULL,
     retired_by  xid8,
-    retired_at  timestamptz
+    retired_at  timestamptz,
+    last_id     bigint
 );
 CREATE INDEX shape_by_watch ON herald.shape (watch);
 COMMENT ON TABLE herald.shape IS
@@ -74,7 +75,8 @@ COMMENT ON COLUMN herald.shape.number IS 'The first 8 bytes of the description''
 COMMENT ON COLUMN herald.shape.watch IS 'The key of the watch';
 COMMENT ON COLUMN herald.shape.description IS 'Table, template, key, columns and their types; names, no oids. See shape_of()';
 COMMENT ON COLUMN herald.shape.retired_by IS 'The transaction that wrote a newer one; NULL: in use';
-COMMENT ON COLUMN herald.shape.retired_at IS 'When that was, or when it was last found in the log; see sweep_shapes()';
+COMMENT ON COLUMN herald.shape.retired_at IS 'When that was';
+COMMENT ON COLUMN herald.shape.last_id IS 'No row of the log after this one has it; NULL: one may come. See sweep()';
 
 -- ----------------------------------------------------------------------------------------------- the sequencer
 

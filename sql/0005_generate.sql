@@ -213,31 +213,6 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.shape_number(json) IS 'Internal: the number of a shape.';
 
--- A writer who was in the middle of a statement when a function was replaced goes on with the old one, so the transaction that did it is not
--- the last that used the old shape: a day later nobody does.
-CREATE FUNCTION herald.sweep_shapes() RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    known   xid8 := (SELECT pg_snapshot_xmin(c.done) FROM herald.cursor c ORDER BY c.position DESC LIMIT 1);
-    old_one bigint;
-BEGIN
-    SELECT s.number INTO old_one FROM herald.shape s WHERE s.retired_by < known AND s.retired_at < now() - interval '1 day'
-     ORDER BY s.retired_at LIMIT 1 FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN 0;
-    ELSIF EXISTS (SELECT FROM herald.outbox o WHERE o.shape = old_one) OR EXISTS (SELECT FROM herald.log l WHERE l.shape = old_one) THEN
-        UPDATE herald.shape s SET retired_at = now() WHERE s.number = old_one;
-        RETURN 0;
-    END IF;
-    DELETE FROM herald.shape s WHERE s.number = old_one;
-    RETURN 1;
-END
-$$;
-COMMENT ON FUNCTION herald.sweep_shapes() IS
-'For the server, now and then: looks at one shape that was retired more than a day ago, and removes it unless the outbox or the log still has rows
-of it (then it looks again a day later). Returns how many it removed.';
-GRANT EXECUTE ON FUNCTION herald.sweep_shapes() TO herald_server;
-
 CREATE FUNCTION herald.generate_capture(relation regclass, is_forced boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -298,7 +273,7 @@ BEGIN
     END IF;
     UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = w.key AND s.number <> this_shape AND s.retired_by IS NULL;
     INSERT INTO herald.shape AS s (number, watch, description) VALUES (this_shape, w.key, description)
-        ON CONFLICT ON CONSTRAINT shape_pkey DO UPDATE SET retired_by = NULL, retired_at = NULL WHERE s.retired_by IS NOT NULL;
+        ON CONFLICT ON CONSTRAINT shape_pkey DO UPDATE SET retired_by = NULL, retired_at = NULL, last_id = NULL WHERE s.retired_by IS NOT NULL;
     IF code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %s AS %L', capture,
                        CASE WHEN strpos(marked, E'\x01') > 0 THEN herald.print_settings() ELSE '' END, code);

@@ -193,12 +193,16 @@ BEGIN
        -- Not what was listed since the cursor was read above: the sequencer goes on meanwhile.
        AND (newest.reading_fill IS NULL AND b.fill <= newest.position
             OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.id <= newest.reading_id);
+    -- Shapes. A writer who was in the middle of a statement when his function was replaced goes on with the old one: so a day later.
+    UPDATE herald.shape s SET last_id = newest.id
+     WHERE s.last_id IS NULL AND s.retired_by < behind AND s.retired_at < now() - interval '1 day';
+    DELETE FROM herald.shape s WHERE s.retired_by IS NOT NULL AND s.last_id < coalesce((SELECT min(l.id) FROM herald.log l), s.last_id + 1);
     RETURN n_rows;
 END
 $$;
 COMMENT ON FUNCTION herald.sweep() IS
-'For the server, every few seconds: removes outbox rows behind the cursor (at most 50 000), old cursors and what is done of the
-backlog. Returns how many outbox rows: after 50 000 call it again soon.';
+'For the server, every few seconds: removes outbox rows behind the cursor (at most 50 000), old cursors, what is done of the
+backlog, and shapes that nothing in outbox and log has any more. Returns how many outbox rows: after 50 000 call it again soon.';
 
 CREATE FUNCTION herald.kept(channel text) RETURNS int
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
