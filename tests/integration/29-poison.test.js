@@ -56,7 +56,7 @@ async function together(act) {
 test('messages that wait together with poison are sent, and in order', async () => {
     const before = await skipped();
     const [sender, reader] = [await world.member('room/1'), await world.member('pub/1')];
-    const N = 20;
+    const N = POISON.length;
     await together(async () => {
         for (let i = 0; i < N; i++) {
             sender.message('room/1', i);
@@ -87,7 +87,7 @@ test('what is no JSON in a row is a text, and says so', async () => {
 });
 
 test('under a stream of it all else goes on', async () => {
-    const N = 60;
+    const N = 30;
     const before = await skipped();
     const sender = await world.member('room/2');
     const reader = await world.member('kept/8');
