@@ -26,7 +26,7 @@ const watches = {
 
 function schema() {
     names.forEach((name, i) => {
-        out.push(`SELECT to_regtype('${name}') IS NOT NULL AS there \\gset`, '\\if :there',
+        out.push(`SELECT to_regtype('${name}[]') IS NOT NULL AS there \\gset`, '\\if :there',
             `CREATE TABLE s_${i} (id int PRIMARY KEY, v ${name}, a ${name}[], v2 ${name}, a2 ${name}[]);`);
         for (const [way, wish] of Object.entries(watches)) {
             const table = `d_${i}_${way}`;
@@ -46,7 +46,7 @@ function stage() {
             const first = [value(), list()], is_same = c.is(0.1), second = [value(), list()];
             out.push(`INSERT INTO raw VALUES (${[i, row, ...first, ...(is_same ? first : second)]});`);
         }
-        out.push(`SELECT to_regtype('${name}') IS NOT NULL AS there \\gset`, '\\if :there', `TRUNCATE s_${i};`, `SELECT d_stage('s_${i}');`, '\\endif', 'TRUNCATE raw;');
+        out.push(`SELECT to_regclass('s_${i}') IS NOT NULL AS there \\gset`, '\\if :there', `TRUNCATE s_${i};`, `SELECT d_stage('s_${i}');`, '\\endif', 'TRUNCATE raw;');
     });
 }
 

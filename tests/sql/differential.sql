@@ -5,7 +5,7 @@
 
 SET client_min_messages = error;
 SELECT format('CREATE EXTENSION IF NOT EXISTS %I', name) FROM pg_available_extensions
- WHERE name IN ('hstore', 'citext', 'ltree', 'cube', 'seg', 'intarray', 'isn') ORDER BY name = 'seg', name \gexec
+ WHERE name IN ('hstore', 'citext', 'ltree', 'cube', 'seg', 'intarray', 'isn', 'lo', 'earthdistance') ORDER BY name IN ('seg', 'earthdistance'), name \gexec
 CREATE TYPE d_mood AS ENUM ('', '{', 'a,b', 'glad', 'sa"d');
 CREATE TYPE d_pair AS (n bigint, mood d_mood, "a ""mount" numeric);
 CREATE TYPE d_nest AS (p d_pair, l int[], "Tëxt" text);

@@ -92,7 +92,7 @@ export const multiranges = Object.fromEntries([['int4', inner(ints)], ['int8', i
 const hstore = (c) => Array.from({ length: c.below(4) }, () => `${bound(text(c))}=>${c.is(0.2) ? 'NULL' : bound(text(c))}`).join(', ');
 export const contrib = {
     hstore, citext: text, ltree: pool('', 'a.b', 'Top.Science_1'), lquery: pool('*.a*@.!b{1,}'), ltxtquery: pool('a & !b'), cube: pool('(1,2),(3,4)', '(0)'), seg: pool('1.50 .. 2', '~ 3', '<1'),
-    query_int: pool('1&!2', '(1|2)&3'), isbn: pool('978-0-393-04002-9'), isbn13: pool('978-0-393-04002-9'), ean13: pool('978-0-393-04002-9'), upc: pool('036000291452'), issn: pool('1436-4522'), ismn: pool('979-0-060-11561-5'),
+    lo: base.oid, earth: pool('(6378168,0,0)'), query_int: pool('1&!2', '(1|2)&3'), isbn: pool('978-0-393-04002-9'), isbn13: pool('978-0-393-04002-9'), ean13: pool('978-0-393-04002-9'), upc: pool('036000291452'), issn: pool('1436-4522'), ismn: pool('979-0-060-11561-5'),
 };
 
 const mood = pool('glad', 'sa"d', 'a,b', '{', '');
