@@ -53,7 +53,7 @@ script() {
 
 count() {
     if ! as_postgres valgrind --tool=callgrind --dump-before=pg_backend_pid --callgrind-out-file="$work/out" "$server/postgres" --single \
-        -D "$work/data" -c fsync=off -c jit=off bench <"$work/script" >"$work/stdout" 2>"$work/stderr" || grep -q 'ERROR\|FATAL' "$work/stderr"; then
+        -D "$work/data" -c fsync=off -c jit=off -c log_min_messages=error bench <"$work/script" >"$work/stdout" 2>"$work/stderr" || grep -q 'ERROR\|FATAL' "$work/stderr"; then
         cat "$work/stderr" >&2
         exit 1
     fi

@@ -123,7 +123,7 @@ run_sql bench 'SELECT FROM herald.open(NULL); TRUNCATE herald.outbox' >/dev/null
 run_sql bench 'VACUUM herald.outbox'
 echo "INSERT INTO watched (room, name, note, price) VALUES (1, 'some name', 'a note of medium length for this row', 12.50);" >"$work/watched.sql"
 "$bin/pgbench" -n -M prepared -c 8 -j 2 -t 10000 -f "$work/watched.sql" bench >/dev/null 2>&1
-run_sql bench "SELECT format('outbox: %s bytes per pending change, of which %s are the payload', pg_total_relation_size('herald.outbox') / count(*), avg(bytes)::int) FROM herald.outbox"
+run_sql bench "SELECT format('outbox: %s bytes per pending change, of which %s are the row', pg_total_relation_size('herald.outbox') / count(*), avg(octet_length(new))::int) FROM herald.outbox"
 start=$(date +%s%N)
 drain bench 2000 10000000 45 >/dev/null
 n=$(run_sql bench 'SELECT count(*) FROM herald.log')
