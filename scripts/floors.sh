@@ -53,7 +53,7 @@ walls() {
     core/hub/presence) echo "$ground core/hub/presence/" ;;
     core/hub/resume) echo "$ground $presence core/hub/resume/" ;;
     core/hub) echo "$ground $presence core/hub/resume/ core/hub/" ;;
-    core/row) echo core/row/ ;; # pure: rows, and nothing of the server
+    core/row) echo core/row/ core/json_span.h ;; # pure: rows, and nothing of the server
     core/live) echo core/live/ core/row/ core/identity.h ;;
     core) echo core/ core/row/ ;;
     *) echo core/ core/hub/hub.h core/hub/options.h core/row/ core/live/ ;;

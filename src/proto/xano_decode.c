@@ -15,7 +15,7 @@
 
 #include "base/mem.h"
 #include "core/channel_name.h"
-#include "proto/json_span.h"
+#include "core/json_span.h"
 #include "proto/xano.h"
 
 enum {

@@ -7,16 +7,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/json_span.h"
 #include "core/row/array.h"
 #include "core/row/change.h"
 #include "core/row/channel.h"
 #include "core/row/hstore.h"
 #include "core/row/json.h"
-#include "core/row/json_check.h"
 #include "core/row/record.h"
 #include "core/row/time.h"
 #include "pg/shape_loader.h"
-#include "proto/json_span.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "core/channel_name.h"
-#include "proto/json_span.h"
+#include "core/json_span.h"
 #include "proto/rfc6455.h"
 #include "proto/xano.h"
 

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
+#include "core/json_span.h"
 #include "core/row/array.h"
 #include "core/row/hstore.h"
-#include "core/row/json_check.h"
 #include "core/row/record.h"
 #include "core/row/time.h"
 

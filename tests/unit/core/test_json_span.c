@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "proto/json_span.h"
+#include "core/json_span.h"
 
 /* STR() is no constant expression; the tables need one. */
 #define TEXT(literal)                                                                              \

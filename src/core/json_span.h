@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A strict scanner of JSON texts (RFC 8259): says whether a text is one, and where the values of an
  * object lie. It builds nothing and allocates nothing. */
-#ifndef HERALD_PROTO_JSON_SPAN_H
-#define HERALD_PROTO_JSON_SPAN_H
+#ifndef HERALD_CORE_JSON_SPAN_H
+#define HERALD_CORE_JSON_SPAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
 
-#define JSON_SPAN_DEPTH_MAX 128 /* objects and arrays around each other */
+/* Objects and arrays around each other: what clients may send, and what a column may hold. */
+#define JSON_SPAN_DEPTH_MAX 128
+#define JSON_CHECK_DEPTH_MAX 1024
 
 enum json_kind {
     JSON_KIND_INVALID, /* not a JSON text, or too deep */
@@ -32,6 +34,9 @@ struct json_member {
  * values; of several members with one key the last counts, as in JavaScript. All values are absent
  * if the text is no object. */
 enum json_kind json_scan(struct str text, struct json_member *members, size_t n_members);
+
+bool json_check(struct str text);        /* a JSON text; must be valid UTF-8 */
+bool json_check_number(struct str text); /* a JSON number and nothing else */
 
 /* The kind of a value that json_scan has found; INVALID for an absent one. */
 enum json_kind json_kind_of(struct str value);

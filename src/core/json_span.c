@@ -3,10 +3,11 @@
  *
  * Payloads of clients travel as bytes: to other clients, and into columns of type json. Many share
  * one transaction there, so a single text that PostgreSQL refuses would fail the messages of
- * everybody else in the batch. Therefore this scanner accepts exactly what `text::json` accepts in
+ * everybody else in the batch; and what a shape calls a column of type json may no longer be one.
+ * Therefore this scanner accepts exactly what `text::json` accepts in
  * a UTF8 database, up to its depth limit. Compared with json_lex and json_lex_string of
  * PostgreSQL's src/common/jsonapi.c (15), and tried against a server with the table in
- * tests/unit/proto/test_json_span.c:
+ * tests/unit/core/test_json_span.c:
  *
  *   - blanks are space, tab, CR and LF; nothing else is skipped, not even a byte order mark;
  *   - bytes below 0x20 in a string must be escaped, 0x7F need not be;
@@ -20,15 +21,15 @@
  * A library that builds a tree will not do: jansson refuses 1e400, integers over 64 bits and
  * \u0000, and prints 1.10 as 1.1000000000000001. Nothing here recurses: a nesting is one byte in an
  * array. */
-#include "proto/json_span.h"
+#include "core/json_span.h"
 
 #include <string.h>
 
 struct scan {
     const char *p;
     const char *end;
-    unsigned depth;
-    bool is_object[JSON_SPAN_DEPTH_MAX]; /* what is open, from the outside in */
+    unsigned depth, max_depth;
+    bool *is_object; /* max_depth: what is open, from the outside in */
     struct json_member *members;
     size_t n_members;
     struct json_member *wanted; /* whose value comes next at depth 1, or NULL */
@@ -168,7 +169,7 @@ enum outcome {
 
 static enum outcome open_container(struct scan *s, bool is_object)
 {
-    if (s->depth == JSON_SPAN_DEPTH_MAX)
+    if (s->depth == s->max_depth)
         return OUTCOME_BAD;
     s->p++;
     if (take(s, is_object ? '}' : ']'))
@@ -243,9 +244,12 @@ static bool scan_text(struct scan *s)
 
 enum json_kind json_scan(struct str text, struct json_member *members, size_t n_members)
 {
+    bool is_object[JSON_SPAN_DEPTH_MAX];
     struct scan s = {
         .p = text.ptr,
         .end = text.len > 0 ? text.ptr + text.len : text.ptr,
+        .max_depth = JSON_SPAN_DEPTH_MAX,
+        .is_object = is_object,
         .members = members,
         .n_members = n_members,
     };
@@ -258,6 +262,24 @@ enum json_kind json_scan(struct str text, struct json_member *members, size_t n_
     for (size_t i = 0; i < n_members; i++)
         members[i].value = (struct str){0};
     return JSON_KIND_INVALID;
+}
+
+bool json_check(struct str text)
+{
+    bool is_object[JSON_CHECK_DEPTH_MAX];
+    struct scan s = {
+        .p = text.ptr,
+        .end = text.ptr + text.len,
+        .max_depth = JSON_CHECK_DEPTH_MAX,
+        .is_object = is_object,
+    };
+    return scan_text(&s);
+}
+
+bool json_check_number(struct str text)
+{
+    struct scan s = {.p = text.ptr, .end = text.ptr + text.len};
+    return text.len > 0 && take_number(&s) && s.p == s.end;
 }
 
 enum json_kind json_kind_of(struct str value)

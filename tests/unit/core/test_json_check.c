@@ -2,7 +2,7 @@
 /* What is JSON, and what is a number: as type json of Postgres has it. */
 #include "row_harness.h"
 
-#include "core/row/json_check.h"
+#include "core/json_span.h"
 
 struct check_case {
     const char *text;
