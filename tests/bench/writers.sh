@@ -31,7 +31,7 @@ tps() { # CLIENTS TABLE
 
 serve() {
     "$pgherald" serve --listen 127.0.0.1:0 --database-url "host=$PGHOST user=herald_server dbname=bench" >"$work/server.out" 2>"$work/server.log" &
-    server=$!
+    server_pid=$!
     local deadline=$((SECONDS + 10))
     until grep -q '^ready' "$work/server.out"; do
         if [ $SECONDS -ge $deadline ]; then
@@ -78,20 +78,20 @@ stopped() {
     without=$(tps 16 plain)
     wait_until 'everything is sequenced' "SELECT pending_rows = 0 FROM herald.status" bench
     lease_is true
-    kill -STOP "$server"
+    kill -STOP "$server_pid"
     seconds=1 standing=$(tps 16 watched)
     lease_is false
     printf '%-42s %12s tps\n' 'no trigger' "$without" 'beside a stopped server, its first second' "$standing" 'beside a stopped server, from then on' "$(tps 16 watched)"
-    kill -KILL "$server"
-    wait "$server" 2>/dev/null || true
+    kill -KILL "$server_pid"
+    wait "$server_pid" 2>/dev/null || true
     "$bin/psql" -XqAt -d bench -c 'SELECT pg_advisory_lock(1751478881, 1); SELECT pg_sleep(3600)' >/dev/null &
     stranger=$!
     wait_until 'the stranger has it' "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND mode = 'ExclusiveLock')" bench
     serve
     printf '%-42s %12s tps\n' "a stranger holds the doorbell's lock" "$(tps 16 watched)"
     check_sequenced
-    kill "$server" "$stranger"
-    wait "$server" "$stranger" || true
+    kill "$server_pid" "$stranger"
+    wait "$server_pid" "$stranger" || true
 }
 if [ "$only" = stopped ]; then
     stopped
@@ -110,8 +110,8 @@ for commit in 'as it is' '1 ms more'; do
         printf '%-18s %8s %12s %12s %7s\n' "$commit" $clients "$without" "$with" "$(awk -v a="$with" -v b="$without" 'BEGIN { printf "%.2f", a / b }')"
     done
     check_sequenced
-    kill "$server"
-    wait "$server"
+    kill "$server_pid"
+    wait "$server_pid"
 done
 
 cluster_restart fast
