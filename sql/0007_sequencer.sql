@@ -232,6 +232,7 @@ DECLARE
     this_epoch  text;
     is_open     boolean;
     n_new       bigint;
+    n_bytes     bigint;
     now_visible pg_snapshot;
 BEGIN
     IF max_rows < 1 OR max_bytes < 1 THEN
@@ -239,10 +240,11 @@ BEGIN
     END IF;
     -- An idle look takes no lock, gets no xid and writes nothing.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
-    SELECT count(*) INTO n_new
-      FROM (SELECT FROM herald.outbox a WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
+    SELECT count(*), sum(o.bytes) INTO n_new, n_bytes
+      FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes FROM herald.outbox a
+             WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
             UNION ALL
-            SELECT FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
+            SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
             LIMIT max_rows + 1) o;
     IF n_new = 0 AND c.reading IS NULL AND NOT has_messages THEN
         RETURN;
@@ -259,7 +261,9 @@ BEGIN
     IF is_open IS NOT TRUE THEN
         RAISE EXCEPTION 'herald: the database crashed or was restored since open()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
     END IF;
-    PERFORM herald.commit_durably();
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM herald.commit_durably();
+    END IF;
     -- Again, now that nobody else moves it; and the snapshot after the lock.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     now_visible := coalesce(c.reading, pg_current_snapshot());
@@ -282,14 +286,25 @@ BEGIN
         c.at := clock_timestamp();
         INSERT INTO herald.cursor SELECT c.*;
     END IF;
-    RETURN QUERY SELECT c.position, c.id::text::xid8, NULL::bigint, (CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END)::"char", NULL::"char",
-                        now_visible::text, c.reading_channel, this_epoch, herald.rfc3339(clock_timestamp());
-    -- The last row is the one with which the limit of bytes is reached.
-    RETURN QUERY
-    SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
-      FROM (SELECT p.*, sum(p.bytes) OVER (ORDER BY p.id) - p.bytes AS n_before
-              FROM (SELECT q.*, coalesce(octet_length(q.old), 0) + coalesce(octet_length(q.new), 0) AS bytes FROM herald.pending(c, now_visible, max_rows) q) p) o
-     WHERE o.n_before < max_bytes ORDER BY o.id;
+    id := c.position;
+    xid := c.id::text::xid8;
+    action := CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END;
+    old := now_visible::text;
+    new := c.reading_channel;
+    channel := this_epoch;
+    options := herald.rfc3339(clock_timestamp());
+    RETURN NEXT;
+    -- The last row is the one with which the limit of bytes is reached. Most batches are far from it.
+    IF c.reading IS NULL AND coalesce(n_bytes, 0) < max_bytes THEN
+        RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+                       FROM herald.difference(c.done, now_visible) o ORDER BY o.id LIMIT max_rows;
+    ELSE
+        RETURN QUERY
+        SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+          FROM (SELECT p.*, sum(p.bytes) OVER (ORDER BY p.id) - p.bytes AS n_before
+                  FROM (SELECT q.*, coalesce(octet_length(q.old), 0) + coalesce(octet_length(q.new), 0) AS bytes FROM herald.pending(c, now_visible, max_rows) q) p) o
+         WHERE o.n_before < max_bytes ORDER BY o.id;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION herald.take(int, int, boolean) IS
