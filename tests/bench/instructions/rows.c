@@ -23,7 +23,7 @@ enum { N_ROWS = 1000, N_COLUMNS = TAKE_COLUMN_OPTIONS + 1, SHAPE = 7 };
 static struct batch batch;
 static struct shapes shapes;
 static struct heads heads;
-static struct buf emptied;
+static struct emptied emptied;
 
 static void require(bool is_true, const char *what)
 {
