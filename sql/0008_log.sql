@@ -194,9 +194,15 @@ BEGIN
        AND (newest.reading_fill IS NULL AND b.fill <= newest.position
             OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.id <= newest.reading_id);
     -- Shapes. A writer who was in the middle of a statement when his function was replaced goes on with the old one: so a day later.
+    -- A migration that stays open may have one of them in hand, and clients' reads wait behind us: so nobody is waited for.
     UPDATE herald.shape s SET last_id = newest.id
-     WHERE s.last_id IS NULL AND s.retired_by < behind AND s.retired_at < now() - interval '1 day';
-    DELETE FROM herald.shape s WHERE s.retired_by IS NOT NULL AND s.last_id < coalesce((SELECT min(l.id) FROM herald.log l), s.last_id + 1);
+      FROM (SELECT x.number FROM herald.shape x
+             WHERE x.last_id IS NULL AND x.retired_by < behind AND x.retired_at < now() - interval '1 day' FOR UPDATE SKIP LOCKED) d
+     WHERE s.number = d.number;
+    DELETE FROM herald.shape s
+     USING (SELECT x.number FROM herald.shape x
+             WHERE x.retired_by IS NOT NULL AND x.last_id < coalesce((SELECT min(l.id) FROM herald.log l), x.last_id + 1) FOR UPDATE SKIP LOCKED) d
+     WHERE s.number = d.number;
     RETURN n_rows;
 END
 $$;

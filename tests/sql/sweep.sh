@@ -33,4 +33,15 @@ drain broom 3 >/dev/null
 check 'every row is in the log' '11 11' "$(run_sql broom "SELECT count(*) || ' ' || max(channel_offset) FROM herald.log")"
 run_sql broom 'SELECT herald.sweep()' >/dev/null
 check 'nothing is left of the backlog' 0 "$(run_sql broom 'SELECT count(*) FROM herald.backlog')"
+
+# A shape that a migration has in hand, and one that nobody has: neither is waited for, and the second goes.
+run_sql broom "INSERT INTO herald.shape (number, watch, description, retired_by, retired_at) SELECT n, 'gone', '{}', '3', now() - interval '2 days' FROM unnest(ARRAY[1, 2]) n"
+coproc HELD { exec "$bin/psql" -XqAt -d broom 2>&1; }
+printf 'BEGIN; SELECT number FROM herald.shape WHERE number = 1 FOR UPDATE;\n' >&"${HELD[1]}"
+read -r -t 20 held <&"${HELD[0]}"
+check 'a shape that the sweep wants is locked' 1 "$held"
+run_sql broom 'DELETE FROM herald.log'
+check 'the sweep does not wait for it' '' "$(PGOPTIONS='-c statement_timeout=5s' run_sql broom 'DO $$ BEGIN PERFORM herald.sweep(); END $$' 2>&1)"
+check '… and takes the other' 1 "$(run_sql broom "SELECT string_agg(number::text, ' ') FROM herald.shape WHERE watch = 'gone'")"
+printf 'COMMIT;\n\\q\n' >&"${HELD[1]}"
 exit $((failures > 0))
