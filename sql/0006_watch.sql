@@ -334,7 +334,7 @@ COMMENT ON COLUMN herald.watches.mode IS 'row or statement';
 COMMENT ON COLUMN herald.watches.enabled IS 'False: somebody disabled a trigger of it (ALTER TABLE … DISABLE TRIGGER)';
 COMMENT ON COLUMN herald.watches.stale IS
 'True: the table was altered and the trigger function not yet written anew, so that events may come by key only; herald.refresh()';
-COMMENT ON COLUMN herald.watches.reduced IS 'Events that came by key only; herald.watch_count says why';
+COMMENT ON COLUMN herald.watches.reduced IS 'Changes that came by key only, or with a value as plain text; herald.watch_count says why';
 COMMENT ON COLUMN herald.watches.skipped IS 'Changes that were not announced at all, for instance because the name of their channel would be over 255 bytes';
 
 CREATE FUNCTION herald.count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[]) RETURNS void

@@ -4,8 +4,8 @@
  * Payloads of clients travel as bytes: to other clients, and into columns of type json. Many share
  * one transaction there, so a single text that PostgreSQL refuses would fail the messages of
  * everybody else in the batch; and what a shape calls a column of type json may no longer be one.
- * Therefore this scanner accepts exactly what `text::json` accepts in
- * a UTF8 database, up to its depth limit. Compared with json_lex and json_lex_string of
+ * Therefore this scanner accepts exactly what `text::json` accepts in a UTF8 database, up to a limit
+ * of depth. Compared with json_lex and json_lex_string of
  * PostgreSQL's src/common/jsonapi.c (15), and tried against a server with the table in
  * tests/unit/core/test_json_span.c:
  *

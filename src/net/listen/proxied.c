@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A connection by the PROXY protocol is nobody's until its header is read: with TLS libwebsockets
- * would take its first bytes for a handshake. So it waits here, and none of the client's bytes may be taken from the kernel: they are
- * looked at first (MSG_PEEK), and then only the header's are read. To look without reading what
- * belongs to an unfinished header would make the poll call again at once, for ever.
+ * would take its first bytes for a handshake. So it waits here, and none of the client's bytes may
+ * be taken from the kernel: they are looked at first (MSG_PEEK), and then only the header's are
+ * read. To look without reading what belongs to an unfinished header would make the poll call again
+ * at once, for ever.
  *
  * The listener never guesses whether there is a header (section 2 of the specification): without
  * one a connection is closed. And who is none of the trusted proxies is closed unread, since he

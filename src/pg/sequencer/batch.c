@@ -107,7 +107,7 @@ static void batch_want_head(struct batch *batch, struct head *head)
     head->is_known = true; /* once it is asked for; a batch that fails forgets all */
 }
 
-/* The id is the batch's own until it is numbered, when the log's newest is added. */
+/* All but its numbers, which batch_number gives. */
 static struct place *batch_add(struct batch *batch, struct heads *heads,
                                struct event_fields *fields, struct str options)
 {

@@ -59,19 +59,21 @@ void shapes_params(const struct shapes *shapes, struct params *params)
 
 void shapes_take(struct shapes *shapes, const PGresult *rows)
 {
+    size_t n_loaded = 0;
     for (int i = 0; i < PQntuples(rows); i++) {
         int64_t number = rows_i64(rows, i, 0);
         struct known_shape *known = find(shapes, number);
         const char *reason;
         if (known && !known->shape) {
             known->shape = shape_load(number, rows_text(rows, i, 1), &reason);
+            n_loaded += known->shape != NULL;
             if (!known->shape) {
                 log_error("shape %lld of captured rows cannot be read: %s", (long long)number,
                           reason);
             }
         }
     }
-    shapes->has_missing = true; /* maybe; looked after once */
+    shapes->has_missing = n_loaded < shapes->n_wanted;
     shapes->n_wanted = 0;
 }
 
