@@ -25,7 +25,8 @@ SET LOCAL search_path = pg_catalog;
 -- ------------------------------------------------------------------------------------------------------ reading
 
 CREATE FUNCTION herald.read_log(after bigint, max_rows int, max_bytes int)
-    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text)
+    RETURNS TABLE (id bigint, channel text, channel_offset bigint, at text, action text, client text, options text, payload text,
+                   xid text, shape bigint, kept text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -37,7 +38,7 @@ BEGIN
     FOR l IN SELECT g.* FROM herald.log g WHERE g.id > after ORDER BY g.id LIMIT max_rows LOOP
         payload := l.payload::text;
         n_rows := n_rows + 1;
-        n_bytes := n_bytes + octet_length(payload);
+        n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.kept::text), 0);
         EXIT WHEN n_bytes > max_bytes AND n_rows > 1;
         id := l.id;
         channel := l.channel;
@@ -46,12 +47,16 @@ BEGIN
         action := l.action;
         client := l.client::text;
         options := l.options::text;
+        xid := l.xid::text;
+        shape := l.shape;
+        kept := l.kept::text;
         RETURN NEXT;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION herald.read_log(bigint, int, int) IS
-'For the server: the log after an id, in order, up to max_rows rows and max_bytes of payload, at least one row if there is any.';
+'For the server: the log after an id, in order, up to max_rows rows and max_bytes of payload, at least one row if there is any.
+kept, which no client may get, counts as payload.';
 
 CREATE FUNCTION herald.head_of(channel text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -73,7 +78,7 @@ DECLARE
     n_passed_bytes bigint := 0;
     after          bigint;
 BEGIN
-    FOR l IN SELECT g.channel_offset, octet_length(g.payload::text) + coalesce(octet_length(g.client::text), 0) AS bytes,
+    FOR l IN SELECT g.channel_offset, octet_length(g.payload::text) + coalesce(octet_length(g.client::text), 0) AS bytes, coalesce(octet_length(g.kept::text), 0) AS kept_bytes,
                     g.options IS NULL OR g.options ->> 'dbo_id' IS NULL AND g.options ->> 'authenticated' IS DISTINCT FROM 'true' AS is_for_all
                FROM herald.log g WHERE g.channel = newest_after.channel COLLATE "C"
               ORDER BY g.channel_offset DESC LIMIT greatest(max_rows, 0)::bigint + max_passed LOOP
@@ -84,6 +89,7 @@ BEGIN
         ELSE
             n_passed_bytes := n_passed_bytes + l.bytes;
         END IF;
+        n_passed_bytes := n_passed_bytes + l.kept_bytes; -- no client gets it, but the server does
         EXIT WHEN n_bytes > max_bytes OR n_passed_bytes > max_passed_bytes;
         after := l.channel_offset - 1;
     END LOOP;
@@ -92,11 +98,12 @@ END
 $$;
 COMMENT ON FUNCTION herald.newest_after(text, int, int) IS
 'Internal: the offset behind which there are the newest max_rows events for everybody of a channel, within max_bytes; NULL: none.
-Passes over at most 5000 events for somebody, and 8 MiB of them.';
+Passes over at most 5000 events for somebody, and 8 MiB of them and of kept columns.';
 
 CREATE FUNCTION herald.read_channel(channel text, kind text, max_rows int, max_bytes int, since_epoch text, since_offset bigint,
                                     max_missed int DEFAULT 100000)
-    RETURNS TABLE (epoch text, head bigint, gap boolean, id bigint, channel_offset bigint, at text, action text, client text, options text, payload text)
+    RETURNS TABLE (epoch text, head bigint, gap boolean, id bigint, channel_offset bigint, at text, action text, client text, options text, payload text,
+                   xid text, shape bigint, kept text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -124,7 +131,7 @@ BEGIN
     FOR l IN SELECT g.* FROM herald.log g WHERE g.channel = wanted COLLATE "C" AND g.channel_offset > after
               ORDER BY g.channel_offset LIMIT max_rows LOOP
         payload := l.payload::text;
-        n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.client::text), 0);
+        n_bytes := n_bytes + octet_length(payload) + coalesce(octet_length(l.client::text), 0) + coalesce(octet_length(l.kept::text), 0);
         EXIT WHEN n_bytes > max_bytes AND id IS NOT NULL;
         id := l.id;
         channel_offset := l.channel_offset;
@@ -132,6 +139,9 @@ BEGIN
         action := l.action;
         client := l.client::text;
         options := l.options::text;
+        xid := l.xid::text;
+        shape := l.shape;
+        kept := l.kept::text;
         RETURN NEXT;
     END LOOP;
     IF id IS NULL THEN

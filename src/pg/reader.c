@@ -124,8 +124,8 @@ static void reader_send(struct reader *reader, struct read *read)
     params_int(&params, to_int(query->max_missed));
     connection_query(
         reader->connection,
-        "SELECT epoch, head, gap, id, channel_offset, at, action, client, options, payload"
-        " FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7)",
+        "SELECT epoch, head, gap, id, channel_offset, at, action, client, options, payload, xid,"
+        " shape, kept FROM herald.read_channel($1, $2, $3, $4, $5, $6, $7)",
         &params, on_rows, read);
 }
 

@@ -22,6 +22,9 @@ enum log_column {
     LOG_COLUMN_CLIENT,
     LOG_COLUMN_OPTIONS,
     LOG_COLUMN_PAYLOAD,
+    LOG_COLUMN_XID,
+    LOG_COLUMN_SHAPE,
+    LOG_COLUMN_KEPT,
 };
 /* An event with the audience that its options name. */
 struct event *rows_event(struct event_fields *fields, struct str options);
@@ -39,6 +42,9 @@ enum read_column {
     READ_COLUMN_CLIENT,
     READ_COLUMN_OPTIONS,
     READ_COLUMN_PAYLOAD,
+    READ_COLUMN_XID,
+    READ_COLUMN_SHAPE,
+    READ_COLUMN_KEPT,
 };
 struct event *rows_read_event(const PGresult *rows, int row, struct str channel);
 

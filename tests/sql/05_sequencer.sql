@@ -26,8 +26,8 @@ SELECT results_eq('SELECT channel COLLATE "default", channel_offset, action, cli
 SELECT is((SELECT max(id) - min(id) FROM got), 2::bigint, 'ids are dense');
 SELECT is(herald.find_batch((SELECT batch FROM herald.cursor ORDER BY position DESC LIMIT 1)), (SELECT max(id) FROM got), 'find_batch() finds a committed batch');
 SELECT is(herald.find_batch('another'), NULL, '… and no other');
-SELECT results_eq($$SELECT id, channel, channel_offset, action, client, options, payload FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1000000)$$,
-    $$SELECT id, channel COLLATE "default", channel_offset, action, client::text, options::text, payload::text FROM got ORDER BY id$$, 'read_log() says the same');
+SELECT results_eq($$SELECT id, channel, channel_offset, action, client, options, payload, xid, shape, kept FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1000000)$$,
+    $$SELECT id, channel COLLATE "default", channel_offset, action, client::text, options::text, payload::text, xid::text, shape, kept::text FROM got ORDER BY id$$, 'read_log() says the same');
 SELECT matches((SELECT at FROM herald.read_log((SELECT min(id) - 1 FROM got), 1, 1)), '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$', 'at is RFC 3339');
 SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM got), 10, 1)), 1::bigint, '… at least one row');
 SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM got), 2, 1000000)), 2::bigint, '… at most so many rows');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Reading a channel and trimming the log.
-SELECT plan(44);
+SELECT plan(48);
 
 SELECT drain();
 CREATE FUNCTION pg_temp.trim_all(keep interval, n int) RETURNS int LANGUAGE plpgsql AS $$
@@ -34,6 +34,18 @@ SELECT results_eq($$EXECUTE reading('l/a', 'since', 100, 1000, NULL, 7)$$, $$VAL
 SELECT throws_ok($$SELECT herald.read_channel('l/a', 'all', 1, 1, NULL, NULL)$$, '22023', NULL, 'unknown kind');
 SELECT results_eq($$SELECT channel_offset, action, payload::text FROM herald.history('l/a', 2)$$, $$VALUES (9::bigint, 'message', '"x"'), (10, 'message', '"x"')$$, 'history()');
 SELECT is((SELECT count(*) FROM herald.history('l/a')), 10::bigint, '… 100 by default');
+
+-- Of a row: who wrote it, how it was captured, and what is kept for the server alone.
+CREATE TABLE l_kept (id int PRIMARY KEY, owner text);
+SELECT herald.watch('l_kept', channel => 'k/l', columns => '{id}', keep => '{owner}');
+INSERT INTO l_kept VALUES (1, repeat('o', 100)), (2, repeat('o', 100));
+SELECT drain();
+SELECT results_eq(format('SELECT r.xid, r.shape, r.kept FROM herald.%s r WHERE r.id IS NOT NULL', f), $$SELECT l.xid::text, s.number, l.kept::text FROM herald.log l, herald.shape s
+    WHERE l.channel = 'k/l' AND s.watch = (SELECT key FROM herald.watch WHERE relation = 'l_kept'::regclass) AND l.kept #>> '{new,owner}' ~ '^o{100}$' ORDER BY l.id$$, f || ' has it')
+  FROM unnest(ARRAY[$$read_channel('k/l', 'last', 9, 10000, NULL, NULL)$$, format($$read_log(%s, 9, 10000)$$, (SELECT min(id) - 1 FROM herald.log WHERE channel = 'k/l'))]) f;
+SELECT is((SELECT count(*) FROM herald.read_log((SELECT min(id) - 1 FROM herald.log WHERE channel = 'k/l'), 9, 200)), 1::bigint, '… and what is kept counts');
+SELECT results_eq(format('EXECUTE reading(%L, %L, 100, 200, %L, 0)', 'k/l', 'since', :'epoch'), $$VALUES ('2 f 1')$$, '… in a page of a channel, too');
+DROP TABLE l_kept;
 
 -- Trimming.
 SELECT herald.set_rule('l/*', message_history => 3);

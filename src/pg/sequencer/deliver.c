@@ -115,8 +115,8 @@ static void read_log(struct sequencer *sequencer)
     params_int(&params, (int32_t)sequencer->options.batch_rows);
     params_int(&params, (int32_t)sequencer->options.batch_bytes);
     sequencer_ask(sequencer,
-                  "SELECT id, channel, channel_offset, at, action, client, options, payload"
-                  " FROM herald.read_log($1, $2, $3)",
+                  "SELECT id, channel, channel_offset, at, action, client, options, payload, xid,"
+                  " shape, kept FROM herald.read_log($1, $2, $3)",
                   &params, on_log);
 }
 
