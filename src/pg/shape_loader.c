@@ -3,14 +3,16 @@
  *
  *   {"watch":"a1b2c3d4e5f6","schema":"public","table":"orders","template":["orders/",2,"/x"],
  *    "numbers":"text","max_bytes":1048576,"key":[0],
- *    "columns":[{"name":"id","type":"int","announced":true,"kept":false}, …]}
+ *    "visible":{"owner":{"eq":{"identity":"row_id","dbo_id":1}}},
+ *    "columns":[{"name":"id","type":"int","announced":true,"kept":false,"compares":"int"}, …]}
  *
  * A type is a word, or an object with one: {"array":T,"delimiter":";"}, {"vector":T},
  * {"range":"timestamptz"}, {"multirange":"timestamptz"}, {"composite":[["x",T],["y",T]]}.
  *
- * Rows are read by it for as long as they stand in the outbox, so it is never guessed at: a word
+ * Rows are read by it for as long as they stand in the outbox, so it is never guessed at: a type
  * that is not known here is of a newer schema, and the whole shape is refused. Unknown members are
- * left alone. */
+ * left alone. What says who may see a row, and by what, is read as strictly as it can be meant: an
+ * unknown way to compare is none, and an unknown `visible` is nobody. */
 #include "pg/shape_loader.h"
 
 #include <jansson.h>
@@ -19,6 +21,7 @@
 
 #include "base/mem.h"
 #include "core/channel_name.h"
+#include "core/json_span.h"
 
 static struct row_type *load_type(const json_t *json, unsigned depth);
 
@@ -144,22 +147,67 @@ static bool load_size(const json_t *value, size_t *out)
     return json_is_integer(value) && number >= 0;
 }
 
+static enum shape_compares load_compares(const json_t *value)
+{
+    static const struct {
+        const char *word;
+        enum shape_compares compares;
+    } words[] = {
+        {"bool", SHAPE_COMPARES_BOOL},           {"int", SHAPE_COMPARES_INT},
+        {"numeric", SHAPE_COMPARES_NUMERIC},     {"float4", SHAPE_COMPARES_FLOAT4},
+        {"float8", SHAPE_COMPARES_FLOAT8},       {"uuid", SHAPE_COMPARES_UUID},
+        {"date", SHAPE_COMPARES_DATE},           {"time", SHAPE_COMPARES_TIME},
+        {"timestamp", SHAPE_COMPARES_TIMESTAMP}, {"timestamptz", SHAPE_COMPARES_TIMESTAMPTZ},
+        {"text", SHAPE_COMPARES_TEXT},           {"text_c", SHAPE_COMPARES_TEXT_C},
+        {"char", SHAPE_COMPARES_CHAR},           {"enum", SHAPE_COMPARES_ENUM},
+    };
+    const char *word = json_string_value(value);
+    for (size_t i = 0; word && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            return words[i].compares;
+        }
+    }
+    return SHAPE_COMPARES_NOT;
+}
+
+/* What is no list of texts has no labels, and then no value has a known one. */
+static void load_labels(const json_t *array, struct shape_column *column)
+{
+    size_t n = json_array_size(array);
+    column->labels = mem_array(NULL, n + 1, sizeof(*column->labels));
+    for (size_t i = 0; i < n; i++) {
+        char *label = mem_strdup(json_string_value(json_array_get(array, i)));
+        if (!label) {
+            return;
+        }
+        column->labels[column->n_labels++] = label;
+    }
+}
+
+static bool load_column(const json_t *object, struct shape_column *column)
+{
+    const char *name = json_string_value(json_object_get(object, "name"));
+    struct row_type *type = name ? load_type(json_object_get(object, "type"), 0) : NULL;
+    *column = (struct shape_column){0};
+    if (!type) {
+        return false;
+    }
+    column->field = row_field_make(name, type);
+    column->compares = load_compares(json_object_get(object, "compares"));
+    if (column->compares == SHAPE_COMPARES_ENUM) {
+        load_labels(json_object_get(object, "labels"), column);
+    }
+    return load_bool(object, "announced", &column->is_announced) &&
+           load_bool(object, "kept", &column->is_kept);
+}
+
 static bool load_columns(const json_t *array, struct shape_fields *f)
 {
     size_t n = json_array_size(array);
     f->columns = mem_array(NULL, n + 1, sizeof(*f->columns));
-    for (size_t i = 0; i < n; i++) {
-        const json_t *object = json_array_get(array, i);
-        struct shape_column *column = &f->columns[i];
-        const char *name = json_string_value(json_object_get(object, "name"));
-        struct row_type *type = name ? load_type(json_object_get(object, "type"), 0) : NULL;
-        if (!type) {
-            return false;
-        }
-        *column = (struct shape_column){.field = row_field_make(name, type)};
-        f->n_columns = i + 1;
-        if (!load_bool(object, "announced", &column->is_announced) ||
-            !load_bool(object, "kept", &column->is_kept)) {
+    while (f->n_columns < n) {
+        size_t i = f->n_columns++;
+        if (!load_column(json_array_get(array, i), &f->columns[i])) {
             return false;
         }
     }
@@ -237,11 +285,52 @@ static const char *load_fields(const json_t *root, struct shape_fields *f)
     return load_key(json_object_get(root, "key"), f) ? NULL : "its key is none";
 }
 
+/* {"function":"schema.name(types)"}. A tree says {"function":{"eq":…}} of a column of that name. */
+static bool is_function(struct str object)
+{
+    struct json_member member = {.key = STR("function")};
+    json_scan(object, &member, 1);
+    return json_kind_of(member.value) == JSON_KIND_STRING;
+}
+
+static void load_visible(struct str value, struct shape_fields *f)
+{
+    if (json_kind_of(value) == JSON_KIND_OBJECT) {
+        f->visible_by = is_function(value) ? SHAPE_VISIBLE_FUNCTION : SHAPE_VISIBLE_TREE;
+        f->visible = str_dup(value);
+    } else {
+        f->visible_by =
+            str_equals(value, STR("\"policy\"")) ? SHAPE_VISIBLE_POLICY : SHAPE_VISIBLE_NOBODY;
+    }
+}
+
+/* The description with null in the place of `visible`. That stays the text that it is: jansson knows
+ * no number beyond 64 bits, and would refuse the shape for one. */
+static json_t *parse_but_visible(struct str description, struct str visible)
+{
+    struct buf rest = {0};
+    size_t from = visible.ptr ? (size_t)(visible.ptr - description.ptr) : description.len;
+    buf_add(&rest, description.ptr, from);
+    if (visible.ptr) {
+        buf_literal(&rest, "null");
+        buf_add(&rest, visible.ptr + visible.len, description.len - from - visible.len);
+    }
+    json_t *root = json_loadb(buf_text(&rest), rest.len, 0, NULL);
+    buf_release(&rest);
+    return root;
+}
+
 struct shape *shape_load(int64_t number, struct str description, const char **reason)
 {
-    json_t *root = description.ptr ? json_loadb(description.ptr, description.len, 0, NULL) : NULL;
+    struct json_member visible = {.key = STR("visible")};
     struct shape_fields fields = {.number = number};
+    json_scan(description, &visible, 1);
+    json_t *root = parse_but_visible(description, visible.value);
     *reason = load_fields(root, &fields);
+    /* One that only jansson finds, in a text that is too deep for the scanner, is nobody too. */
+    if (json_object_get(root, "visible")) {
+        load_visible(visible.value, &fields);
+    }
     json_decref(root);
     if (*reason) {
         shape_fields_release(&fields);

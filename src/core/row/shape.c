@@ -99,10 +99,19 @@ struct shape *shape_new(const struct shape_fields *fields_take, const char **rea
     return shape;
 }
 
+static void column_release(struct shape_column *column)
+{
+    row_field_release(&column->field);
+    for (size_t i = 0; i < column->n_labels; i++) {
+        free(column->labels[i]);
+    }
+    free(column->labels);
+}
+
 void shape_fields_release(struct shape_fields *fields)
 {
     for (size_t i = 0; i < fields->n_columns; i++) {
-        row_field_release(&fields->columns[i].field);
+        column_release(&fields->columns[i]);
     }
     for (size_t i = 0; i < fields->n_template; i++) {
         free(fields->template[i].literal);
@@ -113,6 +122,7 @@ void shape_fields_release(struct shape_fields *fields)
     free(fields->watch);
     free(fields->schema);
     free(fields->table);
+    free(fields->visible);
     *fields = (struct shape_fields){0};
 }
 

@@ -12,10 +12,41 @@ struct shape_part { /* of the template: a literal text, or a column */
     size_t column;
 };
 
+/* How the values of a column are compared, where that can be done here exactly as Postgres does. */
+enum shape_compares {
+    SHAPE_COMPARES_NOT, /* filters cannot name it */
+    SHAPE_COMPARES_BOOL,
+    SHAPE_COMPARES_INT, /* smallint, integer and bigint */
+    SHAPE_COMPARES_NUMERIC,
+    SHAPE_COMPARES_FLOAT4,
+    SHAPE_COMPARES_FLOAT8,
+    SHAPE_COMPARES_UUID,
+    SHAPE_COMPARES_DATE,
+    SHAPE_COMPARES_TIME,
+    SHAPE_COMPARES_TIMESTAMP,
+    SHAPE_COMPARES_TIMESTAMPTZ,
+    SHAPE_COMPARES_TEXT,   /* under a deterministic collation: equal or not, and patterns */
+    SHAPE_COMPARES_TEXT_C, /* by bytes: in an order too */
+    SHAPE_COMPARES_CHAR,   /* char(n): equal or not, without trailing blanks */
+    SHAPE_COMPARES_ENUM,   /* in the order of its labels */
+};
+
 struct shape_column {
     struct row_field field;
     bool is_announced;
     bool is_kept; /* for who judges visibility; no client sees it */
+    enum shape_compares compares;
+    char **labels; /* of an enum, in its order; NULL: no enum */
+    size_t n_labels;
+};
+
+/* Who, of those that may join, may see a row. */
+enum shape_visible {
+    SHAPE_VISIBLE_EVERYBODY,
+    SHAPE_VISIBLE_TREE, /* whom a filter tree with identity parameters lets (core/live/filter.h) */
+    SHAPE_VISIBLE_FUNCTION,
+    SHAPE_VISIBLE_POLICY, /* who could select it, by the table's row level security */
+    SHAPE_VISIBLE_NOBODY, /* the owner has not said who, or in words that are not known here */
 };
 
 struct shape_list { /* indexes of columns */
@@ -35,6 +66,8 @@ struct shape_fields {
     size_t max_bytes;      /* of a payload */
     struct shape_column *columns;
     size_t n_columns;
+    enum shape_visible visible_by;
+    char *visible; /* the JSON text of a tree, or of {"function":"schema.name(types)"}; else NULL */
 };
 
 struct shape {

@@ -228,6 +228,100 @@ static void test_a_template_that_is_too_long(void **state)
     buf_release(&json);
 }
 
+#define COMPARED(compares, more)                                                                   \
+    "{\"name\":\"v\",\"type\":\"text\",\"announced\":true,\"kept\":false,\"compares\":" compares   \
+        more "}"
+
+static void check_compares(const char *column, enum shape_compares compares, size_t n_labels)
+{
+    struct buf json = {0};
+    buf_printf(&json, "{" TABLE "," LIMITS "," TEMPLATE "," KEY ",\"columns\":[%s]}", column);
+    struct shape *shape = load(buf_text(&json));
+    assert_non_null(shape);
+    if (shape->f.columns[0].compares != compares || shape->f.columns[0].n_labels != n_labels) {
+        fail_msg("%s", column);
+    }
+    shape_unref(shape);
+    buf_release(&json);
+}
+
+static void test_how_columns_compare(void **state)
+{
+    static const char *const words[] = {
+        [SHAPE_COMPARES_BOOL] = "bool",           [SHAPE_COMPARES_INT] = "int",
+        [SHAPE_COMPARES_NUMERIC] = "numeric",     [SHAPE_COMPARES_FLOAT4] = "float4",
+        [SHAPE_COMPARES_FLOAT8] = "float8",       [SHAPE_COMPARES_UUID] = "uuid",
+        [SHAPE_COMPARES_DATE] = "date",           [SHAPE_COMPARES_TIME] = "time",
+        [SHAPE_COMPARES_TIMESTAMP] = "timestamp", [SHAPE_COMPARES_TIMESTAMPTZ] = "timestamptz",
+        [SHAPE_COMPARES_TEXT] = "text",           [SHAPE_COMPARES_TEXT_C] = "text_c",
+        [SHAPE_COMPARES_CHAR] = "char",           [SHAPE_COMPARES_ENUM] = "enum",
+    };
+    (void)state;
+    for (size_t i = 1; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct buf column = {0};
+        buf_printf(&column, COMPARED("\"%s\"", ""), words[i]);
+        check_compares(buf_text(&column), (enum shape_compares)i, 0);
+        buf_release(&column);
+    }
+    check_compares(COLUMN("\"int\""), SHAPE_COMPARES_NOT, 0);
+    check_compares(COMPARED("\"later\"", ""), SHAPE_COMPARES_NOT, 0);
+    check_compares(COMPARED("1", ""), SHAPE_COMPARES_NOT, 0);
+    check_compares(COMPARED("\"text\"", ",\"labels\":[\"a\"]"), SHAPE_COMPARES_TEXT, 0);
+    check_compares(COMPARED("\"enum\"", ",\"labels\":[\"a\",\"\"]"), SHAPE_COMPARES_ENUM, 2);
+    check_compares(COMPARED("\"enum\"", ",\"labels\":{}"), SHAPE_COMPARES_ENUM, 0);
+    check_compares(COMPARED("\"enum\"", ",\"labels\":[\"a\",1]"), SHAPE_COMPARES_ENUM, 1);
+}
+
+static void check_visible(const char *visible, enum shape_visible by, const char *text)
+{
+    struct buf json = {0};
+    buf_printf(&json, "{" TABLE "," LIMITS ",%s" TEMPLATE "," KEY "," COLUMNS "}", visible);
+    struct shape *shape = load(buf_text(&json));
+    assert_non_null(shape);
+    if (shape->f.visible_by != by || !shape->f.visible != !text ||
+        (text && strcmp(shape->f.visible, text) != 0)) {
+        fail_msg("%s", visible);
+    }
+    shape_unref(shape);
+    buf_release(&json);
+}
+
+static void test_who_may_see(void **state)
+{
+    (void)state;
+    check_visible("", SHAPE_VISIBLE_EVERYBODY, NULL);
+    check_visible("\"visible\": {} ,", SHAPE_VISIBLE_TREE, "{}");
+    check_visible("\"visible\":{\"a\":{\"eq\": 1e400}},", SHAPE_VISIBLE_TREE,
+                  "{\"a\":{\"eq\": 1e400}}");
+    check_visible("\"visible\":{\"function\":{\"eq\":1}},", SHAPE_VISIBLE_TREE,
+                  "{\"function\":{\"eq\":1}}");
+    check_visible("\"visible\":{\"function\":\"s.f(t)\"},", SHAPE_VISIBLE_FUNCTION,
+                  "{\"function\":\"s.f(t)\"}");
+    check_visible("\"visible\":\"policy\",", SHAPE_VISIBLE_POLICY, NULL);
+    check_visible("\"visible\":\"nobody\",", SHAPE_VISIBLE_NOBODY, NULL);
+    check_visible("\"visible\":\"everybody\",", SHAPE_VISIBLE_NOBODY, NULL);
+    check_visible("\"visible\":null,", SHAPE_VISIBLE_NOBODY, NULL);
+    check_visible("\"visible\":[],", SHAPE_VISIBLE_NOBODY, NULL);
+    check_visible("\"visible\":{},\"visible\":1,", SHAPE_VISIBLE_NOBODY, NULL);
+}
+
+/* What the scanner cannot read whole is not everybody's. */
+static void test_who_may_see_what_is_deep(void **state)
+{
+    struct buf json = {0};
+    (void)state;
+    buf_literal(&json, "\"visible\":{},\"deep\":");
+    for (int i = 0; i < 200; i++) {
+        buf_char(&json, '[');
+    }
+    for (int i = 0; i < 200; i++) {
+        buf_char(&json, ']');
+    }
+    buf_char(&json, ',');
+    check_visible(buf_text(&json), SHAPE_VISIBLE_NOBODY, NULL);
+    buf_release(&json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +330,9 @@ int main(void)
         cmocka_unit_test(test_deep_types),
         cmocka_unit_test(test_what_is_no_shape),
         cmocka_unit_test(test_a_template_that_is_too_long),
+        cmocka_unit_test(test_how_columns_compare),
+        cmocka_unit_test(test_who_may_see),
+        cmocka_unit_test(test_who_may_see_what_is_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
