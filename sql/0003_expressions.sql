@@ -137,6 +137,44 @@ COMMENT ON FUNCTION herald.type_tree(oid, int) IS
 'Internal: a type as the server has to know it, JSON text with marks. "text" is what is printed, and stays, a string. A type with a C cast to
 json is "verbatim": the trigger calls that cast (PostGIS); hstore, which is known by its extension, is "hstore". Domains are what is under them.';
 
+-- -------------------------------------------------------------------------------------------------- comparing
+
+-- The database's own collation (15: of another provider than libc, maybe; 17: of none, which compares bytes) has the oid of "default".
+CREATE FUNCTION herald.text_order(coll oid) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN c.collisdeterministic THEN CASE WHEN l.provider = 'b' OR l.provider = 'c' AND l.name IN ('C', 'POSIX') THEN 'text_c' ELSE 'text' END END
+      FROM pg_collation c JOIN pg_database d ON d.datname = current_database()
+     CROSS JOIN LATERAL (SELECT CASE c.collprovider WHEN 'd' THEN coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') ELSE c.collprovider::text END,
+                                CASE c.collprovider WHEN 'd' THEN d.datcollate::text ELSE c.collcollate::text END) l(provider, name)
+     WHERE c.oid = coll
+$$;
+COMMENT ON FUNCTION herald.text_order(oid) IS
+'Internal: how texts of a collation are compared: text_c by their bytes, text equal by their bytes only; NULL: equal texts may differ.';
+
+CREATE FUNCTION herald.compares(type oid, coll oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN t.typtype = 'e' THEN CASE WHEN herald.json_cast(t.oid) IS NULL THEN 'enum' END
+        WHEN t.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'int'
+        WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'name'::regtype) THEN herald.text_order(coll)
+        WHEN t.oid = 'bpchar'::regtype THEN CASE WHEN herald.text_order(coll) IS NOT NULL THEN 'char' END
+        WHEN t.oid IN ('bool'::regtype, 'numeric'::regtype, 'float4'::regtype, 'float8'::regtype, 'uuid'::regtype, 'date'::regtype,
+                       'time'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN t.typname::text
+        END
+      FROM pg_type t WHERE t.oid = herald.base_type(type)
+$$;
+COMMENT ON FUNCTION herald.compares(oid, oid) IS
+'Internal: how the server compares values of a type under a collation as Postgres would; NULL: it cannot. Domains are what is under them.';
+
+CREATE FUNCTION herald.compares_member(type oid, coll oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(',"compares":"' || herald.compares(type, coll) || '"'
+                    || CASE herald.compares(type, coll) WHEN 'enum' THEN
+                           (SELECT format(',"labels":%s', coalesce(json_agg(e.enumlabel ORDER BY e.enumsortorder), '[]')) FROM pg_enum e WHERE e.enumtypid = herald.base_type(type))
+                       ELSE '' END, '')
+$$;
+COMMENT ON FUNCTION herald.compares_member(oid, oid) IS 'Internal: the same as members of a column in a shape, with the labels of an enum in their order.';
+
 -- --------------------------------------------------------------------------------------------------- channels
 
 CREATE FUNCTION herald.percent_encode(value text) RETURNS text

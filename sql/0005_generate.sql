@@ -80,10 +80,11 @@ COMMENT ON FUNCTION herald.grant_capture(oid, regprocedure) IS 'Internal: EXECUT
 CREATE FUNCTION herald.looks_of(relation oid) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(concat_ws('/', c.oid, c.relowner, n.nspname, c.relname,
-        (SELECT string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.attgenerated,
+        (SELECT string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.attcollation, a.attgenerated,
                     CASE WHEN a.attgenerated = 'v' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
                     CASE WHEN a.atttypid >= 16384 THEN (
                         SELECT string_agg(concat_ws(' ', t.oid, t.typtype, t.typbasetype, t.typelem, t.typdelim, herald.json_cast(t.oid),
+                                   (SELECT string_agg(quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE t.typtype = 'e' AND e.enumtypid = t.oid),
                                    (SELECT string_agg(concat_ws(' ', f.attname, f.atttypid), ',' ORDER BY f.attnum)
                                       FROM pg_attribute f WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped)),
                                    ';' ORDER BY t.oid)
@@ -170,21 +171,22 @@ BEGIN
         -- A key never shows what the list does not.
         ',"key":[', (SELECT string_agg((array_position(captured, k.name) - 1)::text, ',' ORDER BY k.nth)
                        FROM unnest(keys) WITH ORDINALITY k(name, nth) WHERE array_position(shown, k.name) IS NOT NULL),
-        '],"columns":[', (SELECT string_agg(format('{"name":%s,"type":%s%s,"announced":%s,"kept":%s}', to_json(a.name), herald.type_tree(a.type),
+        '],"columns":[', (SELECT string_agg(format('{"name":%s,"type":%s%s,"announced":%s,"kept":%s%s}', to_json(a.name), herald.type_tree(a.type),
                                                    -- In a channel arrays and composites stand as they are printed: in one time zone, whoever writes.
                                                    CASE WHEN array_position(named, a.name) IS NOT NULL AND herald.type_tree(a.type) ~ '^[{]"(array|composite)'
                                                              AND 'timestamptz'::regtype IN (SELECT herald.leaf_types(a.type)) THEN E'\x01' END,
-                                                   (array_position(shown, a.name) IS NOT NULL)::text::json, (array_position(kept, a.name) IS NOT NULL)::text::json), ',' ORDER BY a.num)
+                                                   (array_position(shown, a.name) IS NOT NULL)::text::json, (array_position(kept, a.name) IS NOT NULL)::text::json,
+                                                   herald.compares_member(a.type, a.coll)), ',' ORDER BY a.num)
                             FROM herald.columns_of(w.relation) a WHERE array_position(captured, a.name) IS NOT NULL), ']}');
 END
 $$;
 COMMENT ON FUNCTION herald.shape_of(herald.watch, json) IS
 'Internal: what a watch captures, as a JSON text that still has the marks of step 3: key, schema, table, template (literals, and columns by their
-place from 0), numbers, max_bytes, key (places), and the captured columns in the order of the table, with their types.';
+place from 0), numbers, max_bytes, key (places), and the captured columns in the order of the table, with their types and how values of those compare.';
 
-CREATE FUNCTION herald.columns_of(relation oid) RETURNS TABLE (num int2, name text, type oid)
+CREATE FUNCTION herald.columns_of(relation oid) RETURNS TABLE (num int2, name text, type oid, coll oid)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT a.attnum, a.attname::text, a.atttypid FROM pg_attribute a
+    SELECT a.attnum, a.attname::text, a.atttypid, a.attcollation FROM pg_attribute a
      WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
        AND (a.attgenerated <> 'v' OR herald.virtual_code(relation, a.attname, '') IS NOT NULL)
 $$;
