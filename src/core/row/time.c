@@ -109,12 +109,12 @@ static bool is_infinity(struct str text)
     return str_equals(text, STR("infinity")) || str_equals(text, STR("-infinity"));
 }
 
-static int64_t days_of(const struct moment *m)
+int64_t time_days(int64_t year, int64_t month, int64_t day)
 {
-    int64_t year = m->month <= 2 ? m->year - 1 : m->year;
+    year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - (YEARS_AN_ERA - 1)) / YEARS_AN_ERA;
     int64_t of_era = year - era * YEARS_AN_ERA;
-    int64_t of_year = (153 * (m->month + (m->month > 2 ? -3 : 9)) + 2) / 5 + m->day - 1;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
     return era * DAYS_AN_ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
 }
 
@@ -136,7 +136,7 @@ static void put_in_utc(struct moment *m, int64_t offset)
     int64_t days = second < 0 ? -1 : second / SECONDS_A_DAY;
     m->second = second - days * SECONDS_A_DAY;
     if (days != 0) {
-        set_days(m, days_of(m) + days);
+        set_days(m, time_days(m->year, m->month, m->day) + days);
     }
 }
 

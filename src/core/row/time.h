@@ -9,6 +9,9 @@
 
 #include "base/buf.h"
 
+/* Days of the proleptic Gregorian calendar, from any date on; the year 0 is 1 BC. */
+int64_t time_days(int64_t year, int64_t month, int64_t day);
+
 bool time_put_date(struct buf *out, struct str text);
 bool time_put_timestamp(struct buf *out, struct str text);
 bool time_put_timestamptz(struct buf *out, struct str text); /* 2020-01-01T10:00:00+00:00 */
