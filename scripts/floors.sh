@@ -54,7 +54,8 @@ walls() {
     core/hub/resume) echo "$ground $presence core/hub/resume/" ;;
     core/hub) echo "$ground $presence core/hub/resume/ core/hub/" ;;
     core/row) echo core/row/ core/json_span.h ;; # pure: rows, and nothing of the server
-    core/live) echo core/live/ core/row/ core/identity.h ;;
+    core/live) echo core/live/ core/live/value/ core/row/ core/identity.h core/json_span.h core/json_walk.h ;; # pure too
+    core/live/value) echo core/live/value/ core/live/limits.h core/row/ core/json_span.h ;;
     core) echo core/ core/row/ ;;
     *) echo core/ core/hub/hub.h core/hub/options.h core/row/ core/live/ ;;
     esac

@@ -36,9 +36,9 @@ check_shellcheck() {
     shellcheck $sh_files
 }
 
-# isnt is a function of pgTAP, upto a name in SQL.
+# isnt is a function of pgTAP, upto a name in SQL, nin an operator of filters.
 check_codespell() {
-    codespell --quiet-level=3 --skip='*/node_modules,package-lock.json,*/corpus,*.png' --ignore-words-list=isnt,upto \
+    codespell --quiet-level=3 --skip='*/node_modules,package-lock.json,*/corpus,*.png' --ignore-words-list=isnt,upto,nin \
         Makefile README.md CHANGELOG.md src sql scripts tests examples docs .ci
 }
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The payload is the only source: what a client is shown is what was judged, and an event that comes
+ * back from the log is judged like one that has just been captured. Its keys are spelled as the shape
+ * spells its labels (core/row/json.c put them), so they are compared as bytes. */
+#include "core/live/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/json_span.h"
+#include "core/json_walk.h"
+#include "core/live/value/key.h"
+
+struct reading {
+    struct live_rows *rows;
+    const struct shape *shape;
+    size_t *wanted; /* columns */
+    size_t n_wanted;
+};
+
+static void make_room(struct live_rows *rows, size_t n_values)
+{
+    for (size_t side = 0; side < N_LIVE_SIDES; side++) {
+        if (n_values > rows->n_values) {
+            rows->values[side] = mem_array(rows->values[side], n_values, sizeof(struct live_value));
+        }
+        if (n_values > 0) {
+            memset(rows->values[side], 0, n_values * sizeof(struct live_value));
+        }
+        rows->has[side] = false;
+    }
+    rows->n_values = n_values > rows->n_values ? n_values : rows->n_values;
+    rows->is_reduced = false;
+    rows->is_changed = false;
+    buf_clear(&rows->keys);
+}
+
+static void take_value(const struct reading *r, enum live_side side, size_t column, struct str json)
+{
+    struct live_value *value = &r->rows->values[side][column];
+    if (value->state != LIVE_LACKING) {
+        return;
+    }
+    if (json_kind_of(json) == JSON_KIND_NULL) {
+        value->state = LIVE_NULL;
+        return;
+    }
+    struct buf *keys = &r->rows->keys;
+    value->at = keys->len;
+    switch (key_put(keys, &r->shape->f.columns[column], json, &r->rows->scratch)) {
+    case KEY_FITS:
+        value->state = LIVE_VALUE;
+        break;
+    case KEY_UNKNOWN:
+        value->state = LIVE_UNKNOWN;
+        break;
+    case KEY_UNFIT:
+        break;
+    }
+    value->len = keys->len - value->at;
+}
+
+/* ,"name": in the label and "name" here. */
+static bool is_label(const struct row_field *field, struct str key)
+{
+    return field->label_len == key.len + 2 && memcmp(field->label + 1, key.ptr, key.len) == 0;
+}
+
+static void read_row(const struct reading *r, enum live_side side, struct str object)
+{
+    struct json_walk walk = json_walk_open(object);
+    struct str key, value;
+    while (walk.has_keys && json_walk_next(&walk, &key, &value)) {
+        for (size_t i = 0; i < r->n_wanted; i++) {
+            if (is_label(&r->shape->f.columns[r->wanted[i]].field, key)) {
+                take_value(r, side, r->wanted[i], value);
+                break;
+            }
+        }
+    }
+}
+
+struct data {
+    struct str rows[N_LIVE_SIDES];
+    bool is_reduced;
+};
+
+static struct data find_data(struct str object)
+{
+    struct data data = {0};
+    struct json_walk walk = json_walk_open(object);
+    struct str key, value;
+    while (walk.has_keys && json_walk_next(&walk, &key, &value)) {
+        if (str_equals(key, STR("\"new\""))) {
+            data.rows[LIVE_NEW] = value;
+        } else if (str_equals(key, STR("\"old\""))) {
+            data.rows[LIVE_OLD] = value;
+        } else if (str_equals(key, STR("\"truncated_to_key\""))) {
+            data.is_reduced = json_kind_of(value) == JSON_KIND_TRUE;
+        }
+    }
+    return data;
+}
+
+static struct str find_event(struct str payload)
+{
+    struct json_walk walk = json_walk_open(payload);
+    struct str key, value;
+    while (walk.has_keys && json_walk_next(&walk, &key, &value)) {
+        if (str_equals(key, STR("\"data\""))) {
+            return value;
+        }
+    }
+    return (struct str){0};
+}
+
+static void read_data(const struct reading *r, const struct data *data)
+{
+    read_row(r, LIVE_OLD, data->rows[LIVE_OLD]);
+    read_row(r, LIVE_NEW, data->rows[LIVE_NEW]);
+}
+
+void live_rows_read(struct live_rows *rows, const struct shape *shape,
+                    const struct column_set *columns, struct str payload, struct str kept)
+{
+    size_t wanted[COLUMN_SET_MAX];
+    struct reading r = {.rows = rows, .shape = shape, .wanted = wanted};
+    for (size_t i = 0; i < shape->f.n_columns; i++) {
+        if (column_set_has(columns, i)) {
+            wanted[r.n_wanted++] = i;
+        }
+    }
+    make_room(rows, shape->f.n_columns);
+    struct data told = find_data(find_event(payload)), also = find_data(kept);
+    for (size_t side = 0; side < N_LIVE_SIDES; side++) {
+        rows->has[side] = json_kind_of(told.rows[side]) == JSON_KIND_OBJECT;
+    }
+    rows->is_reduced = told.is_reduced;
+    rows->is_changed = told.is_reduced || !str_equals(told.rows[LIVE_OLD], told.rows[LIVE_NEW]);
+    read_data(&r, &told);
+    read_data(&r, &also);
+}
+
+void live_rows_release(struct live_rows *rows)
+{
+    free(rows->values[LIVE_OLD]);
+    free(rows->values[LIVE_NEW]);
+    buf_release(&rows->keys);
+    buf_release(&rows->scratch);
+    *rows = (struct live_rows){0};
+}
+
+enum live_state live_rows_value(const struct live_rows *rows, enum live_side side, size_t column,
+                                struct str *key)
+{
+    const struct live_value *value = &rows->values[side][column];
+    if (value->state == LIVE_VALUE) {
+        *key = (struct str){rows->keys.data + value->at, value->len};
+    }
+    return value->state;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The old and the new row of an event, as far as somebody judges by them: taken out of its JSON once,
+ * live and from the log alike, and compared often. */
+#ifndef HERALD_CORE_LIVE_ROWS_H
+#define HERALD_CORE_LIVE_ROWS_H
+
+#include "core/live/column_set.h"
+#include "core/row/shape.h"
+
+enum live_side { LIVE_OLD, LIVE_NEW, N_LIVE_SIDES };
+
+enum live_state {
+    LIVE_LACKING, /* not told: the row is reduced, or the value is not of the column's type */
+    LIVE_NULL,
+    LIVE_UNKNOWN, /* a label that the shape does not know */
+    LIVE_VALUE,
+};
+
+struct live_value {
+    enum live_state state;
+    size_t at; /* of its key (core/live/value/key.h) */
+    size_t len;
+};
+
+/* Memory that is used again and again; zero-initialise it. */
+struct live_rows {
+    struct live_value *values[N_LIVE_SIDES]; /* one per column; those not asked for are LACKING */
+    size_t n_values;
+    bool has[N_LIVE_SIDES]; /* whether there is such a row */
+    bool is_reduced;        /* whole columns are left out: truncated_to_key */
+    bool is_changed;        /* a told column differs, or is_reduced: then nobody can say */
+    struct buf keys;
+    struct buf scratch;
+};
+
+/* Takes the columns out of payload.data.new and .old, and what is not there out of kept.new and
+ * .old. Both are JSON texts in valid UTF-8; `kept` may be absent. Of what is none the columns are
+ * LACKING. Keys are valid until the next call. */
+void live_rows_read(struct live_rows *rows, const struct shape *shape,
+                    const struct column_set *columns, struct str payload, struct str kept);
+void live_rows_release(struct live_rows *rows);
+
+/* Of a column that was asked for; *key is only written where there is a VALUE. */
+enum live_state live_rows_value(const struct live_rows *rows, enum live_side side, size_t column,
+                                struct str *key);
+
+#endif
