@@ -8,7 +8,7 @@
 -- Who can install: a superuser. A role with CREATEROLE, CREATE on the database and nothing more can install too, but
 -- may not create event triggers (before 18 that takes a superuser everywhere): then the server looks for altered tables (step 6,
 -- which says so). Restoring a dump as such a role fails at ALTER FUNCTION ... OWNER TO herald_capture
--- (or herald_caller), because those have no CREATE on the schema, on purpose.
+-- (herald_caller, herald_reader), because those have no CREATE on the schema, on purpose.
 --
 -- This file is ASCII: in a database of another encoding the parser would stumble over anything else before the check below could
 -- say what is wrong.
@@ -46,7 +46,8 @@ GRANT CREATE ON SCHEMA herald_cradle TO herald_capture;
 -- A function that is created without a word about rights would be open to everybody. Never here.
 ALTER DEFAULT PRIVILEGES FOR ROLE herald_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA herald TO herald_capture, herald_caller, herald_hook, herald_server, herald_publisher, herald_admin;
+-- herald_reader needs it for nothing, but a role without rights in a database would be dropped by the uninstall in another one.
+GRANT USAGE ON SCHEMA herald TO herald_capture, herald_caller, herald_reader, herald_hook, herald_judge, herald_server, herald_publisher, herald_admin;
 
 CREATE TABLE herald.schema_step (
     step         int PRIMARY KEY,

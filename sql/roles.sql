@@ -11,6 +11,10 @@
 --   herald_hook       the server logs in as it where it calls the functions that rules name, which other people wrote:
 --                     EXECUTE on call_function(), and nothing else. What such a function leaves behind runs as this role.
 --   herald_caller     owns call_function(); owners grant it EXECUTE on their functions. Nobody logs in as it.
+--   herald_judge      the server logs in as it where it asks row level security what a client may see. Not inheriting, so that
+--                     the roles of clients, which an admin grants it, give it nothing before it becomes one of them.
+--   herald_reader     owns the functions that read rows for snapshots; owners of tables let it SELECT what they announce. No other
+--                     role is a member of it: whoever were, would see all rows of tables with row level security.
 --   herald_server     the server logs in as it: EXECUTE on the functions of its protocol, SELECT on a few tables.
 --   herald_publisher  granted to application roles that may publish.
 --   herald_admin      granted to those who may watch tables and change rules.
@@ -30,6 +34,8 @@ BEGIN
         ('herald_capture', 'NOLOGIN', 'owns the trigger functions; may insert into herald.outbox and nothing else'),
         ('herald_caller', 'NOLOGIN', 'calls the functions of rules; grant it EXECUTE on those that are not open to PUBLIC'),
         ('herald_hook', 'LOGIN', 'the server logs in as this role to call the functions of rules; grant it nothing'),
+        ('herald_judge', 'LOGIN NOINHERIT', 'the server logs in as this role to judge row level security; grant it the roles that clients may have'),
+        ('herald_reader', 'NOLOGIN', 'reads the rows of snapshots; herald.watch() grants it SELECT on what is announced'),
         ('herald_publisher', 'NOLOGIN', 'grant it to roles that may call herald.publish, disconnect and history'),
         ('herald_admin', 'NOLOGIN', 'grant it to roles that may call herald.watch, set_rule and rotate_canonical'),
         ('herald_server', 'LOGIN', 'the server logs in as this role')) AS v(name, login, purpose)

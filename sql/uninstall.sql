@@ -15,7 +15,7 @@
 
 DO $$
 DECLARE
-    role_names CONSTANT text[] := ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_hook', 'herald_caller', 'herald_capture', 'herald_owner'];
+    role_names CONSTANT text[] := ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_judge', 'herald_hook', 'herald_reader', 'herald_caller', 'herald_capture', 'herald_owner'];
     max_tries  CONSTANT int := 80; -- a minute
     commands   text[];
     command    text;
@@ -34,6 +34,9 @@ BEGIN
                    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                   WHERE n.nspname = 'herald' AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'capture_')
                     AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype)
+        -- Policies for snapshots: DROP OWNED, below, would lock all those tables in one transaction.
+        || ARRAY(SELECT pg_catalog.format('DROP POLICY IF EXISTS herald_reader ON %s', p.polrelid::pg_catalog.regclass)
+                   FROM pg_catalog.pg_policy p WHERE p.polname = 'herald_reader' AND p.polroles = ARRAY[pg_catalog.to_regrole('herald_reader')::pg_catalog.oid])
         || ARRAY['DROP SCHEMA IF EXISTS herald, herald_cradle CASCADE'];
     FOREACH command IN ARRAY commands LOOP
         n_tries := 0;

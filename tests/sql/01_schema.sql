@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is there, described, and open to nobody by accident.
-SELECT plan(24);
+SELECT plan(26);
 
 SELECT is(herald.schema_version(), 10, 'all steps are installed');
 SELECT is_empty($$
@@ -55,14 +55,16 @@ $$, ARRAY['schema_version', 'call_function'], 'herald_hook may call one function
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_caller', p.oid, 'EXECUTE')
 $$, ARRAY['schema_version', 'call_function', 'is_signed', 'check_function', 'look_at', 'is_definer'], 'herald_caller may call what a call needs');
-SELECT set_eq($$SELECT r || ' ' || m FROM (VALUES ('herald_hook'), ('herald_caller'), ('herald_server'), ('herald_capture'), ('herald_publisher')) v(r), pg_roles o(m)
+SELECT set_eq($$SELECT r || ' ' || m FROM (VALUES ('herald_hook'), ('herald_judge'), ('herald_caller'), ('herald_reader'), ('herald_server'), ('herald_capture'), ('herald_publisher')) v(r), pg_roles o(m)
     WHERE pg_has_role(r, m, 'MEMBER') AND r <> m$$, ARRAY[]::text[], 'those roles are members of nothing');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'herald'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND (has_table_privilege('herald_hook', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') OR has_any_column_privilege('herald_hook', c.oid, 'SELECT, INSERT, UPDATE'))$$,
     '… and has no right on any table');
 SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname LIKE 'herald\_%' AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)$$,
     'no role has an attribute of power');
-SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%' AND rolcanlogin$$, ARRAY['herald_server', 'herald_hook'], 'only the server logs in, as two roles');
+SELECT set_eq($$SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'herald\_%' AND rolcanlogin$$, ARRAY['herald_server', 'herald_hook', 'herald_judge'], 'only the server logs in, as three roles');
+SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname <> 'herald_reader' AND NOT rolsuper AND pg_has_role(oid, 'herald_reader', 'USAGE')$$, 'nobody inherits from herald_reader');
+SELECT is((SELECT rolinherit FROM pg_roles WHERE rolname = 'herald_judge'), false, 'herald_judge inherits nothing');
 SELECT set_has($$
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc p
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(191);
+SELECT plan(217);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -290,8 +290,8 @@ SELECT cmp_ok(:n_watched, '>', 5, 'there are watched tables');
 SELECT is(:n_locks, 0, 'a stranger''s DDL locks nothing of ours');
 
 -- The server's session in strange hands: it may not write, read other tables, become somebody else, or call what no rule names.
-SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unnest(ARRAY['herald_server', 'herald_hook', 'herald_caller', 'herald_capture', 'herald_publisher', 'herald_admin']) a,
-    unnest(ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_caller', 'herald_server', 'herald_admin']) b WHERE a <> b;
+SELECT ok(NOT pg_has_role(a, b, 'MEMBER'), a || ' cannot become ' || b) FROM unnest(ARRAY['herald_server', 'herald_hook', 'herald_judge', 'herald_caller', 'herald_reader', 'herald_capture', 'herald_publisher', 'herald_admin']) a,
+    unnest(ARRAY['herald_owner', 'herald_capture', 'herald_hook', 'herald_judge', 'herald_caller', 'herald_reader', 'herald_server', 'herald_admin']) b WHERE a <> b;
 GRANT USAGE ON SCHEMA tap TO herald_server, herald_hook, herald_capture;
 SET ROLE herald_server;
 SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['INSERT INTO herald.log (id) VALUES (1)', 'DELETE FROM herald.log', 'TRUNCATE herald.log',

@@ -27,7 +27,7 @@ pg_prove --directives -d herald_test "$here"/[0-9]*.sql || failures=$((failures 
 cluster_install herald_other
 run_sql herald_other "CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch('a')" >/dev/null
 kept=$(PGOPTIONS='' "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
-check 'roles that another database uses are kept, and named' 7 "$kept"
+check 'roles that another database uses are kept, and named' 9 "$kept"
 left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'herald%')
     + (SELECT count(*) FROM pg_proc p WHERE p.proname LIKE 'capture\_%' AND p.prorettype = 'trigger'::regtype)
     + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!herald\_%')
