@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 --
--- Step 3: types and templates: what of a shape's description can be told from a catalog.
+-- Step 3: types, filters and templates: what of a shape's description can be told from a catalog.
 --
 -- A trigger stores a row as Postgres prints a record; the server makes JSON of the text. What it has to know for that is the
 -- type of each column as a tree of names, and that is made here. Types of which it knows nothing are printed, and stay strings.
@@ -168,12 +168,227 @@ COMMENT ON FUNCTION herald.compares(oid, oid) IS
 
 CREATE FUNCTION herald.compares_member(type oid, coll oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(',"compares":"' || herald.compares(type, coll) || '"'
-                    || CASE herald.compares(type, coll) WHEN 'enum' THEN
-                           (SELECT format(',"labels":%s', coalesce(json_agg(e.enumlabel ORDER BY e.enumsortorder), '[]')) FROM pg_enum e WHERE e.enumtypid = herald.base_type(type))
-                       ELSE '' END, '')
+    SELECT coalesce((
+        SELECT concat(',"compares":"', k.kind, '"',
+                      CASE k.kind WHEN 'enum' THEN (SELECT format(',"labels":%s', coalesce(json_agg(e.enumlabel ORDER BY e.enumsortorder), '[]'))
+                                                      FROM pg_enum e WHERE e.enumtypid = herald.base_type(type)) END)
+          FROM (SELECT herald.compares(type, coll)) k(kind) WHERE k.kind IS NOT NULL), '')
 $$;
 COMMENT ON FUNCTION herald.compares_member(oid, oid) IS 'Internal: the same as members of a column in a shape, with the labels of an enum in their order.';
+
+-- ----------------------------------------------------------------------------------------------------- filters
+
+-- A filter is a tree: {"status": {"in": ["open", "late"]}, "or": [{"total": {"gt": "100"}}, {"vip": true}], "not": {"region": {"is": null}}}.
+-- The server parses and judges it (src/core/live). What watch() takes as visible is looked at here as well, so that its caller hears of
+-- a mistake, and not a server at night: where the two differ, this one has to be the stricter. No SQL is ever made of a filter.
+CREATE FUNCTION herald.filter_error(place text, what text, hint text DEFAULT '') RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    sentence text := concat('herald: visible: ', left(place, 300) || CASE WHEN place <> '' THEN ': ' ELSE '' END, what);
+BEGIN
+    IF hint <> '' THEN
+        RAISE EXCEPTION '%', sentence USING ERRCODE = '22023', HINT = hint;
+    END IF;
+    RAISE EXCEPTION '%', sentence USING ERRCODE = '22023';
+END
+$$;
+COMMENT ON FUNCTION herald.filter_error(text, text, text) IS 'Internal: raises what is wrong in a filter, and where.';
+
+CREATE FUNCTION herald.filter_leaves(tree jsonb, place text DEFAULT '', depth int DEFAULT 1) RETURNS TABLE (at text, col text, op text, value jsonb)
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    m record;
+BEGIN
+    IF jsonb_typeof(tree) IS DISTINCT FROM 'object' THEN
+        PERFORM herald.filter_error(place, 'a filter is an object: {"column": value}');
+    ELSIF depth > 8 THEN
+        PERFORM herald.filter_error(place, 'a filter is at most 8 deep');
+    END IF;
+    FOR m IN SELECT e.key, e.value, concat(place, CASE WHEN place <> '' THEN '.' END, e.key) AS at FROM jsonb_each(tree) e LOOP
+        IF m.key = 'not' THEN
+            RETURN QUERY SELECT l.* FROM herald.filter_leaves(m.value, m.at, depth + 1) l;
+        ELSIF m.key IN ('and', 'or') THEN
+            IF jsonb_typeof(m.value) <> 'array' THEN
+                PERFORM herald.filter_error(m.at, 'a list of filters is needed');
+            END IF;
+            RETURN QUERY SELECT l.* FROM jsonb_array_elements(m.value) WITH ORDINALITY t(tree, nth)
+                          CROSS JOIN LATERAL herald.filter_leaves(t.tree, format('%s[%s]', m.at, t.nth - 1), depth + 1) l;
+        ELSIF jsonb_typeof(m.value) <> 'object' THEN
+            RETURN QUERY SELECT m.at, m.key, 'eq'::text, m.value;
+        ELSIF m.value = '{}' THEN
+            PERFORM herald.filter_error(m.at, 'an operator is missing');
+        ELSE
+            RETURN QUERY SELECT concat(m.at, '.', o.key), m.key, o.key, o.value FROM jsonb_each(m.value) o;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION herald.filter_leaves(jsonb, text, int) IS
+'Internal: the comparisons in a filter, each with its place, and raises if it is built like none. A plain value means eq.';
+
+CREATE FUNCTION herald.filter_columns(tree jsonb) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE part(tree) AS (
+        SELECT t.tree FROM (SELECT tree) t(tree) WHERE jsonb_typeof(t.tree) = 'object' AND octet_length(t.tree::text) <= 4096
+        UNION ALL
+        SELECT below.tree
+          FROM part p CROSS JOIN LATERAL jsonb_each(p.tree) m
+         CROSS JOIN LATERAL (SELECT m.value WHERE m.key = 'not'
+                             UNION ALL
+                             SELECT x FROM jsonb_array_elements(CASE WHEN m.key IN ('and', 'or') AND jsonb_typeof(m.value) = 'array' THEN m.value ELSE '[]' END) x) below(tree)
+         WHERE jsonb_typeof(below.tree) = 'object'
+    )
+    SELECT DISTINCT m.key FROM part p CROSS JOIN LATERAL jsonb_each(p.tree) m WHERE m.key NOT IN ('and', 'or', 'not')
+$$;
+COMMENT ON FUNCTION herald.filter_columns(jsonb) IS 'Internal: the columns that a filter names, well built or not; of one that is too long none.';
+
+-- What stands for a value of whoever looks: {"identity":"row_id","dbo_id":12} or {"identity":"extras.org.name"}.
+CREATE FUNCTION herald.check_parameter(place text, op text, value jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name text := CASE jsonb_typeof(value -> 'identity') WHEN 'string' THEN value ->> 'identity' END;
+BEGIN
+    IF op IN ('is', 'isdistinct') THEN
+        PERFORM herald.filter_error(place, format('%s takes no value of an identity', op));
+    ELSIF name = 'row_id' THEN
+        IF value - ARRAY['identity', 'dbo_id'] <> '{}' OR NOT value ? 'dbo_id' THEN
+            PERFORM herald.filter_error(place, 'row_id needs the dbo_id of its table, and nothing else',
+                                        'Row 34 of table 12 and row 34 of table 13 are two people: {"identity":"row_id","dbo_id":12}');
+        ELSIF jsonb_typeof(value -> 'dbo_id') <> 'number' OR value ->> 'dbo_id' !~ '^[1-9][0-9]{0,9}$' OR (value ->> 'dbo_id')::bigint > 2147483647 THEN
+            PERFORM herald.filter_error(place, 'dbo_id is an integer, 1 or more');
+        ELSIF op IN ('in', 'nin') THEN
+            PERFORM herald.filter_error(place, 'row_id is one value, and no list');
+        END IF;
+    ELSIF coalesce(name !~ '^extras([.][^.]+)+$' OR octet_length(name) > 255 OR value - 'identity' <> '{}', true) THEN
+        PERFORM herald.filter_error(place, 'no value can be an object, but for one of an identity',
+                                    '{"identity":"row_id","dbo_id":12} or {"identity":"extras.org"}');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.check_parameter(text, text, jsonb) IS 'Internal: raises unless this can stand for a value of an identity.';
+
+CREATE FUNCTION herald.check_constant(place text, kind text, type oid, value jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    base     CONSTANT oid := herald.base_type(type);
+    written  CONSTANT text := value #>> '{}';
+    mistake  CONSTANT text := format('%s is no %s', left(value::text, 100), format_type(type, NULL));
+    -- ISO 8601, without the words (today, now) that a date may be as well.
+    day      CONSTANT text := '[0-9]{4,7}-[0-9]{2}-[0-9]{2}';
+    clock    CONSTANT text := '[0-9]{2}:[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?';
+    number   CONSTANT text := '^(-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]{1,6})?|NaN|-?Infinity)$';
+    is_fit   boolean;
+BEGIN
+    IF jsonb_typeof(value) = 'null' THEN
+        PERFORM herald.filter_error(place, 'null is not compared', '{"column": {"is": null}}');
+    ELSIF (jsonb_typeof(value) = 'boolean') <> (kind = 'bool') OR jsonb_typeof(value) NOT IN ('boolean', 'string', 'number')
+          OR jsonb_typeof(value) = 'number' AND kind NOT IN ('int', 'numeric', 'float4', 'float8') THEN
+        PERFORM herald.filter_error(place, mistake);
+    END IF;
+    is_fit := CASE kind
+        WHEN 'bool' THEN true
+        WHEN 'int' THEN written ~ '^-?(0|[1-9][0-9]{0,18})$' AND CASE base WHEN 'int2'::regtype THEN written::int2 WHEN 'int4'::regtype THEN written::int4 ELSE written::int8 END IS NOT NULL
+        WHEN 'numeric' THEN written ~ number AND length(written::numeric::text) <= 1000
+        WHEN 'float4' THEN written ~ number AND written::float4 IS NOT NULL
+        WHEN 'float8' THEN written ~ number AND written::float8 IS NOT NULL
+        WHEN 'uuid' THEN written ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'
+        WHEN 'date' THEN written ~ format('^(%s( BC)?|-?infinity)$', day) AND written::date IS NOT NULL
+        WHEN 'time' THEN written ~ format('^%s$', clock) AND written::time IS NOT NULL
+        WHEN 'timestamp' THEN written ~ format('^(%s[T ]%s( BC)?|-?infinity)$', day, clock) AND written::timestamp IS NOT NULL
+        WHEN 'timestamptz' THEN written ~ format('^(%s[T ]%s(Z|[+-][0-9]{2}(:[0-5][0-9])?)( BC)?|-?infinity)$', day, clock) AND written::timestamptz IS NOT NULL
+        WHEN 'enum' THEN EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = base AND e.enumlabel::text = written)
+        ELSE true END;
+    IF NOT is_fit THEN
+        PERFORM herald.filter_error(place, mistake,
+                                    CASE WHEN kind ~ '^time|date' THEN 'Times are written as in ISO 8601, with an offset where the column has a time zone.' ELSE '' END);
+    END IF;
+EXCEPTION WHEN invalid_text_representation OR invalid_datetime_format OR datetime_field_overflow OR numeric_value_out_of_range THEN
+    PERFORM herald.filter_error(place, mistake);
+END
+$$;
+COMMENT ON FUNCTION herald.check_constant(text, text, oid, jsonb) IS 'Internal: raises unless a JSON value can be compared with a column.';
+
+CREATE FUNCTION herald.check_leaf(place text, op text, kind text, type oid, value jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_list boolean := op IN ('in', 'nin');
+BEGIN
+    IF op NOT IN ('eq', 'neq', 'lt', 'lte', 'gt', 'gte', 'in', 'nin', 'is', 'isdistinct', 'prefix', 'like') THEN
+        PERFORM herald.filter_error(place, format('%s is no operator', quote_literal(left(op, 100))), 'eq neq lt lte gt gte in nin is isdistinct prefix like');
+    ELSIF op IN ('prefix', 'like') AND kind NOT IN ('text', 'text_c') OR op IN ('lt', 'lte', 'gt', 'gte') AND kind IN ('text', 'char') THEN
+        PERFORM herald.filter_error(place, format('%s does not compare %s', op, format_type(type, NULL)),
+                                    CASE WHEN kind = 'text' THEN 'Texts have an order that the server knows only under the collation "C".' ELSE '' END);
+    ELSIF jsonb_typeof(value) = 'object' THEN
+        PERFORM herald.check_parameter(place, op, value);
+    ELSIF op = 'is' THEN
+        IF jsonb_typeof(value) NOT IN ('null', 'boolean') OR jsonb_typeof(value) = 'boolean' AND kind <> 'bool' THEN
+            PERFORM herald.filter_error(place, 'is takes null; of a boolean column true and false, too');
+        END IF;
+    ELSIF op = 'isdistinct' AND value = 'null' THEN
+        NULL;
+    ELSIF op = 'like' AND (value #>> '{}' ~ E'^([^\\\\]|\\\\.)*\\\\$' OR length(value #>> '{}') > 64 AND strpos(value #>> '{}', '_') > 0) THEN
+        PERFORM herald.filter_error(place, 'a pattern does not end with a backslash that nothing follows, and has at most 64 characters if _ is one of them');
+    ELSIF is_list AND jsonb_typeof(value) <> 'array' THEN
+        PERFORM herald.filter_error(place, format('%s takes a list', op));
+    ELSIF is_list AND jsonb_array_length(value) > 100 THEN
+        PERFORM herald.filter_error(place, 'a list has at most 100 values');
+    ELSE
+        PERFORM herald.check_constant(place || CASE WHEN is_list THEN format('[%s]', v.nth - 1) ELSE '' END, kind, type, v.value)
+           FROM jsonb_array_elements(CASE WHEN is_list THEN value ELSE jsonb_build_array(value) END) WITH ORDINALITY v(value, nth);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.check_leaf(text, text, text, oid, jsonb) IS 'Internal: raises unless a comparison can be made, with a column of that type.';
+
+CREATE FUNCTION herald.check_filter(tree jsonb, relation oid, captured text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n_leaves int := 0;
+    l        record;
+BEGIN
+    IF octet_length(tree::text) > 4096 THEN
+        PERFORM herald.filter_error('', 'a filter has at most 4096 bytes');
+    END IF;
+    FOR l IN
+        SELECT f.at, f.col, f.op, f.value, c.name, c.type, herald.compares(c.type, c.coll) AS kind
+          FROM herald.filter_leaves(tree) f LEFT JOIN herald.columns_of(relation) c ON c.name = f.col
+    LOOP
+        n_leaves := n_leaves + 1;
+        IF n_leaves > 64 THEN
+            PERFORM herald.filter_error('', 'a filter has at most 64 comparisons');
+        ELSIF l.name IS NULL THEN
+            RAISE EXCEPTION 'herald: visible: %: table % has no column % that it could announce', left(l.at, 300), relation::regclass, quote_ident(l.col) USING ERRCODE = '42703';
+        ELSIF array_position(captured, l.name) IS NULL THEN
+            PERFORM herald.filter_error(l.at, format('column %s is neither announced nor kept', quote_ident(l.col)),
+                                        format('keep => %L: the server stores it beside an event, and shows it to nobody.', ARRAY[l.col]));
+        ELSIF l.kind IS NULL THEN
+            PERFORM herald.filter_error(l.at, format('column %s of type %s cannot be compared', quote_ident(l.col), format_type(l.type, NULL)),
+                                        'The server compares booleans, numbers, uuids, dates and times without intervals, enums, and texts under a deterministic collation.');
+        END IF;
+        PERFORM herald.check_leaf(l.at, l.op, l.kind, l.type, l.value);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION herald.check_filter(jsonb, oid, text[]) IS
+'Internal: raises unless a filter can be judged from the captured columns of a table. It says where in the filter, and of which column.';
+
+CREATE FUNCTION herald.check_visible(visible jsonb, claims text[], relation oid, captured text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    function text := CASE WHEN jsonb_typeof(visible) = 'object' AND visible - 'function' = '{}' AND jsonb_typeof(visible -> 'function') = 'string' THEN visible ->> 'function' END;
+BEGIN
+    IF visible = '"policy"' OR function IS NOT NULL THEN
+        RAISE EXCEPTION 'herald: visible => %: that is not there yet', quote_literal(left(visible::text, 100)) USING ERRCODE = '0A000';
+    ELSIF claims IS NOT NULL THEN
+        RAISE EXCEPTION 'herald: claims are for visible => ''"policy"'' and functions' USING ERRCODE = '22023',
+            HINT = 'A filter names the claims that it needs itself: {"identity":"extras.org"}';
+    ELSIF visible <> '"everybody"' THEN
+        PERFORM herald.check_filter(visible, relation, captured);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.check_visible(jsonb, text[], oid, text[]) IS
+'Internal: raises unless rows of a table, of which those columns are captured, can be shown to whom visible says. NULL: it says nothing.';
 
 -- --------------------------------------------------------------------------------------------------- channels
 
