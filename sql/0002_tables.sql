@@ -65,7 +65,8 @@ CREATE TABLE herald.shape (
     description json NOT NULL,
     retired_by  xid8,
     retired_at  timestamptz,
-    last_id     bigint
+    last_id     bigint,
+    restated    boolean NOT NULL DEFAULT false
 );
 CREATE INDEX shape_by_watch ON herald.shape (watch);
 COMMENT ON TABLE herald.shape IS
@@ -73,10 +74,12 @@ COMMENT ON TABLE herald.shape IS
 was captured under an old shape is read by that one, hours later too.';
 COMMENT ON COLUMN herald.shape.number IS 'The first 8 bytes of the description''s SHA-256. From a sequence it would collide after a partial restore';
 COMMENT ON COLUMN herald.shape.watch IS 'The key of the watch';
-COMMENT ON COLUMN herald.shape.description IS 'Table, template, key, columns and their types; names, no oids. See shape_of()';
+COMMENT ON COLUMN herald.shape.description IS 'Table, template, key, columns and their types, who may see the rows; names, no oids. See shape_of()';
 COMMENT ON COLUMN herald.shape.retired_by IS 'The transaction that wrote a newer one; NULL: in use';
 COMMENT ON COLUMN herald.shape.retired_at IS 'When that was';
 COMMENT ON COLUMN herald.shape.last_id IS 'No row of the log after this one has it; NULL: one may come. See sweep()';
+COMMENT ON COLUMN herald.shape.restated IS
+'True: who may see the rows is said by the newest shape of the watch alone. False: only who may by both. See watch(restate)';
 
 -- ----------------------------------------------------------------------------------------------- the sequencer
 
@@ -294,12 +297,16 @@ CREATE TABLE herald.watch (
     channel      text,
     columns      text[],
     mode         text,
+    visible      jsonb,
+    snapshot     boolean NOT NULL DEFAULT false,
+    max_snapshot int NOT NULL DEFAULT 10000,
     names        text[] NOT NULL DEFAULT '{}',
     now_named    text[] NOT NULL DEFAULT '{}',
     attnums      int2[] NOT NULL DEFAULT '{}',
     bound_to     text,
     looks        text,
-    generated_at timestamptz
+    generated_at timestamptz,
+    changed      xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 COMMENT ON TABLE herald.watch IS
 'Which table belongs to which trigger function, and what the function was generated from. The wishes themselves (template,
@@ -309,12 +316,18 @@ COMMENT ON COLUMN herald.watch.key IS 'The function is herald.capture_<key>()';
 COMMENT ON COLUMN herald.watch.channel IS 'The template in use; NULL until generated';
 COMMENT ON COLUMN herald.watch.columns IS 'The columns that are announced';
 COMMENT ON COLUMN herald.watch.mode IS 'row or statement';
+COMMENT ON COLUMN herald.watch.visible IS
+'Who may see the rows: a filter, under today''s names; "nobody": the table has row level security, or altered columns, and watch() was not
+told since; NULL: everybody who may join the channel';
+COMMENT ON COLUMN herald.watch.snapshot IS 'Whether clients may ask for the rows that are there; false also while the key is not announced';
+COMMENT ON COLUMN herald.watch.max_snapshot IS 'How many of them at most';
 COMMENT ON COLUMN herald.watch.names IS 'Every column name that the wishes speak of …';
 COMMENT ON COLUMN herald.watch.now_named IS '… what that column is called today (NULL: dropped) …';
 COMMENT ON COLUMN herald.watch.attnums IS '… and its number: a renamed column stays excluded, or announced';
 COMMENT ON COLUMN herald.watch.bound_to IS 'Cluster, database and table in which the numbers hold';
 COMMENT ON COLUMN herald.watch.looks IS 'What the function was written for, see looks_of(): the table looks different now: it is stale';
 COMMENT ON COLUMN herald.watch.generated_at IS 'When the function was last written';
+COMMENT ON COLUMN herald.watch.changed IS 'The transaction that last wrote this row; see watches_version()';
 
 CREATE TABLE herald.watch_count (
     key     text,

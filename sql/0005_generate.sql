@@ -75,6 +75,20 @@ END
 $$;
 COMMENT ON FUNCTION herald.grant_capture(oid, regprocedure) IS 'Internal: EXECUTE on a trigger function for the table''s owner and nobody else.';
 
+-- Whoever reads the rows may do so as rows of the whole, or of a part.
+CREATE FUNCTION herald.guarded_by(relation oid) RETURNS oid[]
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE whole(oid) AS (
+        SELECT relation
+        UNION
+        SELECT i.inhparent FROM whole w JOIN pg_inherits i ON i.inhrelid = w.oid
+    )
+    SELECT ARRAY(SELECT c.oid FROM pg_class c
+                  WHERE c.oid IN (SELECT w.oid FROM whole w UNION ALL SELECT unnest(herald.parts_of(relation))) AND c.relrowsecurity ORDER BY c.oid)
+$$;
+COMMENT ON FUNCTION herald.guarded_by(oid) IS
+'Internal: which of a table, its parts and what it is a part of have row level security, which decides who may read rows of it.';
+
 -- Text that differs when code written for the table then would not be right now. Of types that are not built in, what
 -- step 3 looks at. Everything that a catalog knows at once, so that a server can look at all watches every few seconds.
 CREATE FUNCTION herald.looks_of(relation oid) RETURNS text
@@ -91,7 +105,8 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_tem
                           FROM herald.leaf_types(a.atttypid) l(oid) JOIN pg_type t ON t.oid = l.oid WHERE t.oid >= 16384) END), '/' ORDER BY a.attnum)
            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
         (SELECT i.indkey FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
-        CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END))
+        CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END,
+        c.relrowsecurity, CASE WHEN c.relhassubclass OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN herald.guarded_by(c.oid) END))
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
 $$;
 COMMENT ON FUNCTION herald.looks_of(oid) IS 'Internal: a digest of all that a table''s trigger function depends on. NULL: no such table.';
@@ -108,7 +123,8 @@ BEGIN
     bound.names := ARRAY(
         SELECT DISTINCT x.name
           FROM (SELECT json_array_elements_text(wish -> k.key) FROM unnest(ARRAY['columns', 'exclude', 'key_columns', 'keep']) k(key) WHERE json_typeof(wish -> k.key) = 'array'
-                UNION ALL SELECT p.col FROM herald.template_parts(wish ->> 'channel') p) x(name)
+                UNION ALL SELECT p.col FROM herald.template_parts(wish ->> 'channel') p
+                UNION ALL SELECT herald.filter_columns((wish -> 'visible')::jsonb)) x(name)
          WHERE x.name IS NOT NULL ORDER BY 1);
     bound.now_named := '{}';
     bound.attnums := '{}';
@@ -139,6 +155,45 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.names_today(herald.watch, json) IS 'Internal: the same of a list in a wish; NULL if it is no list.';
 
+CREATE FUNCTION herald.filter_today(w herald.watch, tree jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(jsonb_object_agg(
+               CASE WHEN m.key IN ('and', 'or', 'not') THEN m.key ELSE herald.name_today(w, m.key) END,
+               CASE WHEN m.key IN ('and', 'or') THEN (SELECT coalesce(jsonb_agg(herald.filter_today(w, x.tree) ORDER BY x.nth), '[]')
+                                                        FROM jsonb_array_elements(m.value) WITH ORDINALITY x(tree, nth))
+                    WHEN m.key = 'not' THEN herald.filter_today(w, m.value) ELSE m.value END), '{}')
+      FROM jsonb_each(tree) m
+$$;
+COMMENT ON FUNCTION herald.filter_today(herald.watch, jsonb) IS 'Internal: a filter of a wish under today''s names. Raises if a column is gone.';
+
+-- Whatever keeps a filter from being judged keeps the rows from being shown. A column whose name now means something else in a
+-- filter does, and two that would be one (dropped, and the other renamed to its name): one of their conditions would be lost.
+CREATE FUNCTION herald.visible_today(w herald.watch, wish json, captured text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    visible jsonb := nullif((wish -> 'visible')::jsonb, 'null');
+    n_names int;
+    today   text[];
+BEGIN
+    IF visible IS NULL THEN
+        RETURN CASE WHEN herald.guarded_by(w.relation) <> '{}' THEN '"nobody"' END;
+    ELSIF visible = '"everybody"' THEN
+        RETURN NULL;
+    END IF;
+    SELECT count(*), array_agg(DISTINCT herald.name_today(w, f)) INTO n_names, today FROM herald.filter_columns(visible) f;
+    IF n_names <> cardinality(today) OR today && ARRAY['and', 'or', 'not'] OR array_position(today, NULL) IS NOT NULL THEN
+        RETURN '"nobody"';
+    END IF;
+    visible := herald.filter_today(w, visible);
+    PERFORM herald.check_visible(visible, NULL, w.relation, captured);
+    RETURN visible;
+EXCEPTION WHEN OTHERS THEN
+    RETURN '"nobody"';
+END
+$$;
+COMMENT ON FUNCTION herald.visible_today(herald.watch, json, text[]) IS
+'Internal: who may see the rows of a watch, as herald.watch.visible has it: "nobody" also if what the wish says cannot be judged any more.';
+
 CREATE FUNCTION herald.shape_of(w herald.watch, wish json) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -149,6 +204,7 @@ DECLARE
     named    text[] := ARRAY(SELECT herald.name_today(w, p.col) FROM herald.template_parts(wish ->> 'channel') p WHERE p.col IS NOT NULL);
     shown    text[];
     captured text[];
+    visible  jsonb;
     schema_  text;
     table_   text;
 BEGIN
@@ -164,6 +220,7 @@ BEGIN
         SELECT a.name FROM herald.columns_of(w.relation) a
          WHERE array_position(hidden, a.name) IS NULL AND (listed IS NULL OR array_position(listed, a.name) IS NOT NULL) ORDER BY a.num);
     captured := ARRAY(SELECT a.name FROM herald.columns_of(w.relation) a WHERE array_position(shown || kept || named, a.name) IS NOT NULL ORDER BY a.num);
+    visible := herald.visible_today(w, wish, shown || kept);
     RETURN concat('{"watch":', to_json(w.key), ',"schema":', to_json(schema_), ',"table":', to_json(table_), ',"template":[',
         coalesce((SELECT string_agg(concat_ws(',', to_json(nullif(p.literal, '')), array_position(captured, herald.name_today(w, p.col)) - 1), ',' ORDER BY p.nth)
                     FROM herald.template_parts(wish ->> 'channel') p), to_json(herald.percent_encode(schema_) || '.' || herald.percent_encode(table_))::text),
@@ -177,12 +234,14 @@ BEGIN
                                                              AND 'timestamptz'::regtype IN (SELECT herald.leaf_types(a.type)) THEN E'\x01' END,
                                                    (array_position(shown, a.name) IS NOT NULL)::text::json, (array_position(kept, a.name) IS NOT NULL)::text::json,
                                                    herald.compares_member(a.type, a.coll)), ',' ORDER BY a.num)
-                            FROM herald.columns_of(w.relation) a WHERE array_position(captured, a.name) IS NOT NULL), ']}');
+                            FROM herald.columns_of(w.relation) a WHERE array_position(captured, a.name) IS NOT NULL), ']',
+        ',"visible":' || visible::text, '}');
 END
 $$;
 COMMENT ON FUNCTION herald.shape_of(herald.watch, json) IS
 'Internal: what a watch captures, as a JSON text that still has the marks of step 3: key, schema, table, template (literals, and columns by their
-place from 0), numbers, max_bytes, key (places), and the captured columns in the order of the table, with their types and how values of those compare.';
+place from 0), numbers, max_bytes, key (places), the captured columns in the order of the table, with their types and how values of those compare, and visible, unless
+everybody who may join may see the rows.';
 
 CREATE FUNCTION herald.columns_of(relation oid) RETURNS TABLE (num int2, name text, type oid, coll oid)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -215,6 +274,14 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.shape_number(json) IS 'Internal: the number of a shape.';
 
+CREATE FUNCTION herald.has_whole_key(relation oid, wish json, description json) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT k.n > 0 AND k.n = CASE WHEN json_typeof(wish -> 'key_columns') = 'array' THEN json_array_length(wish -> 'key_columns')
+                                  ELSE (SELECT i.indnatts FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary) END
+      FROM (SELECT json_array_length(description -> 'key')) k(n)
+$$;
+COMMENT ON FUNCTION herald.has_whole_key(oid, json, json) IS 'Internal: whether what a shape announces of a row tells which row it is.';
+
 CREATE FUNCTION herald.generate_capture(relation regclass, is_forced boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -228,6 +295,7 @@ DECLARE
     cols        herald.shape_columns;
     this_shape  bigint;
     is_lost     boolean;
+    restates    boolean;
     code        text;
 BEGIN
     SELECT * INTO found_ FROM herald.watch x WHERE x.relation = generate_capture.relation;
@@ -251,7 +319,12 @@ BEGIN
                     FROM json_array_elements(description -> 'template') WITH ORDINALITY t(part, nth));
     w.columns := cols.announced;
     w.mode := coalesce(wish ->> 'mode', 'row');
+    w.visible := (description -> 'visible')::jsonb;
+    w.snapshot := coalesce((wish ->> 'snapshot')::boolean AND herald.has_whole_key(relation, wish, description), false);
+    w.max_snapshot := least(greatest(coalesce((wish ->> 'max_snapshot')::int, 10000), 1), 1000000);
     w.looks := looks_now;
+    restates := coalesce((wish ->> 'restate')::boolean, false)
+        AND EXISTS (SELECT FROM herald.shape s WHERE s.watch = w.key AND s.number <> this_shape AND NOT s.restated);
     is_lost := EXISTS (SELECT FROM herald.template_parts(wish ->> 'channel') p
                         WHERE p.col IS NOT NULL AND array_position(cols.captured, herald.name_today(w, p.col)) IS NULL);
     IF is_lost THEN
@@ -263,7 +336,7 @@ BEGIN
     END IF;
     code := herald.capture_code(relation, cols, w.key, this_shape, (description ->> 'max_bytes')::int, w.mode, marked, is_lost);
 
-    IF w IS NOT DISTINCT FROM found_ AND herald.is_granted(relation, to_regprocedure(capture))
+    IF w IS NOT DISTINCT FROM found_ AND NOT restates AND herald.is_granted(relation, to_regprocedure(capture))
        AND code IS NOT DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture))
        AND EXISTS (SELECT FROM herald.shape s WHERE s.number = this_shape AND s.retired_by IS NULL) THEN
         RETURN;
@@ -275,7 +348,10 @@ BEGIN
     END IF;
     UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = w.key AND s.number <> this_shape AND s.retired_by IS NULL;
     INSERT INTO herald.shape AS s (number, watch, description) VALUES (this_shape, w.key, description)
-        ON CONFLICT ON CONSTRAINT shape_pkey DO UPDATE SET retired_by = NULL, retired_at = NULL, last_id = NULL WHERE s.retired_by IS NOT NULL;
+        ON CONFLICT ON CONSTRAINT shape_pkey DO UPDATE SET retired_by = NULL, retired_at = NULL, last_id = NULL, restated = false WHERE s.retired_by IS NOT NULL;
+    IF restates THEN
+        UPDATE herald.shape s SET restated = true WHERE s.watch = w.key AND s.number <> this_shape AND NOT s.restated;
+    END IF;
     IF code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %s AS %L', capture,
                        CASE WHEN strpos(marked, E'\x01') > 0 THEN herald.print_settings() ELSE '' END, code);
@@ -283,8 +359,12 @@ BEGIN
     END IF;
     PERFORM herald.grant_capture(relation, to_regprocedure(capture));
     UPDATE herald.watch x SET names = w.names, now_named = w.now_named, attnums = w.attnums, bound_to = w.bound_to, channel = w.channel,
-                              columns = w.columns, mode = w.mode, looks = w.looks, generated_at = now()
+                              columns = w.columns, mode = w.mode, visible = w.visible, snapshot = w.snapshot, max_snapshot = w.max_snapshot,
+                              looks = w.looks, generated_at = now(), changed = pg_current_xact_id()
      WHERE x.relation = generate_capture.relation;
+    PERFORM herald.tell(relation, ARRAY[CASE WHEN w.visible = '"nobody"' THEN 'policy' END,
+                                        CASE WHEN (wish ->> 'snapshot')::boolean AND NOT w.snapshot THEN 'snapshot' END]);
+    PERFORM herald.ring_servers();
 END
 $$;
 COMMENT ON FUNCTION herald.generate_capture(regclass, boolean) IS

@@ -76,6 +76,32 @@ $$;
 COMMENT ON FUNCTION herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]) IS
 'Internal: raises unless a table can be watched like this by the caller.';
 
+CREATE FUNCTION herald.check_live(relation regclass, columns text[], exclude text[], key_columns text[], keep text[], visible jsonb, claims text[],
+                                  snapshot boolean, max_snapshot int) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    guarded   oid[] := herald.guarded_by(relation);
+    announced text[] := ARRAY(SELECT c.name FROM herald.columns_of(relation) c
+                               WHERE (columns IS NULL OR c.name = ANY (columns)) AND NOT c.name = ANY (exclude) ORDER BY c.num);
+    keys      text[] := coalesce(key_columns, ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+                                                     WHERE i.indrelid = relation AND i.indisprimary));
+BEGIN
+    IF visible IS NULL AND guarded <> '{}' THEN
+        RAISE EXCEPTION 'herald: % has row level security: say who may see the rows that are announced', guarded[1]::regclass USING ERRCODE = '42501',
+            HINT = 'visible => a filter, such as ''{"owner_id": {"eq": {"identity": "row_id", "dbo_id": 12}}}''; or ''"everybody"'', if all who may join the channel may see all rows.';
+    END IF;
+    PERFORM herald.check_visible(visible, claims, relation, announced || keep);
+    IF max_snapshot IS NULL OR max_snapshot NOT BETWEEN 1 AND 1000000 THEN
+        RAISE EXCEPTION 'herald: max_snapshot is between 1 and 1000000' USING ERRCODE = '22023';
+    ELSIF snapshot AND (keys = '{}' OR NOT keys <@ announced) THEN
+        RAISE EXCEPTION 'herald: a snapshot of % needs a key that is announced', relation
+            USING ERRCODE = '22023', HINT = 'Announce the whole primary key, or say key_columns => what tells one row from all others.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.check_live(regclass, text[], text[], text[], text[], jsonb, text[], boolean, int) IS
+'Internal: raises unless rows can be shown to whom visible says, and read as a snapshot if that is asked for.';
+
 CREATE FUNCTION herald.has_rule(template text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (
@@ -100,9 +126,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            'Call herald.watch() again with key_columns, or add a primary key.'
      WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary)
     UNION ALL
-    SELECT 'policy', format('%s has row level security, which announcements do not look at: whoever may join the channel gets all its rows', relation),
-           'Put what separates the readers into the channel, such as orders/{customer_id}, and let the rule''s authorize function decide.'
-      FROM pg_class c WHERE c.oid = relation AND c.relrowsecurity
+    SELECT 'policy', CASE WHEN herald.wish_of(w.relation, w.key) ->> 'visible' IS NULL
+                          THEN format('%s has row level security, and watch() was not told who may see its rows: nobody is shown them', relation)
+                          ELSE format('visible of %s names a column that is gone, hidden or of another type: nobody is shown its rows', relation) END,
+           'Call herald.watch() again with visible.'
+      FROM herald.watch w WHERE w.relation = surprises.relation AND w.visible = '"nobody"'
+    UNION ALL
+    SELECT 'snapshot', format('clients get no snapshot of %s any more: its key is not announced', relation), 'Call herald.watch() again with key_columns.'
+      FROM herald.watch w WHERE w.relation = surprises.relation AND NOT w.snapshot AND (herald.wish_of(w.relation, w.key) ->> 'snapshot')::boolean
     UNION ALL
     SELECT 'virtual', format('virtual generated columns that need more than what is built in are not announced: %s', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)),
            'Make them STORED.'
@@ -136,7 +167,9 @@ COMMENT ON FUNCTION herald.tell(regclass, text[]) IS 'Internal: warns of it.';
 
 CREATE FUNCTION herald.watch("table" regclass, channel text DEFAULT NULL, columns text[] DEFAULT NULL, exclude text[] DEFAULT '{}',
                              key_columns text[] DEFAULT NULL, mode text DEFAULT 'row', max_bytes int DEFAULT 1048576,
-                             always boolean DEFAULT false, numbers text DEFAULT 'text', keep text[] DEFAULT '{}') RETURNS void
+                             always boolean DEFAULT false, numbers text DEFAULT 'text', keep text[] DEFAULT '{}', visible jsonb DEFAULT NULL,
+                             claims text[] DEFAULT NULL, snapshot boolean DEFAULT false, max_snapshot int DEFAULT 10000,
+                             restate boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     watch_key text;
@@ -148,13 +181,22 @@ BEGIN
     exclude := coalesce(exclude, '{}');
     keep := coalesce(keep, '{}');
     always := coalesce(always, false);
+    snapshot := coalesce(snapshot, false);
+    visible := nullif(visible, 'null');
     PERFORM herald.check_watch("table", columns, exclude, key_columns, channel, mode, max_bytes, always, numbers, keep);
+    PERFORM herald.check_live("table", columns, exclude, key_columns, keep, visible, claims, snapshot, max_snapshot);
     -- At once what DROP TRIGGER takes: who has read the table and then writes would deadlock with a lock that is raised later.
     EXECUTE format('LOCK TABLE %s IN %s MODE', "table", CASE WHEN replaced IS NULL THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
     watch_key := herald.prepare_watch("table");
+    IF restate IS NOT TRUE AND herald.is_restated(watch_key)
+       AND nullif(visible, '"everybody"') IS DISTINCT FROM nullif(nullif((herald.wish_of("table", watch_key) ->> 'visible')::jsonb, 'null'), '"everybody"') THEN
+        RAISE EXCEPTION 'herald: who may see older rows of % is what its watch says now, by restate; another visible would be for those, too', "table"
+            USING ERRCODE = '55000', HINT = 'If it shall: restate => true. If not: herald.unwatch() first; then nobody is shown them.';
+    END IF;
     capture := format('herald.%I(%L)', 'capture_' || watch_key,
         json_build_object('channel', channel, 'columns', columns, 'exclude', exclude, 'key_columns', key_columns, 'mode', mode,
-                          'max_bytes', max_bytes, 'always', always, 'numbers', numbers, 'keep', keep));
+                          'max_bytes', max_bytes, 'always', always, 'numbers', numbers, 'keep', keep, 'visible', visible, 'claims', claims,
+                          'snapshot', snapshot, 'max_snapshot', max_snapshot, 'restate', restate));
     PERFORM herald.drop_triggers("table");
     FOR trg IN
         SELECT v.name || CASE WHEN v.of_mode = 'row' AND c.relkind = 'p' THEN '_' || watch_key ELSE '' END AS name, v.event, v.kind
@@ -180,10 +222,11 @@ BEGIN
     IF replaced IS NOT NULL THEN
         RAISE NOTICE 'herald: this replaces the watch of % on the channel %', "table", replaced;
     END IF;
-    PERFORM herald.tell("table", ARRAY['rule', CASE WHEN key_columns IS NULL THEN 'key' END, 'policy', 'virtual', 'parts', 'order']);
+    PERFORM herald.tell("table", ARRAY['rule', CASE WHEN key_columns IS NULL THEN 'key' END, 'virtual', 'parts', 'order']);
 END
 $$;
-COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[]) IS
+COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[],
+                                 jsonb, text[], boolean, int, boolean) IS
 'Announces the changes of a table, which the caller must own. Calling it again replaces the settings.
 channel: a name, or a template with columns in braces, orders/{customer_id}; a NULL in it: no event; default schema.table.
 columns: what is announced, default all (added ones too, after a refresh); exclude: never announced; both follow renames.
@@ -192,6 +235,12 @@ announced. Without a key that is an empty object. Such events carry data.truncat
 mode: row; or statement for tables that are loaded in bulk (refused where it would miss or reorder changes).
 always: also for rows that logical replication applies. numbers: text prints bigint and numeric as strings, because a browser
 has 53 bits; native prints them as Postgres does. keep: columns that the server stores beside an event, and shows nobody.
+visible: which of those who may join the channel are shown a row: default all, and a table (or part) with row level security is refused
+without a word. A filter over announced and kept columns, whose values may be those of whoever looks:
+{"owner_id": {"eq": {"identity": "row_id", "dbo_id": 12}}}, {"org": {"eq": {"identity": "extras.org"}}}; ''"everybody"'': all, and that is
+meant. Renamed columns stay those that it names; while it cannot be judged (a column is gone or of another type) nobody is shown rows. A
+row that was captured before needs both: visible of then and of now; restate: of now alone.
+snapshot: clients may ask for the rows that are there, max_snapshot at most; needs an announced key.
 An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not.';
 
 CREATE FUNCTION herald.drop_triggers(relation regclass) RETURNS void
@@ -226,6 +275,23 @@ $$;
 COMMENT ON FUNCTION herald.unwatch(regclass) IS
 'Stops announcing a table, which the caller must own. Its log stays. False, and a NOTICE: it was not watched.';
 
+CREATE FUNCTION herald.is_restated(watch_key text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM herald.shape s WHERE s.watch = watch_key AND s.restated)
+$$;
+COMMENT ON FUNCTION herald.is_restated(text) IS 'Internal: whether older rows of a watch are judged by what it says now alone.';
+
+-- Without the lock of tell_servers(): who alters a table and does not commit would hold up whoever alters another.
+CREATE FUNCTION herald.ring_servers() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF herald.doorbell_obstacle() IS NULL AND pg_notification_queue_usage() < 0.5 THEN
+        NOTIFY herald, 'site';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.ring_servers() IS 'Internal: tells servers that a watch changed, if this session may. They look for themselves, too, but later.';
+
 -- Trigger functions that no trigger uses. A function in use cannot be dropped, so nothing can be lost here.
 CREATE FUNCTION herald.clean_watches(relation oid DEFAULT NULL) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -245,6 +311,9 @@ BEGIN
         UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = idle.key AND s.retired_by IS NULL;
         n_cleaned := n_cleaned + 1;
     END LOOP;
+    IF n_cleaned > 0 THEN
+        PERFORM herald.ring_servers();
+    END IF;
     RETURN n_cleaned;
 END
 $$;
@@ -322,7 +391,7 @@ CREATE VIEW herald.watches AS
     SELECT w.relation AS "table", w.channel, w.columns, w.mode,
            NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = w.relation AND t.tgenabled IN ('D', 'R')
                           AND t.tgfoid = to_regprocedure(format('herald.%I()', 'capture_' || w.key))) AS enabled,
-           w.looks IS DISTINCT FROM herald.looks_of(w.relation) AS stale, coalesce(c.reduced, 0) AS reduced, coalesce(c.skipped, 0) AS skipped
+           w.looks IS DISTINCT FROM herald.looks_of(w.relation) AS stale, w.visible, w.snapshot, w.max_snapshot, coalesce(c.reduced, 0) AS reduced, coalesce(c.skipped, 0) AS skipped
       FROM herald.watch w
       LEFT JOIN (SELECT x.key, sum(x.reduced)::bigint AS reduced, sum(x.skipped)::bigint AS skipped FROM herald.watch_count x GROUP BY x.key) c ON c.key = w.key
      WHERE herald.is_watched(w.relation);
@@ -334,6 +403,10 @@ COMMENT ON COLUMN herald.watches.mode IS 'row or statement';
 COMMENT ON COLUMN herald.watches.enabled IS 'False: somebody disabled a trigger of it (ALTER TABLE … DISABLE TRIGGER)';
 COMMENT ON COLUMN herald.watches.stale IS
 'True: the table was altered and the trigger function not yet written anew, so that events may come by key only; herald.refresh()';
+COMMENT ON COLUMN herald.watches.visible IS
+'Which of those who may join are shown a row: a filter, under today''s names; "nobody": see watch(); NULL: all';
+COMMENT ON COLUMN herald.watches.snapshot IS 'Whether clients may ask for the rows that are there';
+COMMENT ON COLUMN herald.watches.max_snapshot IS 'How many of them at most';
 COMMENT ON COLUMN herald.watches.reduced IS 'Changes that came by key only, or with a value as plain text; herald.watch_count says why';
 COMMENT ON COLUMN herald.watches.skipped IS 'Changes that were not announced at all, for instance because the name of their channel would be over 255 bytes';
 
@@ -436,12 +509,16 @@ END
 $$;
 COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to dropped tables, follows dropped columns.';
 
-GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[]), herald.unwatch(regclass),
+GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[], jsonb, text[], boolean, int, boolean), herald.unwatch(regclass),
     herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
     herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.clean_watches(oid),
     herald.is_watched(oid), herald.tell(regclass, text[]), herald.surprises(regclass), herald.virtual_code(oid, text, text), herald.virtual_bases(oid, int2),
     herald.quoted(text), herald.has_rule(text), herald.template_prefix(text),
     herald.template_pattern(text), herald.looks_of(oid),
+    herald.check_live(regclass, text[], text[], text[], text[], jsonb, text[], boolean, int), herald.guarded_by(oid), herald.columns_of(oid), herald.is_restated(text),
+    herald.wish_of(oid, text), herald.check_visible(jsonb, text[], oid, text[]), herald.check_filter(jsonb, oid, text[]), herald.check_leaf(text, text, text, oid, jsonb),
+    herald.check_constant(text, text, oid, jsonb), herald.check_parameter(text, text, jsonb), herald.filter_leaves(jsonb, text, int), herald.filter_error(text, text, text),
+    herald.compares(oid, oid), herald.text_order(oid), herald.base_type(oid), herald.json_cast(oid),
     herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
     herald.statement_mode_obstacle(oid) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.count_events(text[], text[], bigint[], bigint[]), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;

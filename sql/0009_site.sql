@@ -291,6 +291,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.version() IS 'For the server: the newest version of the site.';
 
+-- Directives have versions because they are counted under a lock. Watches change in migrations, and no lock of ours may tie two of those
+-- together. So the version is a digest, of which transaction wrote each of them last.
+CREATE FUNCTION herald.watches_version() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat(count(*), '/', sum(hashtextextended(concat(w.key, '/', w.changed), 0))) FROM herald.watch w
+$$;
+COMMENT ON FUNCTION herald.watches_version() IS
+'For the server: a text that is another after each change of what site() tells of watches: watch(), unwatch(), or an altered table.';
+
 CREATE FUNCTION herald.site(since bigint DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT json_build_object(
@@ -304,6 +313,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                       'authorize', r.authorize, 'on_join', r.on_join, 'on_message', r.on_message, 'on_leave', r.on_leave,
                       'on_connect', r.on_connect, 'on_disconnect', r.on_disconnect) ORDER BY r.channel), '[]')
                     FROM herald.rule r WHERE r.active),
+        'watches_version', herald.watches_version(),
+        'watches', (SELECT coalesce(json_agg(json_build_object(
+                        'key', w.key, 'shape', s.number::text, 'snapshot', w.snapshot, 'max_snapshot', w.max_snapshot,
+                        'restated', (SELECT coalesce(json_agg(o.number::text ORDER BY o.number), '[]') FROM herald.shape o WHERE o.watch = w.key AND o.restated))
+                        ORDER BY w.key), '[]')
+                      FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL WHERE herald.is_watched(w.relation)),
         'directives', (SELECT coalesce(json_agg(
                        CASE d.kind WHEN 'forget' THEN json_build_object('kind', d.kind, 'channel', d.args -> 'channel')
                        ELSE json_build_object('kind', d.kind, 'dbo_id', d.args -> 'dbo_id', 'row_id', d.args -> 'row_id',
@@ -316,12 +331,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.site(bigint) IS
 'For the server: version, switch, canonicals, active rules, the directives (disconnect, forget) given after a version, and the other
-calls since then, for its log, as JSON. NULL, at the start: no directives, as no session is older than the server.';
+calls since then, for its log, as JSON. NULL, at the start: no directives, as no session is older than the server. watches: of each watch
+its key, the shape in use, snapshot, max_snapshot, and restated, the older shapes whose rows are judged by visible of the one in use
+alone. Numbers of shapes are strings, as JSON has no integers of 64 bits. A shape whose watch is not
+among them: nobody is shown its rows.';
 
 GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
     herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,
                     regproc, regproc, regproc, regproc, regproc, regproc) TO herald_admin;
-GRANT EXECUTE ON FUNCTION herald.version(), herald.site(bigint) TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.version(), herald.site(bigint), herald.watches_version() TO herald_server;
 GRANT SELECT ON herald.rules TO herald_server, herald_admin;
 
 INSERT INTO herald.canonical (name) VALUES (herald.new_canonical());

@@ -23,7 +23,8 @@ CREATE ROLE app;
 GRANT CREATE ON SCHEMA public TO app;
 CREATE TABLE filler (id int);
 CREATE TABLE thing (id int PRIMARY KEY, secret text, room int, body text);
-SELECT herald.watch('thing', channel => 'things/{room}', exclude => '{secret}');
+SELECT herald.watch('thing', channel => 'things/{room}', exclude => '{secret}', keep => '{secret}', snapshot => true,
+                    visible => '{"or": [{"secret": "hush"}, {"room": {"eq": {"identity": "extras.room"}}}]}');
 ALTER TABLE thing DROP COLUMN body;
 ALTER TABLE thing RENAME COLUMN secret TO hidden;
 ALTER TABLE thing RENAME COLUMN room TO place;
@@ -32,6 +33,9 @@ CREATE TABLE part (id int, PRIMARY KEY (id)) PARTITION BY HASH (id);
 CREATE TABLE part_0 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 SELECT herald.watch('part');
+CREATE TABLE guarded (id int PRIMARY KEY);
+SELECT herald.watch('guarded');
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE TABLE bulk (id int PRIMARY KEY);
 SELECT herald.watch('bulk', mode => 'statement');
 CREATE SCHEMA app;
@@ -58,7 +62,7 @@ run_sql new 'CREATE TABLE shifts_oids (id int)'
 as_postgres "$bin/pg_restore" -h "$PGHOST" -U postgres -d new --exit-on-error "$work/dump"
 
 check 'the schema is there' 10 "$(run_sql new 'SELECT herald.schema_version()')"
-check 'the watches are there' 'bulk,part,thing' "$(run_sql new "SELECT string_agg(\"table\"::text, ',' ORDER BY \"table\"::text) FROM herald.watches WHERE enabled")"
+check 'the watches are there' 'bulk,guarded,part,thing' "$(run_sql new "SELECT string_agg(\"table\"::text, ',' ORDER BY \"table\"::text) FROM herald.watches WHERE enabled")"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d new >/dev/null <<'SQL'
 INSERT INTO thing VALUES (4, 'hush', 5);
 INSERT INTO part VALUES (1), (2);
@@ -71,6 +75,10 @@ check 'the log goes on after the old one' 'things/5:1 things/5:2 things/5:3' \
     "$(run_sql new "SELECT string_agg(channel || ':' || channel_offset, ' ' ORDER BY id) FROM herald.log WHERE channel = 'things/5'")"
 check 'renamed columns are still excluded and still in the template' '{"id":4,"place":5}' \
     "$(run_sql new "SELECT payload #>> '{data,new}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
+check 'who may see rows is said as before, of renamed columns too' 'nobody {"or": [{"hidden": "hush"}, {"place": {"eq": {"identity": "extras.room"}}}]}' \
+    "$(run_sql new "SELECT string_agg(s.description ->> 'visible', ' ' ORDER BY w.relation::text) FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL")"
+check '… and the server is told' 'true 1' "$(run_sql new "SELECT bool_and(w ->> 'shape' <> '') || ' ' || count(*) FILTER (WHERE (w ->> 'snapshot')::boolean) FROM json_array_elements(herald.site()::json -> 'watches') w")"
+check '… what was kept came with the log' hush "$(run_sql new "SELECT kept #>> '{new,hidden}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
 check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2)")"
 check 'the rules are there' 1 "$(run_sql new "SELECT count(*) FROM herald.rules WHERE message_history = 10")"
 check 'the rules have their functions' 'app.may(text,jsonb,text) app."On Join"(text,text,json,json,json)' \

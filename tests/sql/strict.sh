@@ -44,7 +44,9 @@ check '… and it can be put right' '' "$(as_app 'SET row_security = off; INSERT
 
 # Owners. No event trigger fires for REASSIGN OWNED.
 run_sql strict "CREATE ROLE heir; GRANT CREATE ON SCHEMA public TO heir"
-as_app "CREATE TABLE whole (id int PRIMARY KEY, who text) PARTITION BY RANGE (id); SELECT herald.watch('whole')" >/dev/null
+check 'a table with row level security is refused without a word who may see its rows' 1 "$(as_app "CREATE TABLE whole (id int PRIMARY KEY, who text) PARTITION BY RANGE (id);
+    SELECT herald.watch('whole')" | grep -c 'whole has row level security: say who may see')"
+as_app "CREATE TABLE whole (id int PRIMARY KEY, who text) PARTITION BY RANGE (id); SELECT herald.watch('whole', visible => '\"everybody\"')" >/dev/null
 run_sql strict 'REASSIGN OWNED BY app TO heir'
 check 'the server notices a new owner' 'public.whole' "$(run_sql strict "SET ROLE herald_server; SELECT herald.refresh_stale(), herald.refresh_stale()" >/dev/null; \
     run_sql strict "SET ROLE herald_server; SELECT \"table\" FROM herald.refresh_stale()"; run_sql strict "SELECT 'public.whole' WHERE NOT EXISTS (SELECT FROM herald.watches WHERE stale)")"
