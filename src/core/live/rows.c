@@ -34,6 +34,7 @@ static void make_room(struct live_rows *rows, size_t n_values)
     rows->is_reduced = false;
     rows->is_changed = false;
     buf_clear(&rows->keys);
+    buf_reserve(&rows->keys, 1); /* the key of an empty text lies somewhere too */
 }
 
 static void take_value(const struct reading *r, enum live_side side, size_t column, struct str json)

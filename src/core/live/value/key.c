@@ -96,10 +96,10 @@ static bool put_float(struct buf *out, struct str text, bool is_float4)
     if (!read_float(text, is_float4, &number)) {
         return false;
     }
-    number = number == 0 ? 0 : number; /* -0 */
+    number = number == 0 ? 0 : number; /* -0; NaN is above infinity as it is */
     memcpy(&bits, &number, sizeof bits);
     bits = (bits & sign) != 0 ? ~bits : bits | sign;
-    put_big_endian(out, isnan(number) ? UINT64_MAX : bits, 8);
+    put_big_endian(out, bits, 8);
     return true;
 }
 
