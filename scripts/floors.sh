@@ -48,11 +48,13 @@ foreign() {
 walls() {
     ground='core/ core/hub/options.h core/hub/ground/'
     presence='core/hub/presence/presence.h core/hub/presence/grace.h' # the rest are the lists' insides
+    live='core/hub/live/sight.h core/hub/live/place.h core/hub/live/tell.h'
     case $1 in
-    core/hub/ground) echo "$ground" ;;
+    core/hub/ground) echo "$ground core/live/filter.h" ;;
+    core/hub/live) echo "$ground core/hub/live/ core/live/ core/row/" ;;
     core/hub/presence) echo "$ground core/hub/presence/" ;;
-    core/hub/resume) echo "$ground $presence core/hub/resume/" ;;
-    core/hub) echo "$ground $presence core/hub/resume/ core/hub/" ;;
+    core/hub/resume) echo "$ground $presence $live core/hub/resume/" ;;
+    core/hub) echo "$ground $presence $live core/hub/resume/ core/hub/" ;;
     core/row) echo core/row/ core/json_span.h ;; # pure: rows, and nothing of the server
     core/live) echo core/live/ core/live/value/ core/row/ core/identity.h core/json_span.h core/json_walk.h ;; # pure too
     core/live/value) echo core/live/value/ core/live/limits.h core/row/ core/json_span.h ;;

@@ -333,7 +333,7 @@ COMMENT ON FUNCTION herald.site(bigint) IS
 'For the server: version, switch, canonicals, active rules, the directives (disconnect, forget) given after a version, and the other
 calls since then, for its log, as JSON. NULL, at the start: no directives, as no session is older than the server. watches: of each watch
 its key, the shape in use, snapshot, max_snapshot, and restated, the older shapes whose rows are judged by visible of the one in use
-alone. Numbers of shapes are strings, as JSON has no integers of 64 bits. A shape whose watch is not
+alone. Numbers of shapes are strings, as JSON has no integers of 64 bits. A shape with a visible whose watch is not
 among them: nobody is shown its rows.';
 
 GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),

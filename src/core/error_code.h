@@ -25,6 +25,8 @@
     X(TOKEN_EXPIRED, "token_expired", "The token has expired.")                                    \
     X(HOOK_FAILED, "hook_failed", "The channel's hook failed.")                                    \
     X(HOOK_REFUSED, "hook_refused", "The channel's hook refused.")                                 \
+    X(BAD_FILTER, "bad_filter", "The filter is not valid.")                                        \
+    X(TOO_MANY_GROUPS, "too_many_groups", "This channel has too many different filters.")          \
     X(REMOVED, "removed", "You were removed from this channel.")                                   \
     X(UNAVAILABLE, "unavailable", "The server cannot do this now; try again.")
 

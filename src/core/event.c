@@ -23,7 +23,7 @@ static struct str copy_span(char **to, struct str from)
 struct event *event_new(const struct event_fields *fields)
 {
     size_t len = fields->channel.len + fields->at.len + fields->client.len + fields->payload.len +
-                 fields->socket_id.len + fields->audience.row_id.len;
+                 fields->socket_id.len + fields->audience.row_id.len + fields->kept.len;
     struct event *event = mem_alloc(sizeof(*event) + len);
     char *to = event->data;
     event->refs = 1;
@@ -34,6 +34,10 @@ struct event *event_new(const struct event_fields *fields)
     event->f.payload = copy_span(&to, fields->payload);
     event->f.socket_id = copy_span(&to, fields->socket_id);
     event->f.audience.row_id = copy_span(&to, fields->audience.row_id);
+    event->f.kept = copy_span(&to, fields->kept);
+    if (fields->shape) {
+        shape_ref(fields->shape);
+    }
     return event;
 }
 
@@ -46,6 +50,7 @@ struct event *event_ref(struct event *event)
 void event_unref(struct event *event)
 {
     if (event && --event->refs == 0) {
+        shape_unref(event->f.shape);
         free(event);
     }
 }

@@ -6,6 +6,7 @@
 #define HERALD_CORE_EVENT_H
 
 #include "core/audience.h"
+#include "core/row/shape.h"
 
 enum event_action { EVENT_ACTION_MESSAGE, EVENT_ACTION_EVENT };
 
@@ -19,6 +20,9 @@ struct event_fields {
     struct str socket_id; /* a private message's addressee; absent: public */
     struct str client;    /* JSON text of the sender, or absent (printed as null) */
     struct str payload;   /* JSON text, verbatim */
+    uint64_t xid;         /* the transaction that changed the row or published; 0: a message */
+    struct shape *shape;  /* what the row was captured by; NULL: there is no row */
+    struct str kept;      /* JSON text of the columns that are kept, for judges alone; or absent */
 };
 
 struct event {
@@ -27,7 +31,7 @@ struct event {
     char data[];
 };
 
-struct event *event_new(const struct event_fields *fields); /* copies the spans; one reference */
+struct event *event_new(const struct event_fields *fields); /* copies the spans, refs the shape */
 struct event *event_ref(struct event *event);
 void event_unref(struct event *event); /* NULL is fine */
 

@@ -10,12 +10,24 @@
 
 struct protocol_joined {
     struct str channel;
-    struct str client; /* JSON text of the joiner itself */
+    struct str view;   /* its name; absent: the plain membership */
+    struct str client; /* JSON text of the joiner itself; absent: told to several */
     struct str epoch;
     uint64_t offset; /* the channel's head */
     bool is_resumed;
     bool is_gap;
 };
+
+struct protocol_event { /* an event as somebody is told it */
+    const struct event_fields *f;
+    struct str payload; /* the event's, or what it is to who sees only one of its rows */
+    const char *moved;  /* enter, leave, unknown; NULL: nothing of the kind */
+};
+
+static inline struct protocol_event protocol_event_of(const struct event_fields *f) /* as it is */
+{
+    return (struct protocol_event){.f = f, .payload = f->payload};
+}
 
 struct protocol_presence { /* one member came or went */
     bool is_join;
@@ -29,11 +41,12 @@ struct protocol {
     /* The JSON text of a client, as it stands in `client`. Appended to *out (a struct buf).
      * identity NULL: anonymous. */
     void (*client)(struct str socket_id, const struct identity *identity, void *out);
-    /* Sets the frame's offset and audience. */
-    struct frame *(*event)(const struct event_fields *event, bool is_replayed);
+    /* Sets the frame's offset and audience. view: as in protocol_joined. */
+    struct frame *(*event)(const struct protocol_event *event, struct str view, bool is_replayed);
     struct frame *(*joined)(const struct protocol_joined *joined);
-    struct frame *(*left)(struct str channel);
-    struct frame *(*history)(struct str channel, struct event *const *events, size_t n);
+    struct frame *(*left)(struct str channel, struct str view);
+    struct frame *(*history)(struct str channel, struct str view,
+                             const struct protocol_event *events, size_t n);
     /* All members of the channel: JSON texts of clients. */
     struct frame *(*presence_full)(struct str channel, const struct str *clients, size_t n);
     /* n messages in one frame, for AUDIENCE_PRESENCE. */

@@ -10,26 +10,41 @@
 #include "base/mem.h"
 #include "core/channel_name.h"
 
+static void rule_release(const struct rule *rule)
+{
+    free(rule->pattern);
+    free(rule->authorize);
+    free(rule->on_join);
+    free(rule->on_message);
+    free(rule->on_leave);
+    free(rule->on_connect);
+    free(rule->on_disconnect);
+}
+
+static void watch_release(const struct watch *watch)
+{
+    free(watch->key);
+    shape_unref(watch->shape);
+    free(watch->restated);
+}
+
 void site_free(struct site *site)
 {
     if (!site) {
         return;
     }
     for (size_t i = 0; i < site->n_rules; i++) {
-        const struct rule *rule = &site->rules[i];
-        free(rule->pattern);
-        free(rule->authorize);
-        free(rule->on_join);
-        free(rule->on_message);
-        free(rule->on_leave);
-        free(rule->on_connect);
-        free(rule->on_disconnect);
+        rule_release(&site->rules[i]);
     }
     for (size_t i = 0; i < site->n_canonicals; i++) {
         free(site->canonicals[i]);
     }
+    for (size_t i = 0; i < site->n_watches; i++) {
+        watch_release(&site->watches[i]);
+    }
     free(site->rules);
     free(site->canonicals);
+    free(site->watches);
     free(site);
 }
 

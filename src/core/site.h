@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/str.h"
+#include "core/row/shape.h"
 
 struct rule {      /* a row of herald.rule, same meaning */
     char *pattern; /* exact name, "prefix/" or "schema." and a star, or "*" */
@@ -23,6 +24,16 @@ struct rule {      /* a row of herald.rule, same meaning */
     char *authorize, *on_join, *on_message, *on_leave, *on_connect, *on_disconnect;
 };
 
+struct watch {           /* a table that is watched */
+    char *key;           /* as in its shapes */
+    int64_t number;      /* of its shape */
+    struct shape *shape; /* today's; NULL: not to be read, so nobody may see its rows */
+    bool has_snapshot;   /* clients may ask for one */
+    uint32_t max_snapshot;
+    int64_t *restated; /* older shapes whose rows are judged by today's `visible` alone */
+    size_t n_restated;
+};
+
 struct site {           /* hub thread only */
     uint64_t version;   /* of the newest command that it contains */
     bool is_enabled;    /* false: realtime is switched off */
@@ -30,6 +41,8 @@ struct site {           /* hub thread only */
     size_t n_rules;
     char **canonicals;
     size_t n_canonicals;
+    struct watch *watches;
+    size_t n_watches;
 };
 
 void site_free(struct site *site); /* with all it holds; NULL is fine */

@@ -25,9 +25,11 @@
 #include "pg/query.h"
 #include "pg/reader.h"
 #include "pg/sequencer/sequencer.h"
+#include "pg/shapes.h"
 
 struct database {
     struct database_options options; /* its strings are not ours, not used after database_new */
+    struct shapes shapes;            /* of the rows that sequencer and reader meet */
     struct sequencer *sequencer;
     struct reader *reader;
     struct maintenance *maintenance;
@@ -208,6 +210,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .query_timeout_ms = options->query_timeout_ms,
         .append_max_bytes = options->append_max_bytes,
         .counts = options->counts,
+        .shapes = &database->shapes,
         .arg = database,
         .on_fatal = on_fatal,
         .is_behind = is_behind,
@@ -221,6 +224,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .url = options->url,
         .query_timeout_ms = options->query_timeout_ms,
         .counts = options->counts,
+        .shapes = &database->shapes,
         .arg = database,
         .on_open = on_reader_open,
     };
@@ -267,5 +271,6 @@ void database_free(struct database *database)
     maintenance_free(database->maintenance);
     pg_presence_free(database->presence);
     sequencer_free(database->sequencer);
+    shapes_clear(&database->shapes);
     free(database);
 }

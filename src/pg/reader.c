@@ -32,6 +32,8 @@ struct read {
     store_answer_fn *done;
     void *arg;
     uint64_t asked_ms;
+    PGresult *rows; /* read, while their shapes are asked for */
+    struct shape_wish wish;
 };
 
 struct reader {
@@ -71,6 +73,8 @@ static void read_free(struct read *read)
 {
     free(read->channel);
     free(read->since_epoch);
+    PQclear(read->rows);
+    shape_wish_release(&read->wish);
     free(read);
 }
 
@@ -180,6 +184,7 @@ void reader_read(struct reader *reader, const struct store_query *query, store_a
 
 static void reader_answer(struct read *read, const PGresult *rows)
 {
+    const struct shapes *shapes = read->reader->options.shapes;
     struct store_answer answer = {
         .is_gap = rows_bool(rows, 0, READ_COLUMN_GAP),
         .epoch = rows_text(rows, 0, READ_COLUMN_EPOCH),
@@ -189,7 +194,8 @@ static void reader_answer(struct read *read, const PGresult *rows)
     answer.events = mem_array(NULL, (size_t)n_rows, sizeof(struct event *));
     for (int i = 0; i < n_rows; i++) {
         if (!PQgetisnull(rows, i, READ_COLUMN_ID)) { /* none: one row all the same */
-            answer.events[answer.n_events++] = rows_read_event(rows, i, read->query.channel);
+            answer.events[answer.n_events++] =
+                rows_read_event(rows, i, read->query.channel, shapes);
         }
     }
     count_done(read, METRIC_CALL_DONE);
@@ -201,17 +207,45 @@ static void reader_answer(struct read *read, const PGresult *rows)
     read_free(read);
 }
 
+/* False: the read was lost, and is asked again, or has failed. */
+static bool reader_answered(struct read *read, const struct query_result *result, const char *what)
+{
+    if (result->is_lost) {
+        reader_push(read->reader, read);
+    } else if (!result->rows) {
+        log_warn("%s failed: %s %s", what, result->sqlstate, result->message);
+        reader_fail(read);
+    }
+    return result->rows;
+}
+
+static void on_read_shapes(void *arg, const struct query_result *result)
+{
+    struct read *read = arg;
+    if (reader_answered(read, result, "reading shapes")) {
+        shapes_take(read->reader->options.shapes, &read->wish, result->rows);
+        reader_answer(read, read->rows);
+    }
+}
+
 static void on_rows(void *arg, const struct query_result *result)
 {
     struct read *read = arg;
-    if (result->is_lost) {
-        reader_push(read->reader, read);
-    } else if (!result->rows || PQntuples(result->rows) == 0) {
-        log_warn("herald.read_channel failed: %s %s", result->sqlstate, result->message);
-        reader_fail(read);
-    } else {
-        reader_answer(read, result->rows);
+    struct reader *reader = read->reader;
+    if (!reader_answered(read, result, "herald.read_channel")) {
+        return;
     }
+    read->wish.n = 0;
+    shapes_want_column(reader->options.shapes, result->rows, READ_COLUMN_SHAPE, &read->wish);
+    if (read->wish.n == 0) {
+        reader_answer(read, result->rows);
+        return;
+    }
+    struct params params = {0};
+    PQclear(read->rows);
+    read->rows = query_take_rows(result);
+    shape_wish_params(&read->wish, &params);
+    connection_query(reader->connection, SHAPES_QUERY, &params, on_read_shapes, read);
 }
 
 /* ---- life ---- */

@@ -10,11 +10,13 @@
 #include "pg/connection.h"
 
 struct reader;
+struct shapes; /* shapes.h */
 
 struct reader_options {
     const char *url; /* copied */
     uint32_t query_timeout_ms;
     struct metrics_block *counts; /* NULL: nothing is counted */
+    struct shapes *shapes;        /* outlives the reader */
     void *arg;
     void (*on_open)(void *arg); /* the connection is there: others may use it too */
 };

@@ -89,9 +89,16 @@ struct event *rows_event(struct event_fields *fields, struct str options)
     return event;
 }
 
-/* channel_offset, at, action, client, options and payload stand side by side in both shapes. */
+static struct shape *row_shape(const PGresult *rows, int row, int column,
+                               const struct shapes *shapes)
+{
+    return PQgetisnull(rows, row, column) ? NULL
+                                          : shapes_find_logged(shapes, rows_i64(rows, row, column));
+}
+
+/* From channel_offset on the same columns stand side by side in both. */
 static struct event *make_event(const PGresult *rows, int row, struct str channel, int id_column,
-                                int offset_column)
+                                int offset_column, const struct shapes *shapes)
 {
     struct event_fields fields = {
         .id = rows_u64(rows, row, id_column),
@@ -103,17 +110,21 @@ static struct event *make_event(const PGresult *rows, int row, struct str channe
                       : EVENT_ACTION_EVENT,
         .client = rows_text(rows, row, offset_column + 3),
         .payload = rows_text(rows, row, offset_column + 5),
+        .xid = rows_u64(rows, row, offset_column + 6),
+        .shape = row_shape(rows, row, offset_column + 7, shapes),
+        .kept = rows_text(rows, row, offset_column + 8),
     };
     return rows_event(&fields, rows_text(rows, row, offset_column + 4));
 }
 
-struct event *rows_log_event(const PGresult *rows, int row)
+struct event *rows_log_event(const PGresult *rows, int row, const struct shapes *shapes)
 {
     return make_event(rows, row, rows_text(rows, row, LOG_COLUMN_CHANNEL), LOG_COLUMN_ID,
-                      LOG_COLUMN_OFFSET);
+                      LOG_COLUMN_OFFSET, shapes);
 }
 
-struct event *rows_read_event(const PGresult *rows, int row, struct str channel)
+struct event *rows_read_event(const PGresult *rows, int row, struct str channel,
+                              const struct shapes *shapes)
 {
-    return make_event(rows, row, channel, READ_COLUMN_ID, READ_COLUMN_OFFSET);
+    return make_event(rows, row, channel, READ_COLUMN_ID, READ_COLUMN_OFFSET, shapes);
 }

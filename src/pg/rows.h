@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 
 #include "core/event.h"
+#include "pg/shapes.h"
 
 struct str rows_text(const PGresult *rows, int row, int column); /* NULL: absent */
 uint64_t rows_u64(const PGresult *rows, int row, int column); /* NULL, negative or no number: 0 */
@@ -28,7 +29,8 @@ enum log_column {
 };
 /* An event with the audience that its options name. */
 struct event *rows_event(struct event_fields *fields, struct str options);
-struct event *rows_log_event(const PGresult *rows, int row);
+/* Shapes that the rows name were asked for. */
+struct event *rows_log_event(const PGresult *rows, int row, const struct shapes *shapes);
 
 /* What herald.read_channel returns; the channel is the one that was asked for. */
 enum read_column {
@@ -46,7 +48,8 @@ enum read_column {
     READ_COLUMN_SHAPE,
     READ_COLUMN_KEPT,
 };
-struct event *rows_read_event(const PGresult *rows, int row, struct str channel);
+struct event *rows_read_event(const PGresult *rows, int row, struct str channel,
+                              const struct shapes *shapes);
 
 /* The JSON text that stands for a message's options in the log; absent: none. */
 struct str rows_options(const struct event *message);

@@ -6,12 +6,15 @@
  *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", …}],
  *    "directives":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
  *              {"kind":"forget","channel":"room/1"}],
- *    "news":["set_rule('room/1')"]}
+ *    "news":["set_rule('room/1')"],
+ *    "watches":[{"key":"a1b2c3d4e5f6","shape":"-81…","snapshot":false,"max_snapshot":10000,
+ *                "restated":["77…"]}]}
  *
  * Unknown members are left alone: a newer schema may say more. A missing one means that the
  * function is not the one this program knows, and then nothing is taken over. */
 #include "pg/site_loader.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -98,6 +101,51 @@ static bool load_canonicals(const json_t *array, struct site *site)
         }
         site->canonicals[i] = mem_strdup(canonical);
         site->n_canonicals = i + 1;
+    }
+    return json_is_array(array);
+}
+
+/* A shape's number is a text: it has 64 bits. */
+static bool load_shape_number(const json_t *value, int64_t *out)
+{
+    const char *text = json_string_value(value);
+    char *end;
+    errno = 0;
+    *out = text ? strtoll(text, &end, 10) : 0;
+    return text && *text && !*end && errno == 0;
+}
+
+static bool load_watch(const json_t *object, struct watch *watch)
+{
+    const json_t *restated = json_object_get(object, "restated");
+    uint64_t max_snapshot = 0;
+    size_t n = json_array_size(restated);
+    watch->key = mem_strdup(json_string_value(json_object_get(object, "key")));
+    watch->restated = mem_array(NULL, n + 1, sizeof(*watch->restated));
+    for (; watch->n_restated < n; watch->n_restated++) {
+        if (!load_shape_number(json_array_get(restated, watch->n_restated),
+                               &watch->restated[watch->n_restated])) {
+            return false;
+        }
+    }
+    bool is_complete = watch->key &&
+                       load_shape_number(json_object_get(object, "shape"), &watch->number) &&
+                       load_bool(object, "snapshot", &watch->has_snapshot) &&
+                       load_number(object, "max_snapshot", UINT32_MAX, &max_snapshot);
+    watch->max_snapshot = (uint32_t)max_snapshot;
+    return is_complete && json_is_array(restated);
+}
+
+static bool load_watches(const json_t *array, struct site *site)
+{
+    size_t n = json_array_size(array);
+    site->watches = mem_array(NULL, n + 1, sizeof(*site->watches));
+    for (size_t i = 0; i < n; i++) {
+        site->watches[i] = (struct watch){0};
+        site->n_watches = i + 1;
+        if (!load_watch(json_array_get(array, i), &site->watches[i])) {
+            return false;
+        }
     }
     return json_is_array(array);
 }
@@ -190,6 +238,7 @@ struct site *site_load(struct str json, struct site_directives *directives)
                        load_bool(root, "enabled", &site->is_enabled) &&
                        load_canonicals(json_object_get(root, "canonicals"), site) &&
                        load_rules(json_object_get(root, "rules"), site) &&
+                       load_watches(json_object_get(root, "watches"), site) &&
                        load_directives(json_object_get(root, "directives"), directives) &&
                        are_texts(json_object_get(root, "news"));
     if (!is_complete) {

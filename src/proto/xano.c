@@ -84,9 +84,21 @@ static struct frame *frame_of(write_fn *write, const void *what)
     return frame_for(NULL, write, what);
 }
 
-/* A whole action, as it goes out alone or stands in a history. */
-static void write_action(struct writer *w, const struct event_fields *f, bool is_replayed)
+static void put_channel(struct writer *w, struct str channel, struct str view)
 {
+    put(w, STR("\"channel\":"));
+    put_quoted(w, channel);
+    if (view.ptr) {
+        put(w, STR(",\"view\":"));
+        put_quoted(w, view);
+    }
+}
+
+/* A whole action, as it goes out alone or stands in a history. */
+static void write_action(struct writer *w, const struct protocol_event *event, struct str view,
+                         bool is_replayed)
+{
+    const struct event_fields *f = event->f;
     bool is_message = f->action == EVENT_ACTION_MESSAGE;
     put(w, is_message ? STR("{\"action\":\"message\",\"client\":")
                       : STR("{\"action\":\"event\",\"client\":"));
@@ -102,36 +114,47 @@ static void write_action(struct writer *w, const struct event_fields *f, bool is
             put(w, STR("null"));
         put(w, STR(","));
     }
-    put(w, STR("\"channel\":"));
-    put_quoted(w, f->channel);
+    put_channel(w, f->channel, view);
     if (f->offset > 0) {
         put(w, STR(",\"id\":"));
         put_u64(w, f->offset);
         put(w, STR(",\"at\":"));
         put_quoted(w, f->at);
     }
+    if (f->xid > 0) {
+        put(w, STR(",\"txid\":\""));
+        put_u64(w, f->xid);
+        put(w, STR("\""));
+    }
+    if (event->moved) {
+        put(w, STR(",\"moved\":"));
+        put_quoted(w, str_of(event->moved));
+    }
     if (is_replayed)
         put(w, STR(",\"replayed\":true"));
     put(w, STR("},\"payload\":"));
-    put(w, f->payload);
+    put(w, event->payload);
     put(w, STR("}"));
 }
 
-static void write_live(struct writer *w, const void *what)
+struct alone {
+    const struct protocol_event *event;
+    struct str view;
+    bool is_replayed;
+};
+
+static void write_alone(struct writer *w, const void *what)
 {
-    write_action(w, what, false);
+    const struct alone *alone = what;
+    write_action(w, alone->event, alone->view, alone->is_replayed);
 }
 
-static void write_replayed(struct writer *w, const void *what)
-{
-    write_action(w, what, true);
-}
-
-static struct frame *encode_event(const struct event_fields *event, bool is_replayed)
+static struct frame *encode_event(const struct protocol_event *event, struct str view,
+                                  bool is_replayed)
 {
     struct frame *frame =
-        frame_for(&event->audience, is_replayed ? write_replayed : write_live, event);
-    frame->offset = event->offset;
+        frame_for(&event->f->audience, write_alone, &(struct alone){event, view, is_replayed});
+    frame->offset = event->f->offset;
     return frame;
 }
 
@@ -139,9 +162,9 @@ static void write_joined(struct writer *w, const void *what)
 {
     const struct protocol_joined *joined = what;
     put(w, STR("{\"action\":\"join\",\"client\":"));
-    put(w, joined->client);
-    put(w, STR(",\"options\":{\"channel\":"));
-    put_quoted(w, joined->channel);
+    put(w, joined->client.ptr ? joined->client : STR("null"));
+    put(w, STR(",\"options\":{"));
+    put_channel(w, joined->channel, joined->view);
     put(w, STR("},\"payload\":{\"epoch\":"));
     put_quoted(w, joined->epoch);
     put(w, STR(",\"offset\":"));
@@ -158,42 +181,47 @@ static struct frame *encode_joined(const struct protocol_joined *joined)
     return frame_of(write_joined, joined);
 }
 
+struct place {
+    struct str channel, view;
+};
+
 static void write_left(struct writer *w, const void *what)
 {
-    const struct str *channel = what;
-    put(w, STR("{\"action\":\"leave\",\"options\":{\"channel\":"));
-    put_quoted(w, *channel);
+    const struct place *place = what;
+    put(w, STR("{\"action\":\"leave\",\"options\":{"));
+    put_channel(w, place->channel, place->view);
     put(w, STR("},\"payload\":null}"));
 }
 
-static struct frame *encode_left(struct str channel)
+static struct frame *encode_left(struct str channel, struct str view)
 {
-    return frame_of(write_left, &channel);
+    return frame_of(write_left, &(struct place){channel, view});
 }
 
 struct history {
-    struct str channel;
-    struct event *const *events;
+    struct place place;
+    const struct protocol_event *events;
     size_t n;
 };
 
 static void write_history(struct writer *w, const void *what)
 {
     const struct history *history = what;
-    put(w, STR("{\"action\":\"history\",\"client\":null,\"options\":{\"channel\":"));
-    put_quoted(w, history->channel);
+    put(w, STR("{\"action\":\"history\",\"client\":null,\"options\":{"));
+    put_channel(w, history->place.channel, history->place.view);
     put(w, STR("},\"payload\":{\"history\":["));
     for (size_t i = 0; i < history->n; i++) {
         if (i > 0)
             put(w, STR(","));
-        write_action(w, &history->events[i]->f, false);
+        write_action(w, &history->events[i], (struct str){0}, false);
     }
     put(w, STR("]}}"));
 }
 
-static struct frame *encode_history(struct str channel, struct event *const *events, size_t n)
+static struct frame *encode_history(struct str channel, struct str view,
+                                    const struct protocol_event *events, size_t n)
 {
-    return frame_of(write_history, &(struct history){channel, events, n});
+    return frame_of(write_history, &(struct history){{channel, view}, events, n});
 }
 
 struct presence_full {

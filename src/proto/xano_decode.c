@@ -29,6 +29,7 @@ struct draft {
     struct command *command; /* on the caller's stack, without data */
     char channel[QUOTED_MAX];
     char detail[QUOTED_MAX]; /* of the socketId, or of the epoch: no command has both */
+    char view[QUOTED_MAX];
 };
 
 static bool is_nothing(struct str value)
@@ -73,13 +74,15 @@ static struct str copy_span(char **to, struct str from)
 
 static struct command *finish(const struct command *draft)
 {
-    size_t len =
-        draft->since_epoch.len + draft->channel.len + draft->socket_id.len + draft->payload.len;
+    size_t len = draft->since_epoch.len + draft->channel.len + draft->view.len + draft->filter.len +
+                 draft->socket_id.len + draft->payload.len;
     struct command *command = mem_alloc(sizeof *command + len);
     char *to = command->data;
     *command = *draft;
     command->since_epoch = copy_span(&to, draft->since_epoch);
     command->channel = copy_span(&to, draft->channel);
+    command->view = copy_span(&to, draft->view);
+    command->filter = copy_span(&to, draft->filter);
     command->socket_id = copy_span(&to, draft->socket_id);
     command->payload = copy_span(&to, draft->payload);
     return command;
@@ -133,13 +136,17 @@ static bool read_since(struct draft *draft, struct str since)
 
 static struct command *decode_join(struct draft *draft, struct str payload)
 {
-    struct json_member members[] = {
-        {.key = STR("history")}, {.key = STR("presence")}, {.key = STR("since")}};
-    json_scan(payload, members, 3); /* of a payload that is no object all are absent */
+    struct json_member members[] = {{.key = STR("history")},
+                                    {.key = STR("presence")},
+                                    {.key = STR("since")},
+                                    {.key = STR("filter")}};
+    json_scan(payload, members, 4); /* of a payload that is no object all are absent */
     draft->command->wants_history = is_true(members[0].value);
     draft->command->wants_presence = is_true(members[1].value);
     if (!is_nothing(members[2].value) && !read_since(draft, members[2].value))
         return finish_invalid(draft->command, ERROR_CODE_BAD_JSON);
+    if (json_kind_of(members[3].value) != JSON_KIND_NULL)
+        draft->command->filter = members[3].value;
     return finish(draft->command);
 }
 
@@ -162,15 +169,17 @@ struct command *xano_decode(struct str text, struct session_id session)
     char scratch[QUOTED_MAX];
     struct json_member envelope[] = {
         {.key = STR("action")}, {.key = STR("options")}, {.key = STR("payload")}};
-    struct json_member options[] = {
-        {.key = STR("channel")}, {.key = STR("socketId")}, {.key = STR("authenticated")}};
+    struct json_member options[] = {{.key = STR("channel")},
+                                    {.key = STR("socketId")},
+                                    {.key = STR("authenticated")},
+                                    {.key = STR("view")}};
 
     draft.command = &command;
     if (!str_is_utf8(text))
         return finish_invalid(&command, ERROR_CODE_BAD_UTF8);
     if (json_scan(text, envelope, 3) != JSON_KIND_OBJECT)
         return finish_invalid(&command, ERROR_CODE_BAD_JSON);
-    json_scan(envelope[1].value, options, 3);
+    json_scan(envelope[1].value, options, 4);
     if (read_string(options[0].value, draft.channel, &channel) && channel_name_is_valid(channel))
         command.channel = channel;
     if (read_string(envelope[0].value, scratch, &action))
@@ -185,5 +194,7 @@ struct command *xano_decode(struct str text, struct session_id session)
         return decode_message(&draft, options[2].value, options[1].value, envelope[2].value);
     if (command.type == COMMAND_HISTORY)
         read_string(options[1].value, draft.detail, &command.socket_id);
+    if (!is_nothing(options[3].value) && !read_string(options[3].value, draft.view, &command.view))
+        return finish_invalid(&command, ERROR_CODE_NOT_JOINED);
     return finish(&command);
 }

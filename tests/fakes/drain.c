@@ -16,6 +16,7 @@
 
 #include "base/id.h"
 #include "pg/sequencer/sequencer.h"
+#include "pg/shapes.h"
 #include "pg/tally.h"
 
 enum { DEADLINE_MS = 60000, GONE_TRIES = 2000 };
@@ -145,8 +146,10 @@ static void on_deadline(void *arg)
 static void run_sequencer(struct drain *drain)
 {
     const struct drain_options *options = drain->options;
+    struct shapes shapes = {0};
     struct sequencer_options sequencer_options = {
         .url = options->url,
+        .shapes = &shapes,
         .look_ms = 1000,
         .batch_rows = options->max_rows,
         .batch_bytes = options->max_bytes,
@@ -185,6 +188,7 @@ static void run_sequencer(struct drain *drain)
     }
     drain->is_done = true; /* what stopping tells changes nothing any more */
     sequencer_free(sequencer);
+    shapes_clear(&shapes);
 }
 
 static bool is_gone(PGconn *conn, const char *name)

@@ -50,6 +50,7 @@ struct note { /* a frame, as the fake protocol writes it */
     char socket[ID_TEXT_SIZE]; /* the sender, the joiner, or the first one of UPDATES */
     char to[ID_TEXT_SIZE];     /* of a private message */
     char text[100];            /* payload, or sentence of an error */
+    char view[12], moved[8];
 };
 
 struct world_options { /* zero: as the plain world has it */

@@ -58,15 +58,19 @@ size_t world_n_replay_frames(void)
     return n_replay_frames;
 }
 
-static struct frame *fake_event(const struct event_fields *event, bool is_replayed)
+static struct frame *fake_event(const struct protocol_event *told, struct str view,
+                                bool is_replayed)
 {
+    const struct event_fields *event = told->f;
     struct note note = {
         .kind = event->action == EVENT_ACTION_EVENT ? NOTE_EVENT : NOTE_MESSAGE,
         .offset = event->offset,
         .is_replayed = is_replayed,
     };
     n_replay_frames += is_replayed;
-    world_copy(note.text, sizeof(note.text), event->payload);
+    world_copy(note.text, sizeof(note.text), told->payload);
+    world_copy(note.view, sizeof(note.view), view);
+    world_copy(note.moved, sizeof(note.moved), str_of(told->moved));
     world_copy(note.to, sizeof(note.to), event->socket_id);
     if (event->client.ptr) {
         copy_socket(note.socket, event->client);
@@ -82,7 +86,10 @@ static struct frame *fake_joined(const struct protocol_joined *joined)
                         .offset = joined->offset,
                         .is_resumed = joined->is_resumed,
                         .is_gap = joined->is_gap};
-    copy_socket(note.socket, joined->client);
+    world_copy(note.view, sizeof(note.view), joined->view);
+    if (joined->client.ptr) {
+        copy_socket(note.socket, joined->client);
+    }
     struct buf text = {0};
     buf_str(&text, joined->client);
     note.n = text.len;
@@ -91,21 +98,25 @@ static struct frame *fake_joined(const struct protocol_joined *joined)
     return frame;
 }
 
-static struct frame *fake_left(struct str channel)
+static struct frame *fake_left(struct str channel, struct str view)
 {
-    return plain((struct note){.kind = NOTE_LEFT}, channel);
+    struct note note = {.kind = NOTE_LEFT};
+    world_copy(note.view, sizeof(note.view), view);
+    return plain(note, channel);
 }
 
-static struct frame *fake_history(struct str channel, struct event *const *events, size_t n)
+static struct frame *fake_history(struct str channel, struct str view,
+                                  const struct protocol_event *events, size_t n)
 {
     struct note note = {.kind = NOTE_HISTORY, .n = n};
+    world_copy(note.view, sizeof(note.view), view);
     if (n > 0) {
-        note.first = events[0]->f.offset;
-        note.last = events[n - 1]->f.offset;
+        note.first = events[0].f->offset;
+        note.last = events[n - 1].f->offset;
     }
     struct frame *frame = frame_of(note, channel, NULL, n, NULL);
     for (size_t i = 0; i < n; i++) {
-        uint32_t item = (uint32_t)events[i]->f.id - 1;
+        uint32_t item = (uint32_t)events[i].f->id - 1;
         memcpy(frame->bytes + sizeof(note) + i * sizeof(item), &item, sizeof(item));
     }
     return frame;

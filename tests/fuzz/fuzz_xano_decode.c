@@ -74,10 +74,10 @@ static void check_message(const struct command *command)
     };
     assert(json_scan(command->payload, NULL, 0) != JSON_KIND_INVALID);
     struct event *event = event_new(&fields);
-    check_frame(xano_protocol.event(&event->f, true), STR("\"message\""), command->channel,
-                command->payload);
-    struct event *events[] = {event, event};
-    check_frame(xano_protocol.history(command->channel, events, 2), STR("\"history\""),
+    struct protocol_event told[] = {protocol_event_of(&event->f), protocol_event_of(&event->f)};
+    check_frame(xano_protocol.event(&told[0], command->view, true), STR("\"message\""),
+                command->channel, command->payload);
+    check_frame(xano_protocol.history(command->channel, command->view, told, 2), STR("\"history\""),
                 command->channel, (struct str){0});
     event_unref(event);
 }
@@ -115,8 +115,8 @@ static void check_command(const struct command *command)
                     command->channel, (struct str){0});
         break;
     case COMMAND_LEAVE:
-        check_frame(xano_protocol.left(command->channel), STR("\"leave\""), command->channel,
-                    STR("null"));
+        check_frame(xano_protocol.left(command->channel, command->view), STR("\"leave\""),
+                    command->channel, STR("null"));
         break;
     case COMMAND_HISTORY:
         break;

@@ -19,10 +19,13 @@ enum { HISTORY_BYTES = 1024 * 1024 }; /* most payload in a history */
 
 /* Since beats history, and a channel that keeps nothing has no history to send. */
 struct question question_of_join(const struct hub *hub, const struct command *command,
-                                 const struct rule *rule)
+                                 struct channel *channel, struct view *view)
 {
-    struct question question = {.type = COMMAND_JOIN, .wants_presence = command->wants_presence};
+    struct question question = {.type = COMMAND_JOIN,
+                                .wants_presence = command->wants_presence && !view};
     struct read *read = &question.read;
+    read->channel = channel;
+    read->view = view;
     read->kind = STORE_READ_HEAD;
     if (command->has_since) {
         question.is_void = !hub->epoch || !str_equals(command->since_epoch, str_of(hub->epoch));
@@ -31,9 +34,9 @@ struct question question_of_join(const struct hub *hub, const struct command *co
         read->limit = hub->options.page_rows;
         read->max_bytes = hub->options.page_bytes;
         read->max_missed = hub->options.resume_max_rows;
-    } else if (command->wants_history && rule->message_history > 0) {
+    } else if (command->wants_history && channel->rule->message_history > 0) {
         read->kind = STORE_READ_LAST;
-        read->limit = rule->message_history;
+        read->limit = channel->rule->message_history;
         read->max_bytes = HISTORY_BYTES;
     }
     return question;
@@ -41,13 +44,26 @@ struct question question_of_join(const struct hub *hub, const struct command *co
 
 /* ---- pieces ---- */
 
-static void answer_acknowledge(struct hub *hub, struct session *session,
-                               const struct channel *channel, uint64_t head, bool is_resumed,
-                               bool is_gap)
+/* The subscription that it is about; NULL: there is none any more. */
+static struct subscription *question_of(const struct session *session,
+                                        const struct question *question)
+{
+    return session_in_view(session, question->read.channel, question->read.view);
+}
+
+static void answer_live(struct hub *hub, struct session *session, const struct question *question,
+                        uint64_t skip_to)
+{
+    resume_live(hub, session, question->read.channel, question->read.view, skip_to);
+}
+
+static void answer_acknowledge(struct hub *hub, struct session *session, const struct read *about,
+                               uint64_t head, bool is_resumed, bool is_gap)
 {
     struct buf client = {0};
     struct protocol_joined joined = {
-        .channel = channel_name(channel),
+        .channel = channel_name(about->channel),
+        .view = view_name(about->view),
         .client = say_client_json(hub, session, &client),
         .epoch = str_of(hub->epoch),
         .offset = head,
@@ -58,20 +74,22 @@ static void answer_acknowledge(struct hub *hub, struct session *session,
     if (is_resumed || is_gap) {
         say_count(hub, is_resumed ? METRIC_RESUMES : METRIC_GAPS);
     }
-    session_in(session, channel)->is_joined = true;
+    session_in_view(session, about->channel, about->view)->is_joined = true;
     say_frame(hub, session, hub->protocol->joined(&joined));
     buf_release(&client);
 }
 
 /* Up to the end of its answer: what was missed and live frames come after it. */
-static void answer_begin(struct hub *hub, struct session *session, struct channel *channel,
-                         const struct question *question, uint64_t head, bool is_gap)
+static void answer_begin(struct hub *hub, struct session *session, const struct question *question,
+                         uint64_t head, bool is_gap)
 {
-    struct subscription *in = session_in(session, channel);
+    struct subscription *in = question_of(session, question);
     in->wants_presence = in->wants_presence || question->wants_presence;
-    answer_acknowledge(hub, session, channel, head,
+    answer_acknowledge(hub, session, &question->read, head,
                        question->read.kind == STORE_READ_SINCE && !is_gap, is_gap);
-    presence_send(hub, session, channel);
+    if (!in->view) {
+        presence_send(hub, session, in->channel);
+    }
 }
 
 static void answer_send_history(struct hub *hub, const struct session *session, struct frame *frame)
@@ -80,9 +98,10 @@ static void answer_send_history(struct hub *hub, const struct session *session, 
     say_frame(hub, session, frame);
 }
 
-void answer_empty_history(struct hub *hub, const struct session *session, struct str channel)
+void answer_empty_history(struct hub *hub, const struct session *session, struct str channel,
+                          struct str view)
 {
-    answer_send_history(hub, session, hub->protocol->history(channel, NULL, 0));
+    answer_send_history(hub, session, hub->protocol->history(channel, view, NULL, 0));
 }
 
 /* While there are recent rows of a channel, their newest is a head that is safe to name. */
@@ -113,16 +132,20 @@ static bool resume_from_memory(struct hub *hub, struct session *session,
         }
         head = since + n;
     }
-    if (session_in(session, channel)) {
-        answer_begin(hub, session, channel, question, head, false);
-        replay_begin(hub, session, channel, since, head, NULL);
+    if (question_of(session, question)) {
+        answer_begin(hub, session, question, head, false);
+        replay_begin(hub, session, channel, question->read.view, since, head, NULL);
     }
     return true;
 }
 
-static struct history history_for(const struct session *session, const struct question *question)
+static struct history history_for(struct hub *hub, const struct session *session,
+                                  const struct question *question)
 {
-    return (struct history){.viewer = session->identity,
+    return (struct history){.hub = hub,
+                            .session = session,
+                            .channel = question->read.channel,
+                            .view = question->read.view,
                             .limit = question->read.limit,
                             .max_bytes = question->read.max_bytes};
 }
@@ -132,15 +155,15 @@ static bool history_from_memory(struct hub *hub, struct session *session,
 {
     struct channel *channel = question->read.channel;
     struct recent_run *run = recent_find(hub->recent, channel_name(channel));
-    const struct subscription *in = session_in(session, channel);
+    const struct subscription *in = question_of(session, question);
     if (!in) {
         return true; /* removed while it waited */
     }
     if (!run || in->offset > recent_run_last(run)) {
         return false; /* an earlier answer may have told it of rows that are not here yet */
     }
-    struct history history = history_for(session, question);
-    struct frame *frame = recent_history(hub->recent, run, &history, hub->protocol);
+    struct history history = history_for(hub, session, question);
+    struct frame *frame = recent_history(hub->recent, run, &history);
     history_release(&history);
     if (!frame) {
         return false;
@@ -150,9 +173,9 @@ static bool history_from_memory(struct hub *hub, struct session *session,
         answer_send_history(hub, session, frame);
         return true;
     }
-    answer_begin(hub, session, channel, question, head, false);
+    answer_begin(hub, session, question, head, false);
     answer_send_history(hub, session, frame);
-    resume_live(hub, session, channel, head);
+    answer_live(hub, session, question, head);
     return true;
 }
 
@@ -160,9 +183,9 @@ static bool head_from_memory(struct hub *hub, struct session *session,
                              const struct question *question)
 {
     struct channel *channel = question->read.channel;
-    if (channel->has_head && session_in(session, channel)) {
-        answer_begin(hub, session, channel, question, channel->head, question->is_void);
-        resume_live(hub, session, channel, channel->head);
+    if (channel->has_head && question_of(session, question)) {
+        answer_begin(hub, session, question, channel->head, question->is_void);
+        answer_live(hub, session, question, channel->head);
     }
     return channel->has_head;
 }
@@ -193,13 +216,11 @@ static bool answer_try(struct hub *hub, struct session *session, const struct re
 static void answer_take_history(struct hub *hub, const struct session *session,
                                 const struct question *question, const struct store_answer *found)
 {
-    struct history history = history_for(session, question);
+    struct history history = history_for(hub, session, question);
     for (size_t i = found->n_events; i > 0; i--) {
         history_offer(&history, found->events[i - 1]);
     }
-    answer_send_history(
-        hub, session,
-        history_encode(&history, hub->protocol, channel_name(question->read.channel)));
+    answer_send_history(hub, session, history_encode(&history));
     history_release(&history);
 }
 
@@ -213,22 +234,23 @@ static void answer_take_join(struct hub *hub, struct session *session,
         channel->head = newest;
         channel->has_head = true;
     }
-    if (!session_in(session, channel)) {
+    if (!question_of(session, question)) {
         return; /* removed while it waited */
     }
     bool is_since = question->read.kind == STORE_READ_SINCE;
     bool is_gap = question->is_void || (is_since && found->is_gap);
     /* The head of the read, not the newer one that live events may have reached meanwhile: those
      * still wait. */
-    answer_begin(hub, session, channel, question, found->head, is_gap);
+    answer_begin(hub, session, question, found->head, is_gap);
     if (is_since && !is_gap) {
-        replay_begin(hub, session, channel, question->read.since, found->head, found);
+        replay_begin(hub, session, channel, question->read.view, question->read.since, found->head,
+                     found);
         return;
     }
     if (question->read.kind == STORE_READ_LAST) {
         answer_take_history(hub, session, question, found);
     }
-    resume_live(hub, session, channel, found->head);
+    answer_live(hub, session, question, found->head);
 }
 
 /* A first join that could not be answered has not happened; a member stays one. */
@@ -236,13 +258,15 @@ static void answer_undo_join(struct hub *hub, struct session *session,
                              const struct question *question)
 {
     struct channel *channel = question->read.channel;
-    const struct subscription *in = session_in(session, channel);
-    if (in && question->was_member) {
-        presence_send(hub, session, channel);
-        resume_live(hub, session, channel, in->offset);
-    } else {
-        membership_detach(hub, session, channel);
+    const struct subscription *in = question_of(session, question);
+    if (!in || !question->was_member) {
+        membership_detach(hub, session, channel, question->read.view);
+        return;
     }
+    if (!in->view) {
+        presence_send(hub, session, channel);
+    }
+    answer_live(hub, session, question, in->offset);
 }
 
 static void answer_take(struct hub *hub, struct session *session, const struct read *read,
@@ -256,7 +280,7 @@ static void answer_take(struct hub *hub, struct session *session, const struct r
         }
     } else if (question->type == COMMAND_JOIN) {
         answer_take_join(hub, session, question, found);
-    } else if (session_in(session, read->channel)) { /* not removed while it waited */
+    } else if (question_of(session, question)) { /* not removed while it waited */
         answer_take_history(hub, session, question, found);
     }
 }
@@ -279,41 +303,42 @@ static void answer_question(struct hub *hub, struct session *session, struct que
 /* A member that joins again goes on where it is: naming the head, which may be ahead of what it was
  * sent, would make it believe that it has the events between. */
 static void answer_without_reading(struct hub *hub, struct session *session,
-                                   struct channel *channel, const struct question *question)
+                                   const struct question *question)
 {
-    const struct subscription *in = session_in(session, channel);
+    struct channel *channel = question->read.channel;
+    const struct subscription *in = question_of(session, question);
     uint64_t offset = in ? membership_position(in, channel) : channel->head;
     if (!in) {
-        membership_attach(hub, session, channel);
+        membership_attach(hub, session, channel, question->read.view);
     }
-    answer_acknowledge(hub, session, channel, offset, false, question->is_void);
+    answer_acknowledge(hub, session, &question->read, offset, false, question->is_void);
     if (question->wants_presence) {
-        session_in(session, channel)->wants_presence = true;
+        question_of(session, question)->wants_presence = true;
         presence_send(hub, session, channel);
     }
-    resume_live(hub, session, channel, offset);
+    answer_live(hub, session, question, offset);
 }
 
-void answer_join(struct hub *hub, struct session *session, struct channel *channel,
-                 struct question question)
+void answer_join(struct hub *hub, struct session *session, struct question question)
 {
-    channel_look_for_head(hub, channel);
-    if (question.read.kind == STORE_READ_HEAD && channel->has_head) {
-        answer_without_reading(hub, session, channel, &question);
+    channel_look_for_head(hub, question.read.channel);
+    if (question.read.kind == STORE_READ_HEAD && question.read.channel->has_head) {
+        answer_without_reading(hub, session, &question);
         return;
     }
-    question.was_member = session_in(session, channel) != NULL;
-    question.read.channel = channel;
-    membership_attach(hub, session, channel);
+    question.was_member = question_of(session, &question) != NULL;
+    membership_attach(hub, session, question.read.channel, question.read.view);
     answer_question(hub, session, question);
 }
 
-void answer_history(struct hub *hub, struct session *session, struct channel *channel)
+void answer_history(struct hub *hub, struct session *session, struct channel *channel,
+                    struct view *view)
 {
     answer_question(hub, session,
                     (struct question){.type = COMMAND_HISTORY,
                                       .read = {.kind = STORE_READ_LAST,
                                                .channel = channel,
+                                               .view = view,
                                                .limit = channel->rule->message_history,
                                                .max_bytes = HISTORY_BYTES}});
 }

@@ -14,13 +14,14 @@ struct question { /* what a join or a history wants to know */
 };
 
 struct question question_of_join(const struct hub *hub, const struct command *command,
-                                 const struct rule *rule);
+                                 struct channel *channel, struct view *view);
 /* The session enters the channel, is acknowledged, sent what it wants to know, and live frames go
  * on. */
-void answer_join(struct hub *hub, struct session *session, struct channel *channel,
-                 struct question question);
+void answer_join(struct hub *hub, struct session *session, struct question question);
 /* The newest rows that the rule keeps for it. The session is in the channel. */
-void answer_history(struct hub *hub, struct session *session, struct channel *channel);
-void answer_empty_history(struct hub *hub, const struct session *session, struct str channel);
+void answer_history(struct hub *hub, struct session *session, struct channel *channel,
+                    struct view *view);
+void answer_empty_history(struct hub *hub, const struct session *session, struct str channel,
+                          struct str view);
 
 #endif

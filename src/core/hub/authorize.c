@@ -25,7 +25,7 @@ struct waiter {
     struct channel *channel; /* pinned: a member is judged again; NULL: a command waits */
 };
 
-struct verdict {
+struct ruling {
     UT_hash_handle hh;
     struct hub *hub;
     bool is_asked; /* the answer is awaited */
@@ -51,35 +51,35 @@ static void authorize_write_identity(const struct identity *identity, struct buf
     buf_char(out, '}');
 }
 
-static struct str verdict_channel(const struct verdict *verdict)
+static struct str ruling_channel(const struct ruling *ruling)
 {
-    return (struct str){verdict->key + verdict->function_len + 1, verdict->channel_len};
+    return (struct str){ruling->key + ruling->function_len + 1, ruling->channel_len};
 }
 
-static void verdict_void(struct hub *hub, struct verdict *verdict)
+static void ruling_void(struct hub *hub, struct ruling *ruling)
 {
-    if (!verdict->is_void) {
-        HASH_DEL(hub->verdicts, verdict);
-        verdict->is_void = true;
+    if (!ruling->is_void) {
+        HASH_DEL(hub->rulings, ruling);
+        ruling->is_void = true;
     }
 }
 
-static void verdict_free(struct hub *hub, struct verdict *verdict)
+static void ruling_free(struct hub *hub, struct ruling *ruling)
 {
-    verdict_void(hub, verdict);
-    free(verdict);
+    ruling_void(hub, ruling);
+    free(ruling);
 }
 
-static void verdict_make_room(struct hub *hub)
+static void ruling_make_room(struct hub *hub)
 {
-    struct verdict *verdict, *next;
-    if (HASH_COUNT(hub->verdicts) < MAX_VERDICTS) {
+    struct ruling *ruling, *next;
+    if (HASH_COUNT(hub->rulings) < MAX_VERDICTS) {
         return;
     }
-    HASH_ITER(hh, hub->verdicts, verdict, next)
+    HASH_ITER(hh, hub->rulings, ruling, next)
     {
-        if (!verdict->is_asked) {
-            verdict_free(hub, verdict);
+        if (!ruling->is_asked) {
+            ruling_free(hub, ruling);
         }
     }
 }
@@ -91,20 +91,19 @@ static void authorize_refuse(struct hub *hub, struct session *session,
     struct channel *channel = channel_find(&hub->channels, command->channel);
     if (command->type == COMMAND_MESSAGE) {
         say_error(hub, session, command->channel, ERROR_CODE_SEND_REFUSED);
-    } else if (!channel || !session_in(session, channel)) {
+    } else if (!channel || !session_is_in(session, channel)) {
         say_error(hub, session, command->channel, ERROR_CODE_JOIN_REFUSED);
     } else {
         say_error(hub, session, command->channel, ERROR_CODE_REMOVED);
-        membership_detach(hub, session, channel);
+        membership_leave(hub, session, channel);
     }
 }
 
 /* Whoever asked now would get this answer. */
-static bool verdict_counts(const struct verdict *verdict)
+static bool ruling_counts(const struct ruling *ruling)
 {
-    const struct rule *rule = site_rule(verdict->hub->site, verdict_channel(verdict));
-    return !verdict->is_void && rule && rule->authorize &&
-           strcmp(rule->authorize, verdict->key) == 0;
+    const struct rule *rule = site_rule(ruling->hub->site, ruling_channel(ruling));
+    return !ruling->is_void && rule && rule->authorize && strcmp(rule->authorize, ruling->key) == 0;
 }
 
 /* is_allowed: it may stay. */
@@ -112,9 +111,9 @@ static void waiter_tell_member(struct hub *hub, const struct waiter *waiter, boo
 {
     struct channel *channel = waiter->channel;
     struct session *session = session_table_find(&hub->sessions, waiter->session);
-    if (session && !is_allowed && !session->is_closing && session_in(session, channel)) {
+    if (session && !is_allowed && !session->is_closing && session_is_in(session, channel)) {
         say_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED);
-        membership_detach(hub, session, channel); /* which our pin keeps alive */
+        membership_leave(hub, session, channel); /* which our pin keeps alive */
     }
     channel_unpin(&hub->channels, channel);
 }
@@ -140,21 +139,21 @@ static void waiter_tell_command(struct hub *hub, const struct waiter *waiter,
     session_end_wait(&hub->sessions, session);
 }
 
-static void verdict_on_answer(void *arg, const struct store_verdict *answer)
+static void ruling_on_answer(void *arg, const struct store_verdict *answer)
 {
-    struct verdict *verdict = arg;
-    struct hub *hub = verdict->hub;
-    struct waiter *waiters = verdict->waiters;
+    struct ruling *ruling = arg;
+    struct hub *hub = ruling->hub;
+    struct waiter *waiters = ruling->waiters;
     bool is_allowed = answer->result == STORE_VERDICT_DONE && answer->is_allowed;
-    bool counts = verdict_counts(verdict);
-    verdict->waiters = NULL;
-    verdict->waiters_end = &verdict->waiters;
-    verdict->is_asked = false;
-    verdict->is_allowed = is_allowed;
-    verdict->until_ms = hub->now_ms + hub->options.authorize_cache_ms;
-    if (verdict->is_void || answer->result != STORE_VERDICT_DONE ||
+    bool counts = ruling_counts(ruling);
+    ruling->waiters = NULL;
+    ruling->waiters_end = &ruling->waiters;
+    ruling->is_asked = false;
+    ruling->is_allowed = is_allowed;
+    ruling->until_ms = hub->now_ms + hub->options.authorize_cache_ms;
+    if (ruling->is_void || answer->result != STORE_VERDICT_DONE ||
         hub->options.authorize_cache_ms == 0) {
-        verdict_free(hub, verdict);
+        ruling_free(hub, ruling);
     }
     while (waiters) {
         struct waiter *waiter = waiters;
@@ -168,26 +167,26 @@ static void verdict_on_answer(void *arg, const struct store_verdict *answer)
     }
 }
 
-static void verdict_ask(struct hub *hub, struct verdict *verdict, const struct buf *identity,
-                        const char *action)
+static void ruling_ask(struct hub *hub, struct ruling *ruling, const struct buf *identity,
+                       const char *action)
 {
     struct store_call call = {
         .kind = STORE_CALL_AUTHORIZE,
-        .function = {verdict->key, verdict->function_len},
+        .function = {ruling->key, ruling->function_len},
         .action = str_of(action),
-        .channel = verdict_channel(verdict),
+        .channel = ruling_channel(ruling),
         .client = buf_span(identity),
     };
-    verdict->is_asked = true;
-    hub->store->functions.call(hub->store->functions.ctx, &call, verdict_on_answer, verdict);
+    ruling->is_asked = true;
+    hub->store->functions.call(hub->store->functions.ctx, &call, ruling_on_answer, ruling);
 }
 
 /* The answer, if it is there; else it is asked, once, and the caller's waiter stands in line. */
-static struct verdict *verdict_find(struct hub *hub, const struct session *session,
-                                    const struct rule *rule, struct str channel, const char *action)
+static struct ruling *ruling_find(struct hub *hub, const struct session *session,
+                                  const struct rule *rule, struct str channel, const char *action)
 {
     struct buf key = {0}, identity = {0};
-    struct verdict *verdict;
+    struct ruling *ruling;
     if (session->identity) {
         authorize_write_identity(session->identity, &identity);
     }
@@ -196,36 +195,36 @@ static struct verdict *verdict_find(struct hub *hub, const struct session *sessi
     buf_char(&key, '\0');
     buf_add(&key, action, strlen(action) + 1);
     buf_str(&key, buf_span(&identity));
-    HASH_FIND(hh, hub->verdicts, key.data, key.len, verdict);
-    if (!verdict) {
-        verdict_make_room(hub);
-        verdict = mem_zalloc(sizeof(*verdict) + key.len);
-        verdict->hub = hub;
-        verdict->waiters_end = &verdict->waiters;
-        verdict->function_len = strlen(rule->authorize);
-        verdict->channel_len = channel.len;
-        verdict->key_len = key.len;
-        memcpy(verdict->key, key.data, key.len);
-        HASH_ADD_KEYPTR(hh, hub->verdicts, verdict->key, verdict->key_len, verdict);
+    HASH_FIND(hh, hub->rulings, key.data, key.len, ruling);
+    if (!ruling) {
+        ruling_make_room(hub);
+        ruling = mem_zalloc(sizeof(*ruling) + key.len);
+        ruling->hub = hub;
+        ruling->waiters_end = &ruling->waiters;
+        ruling->function_len = strlen(rule->authorize);
+        ruling->channel_len = channel.len;
+        ruling->key_len = key.len;
+        memcpy(ruling->key, key.data, key.len);
+        HASH_ADD_KEYPTR(hh, hub->rulings, ruling->key, ruling->key_len, ruling);
     }
-    if (!verdict->is_asked && verdict->until_ms <= hub->now_ms) {
-        verdict_ask(hub, verdict, &identity, action);
-    } else if (!verdict->is_asked) {
+    if (!ruling->is_asked && ruling->until_ms <= hub->now_ms) {
+        ruling_ask(hub, ruling, &identity, action);
+    } else if (!ruling->is_asked) {
         say_count(hub, METRIC_AUTHORIZE_HITS);
     }
     buf_release(&key);
     buf_release(&identity);
-    return verdict;
+    return ruling;
 }
 
-static void verdict_await(struct verdict *verdict, const struct session *session,
-                          struct channel *channel)
+static void ruling_await(struct ruling *ruling, const struct session *session,
+                         struct channel *channel)
 {
     struct waiter *waiter = mem_zalloc(sizeof(*waiter));
     waiter->session = session->id;
     waiter->channel = channel;
-    *verdict->waiters_end = waiter;
-    verdict->waiters_end = &waiter->next;
+    *ruling->waiters_end = waiter;
+    ruling->waiters_end = &waiter->next;
 }
 
 enum judged authorize_command(struct hub *hub, struct session *session,
@@ -235,13 +234,13 @@ enum judged authorize_command(struct hub *hub, struct session *session,
         return JUDGED_ALLOWED;
     }
     const char *action = command->type == COMMAND_JOIN ? "join" : "send";
-    struct verdict *verdict = verdict_find(hub, session, rule, command->channel, action);
-    if (verdict->is_asked) {
-        verdict_await(verdict, session, NULL);
+    struct ruling *ruling = ruling_find(hub, session, rule, command->channel, action);
+    if (ruling->is_asked) {
+        ruling_await(ruling, session, NULL);
         session->wait = SESSION_WAIT_CALL;
         return JUDGED_WAITS;
     }
-    if (!verdict->is_allowed) {
+    if (!ruling->is_allowed) {
         authorize_refuse(hub, session, command);
         return JUDGED_ANSWERED;
     }
@@ -250,42 +249,41 @@ enum judged authorize_command(struct hub *hub, struct session *session,
 
 void authorize_member(struct hub *hub, struct session *session, struct channel *channel)
 {
-    struct verdict *verdict =
-        verdict_find(hub, session, channel->rule, channel_name(channel), "join");
+    struct ruling *ruling = ruling_find(hub, session, channel->rule, channel_name(channel), "join");
     channel_pin(channel);
-    if (verdict->is_asked) {
-        verdict_await(verdict, session, channel);
+    if (ruling->is_asked) {
+        ruling_await(ruling, session, channel);
     } else {
         waiter_tell_member(hub, &(struct waiter){.session = session->id, .channel = channel},
-                           verdict->is_allowed);
+                           ruling->is_allowed);
     }
 }
 
 void authorize_forget(struct hub *hub, struct str channel)
 {
-    struct verdict *verdict, *next;
-    HASH_ITER(hh, hub->verdicts, verdict, next)
+    struct ruling *ruling, *next;
+    HASH_ITER(hh, hub->rulings, ruling, next)
     {
-        if (channel.ptr && !channel_pattern_matches(channel, verdict_channel(verdict))) {
+        if (channel.ptr && !channel_pattern_matches(channel, ruling_channel(ruling))) {
             continue;
         }
-        verdict_void(hub, verdict);
-        if (!verdict->is_asked) {
-            free(verdict);
+        ruling_void(hub, ruling);
+        if (!ruling->is_asked) {
+            free(ruling);
         }
     }
 }
 
 void authorize_release(struct hub *hub)
 {
-    struct verdict *verdict, *next;
-    HASH_ITER(hh, hub->verdicts, verdict, next)
+    struct ruling *ruling, *next;
+    HASH_ITER(hh, hub->rulings, ruling, next)
     {
-        while (verdict->waiters) {
-            struct waiter *waiter = verdict->waiters;
-            verdict->waiters = waiter->next;
+        while (ruling->waiters) {
+            struct waiter *waiter = ruling->waiters;
+            ruling->waiters = waiter->next;
             free(waiter);
         }
-        verdict_free(hub, verdict);
+        ruling_free(hub, ruling);
     }
 }

@@ -34,7 +34,7 @@ static void directive_disconnect(void *arg, struct session *session)
         return;
     }
     struct channel *channel = channel_find(&hub->channels, directive->channel);
-    if (channel && session_in(session, channel)) {
+    if (channel && session_is_in(session, channel)) {
         search->n_found++;
         revoke_membership(hub, session, channel, directive->reason);
     }
@@ -45,7 +45,8 @@ static void directive_judge_again(void *arg, struct session *session)
     const struct search *search = arg;
     struct str pattern = search->directive->channel;
     revoke_waiting(session);
-    for (uint32_t i = session->n_subscriptions; i > 0 && !session->is_closing; i--) {
+    for (uint32_t i = session->n_subscriptions; i > 0 && !session->is_closing;
+         i = session_before(session, i)) {
         struct channel *channel = session->subscriptions[i - 1].channel;
         if (channel->rule && channel->rule->authorize &&
             (!pattern.ptr || channel_pattern_matches(pattern, channel_name(channel)))) {

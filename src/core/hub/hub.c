@@ -25,6 +25,9 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/ground/users.h"
 #include "core/hub/join.h"
+#include "core/hub/live/place.h"
+#include "core/hub/live/sight.h"
+#include "core/hub/live/tell.h"
 #include "core/hub/message.h"
 #include "core/hub/open.h"
 #include "core/hub/presence/grace.h"
@@ -142,7 +145,7 @@ static void on_event(void *ctx, struct event *event)
     if (channel->has_head && event->f.offset > channel->head) {
         channel->head = event->f.offset;
     }
-    say_event(hub, channel, &event->f);
+    tell_live(hub, channel, &event->f);
 }
 
 static void append_answered(struct hub *hub, struct session *session)
@@ -204,6 +207,8 @@ static void on_site(void *ctx, struct site *site)
     }
     site_free(hub->site);
     hub->site = site;
+    sights_take_site(hub);
+    place_all(hub, NULL);
     update_gate(hub);
     revoke_recheck(hub);
     if (was_enabled && !site->is_enabled) {
@@ -289,6 +294,9 @@ struct hub *hub_new(const struct hub_options *options)
     hub->recent = recent_new(options->recent_bytes, options->recent_rows);
     hub->reads = reads_new();
     hub->presence = presence_book_new();
+    hub->sights = sights_new();
+    hub->teller = teller_new();
+    hub->channels.on_drop = sights_drop_channel;
     session_table_init(&hub->sessions, options->n_workers);
     hub->down_reason = mem_strdup("the database has not answered yet");
     return hub;
@@ -307,6 +315,8 @@ void hub_free(struct hub *hub)
     user_release_all(hub);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
+    sights_free(hub->sights);
+    teller_free(hub->teller);
     site_free(hub->site);
     free(hub->warnings);
     free(hub->epoch);

@@ -13,8 +13,14 @@
 #include "core/hub/function.h"
 #include "core/hub/ground/access.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/sight.h"
 #include "core/hub/membership.h"
 #include "core/hub/presence/presence.h"
+
+enum {
+    VIEWS_MAX = 16,   /* of a session on a channel */
+    RESIDUE_MAX = 64, /* views of a channel that no index finds */
+};
 
 /* Why its token was not accepted is told once, where its owner will look. */
 static void tell_token_error(struct hub *hub, struct session *session, struct str channel)
@@ -30,9 +36,17 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
     session->token_why = NULL;
 }
 
+static bool join_refuse(struct hub *hub, const struct session *session, struct str channel,
+                        unsigned limit, enum error_code code)
+{
+    say_count(hub, METRIC_LIMITS + limit);
+    say_error(hub, session, channel, code);
+    return false;
+}
+
 /* False: it is refused, and told so. */
 static bool join_is_allowed(struct hub *hub, struct session *session, const struct command *command,
-                            const struct rule *rule, bool is_member)
+                            const struct rule *rule)
 {
     const struct hub_options *options = &hub->options;
     enum error_code code;
@@ -40,39 +54,54 @@ static bool join_is_allowed(struct hub *hub, struct session *session, const stru
         say_error(hub, session, command->channel, code);
         return false;
     }
-    if (!is_member && session->n_subscriptions >= hub->options.max_channels) {
-        say_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_CHANNELS);
-        say_error(hub, session, command->channel, ERROR_CODE_TOO_MANY_CHANNELS);
-        return false;
-    }
-    const struct channel *channel = channel_find(&hub->channels, command->channel);
-    if (!channel && options->max_open_channels > 0 &&
+    if (!channel_find(&hub->channels, command->channel) && options->max_open_channels > 0 &&
         HASH_COUNT(hub->channels.by_name) >= options->max_open_channels) {
-        say_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNELS);
-        say_error(hub, session, command->channel, ERROR_CODE_UNAVAILABLE);
-        return false;
-    }
-    if (channel && !is_member && options->max_channel_members > 0 &&
-        channel->roster->n >= options->max_channel_members) {
-        say_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MEMBERS);
-        say_error(hub, session, command->channel, ERROR_CODE_CHANNEL_FULL);
-        return false;
+        return join_refuse(hub, session, command->channel, METRIC_LIMIT_CHANNELS,
+                           ERROR_CODE_UNAVAILABLE);
     }
     return true;
 }
 
-/* The permissions are there: into the list, then into the channel. */
-static bool join_enter(struct hub *hub, struct session *session, const struct command *command,
-                       const struct rule *rule)
+static uint32_t n_views_of(const struct session *session, const struct channel *channel)
 {
-    struct question question = question_of_join(hub, command, rule);
-    if (question.read.kind != STORE_READ_HEAD && session_awaits_appends(session)) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        const struct subscription *in = &session->subscriptions[i];
+        n += in->channel == channel && in->view;
+    }
+    return n;
+}
+
+/* Of a session that is not in yet. False: it is refused, and told so. */
+static bool join_has_room(struct hub *hub, const struct session *session,
+                          const struct channel *channel, const struct view *view)
+{
+    const struct hub_options *options = &hub->options;
+    const struct group_list *groups = &channel->groups;
+    uint32_t n_plain = groups->n_plain_subscribers;
+    uint32_t n = view ? groups->n_subscribers - n_plain : n_plain;
+    if (session->n_subscriptions >= options->max_channels ||
+        (view && n_views_of(session, channel) >= VIEWS_MAX)) {
+        return join_refuse(hub, session, channel_name(channel), METRIC_LIMIT_SESSION_CHANNELS,
+                           ERROR_CODE_TOO_MANY_CHANNELS);
+    }
+    if (view && view->is_residue && channel_n_residue(channel) > RESIDUE_MAX) {
+        say_error(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS);
         return false;
     }
-    struct channel *channel = channel_open(&hub->channels, command->channel);
+    if (options->max_channel_members > 0 && n >= options->max_channel_members) {
+        return join_refuse(hub, session, channel_name(channel), METRIC_LIMIT_CHANNEL_MEMBERS,
+                           ERROR_CODE_CHANNEL_FULL);
+    }
+    return true;
+}
+
+/* Into the list. False: it waits there. */
+static bool join_list(struct hub *hub, struct session *session, const struct command *command,
+                      struct channel *channel)
+{
     const struct subscription *in = session_in(session, channel);
-    channel->rule = rule;
-    if (rule->presence && !in && !session->arriving) {
+    if (channel->rule->presence && !in && !session->arriving) {
         session->arriving = presence_arrive(hub, session, channel);
     }
     const struct member *entry = in ? in->member : session->arriving;
@@ -80,15 +109,67 @@ static bool join_enter(struct hub *hub, struct session *session, const struct co
         session->wait = SESSION_WAIT_PRESENCE;
         return false;
     }
-    answer_join(hub, session, channel, question);
     return true;
+}
+
+/* The view that it asks for, if it does. False: the filter is refused, and told so. */
+static bool join_open_view(struct hub *hub, const struct session *session,
+                           const struct command *command, struct channel *channel,
+                           struct view **view)
+{
+    struct buf why = {0};
+    *view = NULL;
+    if (!command->filter.ptr) {
+        return true;
+    }
+    *view = sights_open_view(hub, channel, command->filter, &why);
+    if (!*view) {
+        say_error_text(hub, session, command->channel, ERROR_CODE_BAD_FILTER, buf_text(&why));
+    }
+    buf_release(&why);
+    return *view;
+}
+
+/* The permissions are there. Channel and view are pinned. */
+static bool join_answer(struct hub *hub, struct session *session, const struct command *command,
+                        struct channel *channel, struct view *view)
+{
+    struct question question = question_of_join(hub, command, channel, view);
+    if (!session_in_view(session, channel, view) && !join_has_room(hub, session, channel, view)) {
+        return true;
+    }
+    if (question.read.kind != STORE_READ_HEAD && session_awaits_appends(session)) {
+        return false;
+    }
+    if (!view && !join_list(hub, session, command, channel)) {
+        return false;
+    }
+    answer_join(hub, session, question);
+    return true;
+}
+
+static bool join_enter(struct hub *hub, struct session *session, const struct command *command,
+                       const struct rule *rule)
+{
+    struct channel *channel = channel_open(&hub->channels, command->channel);
+    struct view *view;
+    bool is_done = true;
+    channel->rule = rule;
+    channel_pin(channel);
+    if (join_open_view(hub, session, command, channel, &view)) {
+        channel_pin_view(view);
+        is_done = join_answer(hub, session, command, channel, view);
+        channel_unpin_view(channel, view);
+    }
+    channel_unpin(&hub->channels, channel);
+    return is_done;
 }
 
 static bool join_try(struct hub *hub, struct session *session, const struct command *command)
 {
     const struct rule *rule = site_rule(hub->site, command->channel);
     const struct channel *channel = channel_find(&hub->channels, command->channel);
-    bool is_member = channel && session_in(session, channel);
+    bool is_member = channel && session_is_in(session, channel);
     tell_token_error(hub, session, command->channel);
     if (!rule) {
         say_error(hub, session, command->channel, ERROR_CODE_NO_CHANNEL);
@@ -98,7 +179,7 @@ static bool join_try(struct hub *hub, struct session *session, const struct comm
         function_ask(hub, session, command, rule->on_join);
         return false;
     }
-    if (!join_is_allowed(hub, session, command, rule, is_member)) {
+    if (!join_is_allowed(hub, session, command, rule)) {
         return true;
     }
     enum judged judged = authorize_command(hub, session, command, rule);
@@ -117,32 +198,50 @@ bool join_handle(struct hub *hub, struct session *session, const struct command 
     return true;
 }
 
-bool history_handle(struct hub *hub, struct session *session, const struct command *command)
+/* The channel and the view that the command names, if the session is there; NULL: it is not. */
+static struct channel *command_place(struct hub *hub, const struct session *session,
+                                     const struct command *command, struct view **view)
 {
     struct channel *channel = channel_find(&hub->channels, command->channel);
-    if (!channel || !session_in(session, channel)) {
+    *view = NULL;
+    if (!channel) {
+        return NULL;
+    }
+    if (command->view.ptr) {
+        *view = channel_find_view(channel, command->view);
+        return *view && session_in_view(session, channel, *view) ? channel : NULL;
+    }
+    return session_in(session, channel) ? channel : NULL;
+}
+
+bool history_handle(struct hub *hub, struct session *session, const struct command *command)
+{
+    struct view *view;
+    struct channel *channel = command_place(hub, session, command, &view);
+    if (!channel) {
         say_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return true;
     }
     /* Private messages are never kept, so a client's own history (socketId) is always empty. */
     if (!channel->rule || channel->rule->message_history == 0 || command->socket_id.ptr) {
-        answer_empty_history(hub, session, command->channel);
+        answer_empty_history(hub, session, command->channel, view_name(view));
         return true;
     }
     if (session_awaits_appends(session)) {
         return false;
     }
-    answer_history(hub, session, channel);
+    answer_history(hub, session, channel, view);
     return true;
 }
 
 void leave_handle(struct hub *hub, struct session *session, const struct command *command)
 {
-    struct channel *channel = channel_find(&hub->channels, command->channel);
-    if (!channel || !session_in(session, channel)) {
+    struct view *view;
+    struct channel *channel = command_place(hub, session, command, &view);
+    if (!channel) {
         say_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return;
     }
-    membership_detach(hub, session, channel);
-    say_frame(hub, session, hub->protocol->left(command->channel));
+    say_frame(hub, session, hub->protocol->left(command->channel, view_name(view)));
+    membership_detach(hub, session, channel, view);
 }

@@ -8,6 +8,7 @@
 
 #include "core/hub/function.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/place.h"
 #include "core/hub/presence/presence.h"
 
 uint64_t membership_position(const struct subscription *in, const struct channel *channel)
@@ -15,44 +16,66 @@ uint64_t membership_position(const struct subscription *in, const struct channel
     return in->offset > channel->fanned ? in->offset : channel->fanned;
 }
 
-void membership_attach(struct hub *hub, struct session *session, struct channel *channel)
+static void membership_enter(struct hub *hub, struct session *session, struct channel *channel,
+                             struct view *view)
 {
-    const struct transport *transport = hub->transport;
-    uint32_t number = channel->roster->number;
-    struct subscription *in = session_in(session, channel);
-    if (in) {
-        in->offset = membership_position(in, channel);
-        transport->detach(transport->ctx, session->id, number);
-    } else {
-        in = session_add(session, channel);
+    struct subscription *in = session_add(session, channel, view);
+    channel_pin_view(view);
+    place_enter(hub, session, in);
+    if (!view) {
         in->member = session->arriving;
         session->arriving = NULL;
-        roster_add(channel->roster, session->id.worker);
-        say_count(hub, METRIC_SUBSCRIPTIONS);
     }
-    in->is_held = true;
-    transport->attach(transport->ctx, session->id, number, true);
+    say_count(hub, METRIC_SUBSCRIPTIONS);
 }
 
-void membership_forget(struct hub *hub, const struct session *session, struct channel *channel)
+void membership_attach(struct hub *hub, struct session *session, struct channel *channel,
+                       struct view *view)
 {
-    roster_remove(channel->roster, session->id.worker);
+    struct subscription *in = session_in_view(session, channel, view);
+    if (in) {
+        in->offset = membership_position(in, channel);
+    } else {
+        membership_enter(hub, session, channel, view);
+        in = session_in_view(session, channel, view);
+    }
+    place_hold(hub, session, in);
+}
+
+void membership_forget(struct hub *hub, const struct session *session, struct subscription in)
+{
+    place_leave(hub, session, &in);
+    channel_unpin_view(in.channel, in.view);
     metrics_add(hub->options.counts, METRIC_SUBSCRIPTIONS, UINT64_MAX);
-    channel_drop_if_unused(&hub->channels, channel);
+    channel_drop_if_unused(&hub->channels, in.channel);
 }
 
-void membership_detach(struct hub *hub, struct session *session, struct channel *channel)
+void membership_detach(struct hub *hub, struct session *session, struct channel *channel,
+                       struct view *view)
 {
-    const struct subscription *in = session_in(session, channel);
-    if (!in) {
+    struct subscription *found = session_in_view(session, channel, view);
+    if (!found) {
         return;
     }
-    struct member *member = in->member;
-    if (in->is_joined && channel->rule && channel->rule->on_leave) {
+    struct subscription in = *found;
+    session_remove(session, found);
+    if (in.is_joined && !session_is_in(session, channel) && channel->rule &&
+        channel->rule->on_leave) {
         function_tell(hub, session, channel->rule->on_leave, "leave", channel_name(channel));
     }
-    session_remove(session, channel);
-    hub->transport->detach(hub->transport->ctx, session->id, channel->roster->number);
-    presence_leave(hub, member);
-    membership_forget(hub, session, channel);
+    place_detach(hub, session, &in);
+    presence_leave(hub, in.member);
+    membership_forget(hub, session, in);
+}
+
+void membership_leave(struct hub *hub, struct session *session, struct channel *channel)
+{
+    channel_pin(channel);
+    for (uint32_t i = session->n_subscriptions; i > 0; i = session_before(session, i)) {
+        const struct subscription *in = &session->subscriptions[i - 1];
+        if (in->channel == channel) {
+            membership_detach(hub, session, channel, in->view);
+        }
+    }
+    channel_unpin(&hub->channels, channel);
 }

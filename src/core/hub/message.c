@@ -53,7 +53,8 @@ static void message_send_private(struct hub *hub, const struct session *session,
                                  const struct channel *channel, const struct event_fields *message)
 {
     const struct session *addressee = find_addressee(hub, channel, message->socket_id);
-    struct frame *frame = hub->protocol->event(message, false);
+    struct protocol_event told = protocol_event_of(message);
+    struct frame *frame = hub->protocol->event(&told, (struct str){0}, false);
     if (addressee != session) {
         say_frame(hub, addressee, frame_ref(frame));
     }

@@ -117,6 +117,17 @@ static void leave_lists(struct hub *hub, struct session *session)
     }
 }
 
+/* Of its subscriptions, which may be several on one channel. */
+static bool is_last_of_channel(const struct session *session, uint32_t i)
+{
+    for (uint32_t k = i + 1; k < session->n_subscriptions; k++) {
+        if (session->subscriptions[k].channel == session->subscriptions[i].channel) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void close_handle(struct hub *hub, struct session *session)
 {
     leave_lists(hub, session);
@@ -124,11 +135,11 @@ void close_handle(struct hub *hub, struct session *session)
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
         const struct rule *rule = in->channel->rule;
-        if (in->is_joined && rule && rule->on_leave) {
+        if (in->is_joined && is_last_of_channel(session, i) && rule && rule->on_leave) {
             function_tell(hub, session, rule->on_leave, "leave", channel_name(in->channel));
         }
         /* The worker has dropped a closed socket's subscriptions itself: nothing to detach. */
-        membership_forget(hub, session, in->channel);
+        membership_forget(hub, session, *in);
     }
     if (session->is_welcome) {
         tell_rules(hub, session, ON_DISCONNECT);

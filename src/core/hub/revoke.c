@@ -14,7 +14,7 @@ void revoke_membership(struct hub *hub, struct session *session, struct channel 
                        const char *reason)
 {
     say_error_text(hub, session, channel_name(channel), ERROR_CODE_REMOVED, reason);
-    membership_detach(hub, session, channel);
+    membership_leave(hub, session, channel);
 }
 
 static bool is_listing(const struct channel *channel)
@@ -51,8 +51,7 @@ static void recheck(void *arg, struct session *session)
     if (session->is_closing) {
         return;
     }
-    /* Backwards: taking one out moves the last one into its place. */
-    for (uint32_t i = session->n_subscriptions; i > 0; i--) {
+    for (uint32_t i = session->n_subscriptions; i > 0; i = session_before(session, i)) {
         struct subscription *in = &session->subscriptions[i - 1];
         struct channel *channel = in->channel;
         if (!channel->rule || !access_may_join(channel->rule, session->identity, &why)) {
@@ -70,7 +69,7 @@ static void enter_new_lists(void *arg, struct session *session)
 {
     for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
         struct subscription *in = &session->subscriptions[i];
-        if (is_listing(in->channel) && !in->member) {
+        if (is_listing(in->channel) && !in->view && !in->member) {
             in->member = presence_arrive_quietly(arg, session, in->channel);
         }
     }
@@ -82,7 +81,7 @@ static void send_new_lists(void *arg, struct session *session)
     struct hub *hub = arg;
     for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
         const struct subscription *in = &session->subscriptions[i];
-        if (in->channel->has_new_list && !in->is_held) {
+        if (in->channel->has_new_list && !in->view && !in->is_held) {
             presence_send(hub, session, in->channel);
         }
     }

@@ -32,6 +32,7 @@ struct job {
     enum detail detail;               /* of which there may be this much to tell, */
     enum change_fault reason;         /* because of that */
     bool has_kept;
+    bool is_silent;
     const struct str *values[N_SIDES]; /* NULL: no such row */
     enum change_fault fault;           /* the worst so far */
 };
@@ -162,20 +163,27 @@ static bool read_row(struct job *job)
 }
 
 /* NULL and '' are different values. */
-static bool is_changed(const struct job *job)
+static bool differ(const struct job *job, const struct shape_list *columns)
 {
-    const struct shape_list *announced = &job->shape->announced;
-    if (job->row->reduced != 0) {
-        return job->row->action == 'u';
-    }
-    for (size_t i = 0; i < announced->n; i++) {
-        struct str old = job->values[SIDE_OLD][announced->items[i]];
-        struct str new = job->values[SIDE_NEW][announced->items[i]];
+    for (size_t i = 0; i < columns->n; i++) {
+        struct str old = job->values[SIDE_OLD][columns->items[i]];
+        struct str new = job->values[SIDE_NEW][columns->items[i]];
         if (!old.ptr != !new.ptr || !str_equals(old, new)) {
             return true;
         }
     }
     return false;
+}
+
+/* A kept column may decide who sees the row. */
+static bool is_changed(struct job *job)
+{
+    const struct shape *shape = job->shape;
+    bool is_told =
+        job->row->reduced != 0 ? job->row->action == 'u' : differ(job, &shape->announced);
+    job->is_silent = !is_told && job->has_kept && shape->f.visible_by != SHAPE_VISIBLE_EVERYBODY &&
+                     differ(job, &shape->kept);
+    return is_told || job->is_silent;
 }
 
 /* ---- the payload ---- */
@@ -272,7 +280,7 @@ static void put_kept(struct job *job, struct buf *out, const struct telling *tel
     put_row(&w, job->shape, &job->shape->kept, telling->values[SIDE_NEW]);
     buf_str(out, STR(",\"old\":"));
     put_row(&w, job->shape, &job->shape->kept, telling->values[SIDE_OLD]);
-    buf_char(out, '}');
+    buf_literal(out, job->is_silent ? CHANGE_SILENT : "}");
     if (w.is_stale) {
         out->len = mark;
         job_note(job, CHANGE_FAULT_STALE);

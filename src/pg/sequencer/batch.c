@@ -43,26 +43,17 @@ static bool row_has_shape(const struct batch *batch, int row)
     return !PQgetisnull(batch->rows, row, TAKE_COLUMN_SHAPE);
 }
 
-static const struct shape *row_shape(const struct batch *batch, const struct shapes *shapes,
-                                     int row)
+static struct shape *row_shape(const struct batch *batch, const struct shapes *shapes, int row)
 {
     return row_has_shape(batch, row)
                ? shapes_find(shapes, rows_i64(batch->rows, row, TAKE_COLUMN_SHAPE))
                : NULL;
 }
 
-void batch_want_shapes(const struct batch *batch, struct shapes *shapes)
+void batch_want_shapes(const struct batch *batch, const struct shapes *shapes,
+                       struct shape_wish *wish)
 {
-    int64_t last = 0;
-    for (int row = 1; row < PQntuples(batch->rows); row++) {
-        if (row_has_shape(batch, row)) {
-            int64_t number = rows_i64(batch->rows, row, TAKE_COLUMN_SHAPE);
-            if (number != last) {
-                shapes_want(shapes, number);
-            }
-            last = number;
-        }
-    }
+    shapes_want_column(shapes, batch->rows, TAKE_COLUMN_SHAPE, wish);
 }
 
 bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
@@ -108,8 +99,8 @@ static void batch_want_head(struct batch *batch, struct head *head)
 }
 
 /* All but its numbers, which batch_number gives. */
-static struct place *batch_add(struct batch *batch, struct heads *heads,
-                               struct event_fields *fields, struct str options)
+static void batch_add(struct batch *batch, struct heads *heads, struct event_fields *fields,
+                      struct str options)
 {
     if (batch->n == batch->cap) {
         batch->cap = batch->cap ? batch->cap * 2 : 64;
@@ -122,18 +113,20 @@ static struct place *batch_add(struct batch *batch, struct heads *heads,
     }
     fields->at = rows_text(batch->rows, 0, TAKE_COLUMN_OPTIONS);
     place->event = rows_event(fields, options);
-    return place;
 }
 
-static struct place *batch_add_row(struct batch *batch, struct heads *heads, int row,
-                                   struct str channel, struct str payload)
+static void batch_add_row(struct batch *batch, struct heads *heads, int row, struct shape *shape,
+                          const struct change_event *event)
 {
     struct event_fields fields = {
-        .action = EVENT_ACTION_EVENT, .channel = channel, .payload = payload};
-    struct place *place =
-        batch_add(batch, heads, &fields, rows_text(batch->rows, row, TAKE_COLUMN_OPTIONS));
-    place->row = row;
-    return place;
+        .action = EVENT_ACTION_EVENT,
+        .channel = event->channel,
+        .payload = event->payload,
+        .kept = event->kept,
+        .xid = rows_u64(batch->rows, row, TAKE_COLUMN_XID),
+        .shape = shape,
+    };
+    batch_add(batch, heads, &fields, rows_text(batch->rows, row, TAKE_COLUMN_OPTIONS));
 }
 
 static void take_publish(struct batch *batch, const struct batch_source *source, int row)
@@ -144,11 +137,12 @@ static void take_publish(struct batch *batch, const struct batch_source *source,
         batch_blame(batch, NULL, CHANGE_FAULT_CHANNEL, true);
         return;
     }
-    batch_add_row(batch, source->heads, row, channel, payload);
+    batch_add_row(batch, source->heads, row, NULL,
+                  &(struct change_event){.channel = channel, .payload = payload});
 }
 
-static void take_change(struct batch *batch, const struct batch_source *source,
-                        const struct shape *shape, int row)
+static void take_change(struct batch *batch, const struct batch_source *source, struct shape *shape,
+                        int row)
 {
     struct change_row change = {
         .action = row_char(batch, row, TAKE_COLUMN_ACTION),
@@ -160,9 +154,7 @@ static void take_change(struct batch *batch, const struct batch_source *source,
     enum change_fault fault;
     size_t n = change_events(shape, &change, &batch->scratch, events, &fault);
     for (size_t i = 0; i < n; i++) {
-        struct place *place =
-            batch_add_row(batch, source->heads, row, events[i].channel, events[i].payload);
-        place->kept = str_dup(events[i].kept);
+        batch_add_row(batch, source->heads, row, shape, &events[i]);
     }
     if (fault != CHANGE_FAULT_NONE) {
         batch_blame(batch, shape, fault, n == 0);
@@ -171,23 +163,25 @@ static void take_change(struct batch *batch, const struct batch_source *source,
 }
 
 static void announce_truncate(struct batch *batch, const struct batch_source *source,
-                              const struct shape *shape, int row)
+                              struct shape *shape, int row)
 {
     struct buf payload = {0};
     change_truncate(shape, &payload);
+    struct change_event event = {.channel = shape_channel_prefix(shape),
+                                 .payload = buf_span(&payload)};
     if (shape->in_template.n == 0) {
-        batch_add_row(batch, source->heads, row, shape_channel_prefix(shape), buf_span(&payload));
+        batch_add_row(batch, source->heads, row, shape, &event);
     }
     for (int i = 0; batch->emptied && i < PQntuples(batch->emptied); i++) {
-        batch_add_row(batch, source->heads, row, rows_text(batch->emptied, i, 0),
-                      buf_span(&payload));
+        event.channel = rows_text(batch->emptied, i, 0);
+        batch_add_row(batch, source->heads, row, shape, &event);
     }
     buf_release(&payload);
 }
 
 /* False: the batch ends before it, or in the middle of it. */
 static bool take_truncate(struct batch *batch, const struct batch_source *source,
-                          const struct shape *shape, int row)
+                          struct shape *shape, int row)
 {
     if (emptied_has(source->emptied, shape)) {
         return true;
@@ -208,7 +202,7 @@ static bool take_truncate(struct batch *batch, const struct batch_source *source
 static bool take_row(struct batch *batch, const struct batch_source *source, int row)
 {
     char action = row_char(batch, row, TAKE_COLUMN_ACTION);
-    const struct shape *shape = row_shape(batch, source->shapes, row);
+    struct shape *shape = row_shape(batch, source->shapes, row);
     if (source->poison_id > 0 && batch_row_id(batch, row) == source->poison_id) {
         batch_blame(batch, shape, CHANGE_FAULT_UNPRINTABLE, true);
     } else if (action == 'p') {
@@ -294,7 +288,7 @@ static struct str place_client(const struct place *place)
 
 static struct str place_kept(const struct place *place)
 {
-    return str_of(place->kept);
+    return place->event->f.kept;
 }
 
 static void add_texts(const struct batch *batch, struct params *params, place_part *part)
@@ -327,14 +321,27 @@ static void add_offsets(const struct batch *batch, struct params *params)
     params_array_end(params);
 }
 
-static void add_numbers(const struct batch *batch, struct params *params, enum params_numbers type,
-                        enum take_column column)
+static void add_xids(const struct batch *batch, struct params *params)
 {
-    params_numbers_begin(params, type, batch->n);
+    params_numbers_begin(params, PARAMS_NUMBERS_XID8, batch->n);
     for (size_t i = 0; i < batch->n; i++) {
-        int row = batch->places[i].row;
-        if (row > 0 && !PQgetisnull(batch->rows, row, (int)column)) {
-            params_numbers_add(params, rows_i64(batch->rows, row, (int)column));
+        uint64_t xid = batch->places[i].event->f.xid;
+        if (xid > 0) {
+            params_numbers_add(params, (int64_t)xid);
+        } else {
+            params_numbers_null(params);
+        }
+    }
+    params_array_end(params);
+}
+
+static void add_shapes(const struct batch *batch, struct params *params)
+{
+    params_numbers_begin(params, PARAMS_NUMBERS_BIGINT, batch->n);
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct shape *shape = batch->places[i].event->f.shape;
+        if (shape) {
+            params_numbers_add(params, shape->f.number);
         } else {
             params_numbers_null(params);
         }
@@ -366,8 +373,8 @@ void batch_params(const struct batch *batch, struct params *params)
     add_texts(batch, params, place_payload);
     add_rare_texts(batch, params, place_options);
     add_rare_texts(batch, params, place_client);
-    add_numbers(batch, params, PARAMS_NUMBERS_XID8, TAKE_COLUMN_XID);
-    add_numbers(batch, params, PARAMS_NUMBERS_BIGINT, TAKE_COLUMN_SHAPE);
+    add_xids(batch, params);
+    add_shapes(batch, params);
     add_rare_texts(batch, params, place_kept);
     params_int(params, (int32_t)batch->n_messages);
 }
@@ -376,7 +383,6 @@ void batch_clear(struct batch *batch)
 {
     for (size_t i = 0; i < batch->n; i++) {
         event_unref(batch->places[i].event);
-        free(batch->places[i].kept);
     }
     PQclear(batch->rows);
     PQclear(batch->emptied);

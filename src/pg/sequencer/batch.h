@@ -12,7 +12,7 @@
 #include "pg/sequencer/emptied.h"
 #include "pg/sequencer/heads.h"
 #include "pg/sequencer/messages.h"
-#include "pg/sequencer/shapes.h"
+#include "pg/shapes.h"
 #include "pg/tally.h"
 
 /* One event to be: all of it but the offset. */
@@ -20,8 +20,6 @@ struct place {
     struct event *event;
     struct head *head;
     struct str options; /* as in the log */
-    char *kept;         /* JSON text; NULL: none */
-    int row;            /* of `rows`; 0: a message */
 };
 
 struct batch {
@@ -59,11 +57,13 @@ uint64_t batch_position(const struct batch *batch);
 uint64_t batch_newest(const struct batch *batch); /* the log's newest id before it */
 uint64_t batch_row_id(const struct batch *batch, int row);
 
-void batch_want_shapes(const struct batch *batch, struct shapes *shapes);
+/* What rows it took need and is not known. */
+void batch_want_shapes(const struct batch *batch, const struct shapes *shapes,
+                       struct shape_wish *wish);
 
 struct batch_source {
     struct heads *heads;
-    struct shapes *shapes;
+    const struct shapes *shapes;
     struct emptied *emptied;
     size_t max_rows, max_bytes; /* as herald.take was asked */
     size_t few_rows;            /* take at most so many of them; 0: all */

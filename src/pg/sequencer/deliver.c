@@ -84,15 +84,11 @@ static bool is_in_doubt(const struct sequencer *sequencer, const struct event *e
            is_same_message(event, messages_at(&sequencer->messages, 0)->event);
 }
 
-static void on_log(void *arg, const struct query_result *result)
+static void deliver_log(struct sequencer *sequencer, const PGresult *rows)
 {
-    struct sequencer *sequencer = arg;
-    if (!sequencer_answered(sequencer, result, "herald.read_log")) {
-        return;
-    }
     uint64_t before = sequencer->delivered;
-    for (int i = 0; i < PQntuples(result->rows); i++) {
-        struct event *event = rows_log_event(result->rows, i);
+    for (int i = 0; i < PQntuples(rows); i++) {
+        struct event *event = rows_log_event(rows, i, sequencer->options.shapes);
         if (event->f.id > sequencer->delivered && event->f.id <= sequencer->target) {
             event_deliver(sequencer, event, is_in_doubt(sequencer, event));
         }
@@ -106,6 +102,36 @@ static void on_log(void *arg, const struct query_result *result)
         sequencer->delivered = sequencer->target;
     }
     continue_catching_up(sequencer);
+}
+
+static void on_log_shapes(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    PGresult *rows = sequencer->log;
+    sequencer->log = NULL;
+    if (sequencer_answered(sequencer, result, "reading shapes")) {
+        shapes_take(sequencer->options.shapes, &sequencer->wish, result->rows);
+        deliver_log(sequencer, rows);
+    }
+    PQclear(rows);
+}
+
+static void on_log(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!sequencer_answered(sequencer, result, "herald.read_log")) {
+        return;
+    }
+    sequencer->wish.n = 0;
+    shapes_want_column(sequencer->options.shapes, result->rows, LOG_COLUMN_SHAPE, &sequencer->wish);
+    if (sequencer->wish.n == 0) {
+        deliver_log(sequencer, result->rows);
+        return;
+    }
+    struct params params = {0};
+    sequencer->log = query_take_rows(result);
+    shape_wish_params(&sequencer->wish, &params);
+    sequencer_ask(sequencer, SHAPES_QUERY, &params, on_log_shapes);
 }
 
 static void read_log(struct sequencer *sequencer)

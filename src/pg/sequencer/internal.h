@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
- * open.c and session.c (from a new connection to serving), sequence.c (a batch is a transaction) and
+ * open.c, session.c and site.c (from a new connection to serving), sequence.c (a batch is a transaction) and
  * deliver.c (what is committed is told, catching up). Nobody else includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
@@ -40,6 +40,8 @@ struct sequencer {
                            NULL */
     uint64_t site_version; /* means something if is_site_known */
     bool is_site_known;
+    char *watches_version;          /* of the watches that the sink has been told of; NULL: none */
+    struct arriving_site *arriving; /* site.c: read, while its watches' shapes are asked for */
 
     int session_pid;     /* whose process answers us */
     struct probe *probe; /* session.c; NULL: none is under way */
@@ -72,12 +74,13 @@ struct sequencer {
     bool is_stashed; /* it is committed and waits until we have caught up with what is before it */
     uint64_t position; /* that our last batch left behind; heads hold while it is the newest */
     struct heads heads;
-    struct shapes shapes;
+    struct shape_wish wish;
     struct emptied emptied;
     size_t few_rows;    /* a batch was refused: so many of its rows are tried; 0: no such thing */
     uint64_t poison_id; /* the one that was refused alone */
 
     /* Catching up. */
+    PGresult *log;   /* read, while its shapes are asked for */
     uint64_t target; /* deliver from the log up to here */
     uint64_t found;  /* what is in doubt is looked for in the log up to here */
     bool has_doubt;  /* what is in flight may have been committed … */
@@ -102,8 +105,12 @@ void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
 void sequencer_begin_opening(struct sequencer *sequencer);
 void sequencer_lead(struct sequencer *sequencer);
 void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
-void sequencer_load_site(struct sequencer *sequencer, query_fn *done);
-bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result);
+
+/* site.c */
+/* Reads it and tells the sink, then calls `then`. */
+void sequencer_load_site(struct sequencer *sequencer, void (*then)(struct sequencer *sequencer));
+void sequencer_ask_version(struct sequencer *sequencer); /* loads it if it has changed; goes on */
+void sequencer_drop_site(struct sequencer *sequencer);   /* one that is not told yet */
 
 /* session.c */
 void sequencer_ask_session(struct sequencer *sequencer); /* then leads */

@@ -159,41 +159,6 @@ void sequencer_lead(struct sequencer *sequencer)
                   on_lead);
 }
 
-/* ---- site ---- */
-
-/* With the directives since the version that we know, also those that were given while the connection
- * was away. What was ordered before this process served is none of its business. */
-void sequencer_load_site(struct sequencer *sequencer, query_fn *done)
-{
-    struct params params = {0};
-    if (sequencer->is_site_known) {
-        params_bigint(&params, (int64_t)sequencer->site_version);
-    } else {
-        params_null_bigint(&params);
-    }
-    sequencer_ask(sequencer, "SELECT herald.site($1)", &params, done);
-}
-
-bool sequencer_take_site(struct sequencer *sequencer, const struct query_result *result)
-{
-    struct site_directives directives;
-    struct site *site = site_load(rows_text(result->rows, 0, 0), &directives);
-    if (!site) {
-        connection_drop(sequencer->connection,
-                        "herald.site answered what this program does not understand");
-        return false;
-    }
-    sequencer->site_version = site->version;
-    sequencer->is_site_known = true;
-    site_directives_tell(&directives);
-    sequencer->sink.on_site(sequencer->sink.ctx, site);
-    for (size_t i = 0; i < directives.n; i++) {
-        sequencer->sink.on_directive(sequencer->sink.ctx, &directives.items[i]);
-    }
-    site_directives_release(&directives);
-    return true;
-}
-
 /* ---- open, find_batch, and up ---- */
 
 static void tell_up(struct sequencer *sequencer)
@@ -213,13 +178,8 @@ static void tell_up(struct sequencer *sequencer)
     sequencer->is_epoch_told = true;
 }
 
-static void on_opening_site(void *arg, const struct query_result *result)
+static void on_opening_site(struct sequencer *sequencer)
 {
-    struct sequencer *sequencer = arg;
-    if (!sequencer_answered(sequencer, result, "herald.site") ||
-        !sequencer_take_site(sequencer, result)) {
-        return;
-    }
     tell_up(sequencer);
     sequencer->version_ms = clock_ms();
     sequencer->wants_look = true;

@@ -230,7 +230,7 @@ static struct batch_source batch_source(struct sequencer *sequencer)
 {
     return (struct batch_source){
         .heads = &sequencer->heads,
-        .shapes = &sequencer->shapes,
+        .shapes = sequencer->options.shapes,
         .emptied = &sequencer->emptied,
         .max_rows = sequencer->options.batch_rows,
         .max_bytes = sequencer->options.batch_bytes,
@@ -283,7 +283,7 @@ static void on_shapes(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
     if (batch_answered(sequencer, result, "reading shapes")) {
-        shapes_take(&sequencer->shapes, result->rows);
+        shapes_take(sequencer->options.shapes, &sequencer->wish, result->rows);
         batch_ask_emptied(sequencer);
     }
 }
@@ -299,17 +299,15 @@ static void batch_begin(struct sequencer *sequencer)
         heads_clear(&sequencer->heads);
         emptied_clear(&sequencer->emptied);
     }
-    batch_want_shapes(batch, &sequencer->shapes);
-    if (sequencer->shapes.n_wanted == 0) {
+    sequencer->wish.n = 0;
+    batch_want_shapes(batch, sequencer->options.shapes, &sequencer->wish);
+    if (sequencer->wish.n == 0) {
         batch_ask_emptied(sequencer);
         return;
     }
     struct params params = {0};
-    shapes_params(&sequencer->shapes, &params);
-    sequencer_ask(sequencer,
-                  "SELECT number, description FROM herald.shape"
-                  " WHERE number OPERATOR(pg_catalog.=) ANY ($1)",
-                  &params, on_shapes);
+    shape_wish_params(&sequencer->wish, &params);
+    sequencer_ask(sequencer, SHAPES_QUERY, &params, on_shapes);
 }
 
 static void on_taken(void *arg, const struct query_result *result)
@@ -342,7 +340,7 @@ void sequencer_send_batch(struct sequencer *sequencer)
     sequencer->n_flight = batch_size(sequencer);
     batch_clear(&sequencer->batch);
     heads_bound(&sequencer->heads);
-    shapes_bound(&sequencer->shapes);
+    shapes_bound(sequencer->options.shapes);
     snprintf(sequencer->batch.name, sizeof(sequencer->batch.name), "%s-%llu", sequencer->base,
              (unsigned long long)++sequencer->n_batches);
     struct params params = {0};

@@ -91,37 +91,6 @@ bool sequencer_answered(struct sequencer *sequencer, const struct query_result *
     return true;
 }
 
-/* ---- the version of the site ---- */
-
-static void on_site(void *arg, const struct query_result *result)
-{
-    struct sequencer *sequencer = arg;
-    if (sequencer_answered(sequencer, result, "herald.site") &&
-        sequencer_take_site(sequencer, result)) {
-        sequencer_go_on(sequencer);
-    }
-}
-
-static void on_version(void *arg, const struct query_result *result)
-{
-    struct sequencer *sequencer = arg;
-    if (!sequencer_answered(sequencer, result, "herald.version")) {
-        return;
-    }
-    if (rows_u64(result->rows, 0, 0) != sequencer->site_version) {
-        sequencer_load_site(sequencer, on_site);
-    } else {
-        sequencer_go_on(sequencer);
-    }
-}
-
-static void ask_version(struct sequencer *sequencer)
-{
-    sequencer->wants_version = false;
-    sequencer->version_ms = clock_ms();
-    sequencer_ask(sequencer, "SELECT herald.version()", NULL, on_version);
-}
-
 /* ---- the doorbell ---- */
 
 static void on_wake(void *arg, const struct query_result *result)
@@ -247,7 +216,7 @@ void sequencer_go_on(struct sequencer *sequencer)
     if (is_drained(sequencer)) {
         sequencer->options.on_drained(sequencer->options.arg);
     } else if (sequencer->wants_version || clock_ms() - sequencer->version_ms >= look_ms) {
-        ask_version(sequencer);
+        sequencer_ask_version(sequencer);
     } else if (sequencer->wants_wake) {
         sequencer_wake(sequencer);
     } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {
@@ -442,7 +411,9 @@ void sequencer_free(struct sequencer *sequencer)
     loop_timer_free(sequencer->soon_timer);
     messages_release(&sequencer->messages);
     batch_release(&sequencer->batch);
-    shapes_clear(&sequencer->shapes);
+    sequencer_drop_site(sequencer);
+    free(sequencer->watches_version);
+    shape_wish_release(&sequencer->wish);
     emptied_clear(&sequencer->emptied);
     free(sequencer->down_reason);
     free(sequencer->epoch);

@@ -11,11 +11,13 @@
 
 struct sequencer;
 struct blemish; /* tally.h */
+struct shapes;  /* shapes.h */
 
 struct sequencer_options {
     const char *url; /* copied */
     uint32_t look_ms, batch_rows, batch_bytes, query_timeout_ms, append_max_bytes;
     struct metrics_block *counts; /* NULL: nothing is counted */
+    struct shapes *shapes;        /* outlives the sequencer */
     void *arg;
     void (*on_fatal)(void *arg, const struct err *err); /* as in database.h */
     bool (*is_behind)(void *arg);                       /* the same */

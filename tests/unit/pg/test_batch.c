@@ -17,6 +17,7 @@ enum { N_COLUMNS = TAKE_COLUMN_OPTIONS + 1 };
 static struct batch batch;
 static struct heads heads;
 static struct shapes shapes;
+static struct shape_wish wish;
 static struct emptied emptied;
 static struct batch_source source;
 
@@ -63,8 +64,7 @@ static void know_shape(const char *number, const char *watch, const char *templa
     PGresult *rows = result_new(2);
     put(rows, 0, 0, number);
     put(rows, 0, 1, text);
-    shapes_want(&shapes, rows_i64(rows, 0, 0));
-    shapes_take(&shapes, rows);
+    shapes_take(&shapes, &wish, rows);
     PQclear(rows);
 }
 
@@ -95,6 +95,7 @@ static int teardown(void **state)
     batch = (struct batch){0};
     heads_clear(&heads);
     shapes_clear(&shapes);
+    shape_wish_release(&wish);
     emptied_clear(&emptied);
     return 0;
 }
@@ -128,8 +129,8 @@ static void test_rows_are_numbered_per_channel(void **state)
     taken("-1", "u", "(1)", "(2)", NULL);
     taken(NULL, "p", NULL, "{}", "said");
     taken("2", "i", NULL, "(9)", NULL);
-    batch_want_shapes(&batch, &shapes);
-    assert_int_equal(shapes.n_wanted, 0);
+    batch_want_shapes(&batch, &shapes, &wish);
+    assert_int_equal(wish.n, 0);
     fill();
     check_events("t/1=1 t/1=2 t/2=8 said=1 u=1 ");
     assert_true(batch.is_all);
@@ -149,8 +150,8 @@ static void test_what_cannot_be_announced_is_told(void **state)
     taken("-1", "s", NULL, NULL, NULL);     /* the trigger skipped it */
     taken("-1", "i", NULL, "no row", NULL); /* nonsense */
     taken("-1", "i", NULL, "(5)", NULL);
-    batch_want_shapes(&batch, &shapes);
-    assert_int_equal(shapes.n_wanted, 1);
+    batch_want_shapes(&batch, &shapes, &wish);
+    assert_int_equal(wish.n, 1);
     fill();
     check_events("t/5=1 ");
     assert_int_equal(batch.n_blemishes, 7);

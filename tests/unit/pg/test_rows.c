@@ -12,22 +12,22 @@
 
 static struct event *event_with(const char *options)
 {
-    static PGresAttDesc columns[LOG_COLUMN_PAYLOAD + 1];
+    static PGresAttDesc columns[LOG_COLUMN_KEPT + 1];
     static char name[] = "column";
     for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
         columns[i].name = name;
     }
     PGresult *rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    assert_true(PQsetResultAttrs(rows, LOG_COLUMN_PAYLOAD + 1, columns));
-    for (int i = 0; i <= LOG_COLUMN_PAYLOAD; i++) {
+    assert_true(PQsetResultAttrs(rows, LOG_COLUMN_KEPT + 1, columns));
+    for (int i = 0; i <= LOG_COLUMN_KEPT; i++) {
         char value[256] = "7";
         if (i == LOG_COLUMN_OPTIONS && options) {
             strncpy(value, options, sizeof(value) - 1);
         }
-        bool is_null = i == LOG_COLUMN_OPTIONS && !options;
+        bool is_null = (i == LOG_COLUMN_OPTIONS && !options) || i == LOG_COLUMN_SHAPE;
         assert_true(PQsetvalue(rows, 0, i, value, is_null ? -1 : (int)strlen(value)));
     }
-    struct event *event = rows_log_event(rows, 0);
+    struct event *event = rows_log_event(rows, 0, &(struct shapes){0});
     PQclear(rows);
     return event;
 }

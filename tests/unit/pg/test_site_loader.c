@@ -20,7 +20,7 @@
     "\"authorize\":\"a\",\"on_join\":\"b\",\"on_message\":\"public.c(text)\",\"on_leave\":\"d\","  \
     "\"on_connect\":\"e\",\"on_disconnect\":\"f\""
 #define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_FUNCTIONS ",\"message_history\":7}"
-#define SITE "\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[]"
+#define SITE "\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"watches\":[]"
 
 static struct site_directives directives;
 
@@ -36,7 +36,9 @@ static void test_a_whole_site(void **state)
     struct site *site =
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
              ",{\"channel\":\"*\"," FLAGS "," FUNCTIONS
-             ",\"message_history\":99999999999}],\"directives\":[],\"news\":[],\"new\":[1]}");
+             ",\"message_history\":99999999999}],\"watches\":[{\"key\":\"k\",\"shape\":\"-9\","
+             "\"snapshot\":true,\"max_snapshot\":7,\"restated\":[\"8\"]}],\"directives\":[],"
+             "\"news\":[],\"new\":[1]}");
     assert_non_null(site);
     assert_int_equal(site->version, 12);
     assert_true(site->is_enabled);
@@ -60,6 +62,11 @@ static void test_a_whole_site(void **state)
     assert_string_equal(rule->on_connect, "e");
     assert_string_equal(rule->on_disconnect, "f");
     assert_int_equal(directives.n, 0);
+    assert_int_equal(site->n_watches, 1);
+    const struct watch *watch = &site->watches[0];
+    assert_string_equal(watch->key, "k");
+    assert_true(watch->has_snapshot && watch->number == -9 && watch->max_snapshot == 7);
+    assert_true(watch->n_restated == 1 && watch->restated[0] == 8 && !watch->shape);
     site_free(site);
 }
 
@@ -67,7 +74,7 @@ static void test_an_empty_site(void **state)
 {
     (void)state;
     struct site *site = load("{\"version\":0,\"enabled\":false,\"canonicals\":[],\"rules\":[],"
-                             "\"directives\":[],\"news\":[\"a\"]}");
+                             "\"watches\":[],\"directives\":[],\"news\":[\"a\"]}");
     assert_non_null(site);
     assert_false(site->is_enabled);
     assert_int_equal(site->n_rules, 0);

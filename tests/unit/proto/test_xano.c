@@ -52,11 +52,17 @@ static struct event *new_event(enum event_action action, uint64_t offset, struct
     });
 }
 
+static struct frame *frame_of(const struct event *event, bool is_replayed)
+{
+    struct protocol_event told = protocol_event_of(&event->f);
+    return xano_protocol.event(&told, (struct str){0}, is_replayed);
+}
+
 static void assert_event(enum event_action action, uint64_t offset, struct str client,
                          struct str payload, bool is_replayed, const char *expected)
 {
     struct event *event = new_event(action, offset, client, payload);
-    assert_frame(xano_protocol.event(&event->f, is_replayed), offset, expected);
+    assert_frame(frame_of(event, is_replayed), offset, expected);
     event_unref(event);
 }
 
@@ -87,7 +93,7 @@ static void test_authenticated_message(void **state)
         .client = STR(CLIENT),
         .payload = STR("[]"),
     });
-    assert_frame(xano_protocol.event(&event->f, false), 0,
+    assert_frame(frame_of(event, false), 0,
                  "{\"action\":\"message\",\"client\":" CLIENT
                  ",\"options\":{\"authenticated\":true,\"socketId\":null,"
                  "\"channel\":\"a\\\"b\\\\c/é\"},\"payload\":[]}");
@@ -107,6 +113,29 @@ static void test_event(void **state)
                  "\"id\":7,\"at\":\"" AT "\",\"replayed\":true},\"payload\":{}}");
 }
 
+/* A row change says who wrote it; in a view, in which, and what it is to who sees one row only. */
+static void test_moved(void **state)
+{
+    (void)state;
+    struct event *event = event_new(&(struct event_fields){
+        .action = EVENT_ACTION_EVENT,
+        .offset = 7,
+        .channel = STR("orders"),
+        .at = STR(AT),
+        .payload = STR("{\"was\":1}"),
+        .xid = 18446744073709551615u,
+    });
+    struct protocol_event told = {.f = &event->f, .payload = STR("{}"), .moved = "enter"};
+    assert_frame(xano_protocol.event(&told, STR("AbC-_012345"), false), 7,
+                 "{\"action\":\"event\",\"client\":null,\"options\":{\"channel\":\"orders\","
+                 "\"view\":\"AbC-_012345\",\"id\":7,\"at\":\"" AT
+                 "\",\"txid\":\"18446744073709551615\",\"moved\":\"enter\"},\"payload\":{}}");
+    assert_frame(xano_protocol.left(STR("orders"), STR("v")), 0,
+                 "{\"action\":\"leave\",\"options\":{\"channel\":\"orders\",\"view\":\"v\"},"
+                 "\"payload\":null}");
+    event_unref(event);
+}
+
 /* Bytes that a parser would change. */
 static void test_payload_is_verbatim(void **state)
 {
@@ -114,7 +143,7 @@ static void test_payload_is_verbatim(void **state)
     static const char payload[] =
         "[ 1.10, 12345678901234567890,\t\"\\u0000\\/é\",{\"a\":1,\"a\":2} ]";
     struct event *event = new_event(EVENT_ACTION_MESSAGE, 1, STR(CLIENT), STR(payload));
-    struct frame *frame = xano_protocol.event(&event->f, false);
+    struct frame *frame = frame_of(event, false);
     assert_true(frame->len > sizeof payload);
     assert_memory_equal(frame->bytes + frame->len - sizeof payload, payload, sizeof payload - 1);
     assert_int_equal(frame->bytes[frame->len - 1], '}');
@@ -171,7 +200,7 @@ static void test_joined(void **state)
 static void test_left(void **state)
 {
     (void)state;
-    assert_frame(xano_protocol.left(STR("room/1")), 0,
+    assert_frame(xano_protocol.left(STR("room/1"), (struct str){0}), 0,
                  "{\"action\":\"leave\",\"options\":{\"channel\":\"room/1\"},\"payload\":null}");
 }
 
@@ -182,8 +211,10 @@ static void test_history(void **state)
         new_event(EVENT_ACTION_MESSAGE, 1, STR(CLIENT), STR("\"a\"")),
         new_event(EVENT_ACTION_EVENT, 3, (struct str){0}, STR("{}")),
     };
+    struct protocol_event told[] = {protocol_event_of(&events[0]->f),
+                                    protocol_event_of(&events[1]->f)};
     assert_frame(
-        xano_protocol.history(STR("room/1"), events, 2), 0,
+        xano_protocol.history(STR("room/1"), (struct str){0}, told, 2), 0,
         "{\"action\":\"history\",\"client\":null,\"options\":{\"channel\":\"room/1\"},"
         "\"payload\":{\"history\":["
         "{\"action\":\"message\",\"client\":" CLIENT
@@ -191,7 +222,7 @@ static void test_history(void **state)
         "\"id\":1,\"at\":\"" AT "\"},\"payload\":\"a\"},"
         "{\"action\":\"event\",\"client\":null,\"options\":{\"channel\":\"room/1\",\"id\":3,"
         "\"at\":\"" AT "\"},\"payload\":{}}]}}");
-    assert_frame(xano_protocol.history(STR("room/1"), NULL, 0), 0,
+    assert_frame(xano_protocol.history(STR("room/1"), (struct str){0}, NULL, 0), 0,
                  "{\"action\":\"history\",\"client\":null,\"options\":{\"channel\":\"room/1\"},"
                  "\"payload\":{\"history\":[]}}");
     event_unref(events[0]);
@@ -259,11 +290,17 @@ static void test_client(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_message),       cmocka_unit_test(test_authenticated_message),
-        cmocka_unit_test(test_event),         cmocka_unit_test(test_payload_is_verbatim),
-        cmocka_unit_test(test_frame_lengths), cmocka_unit_test(test_joined),
-        cmocka_unit_test(test_left),          cmocka_unit_test(test_history),
-        cmocka_unit_test(test_error),         cmocka_unit_test(test_client),
+        cmocka_unit_test(test_message),
+        cmocka_unit_test(test_authenticated_message),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_payload_is_verbatim),
+        cmocka_unit_test(test_frame_lengths),
+        cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_left),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_error),
+        cmocka_unit_test(test_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

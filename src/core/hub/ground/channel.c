@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/live/filter.h"
 
 struct str channel_name(const struct channel *channel)
 {
@@ -28,7 +29,6 @@ struct channel *channel_open(struct channel_table *table, struct str name)
         return channel;
     }
     channel = mem_zalloc(sizeof(*channel) + name.len);
-    channel->roster = roster_new(&table->numbers);
     channel->name_len = name.len;
     memcpy(channel->name, name.ptr, name.len);
     HASH_ADD_KEYPTR(hh, table->by_name, channel->name, channel->name_len, channel);
@@ -46,14 +46,35 @@ void channel_unpin(struct channel_table *table, struct channel *channel)
     channel_drop_if_unused(table, channel);
 }
 
+static void view_free(struct view *view)
+{
+    filter_unref(view->filter);
+    free(view);
+}
+
+static void channel_free(struct channel_table *table, struct channel *channel)
+{
+    table->on_drop(channel);
+    while (channel->groups.n > 0) { /* the hub ends: nobody leaves one by one */
+        struct group *group = channel->groups.items[0];
+        group->roster->n = 0;
+        group_free(&channel->groups, &table->numbers, group);
+    }
+    while (channel->n_views > 0) {
+        view_free(channel->views[--channel->n_views]);
+    }
+    free(channel->groups.items);
+    free(channel->views);
+    free(channel);
+}
+
 void channel_drop_if_unused(struct channel_table *table, struct channel *channel)
 {
-    if (channel->roster->n > 0 || channel->n_pins > 0 || channel->presence) {
+    if (channel->groups.n > 0 || channel->n_pins > 0 || channel->presence) {
         return;
     }
-    roster_free(&table->numbers, channel->roster);
     HASH_DEL(table->by_name, channel);
-    free(channel);
+    channel_free(table, channel);
 }
 
 void channel_table_release(struct channel_table *table)
@@ -62,9 +83,66 @@ void channel_table_release(struct channel_table *table)
     HASH_ITER(hh, table->by_name, channel, next)
     {
         HASH_DEL(table->by_name, channel);
-        free(channel->roster);
-        free(channel);
+        channel_free(table, channel);
     }
     roster_numbers_release(&table->numbers);
     *table = (struct channel_table){0};
+}
+
+/* ---- views ---- */
+
+struct view *channel_open_view(struct channel *channel, struct filter *filter,
+                               const char name[VIEW_NAME_LEN + 1])
+{
+    struct str canonical = filter_canonical(filter);
+    for (uint32_t i = 0; i < channel->n_views; i++) {
+        if (str_equals(filter_canonical(channel->views[i]->filter), canonical)) {
+            return channel->views[i];
+        }
+    }
+    struct view *view = mem_zalloc(sizeof(*view));
+    view->filter = filter_ref(filter);
+    memcpy(view->name, name, sizeof(view->name));
+    channel->views = mem_array(channel->views, channel->n_views + 1, sizeof(struct view *));
+    channel->views[channel->n_views++] = view;
+    return view;
+}
+
+uint32_t channel_n_residue(const struct channel *channel)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < channel->n_views; i++) {
+        n += channel->views[i]->is_residue;
+    }
+    return n;
+}
+
+struct view *channel_find_view(const struct channel *channel, struct str name)
+{
+    for (uint32_t i = 0; i < channel->n_views; i++) {
+        if (str_equals(str_of(channel->views[i]->name), name)) {
+            return channel->views[i];
+        }
+    }
+    return NULL;
+}
+
+void channel_pin_view(struct view *view)
+{
+    if (view) {
+        view->n_pins++;
+    }
+}
+
+void channel_unpin_view(struct channel *channel, struct view *view)
+{
+    uint32_t i = 0;
+    if (!view || --view->n_pins > 0) {
+        return;
+    }
+    while (channel->views[i] != view) {
+        i++;
+    }
+    channel->views[i] = channel->views[--channel->n_views];
+    view_free(view);
 }

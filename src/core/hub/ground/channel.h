@@ -6,16 +6,20 @@
 
 #include "base/bucket.h"
 #include "base/hash.h"
-#include "core/hub/ground/roster.h"
+#include "core/hub/ground/group.h"
 #include "core/site.h"
 
 #include <uthash.h>
 
 struct presence;
+struct channel_sights;
 
 struct channel {
     UT_hash_handle hh;
-    struct roster *roster;   /* who is in it */
+    struct group_list groups; /* who is in it */
+    struct view **views;      /* that somebody has, or asks for */
+    uint32_t n_views;
+    struct channel_sights *sights; /* live/sight.c: who may see its tables' rows; NULL: not asked */
     uint32_t n_pins;         /* who else refers to it: reads under way, questions about members */
     const struct rule *rule; /* of the current site; NULL: none covers it any more */
     uint64_t head;           /* newest offset known, if has_head */
@@ -33,6 +37,7 @@ struct channel {
 struct channel_table {
     struct channel *by_name;
     struct roster_numbers numbers;
+    void (*on_drop)(struct channel *channel); /* frees what it does not own itself */
 };
 
 struct str channel_name(const struct channel *channel);
@@ -43,5 +48,14 @@ void channel_pin(struct channel *channel);
 void channel_unpin(struct channel_table *table, struct channel *channel);
 void channel_drop_if_unused(struct channel_table *table, struct channel *channel);
 void channel_table_release(struct channel_table *table);
+
+/* The view with this filter, of which it takes a reference; made if it is not there. Pin it. */
+struct view *channel_open_view(struct channel *channel, struct filter *filter,
+                               const char name[VIEW_NAME_LEN + 1]);
+uint32_t channel_n_residue(const struct channel *channel);                      /* of its views */
+struct view *channel_find_view(const struct channel *channel, struct str name); /* NULL: none */
+/* NULL is fine. */
+void channel_pin_view(struct view *view);
+void channel_unpin_view(struct channel *channel, struct view *view);
 
 #endif

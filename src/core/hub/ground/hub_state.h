@@ -17,8 +17,10 @@ struct hub {
     struct channel_table channels;
     struct site *site;
     struct user *users;             /* with their sessions, if these are limited (users.c) */
-    struct verdict *verdicts;       /* what authorize functions have said (authorize.c) */
+    struct ruling *rulings;         /* what authorize functions have said (authorize.c) */
     struct presence_book *presence; /* presence/ */
+    struct sights *sights;          /* live/sight.c */
+    struct teller *teller;          /* live/tell.c */
     struct recent *recent;          /* resume/recent.c */
     struct reads *reads;            /* resume/reads.c */
     struct session_list paused;     /* replays that go on in another turn (resume/replay.c) */

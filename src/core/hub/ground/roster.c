@@ -54,5 +54,4 @@ void roster_publish(const struct roster *roster, const struct transport *transpo
             transport->publish(transport->ctx, worker, roster->number, frame);
         }
     }
-    frame_unref(frame);
 }

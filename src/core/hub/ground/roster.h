@@ -30,7 +30,7 @@ void roster_numbers_release(struct roster_numbers *numbers);
 
 void roster_add(struct roster *roster, uint32_t worker);
 void roster_remove(struct roster *roster, uint32_t worker);
-/* The frame goes to every worker that has subscribers of it. Takes the frame. */
+/* The frame goes to every worker that has subscribers of it. */
 void roster_publish(const struct roster *roster, const struct transport *transport,
                     struct frame *frame);
 

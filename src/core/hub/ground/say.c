@@ -35,13 +35,18 @@ void say_close(struct hub *hub, struct session *session, uint16_t code, const ch
 
 void say_to_channel(struct hub *hub, const struct channel *channel, struct frame *frame)
 {
-    roster_publish(channel->roster, hub->transport, frame);
+    const struct group_list *groups = &channel->groups;
+    for (uint32_t i = 0; i < groups->n_plain; i++) {
+        roster_publish(groups->items[i]->roster, hub->transport, frame);
+    }
+    frame_unref(frame);
 }
 
 void say_event(struct hub *hub, const struct channel *channel, const struct event_fields *event)
 {
-    if (channel->roster->n > 0) { /* encoding is the dearest part of it */
-        say_to_channel(hub, channel, hub->protocol->event(event, false));
+    if (channel->groups.n_plain > 0) { /* encoding is the dearest part of it */
+        struct protocol_event told = protocol_event_of(event);
+        say_to_channel(hub, channel, hub->protocol->event(&told, (struct str){0}, false));
     }
 }
 

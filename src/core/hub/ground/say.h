@@ -16,7 +16,7 @@ void say_error_text(struct hub *hub, const struct session *session, struct str c
 /* The session ends: what it still says is ignored. `reason` is a literal. */
 void say_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);
 
-/* To everybody in the channel, on all workers, each roster encoded once. */
+/* To the channel's plain members, on all workers, encoded once. Rows have judges: live/tell.h. */
 void say_event(struct hub *hub, const struct channel *channel, const struct event_fields *event);
 void say_to_channel(struct hub *hub, const struct channel *channel,
                     struct frame *frame); /* takes it */

@@ -140,42 +140,60 @@ bool session_awaits_appends(struct session *session)
     return false;
 }
 
-struct subscription *session_in(const struct session *session, const struct channel *channel)
+struct subscription *session_in_view(const struct session *session, const struct channel *channel,
+                                     const struct view *view)
 {
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
-        if (session->subscriptions[i].channel == channel) {
-            return &session->subscriptions[i];
+        struct subscription *in = &session->subscriptions[i];
+        if (in->channel == channel && in->view == view) {
+            return in;
         }
     }
     return NULL;
 }
 
-struct subscription *session_add(struct session *session, struct channel *channel)
+struct subscription *session_in(const struct session *session, const struct channel *channel)
+{
+    return session_in_view(session, channel, NULL);
+}
+
+bool session_is_in(const struct session *session, const struct channel *channel)
+{
+    for (uint32_t i = 0; i < session->n_subscriptions; i++) {
+        if (session->subscriptions[i].channel == channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct subscription *session_add(struct session *session, struct channel *channel,
+                                 struct view *view)
 {
     uint32_t n = session->n_subscriptions;
     if ((n & (n - 1)) == 0) { /* full at every power of two */
         session->subscriptions =
             mem_array(session->subscriptions, n ? n * 2 : 1, sizeof(*session->subscriptions));
     }
-    session->subscriptions[n] = (struct subscription){.channel = channel};
+    session->subscriptions[n] = (struct subscription){.channel = channel, .view = view};
     session->n_subscriptions++;
     return &session->subscriptions[n];
 }
 
-bool session_remove(struct session *session, const struct channel *channel)
+void session_remove(struct session *session, struct subscription *in)
 {
-    struct subscription *subscription = session_in(session, channel);
-    if (!subscription) {
-        return false;
-    }
-    *subscription = session->subscriptions[--session->n_subscriptions];
+    *in = session->subscriptions[--session->n_subscriptions];
     uint32_t cap = 1; /* as large as the next add expects */
     while (cap < session->n_subscriptions) {
         cap *= 2;
     }
     session->subscriptions =
         mem_array(session->subscriptions, cap, sizeof(*session->subscriptions));
-    return true;
+}
+
+uint32_t session_before(const struct session *session, uint32_t i)
+{
+    return i - 1 < session->n_subscriptions ? i - 1 : session->n_subscriptions;
 }
 
 /* Modulo 2^32, so what is added may be less than nothing. */

@@ -36,11 +36,15 @@ struct session_list {
 
 struct subscription {
     struct channel *channel;
+    struct view *view;     /* NULL: the plain membership */
+    struct group *group;   /* of its view: those who are shown the same rows */
+    struct group *held_in; /* another one, where its worker has it until the hold ends; or NULL */
     struct member *member; /* its entry in the channel's presence; NULL: the rule lists nobody */
     uint64_t offset;       /* the head that its last answer named: what came up to it was before */
     bool wants_presence;
-    bool is_joined; /* was acknowledged */
-    bool is_held;   /* its worker keeps live frames aside */
+    bool is_joined;   /* was acknowledged */
+    bool is_attached; /* its worker knows of it */
+    bool is_held;     /* and keeps live frames aside for it */
 };
 
 struct session {
@@ -98,11 +102,17 @@ bool session_awaits_appends(struct session *session);
 
 void session_list_add(struct session_list *list, struct session_id id);
 
-/* NULL: it is not in the channel. Valid until the next add or remove. */
+/* Its plain membership, and any; NULL: it has none. Valid until the next add or remove. */
 struct subscription *session_in(const struct session *session, const struct channel *channel);
-struct subscription *session_add(struct session *session, struct channel *channel);
-bool session_remove(struct session *session,
-                    const struct channel *channel); /* false: was not in it */
+struct subscription *session_in_view(const struct session *session, const struct channel *channel,
+                                     const struct view *view);
+bool session_is_in(const struct session *session, const struct channel *channel); /* with any */
+struct subscription *session_add(struct session *session, struct channel *channel,
+                                 struct view *view);
+void session_remove(struct session *session, struct subscription *in);
+/* For loops over subscriptions [i - 1] that may remove some, and so move others to lower places:
+ * from n down, the next i, 0 at the end. */
+uint32_t session_before(const struct session *session, uint32_t i);
 
 void session_hold(struct session *session, struct command *command);       /* takes the command */
 void session_replace_payload(struct session *session, struct str payload); /* of the first held */

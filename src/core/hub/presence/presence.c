@@ -163,7 +163,7 @@ static void presence_announce(struct hub *hub, struct channel *channel)
 static void presence_flush(struct hub *hub, struct channel *channel)
 {
     struct presence *presence = channel->presence;
-    if (channel->roster->n > 0) {
+    if (channel->groups.n_plain > 0) {
         presence_announce(hub, channel);
     }
     channel_unset_due(hub, channel);

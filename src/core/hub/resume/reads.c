@@ -53,6 +53,7 @@ static struct read *reads_pop(struct reads *reads, enum read_queue which)
 /* Its wait for this read is over, unless a replay has come of it: that one ends the wait itself. */
 static void read_finish(struct hub *hub, struct session *session, struct read *read)
 {
+    channel_unpin_view(read->channel, read->view);
     channel_unpin(&hub->channels, read->channel);
     free(read);
     if (session && session->wait == SESSION_WAIT_READ) {
@@ -112,6 +113,7 @@ void reads_ask(struct hub *hub, struct session *session, struct read *read)
     read->n_epoch = hub->n_epoch;
     read->queued_ms = hub->now_ms;
     channel_pin(read->channel);
+    channel_pin_view(read->view);
     reads_push(hub->reads, read);
     reads_ask_next(hub);
 }

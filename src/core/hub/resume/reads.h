@@ -19,6 +19,7 @@ struct read {
     read_try_fn *try;   /* its turn has come, or somebody else's answer may have told it */
     read_take_fn *take; /* not verdict if its session is gone */
     struct channel *channel;
+    struct view *view; /* NULL: none */
     enum store_read_kind kind;
     uint32_t limit;      /* LAST, SINCE: most rows */
     uint32_t max_bytes;  /* LAST, SINCE */

@@ -43,7 +43,8 @@ static uint64_t offset_of(const struct recent_row *row)
 
 static size_t event_bytes(const struct event_fields *f)
 {
-    return f->channel.len + f->at.len + f->client.len + f->payload.len + f->audience.row_id.len;
+    return f->channel.len + f->at.len + f->client.len + f->payload.len + f->audience.row_id.len +
+           f->kept.len;
 }
 
 static uint64_t row_bytes(const struct recent_row *row)
@@ -249,25 +250,15 @@ struct frame *recent_replay(struct recent *recent, struct recent_row *row,
 {
     if (!row->replay) {
         recent->bytes -= row_bytes(row);
-        row->replay = protocol->event(&row->event->f, true);
+        struct protocol_event told = protocol_event_of(&row->event->f);
+        row->replay = protocol->event(&told, (struct str){0}, true);
         recent->bytes += row_bytes(row);
     }
     return row->replay;
 }
 
-/* Is all of it for everybody? Then others get the same. */
-static bool is_public(const struct recent_run *run, size_t from)
-{
-    for (size_t i = from; i < run->n; i++) {
-        if (run->rows[run->first + i]->event->f.audience.kind != AUDIENCE_ALL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-struct frame *recent_history(struct recent *recent, struct recent_run *run, struct history *history,
-                             const struct protocol *protocol)
+/* What is the same for all is kept. */
+struct frame *recent_history(struct recent *recent, struct recent_run *run, struct history *history)
 {
     for (size_t i = run->n; i > 0 && !history->is_full; i--) {
         history_offer(history, run->rows[run->first + i - 1]->event);
@@ -276,11 +267,12 @@ struct frame *recent_history(struct recent *recent, struct recent_run *run, stru
         return NULL;
     }
     uint64_t first = history_first(history), last = recent_run_last(run);
-    if (run->history && run->history_first == first && run->history_last == last) {
+    bool is_public = first > 0 && !history->is_private;
+    if (is_public && run->history && run->history_first == first && run->history_last == last) {
         return frame_ref(run->history);
     }
-    struct frame *frame = history_encode(history, protocol, (struct str){run->name, run->name_len});
-    if (first > 0 && is_public(run, (size_t)(first - run_first(run)))) {
+    struct frame *frame = history_encode(history);
+    if (is_public) {
         forget_history(recent, run);
         run->history = frame_ref(frame);
         run->history_first = first;

@@ -59,7 +59,7 @@ struct frame *recent_replay(struct recent *recent, struct recent_row *row,
                             const struct protocol *protocol);
 /* Fills the history and encodes it. A reference for the caller; NULL: it needs rows that are not
  * here. */
-struct frame *recent_history(struct recent *recent, struct recent_run *run, struct history *history,
-                             const struct protocol *protocol);
+struct frame *recent_history(struct recent *recent, struct recent_run *run,
+                             struct history *history);
 
 #endif

@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include "core/close_code.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/place.h"
+#include "core/hub/live/tell.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/resume/reads.h"
 #include "core/hub/resume/recent.h"
@@ -24,20 +26,25 @@ enum { MAX_FRAMES = 20000 }; /* in a turn, about */
 
 struct replay {
     struct channel *channel;
+    struct view *view;
     uint32_t n_epoch;
     uint64_t at;    /* sent up to here */
     uint64_t until; /* and from here on the worker has it */
     bool has_waited;
 };
 
-void resume_live(struct hub *hub, const struct session *session, const struct channel *channel,
-                 uint64_t skip_to)
+void resume_live(struct hub *hub, struct session *session, struct channel *channel,
+                 struct view *view, uint64_t skip_to)
 {
-    struct subscription *in = session_in(session, channel);
+    struct subscription *in = session_in_view(session, channel, view);
+    if (place_settle(hub, session, in) && channel->fanned > skip_to) {
+        replay_begin(hub, session, channel, view, skip_to, channel->fanned, NULL);
+        return;
+    }
     in->offset = skip_to;
     in->is_held = false;
-    hub->transport->resume_live(hub->transport->ctx, session->id, channel->roster->number, skip_to,
-                                in->wants_presence);
+    hub->transport->resume_live(hub->transport->ctx, session->id, in->group->roster->number,
+                                skip_to, in->wants_presence);
 }
 
 void replay_end(struct hub *hub, struct session *session)
@@ -45,6 +52,7 @@ void replay_end(struct hub *hub, struct session *session)
     struct replay *replay = session->replay;
     session->replay = NULL;
     if (replay) {
+        channel_unpin_view(replay->channel, replay->view);
         channel_unpin(&hub->channels, replay->channel);
         free(replay);
     }
@@ -85,18 +93,62 @@ static void replay_after_page(struct hub *hub, struct session *session)
         hub->transport->await_drain(hub->transport->ctx, session->id);
         return;
     }
-    if (replay->has_waited) {
+    struct replay done = *replay;
+    if (done.has_waited && !done.view) {
         /* The news of presence that came while it was held were not for it. */
-        presence_send(hub, session, replay->channel);
+        presence_send(hub, session, done.channel);
     }
-    resume_live(hub, session, replay->channel, replay->until);
+    channel_pin(done.channel);
+    channel_pin_view(done.view);
     replay_finish(hub, session);
+    resume_live(hub, session, done.channel, done.view, done.until);
+    channel_unpin_view(done.channel, done.view);
+    channel_unpin(&hub->channels, done.channel);
 }
 
 static void replay_note(struct hub *hub)
 {
     hub->n_replayed++;
     say_count(hub, METRIC_REPLAYED);
+}
+
+/* As the session is told it, if it is. Returns the frame's bytes. */
+static size_t replay_send_event(struct hub *hub, const struct session *session,
+                                const struct event_fields *event)
+{
+    const struct replay *replay = session->replay;
+    struct protocol_event told;
+    struct frame *frame = NULL;
+    switch (tell_past(hub, session, replay->channel, replay->view, event, &told)) {
+    case TELL_NOTHING:
+        return 0;
+    case TELL_GAP:
+        say_count(hub, METRIC_GAPS);
+        frame = tell_gap(hub, replay->channel, replay->view, event->offset);
+        break;
+    case TELL_EVENT:
+        frame = hub->protocol->event(&told, view_name(replay->view), true);
+        replay_note(hub);
+        break;
+    }
+    size_t bytes = frame->len;
+    say_frame(hub, session, frame);
+    return bytes;
+}
+
+/* What all are told in the same words they share. */
+static size_t replay_send_row(struct hub *hub, const struct session *session,
+                              struct recent_row *row)
+{
+    const struct replay *replay = session->replay;
+    const struct event_fields *event = &row->event->f;
+    if (!replay->view && tell_is_public(hub, replay->channel, event)) {
+        struct frame *frame = recent_replay(hub->recent, row, hub->protocol);
+        hub->transport->send(hub->transport->ctx, session->id, frame);
+        replay_note(hub);
+        return frame->len;
+    }
+    return replay_send_event(hub, session, event);
 }
 
 /* False: the rows are not in memory. */
@@ -113,12 +165,7 @@ static bool replay_send_recent(struct hub *hub, struct session *session)
                        bytes < hub->options.page_bytes;
          i++) {
         replay->at++;
-        if (audience_admits(&rows[i]->event->f.audience, session->identity)) {
-            struct frame *frame = recent_replay(hub->recent, rows[i], hub->protocol);
-            hub->transport->send(hub->transport->ctx, session->id, frame);
-            bytes += frame->len;
-            replay_note(hub);
-        }
+        bytes += replay_send_row(hub, session, rows[i]);
     }
     return true;
 }
@@ -128,7 +175,7 @@ static bool replay_try(struct hub *hub, struct session *session, const struct re
 {
     const struct replay *replay = session->replay;
     (void)unused;
-    if (!session_in(session, replay->channel)) {
+    if (!session_in_view(session, replay->channel, replay->view)) {
         replay_finish(hub, session); /* removed meanwhile */
     } else if (replay->n_epoch != hub->n_epoch) {
         replay_give_up(hub, session);
@@ -147,12 +194,8 @@ static void replay_send_page(struct hub *hub, struct session *session,
 {
     struct replay *replay = session->replay;
     for (size_t i = 0; i < page->n_events && replay->at < replay->until; i++) {
-        const struct event_fields *event = &page->events[i]->f;
-        replay->at = event->offset;
-        if (audience_admits(&event->audience, session->identity)) {
-            say_frame(hub, session, hub->protocol->event(event, true));
-            replay_note(hub);
-        }
+        replay->at = page->events[i]->f.offset;
+        replay_send_event(hub, session, &page->events[i]->f);
     }
     replay_after_page(hub, session);
 }
@@ -162,7 +205,7 @@ static void replay_take(struct hub *hub, struct session *session, const struct r
 {
     const struct replay *replay = session->replay;
     (void)read;
-    if (!session_in(session, replay->channel)) {
+    if (!session_in_view(session, replay->channel, replay->view)) {
         replay_finish(hub, session);
     } else if (found->is_failed || found->is_gap || found->n_events == 0) {
         replay_give_up(hub, session);
@@ -181,6 +224,7 @@ static void replay_step(struct hub *hub, struct session *session)
         .try = replay_try,
         .take = replay_take,
         .channel = session->replay->channel,
+        .view = session->replay->view,
         .kind = STORE_READ_SINCE,
         .limit = hub->options.page_rows,
         .max_bytes = hub->options.page_bytes,
@@ -191,15 +235,17 @@ static void replay_step(struct hub *hub, struct session *session)
     reads_ask(hub, session, read);
 }
 
-void replay_begin(struct hub *hub, struct session *session, struct channel *channel, uint64_t since,
-                  uint64_t until, const struct store_answer *page)
+void replay_begin(struct hub *hub, struct session *session, struct channel *channel,
+                  struct view *view, uint64_t since, uint64_t until,
+                  const struct store_answer *page)
 {
     struct replay *replay = mem_alloc(sizeof(*replay));
-    *replay =
-        (struct replay){.channel = channel, .n_epoch = hub->n_epoch, .at = since, .until = until};
+    *replay = (struct replay){
+        .channel = channel, .view = view, .n_epoch = hub->n_epoch, .at = since, .until = until};
     assert(!session->replay);
     session->replay = replay;
     channel_pin(channel);
+    channel_pin_view(view);
     if (since >= until) {
         replay_after_page(hub, session);
     } else if (page) {

@@ -7,15 +7,17 @@
 
 /* Sends the session what it may see in (since, until], page by page, and then resume_live; it waits
  * meanwhile. `page`: what of it was read already, NULL: nothing. */
-void replay_begin(struct hub *hub, struct session *session, struct channel *channel, uint64_t since,
-                  uint64_t until, const struct store_answer *page);
+void replay_begin(struct hub *hub, struct session *session, struct channel *channel,
+                  struct view *view, uint64_t since, uint64_t until,
+                  const struct store_answer *page);
 void replay_drained(struct hub *hub, struct session *session); /* it has taken most of a page */
 void replay_resume_paused(struct hub *hub);                /* another turn: the paused ones go on */
 void replay_end(struct hub *hub, struct session *session); /* of a session that is gone */
 
 /* All that the session has missed was sent: its worker lets live frames through, but those up to
- * skip_to, and news of presence if it wants them. */
-void resume_live(struct hub *hub, const struct session *session, const struct channel *channel,
-                 uint64_t skip_to);
+ * skip_to, and news of presence if it wants them. If it was grouped anew meanwhile, what came since
+ * is replayed first. */
+void resume_live(struct hub *hub, struct session *session, struct channel *channel,
+                 struct view *view, uint64_t skip_to);
 
 #endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Who may see which rows: the tables' `visible` and the members' filters. What the hub knows of a
+ * shape is a scope; a group's judges for the rows of a shape are a sight. Hub thread only. */
+#ifndef HERALD_CORE_HUB_LIVE_SIGHT_H
+#define HERALD_CORE_HUB_LIVE_SIGHT_H
+
+#include "core/hub/ground/hub_state.h"
+#include "core/live/index.h"
+#include "core/live/judge.h"
+
+struct sights *sights_new(void);
+void sights_free(struct sights *sights); /* every channel was dropped */
+/* The site has changed: everybody is to be grouped anew (place.h). */
+void sights_take_site(struct hub *hub);
+void sights_drop_channel(struct channel *channel); /* for struct channel_table */
+
+/* The group of such a subscriber, made if it is not there. */
+struct group *sights_group(struct hub *hub, struct channel *channel, struct view *view,
+                           struct identity *who);
+/* Nobody is in it any more: it ends. */
+void sights_drop_group(struct hub *hub, struct channel *channel, struct group *group);
+/* The view that a client's filter makes, unpinned. NULL: *why is a sentence for the client. */
+struct view *sights_open_view(struct hub *hub, struct channel *channel, struct str json,
+                              struct buf *why);
+
+/* ---- for tell.c ---- */
+
+enum { VISIBLE_MAX = 2 }; /* of the row's shape, and of its table today */
+
+struct sight { /* a group's judges for the rows of one shape */
+    struct group *group;
+    int64_t shape;
+    struct judge *filter;               /* NULL: it has none, or is_unfit */
+    struct judge *visible[VISIBLE_MAX]; /* all must agree */
+    uint32_t n_visible;
+    bool is_unfit;  /* its filter cannot be asked of rows of this shape */
+    bool is_nobody; /* nobody in the group may see any of them, or it cannot be told who may */
+};
+
+struct sight_index { /* all sights of a channel for the rows of one shape */
+    int64_t shape;
+    struct live_index *index; /* those with judges; what it finds is a struct sight */
+    struct sight **open;      /* those without, and the unfit */
+    uint32_t n_open, open_cap;
+    struct column_set needed; /* what the judges look at */
+};
+
+enum sights_need {
+    SIGHTS_NEED_NOTHING, /* everybody in the channel may see such rows, and nobody has a filter */
+    SIGHTS_NEED_JUDGES,
+    SIGHTS_NEED_GROUPS, /* the channel's members are to be grouped anew, and then asked again */
+};
+enum sights_need sights_need(struct hub *hub, struct channel *channel, struct shape *shape);
+struct sight_index *sights_index(struct hub *hub, struct channel *channel, struct shape *shape);
+struct sight *sights_of(struct hub *hub, struct group *group, struct shape *shape);
+void sight_columns(const struct sight *sight,
+                   struct column_set *needed); /* adds what it looks at */
+
+#endif

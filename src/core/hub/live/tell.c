@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Live, an event's values are taken once, for the columns that any judge looks at, and only the
+ * groups that the index names are asked. What was missed goes the same way for one group: there is
+ * one judge for what is live, in memory and read from the log.
+ *
+ *   old  new   is told as
+ *   no   yes   it is, if there was no old row; else as an insert, moved: enter
+ *   yes  yes   it is; nothing if no announced column differs, which would tell of hidden changes
+ *   yes  no    it is, if there is no new row; else as a delete, moved: leave
+ *
+ * Where the filter needs a column that the row lacks (it came by key), whoever may see it is told, and
+ * that it is unknown whether it moved. Where `visible` needs one, nobody can say, and the group has a
+ * gap. */
+#include "core/hub/live/tell.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "core/hub/ground/say.h"
+#include "core/hub/live/moved.h"
+#include "core/hub/live/place.h"
+#include "core/hub/live/sight.h"
+#include "core/row/change.h"
+
+struct teller {
+    struct live_rows rows;
+    struct buf payloads[MOVED_COUNT]; /* of the event at hand; empty: not made */
+};
+
+struct teller *teller_new(void)
+{
+    return mem_zalloc(sizeof(struct teller));
+}
+
+void teller_free(struct teller *teller)
+{
+    live_rows_release(&teller->rows);
+    for (int i = 0; i < MOVED_COUNT; i++) {
+        buf_release(&teller->payloads[i]);
+    }
+    free(teller);
+}
+
+/* ---- judging ---- */
+
+/* A TRUNCATE has no rows: everybody is told. */
+static bool is_truncate(const struct event_fields *event)
+{
+    return str_starts(event->payload, STR("{\"data\":{\"action\":\"truncate\""));
+}
+
+/* No announced column differs (core/row/change.h). */
+static bool is_silent(const struct event_fields *event)
+{
+    struct str mark = STR(CHANGE_SILENT);
+    return event->kept.len >= mark.len &&
+           str_equals((struct str){event->kept.ptr + event->kept.len - mark.len, mark.len}, mark);
+}
+
+enum look {
+    LOOK_NO,
+    LOOK_YES,
+    LOOK_LACKING,
+    LOOK_BLIND
+}; /* BLIND: nobody can say who may see it */
+
+static enum look sight_look(const struct sight *sight, const struct live_rows *rows,
+                            enum live_side side)
+{
+    enum look look = LOOK_YES;
+    if (!rows->has[side] || sight->is_nobody) {
+        return LOOK_NO;
+    }
+    if (sight->is_unfit) {
+        look = LOOK_LACKING;
+    } else if (sight->filter) {
+        enum verdict wanted = judge_row(sight->filter, rows, side);
+        look = wanted == VERDICT_YES       ? LOOK_YES
+               : wanted == VERDICT_LACKING ? LOOK_LACKING
+                                           : LOOK_NO;
+    }
+    for (uint32_t i = 0; i < sight->n_visible && look != LOOK_NO; i++) {
+        enum verdict may = judge_row(sight->visible[i], rows, side);
+        look = may == VERDICT_YES ? look : may == VERDICT_LACKING ? LOOK_BLIND : LOOK_NO;
+    }
+    return look;
+}
+
+static enum tell sight_judge(const struct sight *sight, const struct live_rows *rows, bool is_same,
+                             enum moved *moved)
+{
+    enum look old = sight_look(sight, rows, LIVE_OLD), new = sight_look(sight, rows, LIVE_NEW);
+    *moved = MOVED_NOT;
+    if (old == LOOK_BLIND || new == LOOK_BLIND) {
+        return TELL_GAP;
+    }
+    if (old == LOOK_LACKING || new == LOOK_LACKING) {
+        *moved = MOVED_UNKNOWN;
+        return TELL_EVENT;
+    }
+    if (old == LOOK_YES && new == LOOK_YES) {
+        return is_same ? TELL_NOTHING : TELL_EVENT;
+    }
+    if (new == LOOK_YES && rows->has[LIVE_OLD]) {
+        *moved = MOVED_ENTER;
+    } else if (old == LOOK_YES && rows->has[LIVE_NEW]) {
+        *moved = MOVED_LEAVE;
+    }
+    return old == LOOK_YES || new == LOOK_YES ? TELL_EVENT : TELL_NOTHING;
+}
+
+/* The members are grouped as the row needs it. False: it needs no judges. */
+static bool tell_needs_judges(struct hub *hub, struct channel *channel, struct shape *shape)
+{
+    enum sights_need need = sights_need(hub, channel, shape);
+    if (need == SIGHTS_NEED_GROUPS) {
+        place_all(hub, channel);
+        need = sights_need(hub, channel, shape);
+    }
+    return need != SIGHTS_NEED_NOTHING;
+}
+
+static void teller_take(struct teller *teller, struct shape *shape, const struct column_set *needed,
+                        const struct event_fields *event)
+{
+    live_rows_read(&teller->rows, shape, needed, event->payload, event->kept);
+    for (int i = 0; i < MOVED_COUNT; i++) {
+        buf_clear(&teller->payloads[i]);
+    }
+}
+
+static struct protocol_event teller_put(struct teller *teller, const struct event_fields *event,
+                                        enum moved moved)
+{
+    struct protocol_event told = protocol_event_of(event);
+    told.moved = moved_name(moved);
+    if (moved == MOVED_ENTER || moved == MOVED_LEAVE) {
+        struct buf *payload = &teller->payloads[moved];
+        if (payload->len == 0) {
+            moved_put(payload, event->payload, moved);
+        }
+        told.payload = buf_span(payload);
+    }
+    return told;
+}
+
+/* ---- live ---- */
+
+struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
+                       const struct view *view, uint64_t offset)
+{
+    struct protocol_joined joined = {
+        .channel = channel_name(channel),
+        .view = view_name(view),
+        .epoch = str_of(hub->epoch),
+        .offset = offset,
+        .is_gap = true,
+    };
+    return hub->protocol->joined(&joined);
+}
+
+struct telling { /* one event */
+    struct hub *hub;
+    const struct channel *channel;
+    const struct event_fields *event;
+    bool is_silent;
+    struct frame *frames[MOVED_COUNT]; /* for plain members, who all get the same */
+};
+
+static struct frame *telling_frame(struct telling *telling, const struct view *view,
+                                   enum moved moved)
+{
+    struct hub *hub = telling->hub;
+    struct frame **kept = &telling->frames[moved];
+    if (!view && *kept) {
+        return frame_ref(*kept);
+    }
+    struct protocol_event told = teller_put(hub->teller, telling->event, moved);
+    struct frame *frame = hub->protocol->event(&told, view_name(view), false);
+    if (!view) {
+        *kept = frame_ref(frame);
+    }
+    return frame;
+}
+
+static void telling_publish(struct telling *telling, const struct group *group, struct frame *frame)
+{
+    roster_publish(group->roster, telling->hub->transport, frame);
+    frame_unref(frame);
+}
+
+static void telling_judge(struct telling *telling, const struct sight *sight)
+{
+    struct hub *hub = telling->hub;
+    const struct group *group = sight->group;
+    enum moved moved;
+    enum tell tell = sight_judge(sight, &hub->teller->rows, telling->is_silent, &moved);
+    if (tell == TELL_EVENT) {
+        telling_publish(telling, group, telling_frame(telling, group->view, moved));
+    } else if (tell == TELL_GAP) {
+        say_count(hub, METRIC_GAPS);
+        telling_publish(telling, group,
+                        tell_gap(hub, telling->channel, group->view, telling->event->offset));
+    }
+}
+
+static void telling_row(struct telling *telling, struct channel *channel)
+{
+    struct hub *hub = telling->hub;
+    struct shape *shape = telling->event->shape;
+    struct sight_index *index = sights_index(hub, channel, shape);
+    void *const *found;
+    teller_take(hub->teller, shape, &index->needed, telling->event);
+    size_t n = live_index_find(index->index, &hub->teller->rows, &found);
+    for (size_t i = 0; i < n; i++) {
+        telling_judge(telling, found[i]);
+    }
+    for (uint32_t i = 0; i < index->n_open; i++) {
+        telling_judge(telling, index->open[i]);
+    }
+}
+
+static void telling_all(struct telling *telling)
+{
+    const struct group_list *groups = &telling->channel->groups;
+    for (uint32_t i = 0; i < groups->n; i++) {
+        const struct group *group = groups->items[i];
+        telling_publish(telling, group, telling_frame(telling, group->view, MOVED_NOT));
+    }
+}
+
+void tell_live(struct hub *hub, struct channel *channel, const struct event_fields *event)
+{
+    struct telling telling = {
+        .hub = hub, .channel = channel, .event = event, .is_silent = is_silent(event)};
+    if (!event->shape) {
+        say_event(hub, channel, event);
+    } else if (is_truncate(event)) {
+        telling_all(&telling);
+    } else if (tell_needs_judges(hub, channel, event->shape)) {
+        telling_row(&telling, channel);
+    } else if (!telling.is_silent) {
+        say_event(hub, channel, event);
+    }
+    for (int i = 0; i < MOVED_COUNT; i++) {
+        frame_unref(telling.frames[i]);
+    }
+}
+
+/* ---- what was ---- */
+
+enum tell tell_past(struct hub *hub, const struct session *session, struct channel *channel,
+                    const struct view *view, const struct event_fields *event,
+                    struct protocol_event *told)
+{
+    *told = protocol_event_of(event);
+    if (!audience_admits(&event->audience, session->identity)) {
+        return TELL_NOTHING;
+    }
+    if (!event->shape) {
+        return view ? TELL_NOTHING : TELL_EVENT;
+    }
+    if (is_truncate(event)) {
+        return TELL_EVENT;
+    }
+    if (!tell_needs_judges(hub, channel, event->shape)) {
+        return is_silent(event) ? TELL_NOTHING : TELL_EVENT;
+    }
+    const struct subscription *in = session_in_view(session, channel, view);
+    const struct sight *sight = sights_of(hub, in->group, event->shape);
+    struct column_set needed = {0};
+    enum moved moved;
+    sight_columns(sight, &needed);
+    teller_take(hub->teller, event->shape, &needed, event);
+    enum tell tell = sight_judge(sight, &hub->teller->rows, is_silent(event), &moved);
+    *told = teller_put(hub->teller, event, moved);
+    return tell;
+}
+
+bool tell_is_public(struct hub *hub, struct channel *channel, const struct event_fields *event)
+{
+    return event->audience.kind == AUDIENCE_ALL && !is_silent(event) &&
+           (!event->shape || sights_need(hub, channel, event->shape) == SIGHTS_NEED_NOTHING);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* An event as somebody is told it: to whom only one of its two rows is visible, an update is an
+ * insert or a delete. Hub thread only. */
+#ifndef HERALD_CORE_HUB_LIVE_TELL_H
+#define HERALD_CORE_HUB_LIVE_TELL_H
+
+#include "core/hub/ground/hub_state.h"
+
+enum tell {
+    TELL_NOTHING,
+    TELL_EVENT,
+    TELL_GAP, /* it cannot be told whether it is visible: what is missing can only be read anew */
+};
+
+struct teller *teller_new(void); /* memory that is used again and again */
+void teller_free(struct teller *teller);
+
+/* To all whom it concerns. */
+void tell_live(struct hub *hub, struct channel *channel, const struct event_fields *event);
+/* As the session is told it that missed it, or asks for what was. *told points into the event, or
+ * to text that is valid until the next call. */
+enum tell tell_past(struct hub *hub, const struct session *session, struct channel *channel,
+                    const struct view *view, const struct event_fields *event,
+                    struct protocol_event *told);
+/* From here on the session has to read anew what it wants to know. */
+struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
+                       const struct view *view, uint64_t offset);
+/* Whether everybody is told what was on the channel in the same words. */
+bool tell_is_public(struct hub *hub, struct channel *channel, const struct event_fields *event);
+
+#endif
