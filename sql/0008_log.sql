@@ -378,7 +378,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         UNION ALL
         SELECT format('%s holds a lock of the server''s (%s): %s. Unless it is the server, end it: SELECT pg_terminate_backend(%s)',
                       f.holder, f.lock, CASE f.lock WHEN 'lead' THEN 'no other server can serve' ELSE 'the server cannot sleep and looks for changes every 50 ms' END, f.pid)
-          FROM herald.foreign_holders() f)
+          FROM herald.foreign_holders() f
+        UNION ALL
+        SELECT concat(x.sentence, '. ', x.hint)
+          FROM herald.watch w CROSS JOIN LATERAL herald.surprises(w.relation) x
+         WHERE w.visible = '"nobody"' AND x.kind = 'policy' AND herald.is_watched(w.relation))
 $$;
 COMMENT ON FUNCTION herald.warnings() IS 'For the server, and for the view status: what an operator should change, a sentence each.';
 

@@ -10,9 +10,9 @@
 #include "cli/command.h"
 
 struct watch_arguments {
-    char *channel, *columns, *exclude, *key_columns, *mode, *numbers;
-    uint32_t max_bytes;
-    bool always;
+    char *channel, *columns, *exclude, *key_columns, *mode, *numbers, *keep, *visible;
+    uint32_t max_bytes, max_snapshot;
+    bool always, snapshot, restate;
 };
 
 #define OPTIONS_OF struct watch_arguments
@@ -35,6 +35,21 @@ static const struct option watch_options[] = {
     TEXT("numbers", numbers, "FORM", WATCH, NULL,
          "text (the default): bigint and numeric as strings, for browsers; native: as JSON "
          "numbers."),
+    TEXT("keep", keep, "A,B", WATCH, NULL,
+         "Columns that the server stores beside a change and shows nobody: --visible may name "
+         "them."),
+    TEXT("visible", visible, "JSON", WATCH, NULL,
+         "Who, of those who may join the channel, is shown a row: a filter, such as "
+         "'{\"owner_id\": {\"eq\": {\"identity\": \"row_id\", \"dbo_id\": 12}}}'; or "
+         "'\"everybody\"', "
+         "the default, which must be said of a table with row level security."),
+    SWITCH("restate", restate, WATCH,
+           "What --visible says now holds for rows of before as well, in place of what was said "
+           "then."),
+    SWITCH("snapshot", snapshot, WATCH,
+           "Clients may ask for the rows that are there. Needs a key that is announced."),
+    COUNT("max-snapshot", max_snapshot, WATCH, NULL, 1, 1000000,
+          "Most rows that one of them gets. Default: 10000."),
 };
 #define WATCH_TABLE                                                                                \
     ((struct option_table){watch_options, sizeof(watch_options) / sizeof(watch_options[0])})
@@ -57,7 +72,7 @@ static enum exit_code with_admin(const struct invocation *invocation,
 /* The statement and its parameters, $1 being the table. */
 struct call {
     struct buf sql;
-    const char *params[8];
+    const char *params[10];
     int n;
 };
 
@@ -73,6 +88,20 @@ static void add_argument(struct call *call, const char *name, const char *value,
                name, call->n);
 }
 
+static void add_number(struct call *call, const char *name, uint32_t value)
+{
+    if (value > 0) {
+        buf_printf(&call->sql, ", %s => %u", name, value);
+    }
+}
+
+static void add_switch(struct call *call, const char *name, bool is_on)
+{
+    if (is_on) {
+        buf_printf(&call->sql, ", %s => true", name);
+    }
+}
+
 static enum status call_watch(struct admin *admin, const struct watch_arguments *arguments,
                               const char *table, struct err *err)
 {
@@ -85,12 +114,13 @@ static enum status call_watch(struct admin *admin, const struct watch_arguments 
     add_argument(&call, "key_columns", arguments->key_columns, true);
     add_argument(&call, "mode", arguments->mode, false);
     add_argument(&call, "numbers", arguments->numbers, false);
-    if (arguments->max_bytes > 0) {
-        buf_printf(&call.sql, ", max_bytes => %u", arguments->max_bytes);
-    }
-    if (arguments->always) {
-        buf_literal(&call.sql, ", always => true");
-    }
+    add_argument(&call, "keep", arguments->keep, true);
+    add_argument(&call, "visible", arguments->visible, false);
+    add_number(&call, "max_bytes", arguments->max_bytes);
+    add_number(&call, "max_snapshot", arguments->max_snapshot);
+    add_switch(&call, "always", arguments->always);
+    add_switch(&call, "restate", arguments->restate);
+    add_switch(&call, "snapshot", arguments->snapshot);
     buf_char(&call.sql, ')');
     enum status status =
         admin_value(admin, buf_text(&call.sql), call.n, call.params, &ignored, err);
@@ -123,7 +153,9 @@ static enum status watches(struct admin *admin, const struct invocation *invocat
     if (admin_print(admin,
                     "SELECT \"table\"::text AS \"table\", channel::text, "
                     "pg_catalog.array_to_string(columns, ', ') AS columns, "
-                    "mode::text, enabled::text, stale::text FROM herald.watches ORDER BY 1",
+                    "mode::text, enabled::text, stale::text, "
+                    "coalesce(visible::text, '\"everybody\"') AS visible, snapshot::text "
+                    "FROM herald.watches ORDER BY 1",
                     "No table is watched: pgherald watch TABLE", stdout, err) != STATUS_OK) {
         return STATUS_FAILED;
     }

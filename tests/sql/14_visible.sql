@@ -158,6 +158,7 @@ INSERT INTO v.s VALUES (1, 1);
 SELECT pg_temp.switch('v.s', 'ENABLE');
 SELECT is(pg_temp.visible('v.s'), '"nobody"', 'enabled later: out of service');
 SELECT is((SELECT sentence FROM herald.surprises('v.s') WHERE kind = 'policy'), 'v.s has row level security, and watch() was not told who may see its rows: nobody is shown them', '… which is told');
+SELECT is((SELECT count(*) FROM unnest((SELECT warnings FROM herald.status)) x WHERE x LIKE 'v.s has row level security, % nobody is shown them. Call herald.watch() again with visible.'), 1::bigint, '… to an operator, too');
 SELECT is(herald.follow('v.s', true), NULL, 'a refresh …');
 SELECT is(pg_temp.visible('v.s'), '"nobody"', '… changes nothing');
 INSERT INTO v.s VALUES (2, 1);
@@ -167,6 +168,7 @@ SELECT throws_ok($$SELECT herald.watch('v.s')$$, '42501', NULL, 'watch() without
 SELECT is(pg_temp.visible('v.s'), '"nobody"', '… and puts nothing back into service');
 SELECT herald.watch('v.s', visible => '{"owner": 1}');
 SELECT is(pg_temp.visible('v.s'), '{"owner": 1}', 'watch() with a word does');
+SELECT is((SELECT count(*) FROM unnest(herald.warnings()) x WHERE x LIKE 'v.s %'), 0::bigint, '… and there is nothing to tell');
 SELECT herald.watch('v.s', visible => '"everybody"');
 SELECT pg_temp.switch('v.s', 'DISABLE');
 SELECT herald.watch('v.s');
