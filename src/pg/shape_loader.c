@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "core/channel_name.h"
 #include "core/json_span.h"
+#include "core/json_walk.h"
 
 static struct row_type *load_type(const json_t *json, unsigned depth);
 
@@ -285,12 +286,14 @@ static const char *load_fields(const json_t *root, struct shape_fields *f)
     return load_key(json_object_get(root, "key"), f) ? NULL : "its key is none";
 }
 
-/* {"function":"schema.name(types)"}. A tree says {"function":{"eq":…}} of a column of that name. */
+/* {"function":"schema.name(types)"} and nothing else. A tree that begins like that compares a column
+ * of that name: what is not known to be a function is judged as a tree, or by nobody. */
 static bool is_function(struct str object)
 {
-    struct json_member member = {.key = STR("function")};
-    json_scan(object, &member, 1);
-    return json_kind_of(member.value) == JSON_KIND_STRING;
+    struct json_walk walk = json_walk_open(object);
+    struct str key, value;
+    return json_walk_next(&walk, &key, &value) && str_equals(key, STR("\"function\"")) &&
+           json_kind_of(value) == JSON_KIND_STRING && !json_walk_next(&walk, &key, &value);
 }
 
 static void load_visible(struct str value, struct shape_fields *f)

@@ -51,7 +51,7 @@ const date = () => c.is(0.1) ? c.of(['infinity', '-infinity']) : c.is(0.1) ? day
 const clock = () => c.of(['00:00:00', '12:30:00', '23:59:59.999999', `${two(0, 23)}:${two(0, 59)}:${two(0, 59)}`, `10:20:30.${digits(1 + c.below(6))}`, '10:20', '10:20:30.100']);
 const moment = (separator, zone) => {
     const [d, era] = day().split(' ');
-    return `${d}${separator}${clock()}${zone()}${era ? ` ${era}` : ''}`;
+    return `${d}${separator}${c.is(0.03) ? '24:00:00' : clock()}${zone()}${era ? ` ${era}` : ''}`;
 };
 const infinite = (f) => () => c.is(0.1) ? c.of(['infinity', '-infinity']) : f();
 const zone = () => c.of(['Z', '+00', '+02:00', '-03:30', '+0530', '+01:53:28', '-12', '+14']);

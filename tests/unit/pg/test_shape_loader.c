@@ -297,6 +297,10 @@ static void test_who_may_see(void **state)
                   "{\"function\":{\"eq\":1}}");
     check_visible("\"visible\":{\"function\":\"s.f(t)\"},", SHAPE_VISIBLE_FUNCTION,
                   "{\"function\":\"s.f(t)\"}");
+    check_visible("\"visible\":{\"function\":\"s\",\"a\":1},", SHAPE_VISIBLE_TREE,
+                  "{\"function\":\"s\",\"a\":1}");
+    check_visible("\"visible\":{\"a\":1,\"function\":\"s\"},", SHAPE_VISIBLE_TREE,
+                  "{\"a\":1,\"function\":\"s\"}");
     check_visible("\"visible\":\"policy\",", SHAPE_VISIBLE_POLICY, NULL);
     check_visible("\"visible\":\"nobody\",", SHAPE_VISIBLE_NOBODY, NULL);
     check_visible("\"visible\":\"everybody\",", SHAPE_VISIBLE_NOBODY, NULL);

@@ -166,10 +166,10 @@ bool moment_put_time(struct buf *out, struct str text)
     return true;
 }
 
-/* No day has a second 24:00:00 here: that is the next one's first. */
+/* 24:00:00 is the next day's first moment. */
 static bool take_time_of_date(struct cursor *c, struct moment *m)
 {
-    return (take_char(c, 'T') || take_char(c, ' ')) && take_time(c, m) && m->of_day < DAY;
+    return (take_char(c, 'T') || take_char(c, ' ')) && take_time(c, m);
 }
 
 bool moment_put_timestamp(struct buf *out, struct str text)
