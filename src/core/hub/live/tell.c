@@ -280,5 +280,5 @@ enum tell tell_past(struct hub *hub, const struct session *session, struct chann
 bool tell_is_public(struct hub *hub, struct channel *channel, const struct event_fields *event)
 {
     return event->audience.kind == AUDIENCE_ALL && !is_silent(event) &&
-           (!event->shape || sights_need(hub, channel, event->shape) == SIGHTS_NEED_NOTHING);
+           (!event->shape || !tell_needs_judges(hub, channel, event->shape));
 }
