@@ -275,7 +275,7 @@ DECLARE
     mistake  CONSTANT text := format('%s is no %s', left(value::text, 100), format_type(type, NULL));
     -- ISO 8601, without the words (today, now) that a date may be as well.
     day      CONSTANT text := '[0-9]{4,7}-[0-9]{2}-[0-9]{2}';
-    clock    CONSTANT text := '[0-9]{2}:[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?';
+    clock    CONSTANT text := '([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?';
     number   CONSTANT text := '^(-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]{1,6})?|NaN|-?Infinity)$';
     is_fit   boolean;
 BEGIN
@@ -302,8 +302,11 @@ BEGIN
         PERFORM herald.filter_error(place, mistake,
                                     CASE WHEN kind ~ '^time|date' THEN 'Times are written as in ISO 8601, with an offset where the column has a time zone.' ELSE '' END);
     END IF;
-EXCEPTION WHEN invalid_text_representation OR invalid_datetime_format OR datetime_field_overflow OR numeric_value_out_of_range THEN
-    PERFORM herald.filter_error(place, mistake);
+EXCEPTION
+    WHEN invalid_parameter_value THEN
+        RAISE; -- filter_error()
+    WHEN data_exception THEN
+        PERFORM herald.filter_error(place, mistake);
 END
 $$;
 COMMENT ON FUNCTION herald.check_constant(text, text, oid, jsonb) IS 'Internal: raises unless a JSON value can be compared with a column.';
