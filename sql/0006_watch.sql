@@ -185,8 +185,9 @@ BEGIN
     visible := nullif(visible, 'null');
     PERFORM herald.check_watch("table", columns, exclude, key_columns, channel, mode, max_bytes, always, numbers, keep);
     PERFORM herald.check_live("table", columns, exclude, key_columns, keep, visible, claims, snapshot, max_snapshot);
-    -- At once what DROP TRIGGER takes: who has read the table and then writes would deadlock with a lock that is raised later.
-    EXECUTE format('LOCK TABLE %s IN %s MODE', "table", CASE WHEN replaced IS NULL THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
+    -- At once what DROP TRIGGER and CREATE POLICY take: who has read the table and then writes would deadlock with a lock that is raised later.
+    EXECUTE format('LOCK TABLE %s IN %s MODE', "table", CASE WHEN replaced IS NULL AND NOT (snapshot AND "table" = ANY (herald.guarded_by("table")))
+                                                             THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
     watch_key := herald.prepare_watch("table");
     IF restate IS NOT TRUE AND herald.is_restated(watch_key)
        AND nullif(visible, '"everybody"') IS DISTINCT FROM nullif(nullif((herald.wish_of("table", watch_key) ->> 'visible')::jsonb, 'null'), '"everybody"') THEN
@@ -216,6 +217,11 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM herald.generate_capture("table");
+    IF snapshot THEN
+        PERFORM herald.grant_rows("table", columns IS NULL AND exclude = '{}');
+    ELSE
+        PERFORM herald.revoke_rows("table");
+    END IF;
     SELECT * INTO made FROM herald.watch x WHERE x.relation = "table";
     RAISE NOTICE 'herald: changes of % are announced on the channel %, with the columns %', "table", made.channel,
         array_to_string(ARRAY(SELECT quote_ident(c) FROM unnest(made.columns) c), ', ');
@@ -240,7 +246,8 @@ without a word. A filter over announced and kept columns, whose values may be th
 {"owner_id": {"eq": {"identity": "row_id", "dbo_id": 12}}}, {"org": {"eq": {"identity": "extras.org"}}}; ''"everybody"'': all, and that is
 meant. Renamed columns stay those that it names; while it cannot be judged (a column is gone or of another type) nobody is shown rows. A
 row that was captured before needs both: visible of then and of now; restate: of now alone.
-snapshot: clients may ask for the rows that are there, max_snapshot at most; needs an announced key.
+snapshot: clients may ask for the rows that are there, max_snapshot at most; needs an announced key. herald_reader is granted SELECT on what is
+captured, and a policy that shows it all rows.
 An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not.';
 
 CREATE FUNCTION herald.drop_triggers(relation regclass) RETURNS void
@@ -268,6 +275,7 @@ BEGIN
     END IF;
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', "table");
     PERFORM herald.drop_triggers("table");
+    PERFORM herald.revoke_rows("table");
     PERFORM herald.clean_watches("table");
     RETURN true;
 END

@@ -10,7 +10,7 @@
 
 \set ON_ERROR_STOP on
 \encoding UTF8
-\set newest 10
+\set newest 11
 SET client_min_messages = notice;
 
 SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
@@ -22,13 +22,13 @@ SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
 
 SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed < 2 AS needs_2, :installed < 3 AS needs_3,
        :installed < 4 AS needs_4, :installed < 5 AS needs_5, :installed < 6 AS needs_6, :installed < 7 AS needs_7,
-       :installed < 8 AS needs_8, :installed < 9 AS needs_9, :installed < 10 AS needs_10 \gset
+       :installed < 8 AS needs_8, :installed < 9 AS needs_9, :installed < 10 AS needs_10, :installed < 11 AS needs_11 \gset
 \if :is_newer
     \echo 'herald: the database has step' :installed 'and these files end with step' :newest ': use newer files'
     DO $$ BEGIN RAISE EXCEPTION 'herald: refusing to downgrade'; END $$;
 \endif
 
--- All ten steps, but as they were before the release: their outbox held payloads.
+-- All steps, but as they were before the release: their outbox held payloads.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('herald.outbox') AND a.attname = 'payload' AND NOT a.attisdropped) THEN
@@ -96,6 +96,12 @@ $$;
 \if :needs_10
     BEGIN;
     \ir 0010_access.sql
+    COMMIT;
+\endif
+
+\if :needs_11
+    BEGIN;
+    \ir 0011_live.sql
     COMMIT;
 \endif
 

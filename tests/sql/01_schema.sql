@@ -2,7 +2,7 @@
 -- What is there, described, and open to nobody by accident.
 SELECT plan(26);
 
-SELECT is(herald.schema_version(), 10, 'all steps are installed');
+SELECT is(herald.schema_version(), 11, 'all steps are installed');
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
 $$, 'every function has a comment');
@@ -71,7 +71,7 @@ SELECT set_has($$
 $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('take(max_rows integer, max_bytes integer, has_messages boolean)'), ('heads(names text[])'), ('emptied(template text, after text, max_rows integer)'), ('count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[])'),
     ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_offset bigint, max_missed integer)'),
-    ('site(since bigint)'), ('watches_version()'), ('get_signing_key()'),
+    ('site(since bigint)'), ('read_snapshot(watch_key text, channel text, conditions json, "order" json, max_rows integer)'), ('watches_version()'), ('get_signing_key()'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),
     ('version()'), ('doorbell_obstacle()'), ('try_sleep()'), ('stay_asleep(slot integer)'), ('wake(slot integer)'), ('sweep()'), ('trim(retention interval, max_rows integer)'), ('lag()'), ('refresh_stale(after oid)')$$,
     'the server may call its functions');

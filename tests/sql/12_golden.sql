@@ -501,9 +501,32 @@ SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = '
 SELECT golden_write();
 RESET ALL;
 DELETE FROM golden g WHERE to_regtype(g.type) IS NULL OR (g.type, g.literal) IN (SELECT u.type, u.literal FROM d_unread u);
-SELECT plan((SELECT count(DISTINCT type)::int + 1 FROM golden));
+SELECT plan((SELECT count(DISTINCT type)::int + 3 FROM golden));
 SELECT drain();
 SELECT is(string_agg(concat_ws(' | ', g.literal, r.as_text, r.as_native), E'\n' ORDER BY g.nth), string_agg(concat_ws(' | ', g.literal, g.as_text, g.as_native), E'\n' ORDER BY g.nth), g.type)
   FROM golden g LEFT JOIN golden_read r USING (nth) GROUP BY g.type ORDER BY min(g.nth);
 SELECT cmp_ok((SELECT count(*) FROM golden), '>', 250::bigint, 'so many were there');
+
+-- A snapshot prints a row as its trigger does, byte for byte (where the time zone of the two is one).
+SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'escape'; SET extra_float_digits = -3;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+CREATE TEMP TABLE golden_snapshot AS
+    SELECT w.key, r.body FROM herald.watch w CROSS JOIN LATERAL herald.read_snapshot(w.key, '', NULL, NULL, NULL) r WHERE w.snapshot AND w.relation::text ~ '^g_' AND r.kind = 'r';
+COMMIT;
+RESET ALL;
+SET TimeZone = 'UTC';
+DO $$
+DECLARE
+    tab regclass;
+BEGIN
+    FOR tab IN SELECT relation FROM herald.watch WHERE snapshot AND relation::text ~ '^g_' LOOP
+        EXECUTE format('DELETE FROM %s', tab);
+    END LOOP;
+END
+$$;
+RESET ALL;
+CREATE TEMP TABLE golden_captured AS SELECT s.watch AS key, o.old AS body FROM herald.outbox o JOIN herald.shape s ON s.number = o.shape WHERE o.action = 'd';
+SELECT is_empty('(TABLE golden_snapshot EXCEPT TABLE golden_captured) UNION ALL (TABLE golden_captured EXCEPT TABLE golden_snapshot)', 'snapshots print rows as triggers do');
+SELECT is((SELECT count(*) FROM golden_snapshot), (SELECT count(*) FROM golden), '… all of them');
+SELECT drain();
 SELECT * FROM finish();

@@ -92,7 +92,7 @@ BEGIN
     FOR t IN SELECT type, min(nth) AS first FROM golden WHERE to_regtype(type) IS NOT NULL GROUP BY type ORDER BY 2 LOOP
         FOREACH n IN ARRAY '{text,native}'::text[] LOOP
             EXECUTE format('CREATE TABLE g_%s_%s (id int PRIMARY KEY, v %s)', t.first, n, t.type);
-            PERFORM herald.watch(format('g_%s_%s', t.first, n)::regclass, numbers => n);
+            PERFORM herald.watch(format('g_%s_%s', t.first, n)::regclass, numbers => n, snapshot => n = 'text');
             FOR g IN SELECT nth, d_readable(type, literal) AS literal FROM golden WHERE type = t.type ORDER BY nth LOOP
                 IF g.literal IS NOT NULL THEN
                     EXECUTE format('INSERT INTO g_%s_%s VALUES (%s, %L)', t.first, n, g.nth, g.literal);

@@ -23,6 +23,7 @@ CREATE ROLE app;
 GRANT CREATE ON SCHEMA public TO app;
 CREATE TABLE filler (id int);
 CREATE TABLE thing (id int PRIMARY KEY, secret text, room int, body text);
+ALTER TABLE thing ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SELECT herald.watch('thing', channel => 'things/{room}', exclude => '{secret}', keep => '{secret}', snapshot => true,
                     visible => '{"or": [{"secret": "hush"}, {"room": {"eq": {"identity": "extras.room"}}}]}');
 ALTER TABLE thing DROP COLUMN body;
@@ -61,7 +62,7 @@ run_sql postgres 'CREATE DATABASE new'
 run_sql new 'CREATE TABLE shifts_oids (id int)'
 as_postgres "$bin/pg_restore" -h "$PGHOST" -U postgres -d new --exit-on-error "$work/dump"
 
-check 'the schema is there' 10 "$(run_sql new 'SELECT herald.schema_version()')"
+check 'the schema is there' 11 "$(run_sql new 'SELECT herald.schema_version()')"
 check 'the watches are there' 'bulk,guarded,part,thing' "$(run_sql new "SELECT string_agg(\"table\"::text, ',' ORDER BY \"table\"::text) FROM herald.watches WHERE enabled")"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d new >/dev/null <<'SQL'
 INSERT INTO thing VALUES (4, 'hush', 5);
@@ -79,6 +80,11 @@ check 'who may see rows is said as before, of renamed columns too' 'nobody {"or"
     "$(run_sql new "SELECT string_agg(s.description ->> 'visible', ' ' ORDER BY w.relation::text) FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL")"
 check '… and the server is told' 'true 1' "$(run_sql new "SELECT bool_and(w ->> 'shape' <> '') || ' ' || count(*) FILTER (WHERE (w ->> 'snapshot')::boolean) FROM json_array_elements(herald.site()::json -> 'watches') w")"
 check '… what was kept came with the log' hush "$(run_sql new "SELECT kept #>> '{new,hidden}' FROM herald.log WHERE channel = 'things/5' ORDER BY id DESC LIMIT 1")"
+check 'snapshots are read as before' '(1,hush,5) (2,hush,5) (3,hush,5) (4,hush,5)' "$("$bin/psql" -XqAt -d new <<'SQL'
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT string_agg(r.body, ' ' ORDER BY r.body) FROM herald.watch w, herald.read_snapshot(w.key, 'things/5', NULL, NULL, NULL) r WHERE w.relation = 'thing'::regclass AND r.kind = 'r';
+SQL
+)"
 check 'a resume with the old epoch is a gap' t "$(run_sql new "SELECT gap FROM herald.read_channel('things/5', 'since', 100, 10000, '$epoch', 2)")"
 check 'the rules are there' 1 "$(run_sql new "SELECT count(*) FROM herald.rules WHERE message_history = 10")"
 check 'the rules have their functions' 'app.may(text,jsonb,text) app."On Join"(text,text,json,json,json)' \

@@ -1,0 +1,286 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Snapshots: the rows that a trigger would have captured, of one moment with the log, and nobody's who may not have them.
+SELECT plan(99);
+
+CREATE EXTENSION IF NOT EXISTS dblink SCHEMA tap;
+CREATE ROLE s_owner;
+CREATE ROLE s_other;
+GRANT herald_admin TO s_owner, s_other;
+GRANT USAGE ON SCHEMA tap TO s_owner, s_other, herald_server, herald_reader;
+GRANT USAGE ON SCHEMA public TO herald_reader;
+CREATE SCHEMA s AUTHORIZATION s_owner;
+CREATE FUNCTION pg_temp.connect(name text, who text) RETURNS void LANGUAGE sql AS $$
+    SELECT dblink_connect(name, format('host=%s port=%s dbname=%s user=%s', current_setting('unix_socket_directories'), current_setting('port'), current_database(), who)) $$;
+SELECT pg_temp.connect('server', 'herald_server'), pg_temp.connect('writer', current_user::text);
+-- As the server reads. On the connection a transaction may be open already.
+CREATE FUNCTION pg_temp.call(tab regclass, channel text, conditions json DEFAULT '[]', ord json DEFAULT NULL, max_rows int DEFAULT NULL) RETURNS TABLE (kind "char", body text)
+LANGUAGE sql AS $$
+    SELECT t.kind, t.body FROM dblink('server', format('SELECT kind, body FROM herald.read_snapshot(%L, %L, %L, %L, %L)',
+        (SELECT w.key FROM herald.watch w WHERE w.relation = tab), channel, conditions, ord, max_rows)) t(kind "char", body text) $$;
+CREATE FUNCTION pg_temp.read(tab regclass, channel text DEFAULT '', conditions json DEFAULT '[]', ord json DEFAULT NULL, max_rows int DEFAULT NULL) RETURNS TABLE (kind "char", body text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM dblink_exec('server', 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    RETURN QUERY SELECT c.* FROM pg_temp.call(tab, channel, conditions, ord, max_rows) c;
+    PERFORM dblink_exec('server', 'COMMIT');
+EXCEPTION WHEN OTHERS THEN
+    PERFORM dblink_exec('server', 'ROLLBACK');
+    RAISE;
+END
+$$;
+CREATE FUNCTION pg_temp.rows(tab regclass, conditions json DEFAULT '[]', ord json DEFAULT '[]', max_rows int DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(r.body, ' '), '') FROM pg_temp.read(tab, '', conditions, ord, max_rows) r WHERE r.kind <> 'h' $$;
+CREATE FUNCTION pg_temp.head(tab regclass, channel text DEFAULT '') RETURNS json LANGUAGE sql AS $$
+    SELECT r.body::json FROM pg_temp.read(tab, channel) r WHERE r.kind = 'h' $$;
+CREATE FUNCTION pg_temp.granted(tab regclass) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', CASE WHEN has_table_privilege('herald_reader', tab, 'SELECT') THEN 'table' END,
+                     (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute a
+                       WHERE a.attrelid = tab AND NOT a.attisdropped AND a.attacl::text ~ 'herald_reader'),
+                     (SELECT string_agg(concat(p.polname, '=', p.polcmd), ' ') FROM pg_policy p WHERE p.polrelid = tab AND p.polroles = ARRAY['herald_reader'::regrole::oid])) $$;
+
+-- ------------------------------------------------------------------------------------------------ what it is made of
+
+SET ROLE s_owner;
+CREATE TABLE s.plain (id int PRIMARY KEY, room text, secret text, seen int);
+INSERT INTO s.plain VALUES (1, 'a', 'x', 7), (2, 'b', NULL, 8);
+SELECT herald.watch('s.plain', channel => 'plain/{room}', columns => '{id}', keep => '{seen}');
+RESET ROLE;
+SELECT throws_ok($$SELECT pg_temp.read('s.plain')$$, '0A000', 'herald: s.plain gives no snapshots', 'a table gives snapshots if its owner said so');
+SELECT is(pg_temp.granted('s.plain'), '', '… and grants nothing');
+SELECT throws_ok($$SELECT pg_temp.read('pg_class')$$, '42704', NULL, 'no watch, no snapshot');
+SET ROLE s_owner;
+SELECT herald.watch('s.plain', channel => 'plain/{room}', columns => '{id}', keep => '{seen}', snapshot => true);
+RESET ROLE;
+SELECT is(pg_temp.granted('s.plain'), 'id,room,seen', 'herald_reader may read what is announced, in the template or kept');
+SELECT ok(has_schema_privilege('herald_reader', 's', 'USAGE'), '… in that schema');
+SELECT is(pg_temp.rows('s.plain'), '(1,a,7) (2,b,8)', 'rows as a trigger captures them');
+SELECT results_eq($$SELECT h ->> 'epoch', (h ->> 'shape')::bigint, (h ->> 'moved')::boolean, (h ->> 'head')::int FROM pg_temp.head('s.plain', 'plain/a') h$$,
+    $$SELECT st.epoch, sh.number, false, 0 FROM herald.state st, herald.shape sh JOIN herald.watch w ON w.key = sh.watch AND w.relation = 's.plain'::regclass WHERE sh.retired_by IS NULL$$,
+    'epoch, shape, and the head of a channel that nobody knows');
+SELECT drain();
+UPDATE s.plain SET seen = seen + 1;
+UPDATE s.plain SET id = id + 10;
+SELECT drain();
+SELECT results_eq($$SELECT (h ->> 'head')::int, (h ->> 'id')::bigint FROM pg_temp.head('s.plain', 'plain/a') h$$,
+    $$SELECT (SELECT max(channel_offset)::int FROM herald.log WHERE channel = 'plain/a'), (SELECT max(id) FROM herald.log)$$, 'the head of a channel, and of the log');
+SELECT throws_ok($$SELECT pg_temp.call('s.plain', '')$$, '25001', NULL, 'it needs a transaction of one snapshot');
+SET ROLE herald_server;
+SELECT throws_ok(q, '42501', NULL, 'the server: ' || q) FROM unnest(ARRAY['SELECT * FROM s.plain', $$SELECT herald.fetch_rows('SELECT 1', NULL)$$, $$SELECT herald.hold_rows('s.plain')$$,
+    $$SELECT herald.grant_rows('s.plain', true)$$]) q;
+RESET ROLE;
+SET ROLE s_other;
+SELECT throws_ok(q, '42501', NULL, 'somebody else: ' || q) FROM unnest(ARRAY[$$SELECT herald.grant_rows('s.plain', true)$$, $$SELECT herald.revoke_rows('s.plain')$$,
+    $$SELECT herald.fetch_rows('SELECT 1', NULL)$$, $$SELECT herald.read_snapshot('', '', NULL, NULL, 1)$$]) q;
+RESET ROLE;
+SET ROLE herald_reader;
+SELECT throws_ok(q, '42501', NULL, 'herald_reader: ' || q) FROM unnest(ARRAY['SELECT secret FROM s.plain', 'SELECT * FROM herald.log', 'SELECT herald.refresh()', 'CREATE TABLE herald.x ()']) q;
+RESET ROLE;
+
+-- What is printed depends on nothing that a session can set.
+CREATE TABLE s_types (id int PRIMARY KEY, a bool, c date, d timestamp, e timestamptz, f time, g interval, h uuid, i bytea, j jsonb, k text[], l int4range, m inet, n bit(3),
+    o xml, p "char", q name, r char(5), s point, t tsvector, u float4, v money, w int[][], x timestamptz[], y tstzrange, z json, "A b" float8, b2 numeric, b3 regclass, b4 regproc[]);
+SELECT herald.watch('s_types', channel => 't/{x}', snapshot => true);
+SELECT is(pg_temp.granted('s_types'), 'table', 'where all columns are announced, those that come are granted, too');
+SET timezone = 'UTC';
+INSERT INTO s_types VALUES (1, true, '2026-01-02', '2026-01-02 03:04:05.6', '2026-01-02 03:04:05+02', '03:04', '1 day 2 hours', '00000000-0000-0000-0000-000000000001',
+    '\x00ff', '{"b": [1.10, null]}', '{"a,b",NULL,"c\"d"}', '[1,5)', '::1', '101', '<a/>', 'x', 'n', 'ab', '(1.5,2)', 'a b', 0.1, '1.00', '{{1,2},{3,4}}',
+    '{"2026-01-02 03:04:05+02"}', '[2026-01-02 03:04:05+02,)', '[1 , 2]', 0.30000000000000004, 1.10, 'pg_class', '{now}');
+INSERT INTO s_types VALUES (2);
+INSERT INTO s_types VALUES (3, false, '-infinity', 'infinity');
+CREATE TEMP TABLE captured AS SELECT string_agg(o.new, ' ' ORDER BY o.id) AS rows FROM herald.outbox o JOIN herald.shape sh ON sh.number = o.shape JOIN herald.watch w ON w.key = sh.watch WHERE w.relation = 's_types'::regclass;
+RESET timezone;
+SELECT dblink_exec('server', $$SET timezone = 'America/New_York'; SET datestyle = 'SQL, DMY'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'escape'; SET extra_float_digits = -3;
+    SET standard_conforming_strings = off; SET search_path = public; SET quote_all_identifiers = on; SET row_security = off; SET xmloption = content; SET array_nulls = off;
+    SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET default_transaction_deferrable = on$$);
+SELECT is(pg_temp.rows('s_types'), (SELECT rows FROM captured), 'the same bytes, whatever the session has set');
+SELECT dblink_exec('server', 'RESET quote_all_identifiers');
+
+-- ------------------------------------------------------------------------------------------- conditions and order
+
+CREATE TYPE s_mood AS ENUM ('sad', 'glad');
+CREATE DOMAIN s_number AS int;
+CREATE TABLE s_narrow (id int PRIMARY KEY, t text, c text COLLATE "C", n numeric, f float8, f4 float4, b char(4), m s_mood, d s_number, z timestamptz, q name, v varchar(3), j json, bo bool, u uuid);
+CREATE INDEX ON s_narrow (t);
+INSERT INTO s_narrow SELECT i, 't' || i, chr(90 + i), i / 2.0, i, i / 10.0, i, CASE WHEN i > 3 THEN 'glad' ELSE 'sad' END::s_mood, i, '2026-01-01T00:00:00Z'::timestamptz + i * interval '1 day',
+    'q' || i, i, '1', i = 1, NULL FROM generate_series(1, 6) i;
+INSERT INTO s_narrow VALUES (7);
+SELECT herald.watch('s_narrow', snapshot => true);
+CREATE FUNCTION pg_temp.ids(conditions json, ord json DEFAULT '[]', max_rows int DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(substring(r.body FROM '^\((\d+)'), ' '), '') FROM pg_temp.read('s_narrow', '', conditions, ord, max_rows) r WHERE r.kind <> 'h' $$;
+SELECT is(pg_temp.ids(c::json), expected, c) FROM (VALUES
+    ('[{"column":0,"op":"eq","values":["3"]}]', '3'), ('[{"column":0,"op":"in","values":["3","5"]}]', '3 5'), ('[{"column":0,"op":"in","values":[]}]', ''),
+    ('[{"column":0,"op":"gt","values":["3"]},{"column":8,"op":"lte","values":["5"]}]', '4 5'), ('[{"column":1,"op":"eq","values":["t2"]}]', '2'),
+    ('[{"column":2,"op":"gt","values":["\\"]}]', '3 4 5 6'), ('[{"column":3,"op":"lt","values":["1.50"]}]', '1 2'),
+    ('[{"column":3,"op":"lt","values":["1e-20000"]}]', '1 2 3 4 5 6 7'), ('[{"column":5,"op":"eq","values":["0.2"]}]', '2'), ('[{"column":6,"op":"in","values":["1","2   "]}]', '1 2'),
+    ('[{"column":7,"op":"eq","values":["glad"]}]', '1 2 3 4 5 6 7'), ('[{"column":8,"op":"eq","values":["4"]}]', '4'), ('[{"column":9,"op":"gte","values":["2026-01-06T02:00:00+02:00"]}]', '5 6'),
+    ('[{"column":10,"op":"eq","values":["q1"]}]', '1'), ('[{"column":11,"op":"in","values":["2","2222"]}]', '2'), ('[{"column":12,"op":"eq","values":["1"]}]', '1 2 3 4 5 6 7'),
+    ('[{"column":13,"op":"eq","values":["true"]}]', '1'), ('[{"column":14,"op":"eq","values":["x"]}]', '1 2 3 4 5 6 7'), ('[{"column":0,"op":"eq","values":["1.0"]}]', '1 2 3 4 5 6 7'),
+    ('[{"column":0,"op":"eq","values":["99999999999"]}]', '1 2 3 4 5 6 7'), ('[{"column":0,"op":"like","values":["3"]}]', '1 2 3 4 5 6 7'), ('[{"column":99,"op":"eq","values":["3"]}]', '1 2 3 4 5 6 7'),
+    ('[{"column":1,"op":"eq","values":["'') OR true --"]}]', ''), ('[{"column":1,"op":"eq","values":[null]}]', '')) v(c, expected);
+SELECT is(pg_temp.ids('[]', o::json), expected, 'order ' || o) FROM (VALUES
+    ('[{"column":0,"desc":true}]', '7 6 5 4 3 2 1'), ('[{"column":7,"desc":true}]', '4 5 6 1 2 3 7'), ('[{"column":7},{"column":1,"desc":true}]', '3 2 1 6 5 4 7'),
+    ('[{"column":2}]', '1 2 3 4 5 6 7'), ('[{"column":14}]', '1 2 3 4 5 6 7'), ('[]', '1 2 3 4 5 6 7')) v(o, expected);
+SELECT is(pg_temp.ids('[]', '[{"column":1,"desc":true}]', 2), '6 5', 'as many as were asked for');
+SELECT throws_ok($$SELECT pg_temp.ids('[]', '[{"column":12}]')$$, '22023', NULL, 'json has no order');
+SELECT throws_ok($$SELECT pg_temp.ids('[]', '[{"column":99}]')$$, '22023', NULL, '… nor has a column that is not there');
+-- A condition reaches an index, as it would not after being evaluated row by row.
+INSERT INTO s_narrow (id, t) SELECT i, 'x' || i FROM generate_series(100, 20000) i;
+ANALYZE s_narrow;
+SELECT matches((SELECT string_agg(l, ' ') FROM (SELECT herald.rows_query('s_narrow'::regclass, sh.description, '[{"column":1,"op":"eq","values":["t2"]}]', NULL, NULL) AS q
+      FROM herald.shape sh JOIN herald.watch w ON w.key = sh.watch WHERE w.relation = 's_narrow'::regclass AND sh.retired_by IS NULL) x
+     CROSS JOIN LATERAL dblink(format('dbname=%s host=%s port=%s user=postgres', current_database(), current_setting('unix_socket_directories'), current_setting('port')),
+         'EXPLAIN ' || replace((q).code, '$1', quote_literal((q).args) || '::text[]')) e(l text)), 's_narrow_t_idx', 'a condition uses an index');
+
+-- A virtual generated column is computed, as the trigger does.
+SELECT current_setting('server_version_num')::int >= 180000 AS has_virtual \gset
+\if :has_virtual
+CREATE TABLE s_virtual (id int PRIMARY KEY, secret int, double int GENERATED ALWAYS AS (secret * 2));
+INSERT INTO s_virtual VALUES (1, 21);
+SELECT herald.watch('s_virtual', exclude => '{secret}', snapshot => true);
+SELECT is(pg_temp.rows('s_virtual'), '(1,42)', 'a virtual generated column');
+\else
+SELECT skip('virtual generated columns are there from 18 on', 1);
+\endif
+
+-- Rows over max_bytes, tables with parts, with children, without order.
+CREATE TABLE s_large (id int PRIMARY KEY, room text, body text);
+SELECT herald.watch('s_large', channel => 'large/{room}', max_bytes => 300, snapshot => true);
+INSERT INTO s_large VALUES (1, 'a', 'x'), (2, 'b', repeat('x', 300));
+SELECT results_eq($$SELECT kind, body FROM pg_temp.read('s_large', '', '[]', '[]') OFFSET 1$$, $$VALUES ('r'::"char", '(1,a,x)'), ('k', '(2,b)')$$, 'over max_bytes: the short columns');
+CREATE TABLE s_parent (id int PRIMARY KEY);
+CREATE TABLE s_child () INHERITS (s_parent);
+INSERT INTO s_parent VALUES (1);
+INSERT INTO s_child VALUES (2);
+SELECT herald.watch('s_parent', snapshot => true);
+SELECT is(pg_temp.rows('s_parent'), '(1)', 'rows of tables that inherit are not announced, and not read');
+CREATE TABLE s_whole (id int, secret text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE s_low PARTITION OF s_whole FOR VALUES FROM (0) TO (10);
+CREATE TABLE s_high PARTITION OF s_whole FOR VALUES FROM (10) TO (20);
+INSERT INTO s_whole VALUES (1, 's'), (11, 's');
+SELECT herald.watch('s_high');
+SELECT herald.watch('s_whole', exclude => '{secret}', snapshot => true);
+SELECT is(pg_temp.rows('s_whole'), '(1)', 'a part that is watched itself is not read with the whole');
+SELECT herald.unwatch('s_high');
+SELECT herald.refresh();
+SELECT is(pg_temp.rows('s_whole'), '(1) (11)', '… otherwise it is');
+
+-- ------------------------------------------------------------------------------------------------- one snapshot
+
+-- What rows and log say together: events after the head whose transaction the snapshot sees are in the rows already.
+CREATE TABLE s_race (id int PRIMARY KEY);
+SELECT herald.watch('s_race', snapshot => true);
+SELECT drain();
+SELECT dblink_exec('writer', 'BEGIN');
+SELECT dblink_exec('writer', 'INSERT INTO s_race VALUES (1)'); -- has the lowest id of the outbox, and commits last
+INSERT INTO s_race VALUES (2);
+CREATE TEMP TABLE race AS SELECT kind, body FROM pg_temp.read('s_race', 'public.s_race');
+CREATE TEMP TABLE outbox_head AS SELECT max(id) AS id FROM herald.outbox;
+SELECT dblink_exec('writer', 'COMMIT');
+SELECT is((SELECT string_agg(body, ' ') FROM race WHERE kind = 'r'), '(2)', 'the snapshot has what is committed');
+SELECT is((SELECT string_agg(o.new, ' ') FROM herald.outbox o WHERE o.new = '(1)' AND o.id > (SELECT id FROM outbox_head)), NULL, 'by ids alone the late row would be lost');
+SELECT drain();
+SELECT is((SELECT string_agg(l.payload #>> '{data,new,id}', ' ' ORDER BY l.id) FROM herald.log l WHERE l.channel = 'public.s_race' AND l.channel_offset > (SELECT (body::json ->> 'head')::bigint FROM race WHERE kind = 'h')),
+    '1 2', 'by offsets alone the other would come twice');
+SELECT is((SELECT string_agg(l.payload #>> '{data,new,id}', ' ' ORDER BY l.id) FROM herald.log l, race h WHERE h.kind = 'h' AND l.channel = 'public.s_race'
+              AND l.channel_offset > (h.body::json ->> 'head')::bigint AND NOT pg_visible_in_snapshot(l.xid, (h.body::json ->> 'snapshot')::pg_snapshot)), '1', 'by both each comes once');
+
+-- A table that is altered under a snapshot.
+CREATE FUNCTION pg_temp.under(tab regclass, ddl text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    said text;
+BEGIN
+    PERFORM dblink_exec('server', 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    PERFORM * FROM dblink('server', 'SELECT 1') t(x int);
+    PERFORM dblink_exec('writer', ddl);
+    said := (SELECT concat(max(c.body::json ->> 'moved') FILTER (WHERE c.kind = 'h'), ' ', count(*) FILTER (WHERE c.kind = 'r')) FROM pg_temp.call(tab, '') c);
+    PERFORM dblink_exec('server', 'COMMIT');
+    RETURN said;
+EXCEPTION WHEN OTHERS THEN
+    PERFORM dblink_exec('server', 'ROLLBACK');
+    RAISE;
+END
+$$;
+CREATE TABLE s_ddl (id int PRIMARY KEY, a int, b int);
+INSERT INTO s_ddl SELECT i, 1, 2 FROM generate_series(1, 1000) i;
+SELECT herald.watch('s_ddl', snapshot => true);
+SELECT is(pg_temp.under('s_ddl', 'ANALYZE s_ddl'), 'false 1000', 'nothing was altered');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM s_race;
+SELECT dblink_exec('writer', 'ALTER TABLE s_ddl ALTER COLUMN a TYPE bigint');
+SELECT is((SELECT count(*) FROM s_ddl), 0::bigint, 'the naive way: no row is left of a table that was rewritten');
+COMMIT;
+SELECT is(pg_temp.under('s_ddl', d), 'true 0', 'it is found: ' || d) FROM unnest(ARRAY['ALTER TABLE s_ddl ALTER COLUMN a TYPE int', 'ALTER TABLE s_ddl RENAME COLUMN a TO x',
+    'BEGIN; ALTER TABLE s_ddl RENAME COLUMN x TO y; ALTER TABLE s_ddl RENAME COLUMN b TO x; ALTER TABLE s_ddl RENAME COLUMN y TO b; COMMIT',
+    'BEGIN; ALTER TABLE s_ddl RENAME TO s_away; CREATE TABLE s_ddl (LIKE s_away); ALTER TABLE s_ddl RENAME TO s_other; ALTER TABLE s_away RENAME TO s_back; ALTER TABLE s_other RENAME TO s_ddl; GRANT SELECT ON s_ddl TO herald_reader; COMMIT']) d;
+SELECT is(pg_temp.under('s_back', 'ALTER TABLE s_back RENAME TO s_renamed'), 'true 0', '… a table that is not found by its name');
+SELECT is(pg_temp.under('s_renamed', 'TRUNCATE s_renamed'), 'true 0', '… TRUNCATE');
+CREATE TABLE s_new (id int NOT NULL, secret text);
+INSERT INTO s_new VALUES (21);
+SELECT is(pg_temp.under('s_whole', d), 'true 0', 'it is found: ' || d) FROM unnest(ARRAY['ALTER TABLE s_whole ATTACH PARTITION s_new FOR VALUES FROM (20) TO (30)',
+    'ALTER TABLE s_whole DETACH PARTITION s_new', 'TRUNCATE s_low', 'DROP TABLE s_low']) d;
+SELECT herald.refresh(); -- no event trigger tells of what a dropped part was a part of
+SELECT is(pg_temp.under('s_whole', 'ANALYZE s_whole'), 'false 1', '… and nothing where nothing is');
+ALTER EVENT TRIGGER herald_ddl DISABLE;
+ALTER TABLE s_renamed RENAME COLUMN b TO c;
+SELECT throws_ok($$SELECT pg_temp.read('s_renamed')$$, '55000', NULL, 'a watch that is stale is written anew first');
+ALTER EVENT TRIGGER herald_ddl ENABLE;
+SELECT herald.refresh();
+SELECT lives_ok($$SELECT pg_temp.read('s_renamed')$$, '… and then read');
+
+-- ------------------------------------------------------------------------------------------- row level security
+
+CREATE TABLE s.guarded (id int PRIMARY KEY, owner text, secret text);
+INSERT INTO s.guarded VALUES (1, 'x'), (2, 's_owner');
+ALTER TABLE s.guarded OWNER TO s_owner;
+ALTER TABLE s.guarded ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON s.guarded USING (owner = current_user);
+SET ROLE s_owner;
+SELECT herald.watch('s.guarded', exclude => '{secret}', visible => '"everybody"', snapshot => true);
+SELECT is((SELECT count(*) FROM s.guarded), 1::bigint, 'its owner sees no more than before');
+RESET ROLE;
+SELECT is(pg_temp.granted('s.guarded'), 'id,owner herald_reader=r', 'herald_reader has a policy that shows all rows');
+SELECT is(pg_temp.rows('s.guarded'), '(1,x) (2,s_owner)', '… and reads them');
+CREATE POLICY narrow ON s.guarded AS RESTRICTIVE USING (id = 1);
+SELECT throws_ok($$SELECT pg_temp.read('s.guarded')$$, '42501', 'herald: row level security of s.guarded hides rows from herald_reader', 'a RESTRICTIVE policy: an error, and no fewer rows');
+SET ROLE s_owner;
+SELECT throws_ok($$SELECT herald.watch('s.guarded', exclude => '{secret}', visible => '"everybody"', snapshot => true)$$, '42501', NULL, '… which watch() tells');
+RESET ROLE;
+ALTER POLICY narrow ON s.guarded TO s_other;
+SELECT lives_ok($$SELECT pg_temp.read('s.guarded')$$, '… unless it is for others');
+DROP POLICY herald_reader ON s.guarded;
+SELECT throws_ok($$SELECT pg_temp.read('s.guarded')$$, '42501', NULL, 'without its policy: an error, and not 0 rows');
+SELECT is(pg_temp.under('s.plain', 'ANALYZE s.plain'), 'false 2', 'without row level security …');
+SELECT throws_ok($$SELECT pg_temp.under('s.plain', 'ALTER TABLE s.plain ENABLE ROW LEVEL SECURITY')$$, '42501', NULL, '… and enabled under the snapshot');
+ALTER TABLE s.plain DISABLE ROW LEVEL SECURITY;
+
+-- ------------------------------------------------------------------------------------------------ taking it back
+
+SET ROLE s_owner;
+SELECT herald.watch('s.guarded', exclude => '{secret}', visible => '"everybody"', snapshot => true);
+SELECT herald.watch('s.guarded', exclude => '{secret}', visible => '"everybody"');
+SELECT is(pg_temp.granted('s.guarded'), '', 'snapshot => false takes everything back');
+SELECT throws_ok($$SELECT pg_temp.read('s.guarded')$$, '0A000', NULL, '… and there are no snapshots');
+SELECT herald.watch('s.plain', snapshot => true, exclude => '{secret}');
+SELECT is(pg_temp.granted('s.plain'), 'id,room,seen', 'other columns, other grants');
+ALTER TABLE s.plain ADD COLUMN more int;
+SELECT throws_ok($$SELECT pg_temp.read('s.plain')$$, '42501', NULL, 'a column that came needs its owner''s word, where some are excluded');
+SELECT herald.watch('s.plain', snapshot => true, exclude => '{secret}');
+SELECT is(pg_temp.rows('s.plain'), '(11,a,8,) (12,b,9,)', '… which watch() is');
+SELECT herald.unwatch('s.plain');
+RESET ROLE;
+SELECT is(pg_temp.granted('s.plain'), '', 'unwatch() takes it back');
+SELECT ok(NOT has_schema_privilege('herald_reader', 's', 'USAGE'), '… and the use of the schema, if it was the last table there');
+CREATE SCHEMA s_closed;
+CREATE TABLE s_closed.t (id int PRIMARY KEY);
+ALTER TABLE s_closed.t OWNER TO s_owner;
+GRANT USAGE ON SCHEMA s_closed TO s_owner;
+SET ROLE s_owner;
+SELECT throws_ok($$SELECT herald.watch('s_closed.t', snapshot => true)$$, '42501', 'herald: herald_reader, which reads snapshots, may not use schema s_closed', 'who may not grant it is told');
+RESET ROLE;
+GRANT USAGE ON SCHEMA s_closed TO herald_reader;
+SET ROLE s_owner;
+SELECT lives_ok($$SELECT herald.watch('s_closed.t', snapshot => true)$$, '… and who was granted it by others, not');
+RESET ROLE;
+SELECT herald.watch('s.guarded', visible => '"everybody"', snapshot => true); -- stays, for the uninstall
+SELECT dblink_disconnect('server'), dblink_disconnect('writer');
+SELECT * FROM finish();
