@@ -39,6 +39,7 @@ struct command {
     struct str channel;   /* decoded, valid name; INVALID: as far as known, else absent */
     struct str view;      /* LEAVE, HISTORY: options.view, of which membership; absent: the plain */
     struct str filter;    /* JOIN: payload.filter, JSON text; absent: none */
+    struct str snapshot;  /* JOIN: payload.snapshot, true or an object; absent: none */
     struct str socket_id; /* absent unless options.socketId is a string */
     struct str payload; /* MESSAGE: the JSON text, verbatim; "null" if left out. OPEN: a token that
                            the database is to check, absent without one */

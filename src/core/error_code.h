@@ -27,6 +27,7 @@
     X(HOOK_REFUSED, "hook_refused", "The channel's hook refused.")                                 \
     X(BAD_FILTER, "bad_filter", "The filter is not valid.")                                        \
     X(TOO_MANY_GROUPS, "too_many_groups", "This channel has too many different filters.")          \
+    X(SNAPSHOT_OFF, "snapshot_off", "This channel gives no snapshots of rows.")                    \
     X(REMOVED, "removed", "You were removed from this channel.")                                   \
     X(UNAVAILABLE, "unavailable", "The server cannot do this now; try again.")
 

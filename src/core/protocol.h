@@ -29,6 +29,17 @@ static inline struct protocol_event protocol_event_of(const struct event_fields 
     return (struct protocol_event){.f = f, .payload = f->payload};
 }
 
+struct protocol_snapshot { /* a part of the rows that there are */
+    struct str channel, view;
+    struct str rows;    /* JSON texts of objects, with commas between them */
+    struct str reduced; /* the same, of rows that are too large: their keys */
+    bool is_first;      /* what was known before is replaced, once the last part has come */
+    bool is_last;       /* the rest is set on the last one: */
+    bool is_complete;   /* these are all rows that pass */
+    struct str epoch;
+    uint64_t offset; /* of what comes next, everything after it */
+};
+
 struct protocol_presence { /* one member came or went */
     bool is_join;
     struct str client; /* JSON text */
@@ -47,6 +58,7 @@ struct protocol {
     struct frame *(*left)(struct str channel, struct str view);
     struct frame *(*history)(struct str channel, struct str view,
                              const struct protocol_event *events, size_t n);
+    struct frame *(*snapshot)(const struct protocol_snapshot *snapshot);
     /* All members of the channel: JSON texts of clients. */
     struct frame *(*presence_full)(struct str channel, const struct str *clients, size_t n);
     /* n messages in one frame, for AUDIENCE_PRESENCE. */

@@ -9,11 +9,13 @@
 #include "core/store_functions.h"
 #include "core/store_log.h"
 #include "core/store_presence.h"
+#include "core/store_snapshot.h"
 
 struct store {
     struct store_log log;
     struct store_functions functions;
     struct store_presence presence;
+    struct store_snapshots snapshots;
 };
 
 /* ---- what the store tells ---- */

@@ -35,12 +35,17 @@ struct store_answer {
     size_t n_events;
 };
 
+typedef void store_settled_fn(void *arg, bool is_settled);
 typedef void store_answer_fn(void *arg, const struct store_answer *answer);
 
 struct store_log {
     void *ctx;
     /* Borrows the spans for the call. `done` is called exactly once, later. */
     void (*read)(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
+    /* `done` is called once, later: when all that was committed before this call was told by
+     * on_event, which may be late: who asks has a time limit of his own; or with the end, which is
+     * not settled. */
+    void (*settle)(void *ctx, store_settled_fn *done, void *arg);
     /* A message for a durable channel: to be put into the log with the next batch. Takes its own
      * reference. Answered by on_event with its offset followed by on_append_done, or by
      * on_append_failed. False: the store's queue is full, nothing was taken. */

@@ -6,6 +6,7 @@
  *   maintenance   sweep, trim and the lag alarm, on the second connection
  *   presence      herald.presence, on the second connection
  *   functions     a few more connections: the owner's functions
+ *   snapshots     two more, with the first read: the rows that there are in a table
  *
  * A fixed number of connections, however many sessions and channels there are. All follow the
  * first: they are made when that one serves and closed when it is lost, because after a failover
@@ -25,7 +26,8 @@
 #include "pg/query.h"
 #include "pg/reader.h"
 #include "pg/sequencer/sequencer.h"
-#include "pg/shapes.h"
+#include "pg/shapes/shapes.h"
+#include "pg/snapshots.h"
 
 struct database {
     struct database_options options; /* its strings are not ours, not used after database_new */
@@ -35,6 +37,7 @@ struct database {
     struct maintenance *maintenance;
     struct pg_presence *presence;
     struct functions *functions;
+    struct pg_snapshots *snapshots;
     struct loop_timer *stop_timer; /* the drain's deadline, then the last turn */
     bool is_finishing;             /* nothing is pending any more, but the last write */
     bool is_stopped;
@@ -62,6 +65,7 @@ static void on_serving(void *arg)
     reader_start(database->reader);
     pg_presence_start(database->presence);
     functions_start(database->functions);
+    pg_snapshots_start(database->snapshots);
 }
 
 static void on_away(void *arg)
@@ -71,6 +75,7 @@ static void on_away(void *arg)
     pg_presence_pause(database->presence);
     reader_pause(database->reader);
     functions_pause(database->functions);
+    pg_snapshots_pause(database->snapshots);
 }
 
 /* A key that does not come leaves calls waiting until they fail, one by one and said. */
@@ -124,12 +129,19 @@ static bool append(void *ctx, struct event *message, struct session_id sender)
     return sequencer_append(database->sequencer, message, sender);
 }
 
+static void settle(void *ctx, store_settled_fn *done, void *arg)
+{
+    struct database *database = ctx;
+    sequencer_settle(database->sequencer, done, arg);
+}
+
 struct store database_store(struct database *database)
 {
     return (struct store){
-        .log = {.ctx = database, .read = read_channel, .append = append},
+        .log = {.ctx = database, .read = read_channel, .settle = settle, .append = append},
         .functions = functions_seam(database->functions),
         .presence = pg_presence_seam(database->presence),
+        .snapshots = pg_snapshots_seam(database->snapshots),
     };
 }
 
@@ -143,6 +155,7 @@ static void database_end(struct database *database)
         maintenance_stop(database->maintenance);
         pg_presence_pause(database->presence);
         sequencer_stop(database->sequencer);
+        pg_snapshots_stop(database->snapshots);
     }
     do {
         functions_stop(database->functions);
@@ -234,6 +247,12 @@ struct database *database_new(struct loop *loop, const struct database_options *
                                             options->retention_hours, options->counts);
     database->presence = pg_presence_new(reader_connection(database->reader), options->node);
     database->functions = make_functions(database, loop);
+    database->snapshots = pg_snapshots_new(loop, &(struct pg_snapshots_options){
+                                                     .url = options->url,
+                                                     .query_timeout_ms = options->query_timeout_ms,
+                                                     .counts = options->counts,
+                                                     .shapes = &database->shapes,
+                                                 });
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
 }
@@ -267,6 +286,7 @@ void database_free(struct database *database)
     database_end(database);
     loop_timer_free(database->stop_timer);
     functions_free(database->functions);
+    pg_snapshots_free(database->snapshots);
     reader_free(database->reader); /* before those that its queries answer to */
     maintenance_free(database->maintenance);
     pg_presence_free(database->presence);

@@ -6,7 +6,7 @@
 #include <libpq-fe.h>
 
 #include "core/event.h"
-#include "pg/shapes.h"
+#include "pg/shapes/shapes.h"
 
 struct str rows_text(const PGresult *rows, int row, int column); /* NULL: absent */
 uint64_t rows_u64(const PGresult *rows, int row, int column); /* NULL, negative or no number: 0 */

@@ -224,6 +224,39 @@ static struct frame *encode_history(struct str channel, struct str view,
     return frame_of(write_history, &(struct history){{channel, view}, events, n});
 }
 
+static void write_snapshot(struct writer *w, const void *what)
+{
+    const struct protocol_snapshot *snapshot = what;
+    put(w, STR("{\"action\":\"snapshot\",\"client\":null,\"options\":{"));
+    put_channel(w, snapshot->channel, snapshot->view);
+    put(w, STR("},\"payload\":{\"rows\":["));
+    put(w, snapshot->rows);
+    put(w, STR("]"));
+    if (snapshot->reduced.len > 0) {
+        put(w, STR(",\"reduced\":["));
+        put(w, snapshot->reduced);
+        put(w, STR("]"));
+    }
+    if (snapshot->is_first)
+        put(w, STR(",\"first\":true"));
+    put(w, STR(",\"last\":"));
+    put_bool(w, snapshot->is_last);
+    if (snapshot->is_last) {
+        put(w, STR(",\"complete\":"));
+        put_bool(w, snapshot->is_complete);
+        put(w, STR(",\"epoch\":"));
+        put_quoted(w, snapshot->epoch);
+        put(w, STR(",\"offset\":"));
+        put_u64(w, snapshot->offset);
+    }
+    put(w, STR("}}"));
+}
+
+static struct frame *encode_snapshot(const struct protocol_snapshot *snapshot)
+{
+    return frame_of(write_snapshot, snapshot);
+}
+
 struct presence_full {
     struct str channel;
     const struct str *clients;
@@ -368,6 +401,7 @@ const struct protocol xano_protocol = {
     .joined = encode_joined,
     .left = encode_left,
     .history = encode_history,
+    .snapshot = encode_snapshot,
     .presence_full = encode_presence_full,
     .presence_updates = encode_presence_updates,
     .error = encode_error,

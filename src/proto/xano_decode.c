@@ -75,7 +75,7 @@ static struct str copy_span(char **to, struct str from)
 static struct command *finish(const struct command *draft)
 {
     size_t len = draft->since_epoch.len + draft->channel.len + draft->view.len + draft->filter.len +
-                 draft->socket_id.len + draft->payload.len;
+                 draft->snapshot.len + draft->socket_id.len + draft->payload.len;
     struct command *command = mem_alloc(sizeof *command + len);
     char *to = command->data;
     *command = *draft;
@@ -83,6 +83,7 @@ static struct command *finish(const struct command *draft)
     command->channel = copy_span(&to, draft->channel);
     command->view = copy_span(&to, draft->view);
     command->filter = copy_span(&to, draft->filter);
+    command->snapshot = copy_span(&to, draft->snapshot);
     command->socket_id = copy_span(&to, draft->socket_id);
     command->payload = copy_span(&to, draft->payload);
     return command;
@@ -139,14 +140,17 @@ static struct command *decode_join(struct draft *draft, struct str payload)
     struct json_member members[] = {{.key = STR("history")},
                                     {.key = STR("presence")},
                                     {.key = STR("since")},
-                                    {.key = STR("filter")}};
-    json_scan(payload, members, 4); /* of a payload that is no object all are absent */
+                                    {.key = STR("filter")},
+                                    {.key = STR("snapshot")}};
+    json_scan(payload, members, 5); /* of a payload that is no object all are absent */
     draft->command->wants_history = is_true(members[0].value);
     draft->command->wants_presence = is_true(members[1].value);
     if (!is_nothing(members[2].value) && !read_since(draft, members[2].value))
         return finish_invalid(draft->command, ERROR_CODE_BAD_JSON);
     if (json_kind_of(members[3].value) != JSON_KIND_NULL)
         draft->command->filter = members[3].value;
+    if (!is_nothing(members[4].value))
+        draft->command->snapshot = members[4].value;
     return finish(draft->command);
 }
 

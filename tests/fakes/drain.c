@@ -16,7 +16,7 @@
 
 #include "base/id.h"
 #include "pg/sequencer/sequencer.h"
-#include "pg/shapes.h"
+#include "pg/shapes/shapes.h"
 #include "pg/tally.h"
 
 enum { DEADLINE_MS = 60000, GONE_TRIES = 2000 };

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "core/json_span.h"
 #include "core/live/index.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

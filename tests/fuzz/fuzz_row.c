@@ -15,7 +15,7 @@
 #include "core/row/json.h"
 #include "core/row/record.h"
 #include "core/row/time.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

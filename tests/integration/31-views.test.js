@@ -16,7 +16,8 @@ before(async () => {
     await postgres.query(`
         CREATE TABLE v_orders (id int PRIMARY KEY, status text COLLATE "C", total numeric, hidden text, vip bool);
         SELECT herald.watch('v_orders', channel => 'orders', exclude => '{hidden}');
-        SELECT herald.set_rule('orders', anonymous_clients => true, public_messaging => true, message_history => 50)`);
+        SELECT herald.set_rule('orders', anonymous_clients => true, public_messaging => true, message_history => 50);
+        SELECT herald.set_rule('talk', anonymous_clients => true)`);
 });
 
 after(() => world.stop());
@@ -139,7 +140,6 @@ describe('refused', () => {
     });
 
     test('where no table is announced', async () => {
-        await postgres.query(`SELECT herald.set_rule('talk', anonymous_clients => true)`);
         const client = await Client.open(server);
         client.send('join', 'talk', { filter: { id: 1 } });
         assert.equal(await client.error('talk'), 'bad_filter');

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "core/live/judge.h"
 #include "core/row/change.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 struct lines {
     char **items;

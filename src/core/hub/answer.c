@@ -10,10 +10,12 @@
 
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/place.h"
 #include "core/hub/membership.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/resume/recent.h"
 #include "core/hub/resume/replay.h"
+#include "core/hub/snapshot/snapshot.h"
 
 enum { HISTORY_BYTES = 1024 * 1024 }; /* most payload in a history */
 
@@ -26,6 +28,7 @@ struct question question_of_join(const struct hub *hub, const struct command *co
     struct read *read = &question.read;
     read->channel = channel;
     read->view = view;
+    question.wants_snapshot = command->snapshot.ptr;
     read->kind = STORE_READ_HEAD;
     if (command->has_since) {
         question.is_void = !hub->epoch || !str_equals(command->since_epoch, str_of(hub->epoch));
@@ -34,7 +37,8 @@ struct question question_of_join(const struct hub *hub, const struct command *co
         read->limit = hub->options.page_rows;
         read->max_bytes = hub->options.page_bytes;
         read->max_missed = hub->options.resume_max_rows;
-    } else if (command->wants_history && channel->rule->message_history > 0) {
+    } else if (command->wants_history && !question.wants_snapshot &&
+               channel->rule->message_history > 0) {
         read->kind = STORE_READ_LAST;
         read->limit = channel->rule->message_history;
         read->max_bytes = HISTORY_BYTES;
@@ -113,6 +117,15 @@ static void channel_look_for_head(const struct hub *hub, struct channel *channel
         channel->head = recent_run_last(run);
         channel->has_head = true;
     }
+}
+
+/* The rows instead of what cannot be resumed from. */
+static void answer_snapshot(struct hub *hub, struct session *session,
+                            const struct question *question, bool is_gap)
+{
+    struct subscription *in = question_of(session, question);
+    place_release(hub, session, in);
+    snapshot_begin(hub, session, in->channel, in->view, is_gap);
 }
 
 /* ---- from memory ---- */
@@ -239,6 +252,10 @@ static void answer_take_join(struct hub *hub, struct session *session,
     }
     bool is_since = question->read.kind == STORE_READ_SINCE;
     bool is_gap = question->is_void || (is_since && found->is_gap);
+    if (question->wants_snapshot && (is_gap || !is_since)) {
+        answer_snapshot(hub, session, question, is_gap);
+        return;
+    }
     /* The head of the read, not the newer one that live events may have reached meanwhile: those
      * still wait. */
     answer_begin(hub, session, question, found->head, is_gap);
@@ -322,6 +339,11 @@ static void answer_without_reading(struct hub *hub, struct session *session,
 void answer_join(struct hub *hub, struct session *session, struct question question)
 {
     channel_look_for_head(hub, question.read.channel);
+    if (question.wants_snapshot && question.read.kind == STORE_READ_HEAD) {
+        membership_attach(hub, session, question.read.channel, question.read.view);
+        answer_snapshot(hub, session, &question, question.is_void);
+        return;
+    }
     if (question.read.kind == STORE_READ_HEAD && question.read.channel->has_head) {
         answer_without_reading(hub, session, &question);
         return;

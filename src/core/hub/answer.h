@@ -11,6 +11,7 @@ struct question { /* what a join or a history wants to know */
     bool is_void;           /* JOIN: its position is of another epoch: a gap */
     bool was_member;        /* JOIN: not its first */
     bool wants_presence;
+    bool wants_snapshot; /* JOIN: the rows, unless it can resume */
 };
 
 struct question question_of_join(const struct hub *hub, const struct command *command,

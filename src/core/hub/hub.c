@@ -36,6 +36,7 @@
 #include "core/hub/resume/recent.h"
 #include "core/hub/resume/replay.h"
 #include "core/hub/revoke.h"
+#include "core/hub/snapshot/snapshot.h"
 
 /* ---- commands ---- */
 
@@ -106,6 +107,15 @@ static void hub_hold(struct hub *hub, struct session *session, struct command *c
     command_free(command);
 }
 
+static void hub_drained(struct hub *hub, struct session *session)
+{
+    if (session->sending) {
+        snapshot_drained(hub, session);
+    } else {
+        replay_drained(hub, session);
+    }
+}
+
 void hub_command(struct hub *hub, struct command *command)
 {
     if (command->type == COMMAND_OPEN) {
@@ -118,7 +128,7 @@ void hub_command(struct hub *hub, struct command *command)
     if (command->type == COMMAND_CLOSE) {
         close_handle(hub, session);
     } else if (command->type == COMMAND_DRAINED) {
-        replay_drained(hub, session);
+        hub_drained(hub, session);
     } else if (session->wait != SESSION_WAIT_NONE || session->held) {
         hub_hold(hub, session, command);
         return;
@@ -209,6 +219,7 @@ static void on_site(void *ctx, struct site *site)
     hub->site = site;
     sights_take_site(hub);
     place_all(hub, NULL);
+    snapshot_take_site(hub);
     update_gate(hub);
     revoke_recheck(hub);
     if (was_enabled && !site->is_enabled) {
@@ -296,6 +307,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->presence = presence_book_new();
     hub->sights = sights_new();
     hub->teller = teller_new();
+    hub->snapshots = snapshots_new();
     hub->channels.on_drop = sights_drop_channel;
     session_table_init(&hub->sessions, options->n_workers);
     hub->down_reason = mem_strdup("the database has not answered yet");
@@ -309,6 +321,7 @@ void hub_free(struct hub *hub)
     }
     presence_book_free(hub);
     authorize_release(hub);
+    snapshots_free(hub);
     reads_free(hub->reads);
     free(hub->paused.ids);
     recent_free(hub->recent);
@@ -368,6 +381,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     grace_tick(hub);
     presence_tick(hub);
     replay_resume_paused(hub);
+    snapshot_tick(hub);
     measure(hub);
 }
 

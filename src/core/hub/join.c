@@ -16,6 +16,8 @@
 #include "core/hub/live/sight.h"
 #include "core/hub/membership.h"
 #include "core/hub/presence/presence.h"
+#include "core/hub/snapshot/snapshot.h"
+#include "core/hub/snapshot/wish.h"
 
 enum {
     VIEWS_MAX = 16,   /* of a session on a channel */
@@ -112,21 +114,36 @@ static bool join_list(struct hub *hub, struct session *session, const struct com
     return true;
 }
 
-/* The view that it asks for, if it does. False: the filter is refused, and told so. */
+/* The view that it asks for, if it does, pinned. False: the filter is refused, and told so. */
 static bool join_open_view(struct hub *hub, const struct session *session,
                            const struct command *command, struct channel *channel,
                            struct view **view)
 {
-    struct buf why = {0};
+    struct buf why = {0}, wish = {0};
+    enum error_code code = ERROR_CODE_BAD_FILTER;
+    uint32_t n_tables;
     *view = NULL;
-    if (!command->filter.ptr) {
+    if (!command->filter.ptr && !command->snapshot.ptr) {
         return true;
     }
-    *view = sights_open_view(hub, channel, command->filter, &why);
+    (void)sights_watch(hub, channel, &n_tables);
+    if (command->snapshot.ptr && n_tables == 0) {
+        code = ERROR_CODE_SNAPSHOT_OFF;
+    }
+    if (!command->snapshot.ptr || wish_parse(command->snapshot, &wish, &why)) {
+        struct str filter = command->filter.ptr ? command->filter : STR("{}");
+        *view = sights_open_view(hub, channel, filter, buf_text(&wish), &why);
+    }
+    channel_pin_view(*view);
+    if (*view && command->snapshot.ptr && !snapshot_may(hub, channel, *view, &code, &why)) {
+        channel_unpin_view(channel, *view);
+        *view = NULL;
+    }
     if (!*view) {
-        say_error_text(hub, session, command->channel, ERROR_CODE_BAD_FILTER, buf_text(&why));
+        say_error_text(hub, session, command->channel, code, why.len > 0 ? buf_text(&why) : NULL);
     }
     buf_release(&why);
+    buf_release(&wish);
     return *view;
 }
 
@@ -157,7 +174,6 @@ static bool join_enter(struct hub *hub, struct session *session, const struct co
     channel->rule = rule;
     channel_pin(channel);
     if (join_open_view(hub, session, command, channel, &view)) {
-        channel_pin_view(view);
         is_done = join_answer(hub, session, command, channel, view);
         channel_unpin_view(channel, view);
     }

@@ -20,13 +20,11 @@ static void membership_enter(struct hub *hub, struct session *session, struct ch
                              struct view *view)
 {
     struct subscription *in = session_add(session, channel, view);
-    channel_pin_view(view);
     place_enter(hub, session, in);
     if (!view) {
         in->member = session->arriving;
         session->arriving = NULL;
     }
-    say_count(hub, METRIC_SUBSCRIPTIONS);
 }
 
 void membership_attach(struct hub *hub, struct session *session, struct channel *channel,
@@ -45,8 +43,6 @@ void membership_attach(struct hub *hub, struct session *session, struct channel 
 void membership_forget(struct hub *hub, const struct session *session, struct subscription in)
 {
     place_leave(hub, session, &in);
-    channel_unpin_view(in.channel, in.view);
-    metrics_add(hub->options.counts, METRIC_SUBSCRIPTIONS, UINT64_MAX);
     channel_drop_if_unused(&hub->channels, in.channel);
 }
 

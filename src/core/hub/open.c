@@ -17,6 +17,7 @@
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/resume/replay.h"
+#include "core/hub/snapshot/snapshot.h"
 
 enum { ON_CONNECT, ON_DISCONNECT };
 
@@ -132,6 +133,7 @@ void close_handle(struct hub *hub, struct session *session)
 {
     leave_lists(hub, session);
     replay_end(hub, session);
+    snapshot_end(hub, session);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
         const struct rule *rule = in->channel->rule;

@@ -136,3 +136,46 @@ bool shape_matches(const struct shape *shape, struct str name)
     }
     return is_behind_value ? is_value(p, end) : p == end;
 }
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool put_decoded(struct buf *out, const char *p, const char *end)
+{
+    for (; p < end; p++) {
+        int high = *p == '%' && end - p > 2 ? hex_digit(p[1]) : -1;
+        int low = high >= 0 ? hex_digit(p[2]) : -1;
+        if (*p == '%' && low < 0) {
+            return false;
+        }
+        buf_char(out, *p == '%' ? (char)(high * 16 + low) : *p);
+        p += *p == '%' ? 2 : 0;
+    }
+    return str_is_utf8(buf_span(out));
+}
+
+bool shape_channel_value(const struct shape *shape, struct str name, size_t part, struct buf *value)
+{
+    const char *p = name.ptr;
+    const char *end = name.ptr + name.len;
+    for (size_t i = 0; i < shape->f.n_template; i++) {
+        const char *literal = shape->f.template[i].literal;
+        bool is_last = i + 1 == shape->f.n_template;
+        if (literal) {
+            p += strlen(literal);
+            continue;
+        }
+        const char *next = is_last ? NULL : shape->f.template[i + 1].literal;
+        const char *stop =
+            is_last ? end
+            : next  ? find_literal(p, end, str_of(next), true, i + 2 == shape->f.n_template)
+                    : NULL;
+        if (!stop || i == part) {
+            return stop && put_decoded(value, p, stop);
+        }
+        p = stop;
+    }
+    return false;
+}

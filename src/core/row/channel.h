@@ -24,4 +24,9 @@ struct str shape_channel_prefix(const struct shape *shape);
 /* Whether the template may give this name: a value may be empty, and has no / . * { or }. */
 bool shape_matches(const struct shape *shape, struct str name);
 
+/* What a matching name says of the column in this part of the template, decoded and appended. False:
+ * it cannot be told, because another column follows at once. */
+bool shape_channel_value(const struct shape *shape, struct str name, size_t part,
+                         struct buf *value);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Trees of types. Their depth is the maker's to bound (pg/shape_loader.c does): what walks them
+/* Trees of types. Their depth is the maker's to bound (pg/shapes/shape_loader.c does): what walks them
  * recurses. */
 #include "core/row/type.h"
 

@@ -12,7 +12,7 @@
 #include "pg/sequencer/emptied.h"
 #include "pg/sequencer/heads.h"
 #include "pg/sequencer/messages.h"
-#include "pg/shapes.h"
+#include "pg/shapes/shapes.h"
 #include "pg/tally.h"
 
 /* One event to be: all of it but the offset. */

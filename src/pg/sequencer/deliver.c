@@ -198,6 +198,7 @@ static void batch_deliver(struct sequencer *sequencer)
     for (size_t i = 0; i < batch->n_blemishes; i++) {
         sequencer->options.on_blemish(sequencer->options.arg, &batch->blemishes[i]);
     }
+    sequencer_note_look(sequencer, batch->is_all);
     batch_clear(batch);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
  * open.c, session.c and site.c (from a new connection to serving), sequence.c (a batch is a transaction) and
- * deliver.c (what is committed is told, catching up). Nobody else includes this. */
+ * deliver.c (what is committed is told, catching up), settle.c (when all is told). Nobody else
+ * includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
 
@@ -62,6 +63,12 @@ struct sequencer {
     uint32_t pause_ms;   /* before the next look, which is wanted; 0: none */
     uint64_t version_ms; /* when the version was last asked for */
 
+    /* Settling. A look that was sent after the question, and has taken all that it saw, answers it. */
+    struct settling *settling;
+    uint64_t n_looks;  /* sent */
+    bool is_fresh;     /* the one under way sees all that was committed before it was sent */
+    bool was_complete; /* the last one left nothing behind that it saw */
+
     /* Batches. */
     struct messages messages;
     size_t n_flight;     /* so many of the oldest are in the batch that is under way, or in doubt */
@@ -105,6 +112,11 @@ void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
 void sequencer_begin_opening(struct sequencer *sequencer);
 void sequencer_lead(struct sequencer *sequencer);
 void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
+
+/* settle.c */
+/* A look has been answered, and what it brought was told; has_all: nothing that it saw is left. */
+void sequencer_note_look(struct sequencer *sequencer, bool has_all);
+void sequencer_unsettle(struct sequencer *sequencer); /* the end */
 
 /* site.c */
 /* Reads it and tells the sink, then calls `then`. */

@@ -178,7 +178,9 @@ static void on_nothing(void *arg, const struct query_result *result)
     struct sequencer *sequencer = arg;
     if (sequencer_answered(sequencer, result, "COMMIT")) {
         sequencer->batch.is_all = true;
+        sequencer->is_fresh = true; /* there is no difference that it could go on with */
         batch_count(sequencer, false);
+        sequencer_note_look(sequencer, true);
         sequencer_go_on(sequencer);
     }
 }
@@ -338,6 +340,8 @@ void sequencer_send_batch(struct sequencer *sequencer)
     static const char *const begin[] = {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL};
     assert(sequencer->n_flight == 0);
     sequencer->n_flight = batch_size(sequencer);
+    sequencer->n_looks++;
+    sequencer->is_fresh = sequencer->was_complete;
     batch_clear(&sequencer->batch);
     heads_bound(&sequencer->heads);
     shapes_bound(sequencer->options.shapes);

@@ -310,6 +310,7 @@ static void close_up(struct sequencer *sequencer)
     loop_timer_stop(sequencer->wait_timer);
     sequencer_end_probe(sequencer);
     sequencer_forget_batch(sequencer);
+    sequencer->was_complete = false;
 }
 
 static void on_lost(void *arg, const char *reason)
@@ -391,6 +392,7 @@ void sequencer_stop(struct sequencer *sequencer)
     if (sequencer->messages.n > 0) {
         log_warn("%zu messages could not be stored before the end", sequencer->messages.n);
     }
+    sequencer_unsettle(sequencer);
     while (sequencer->messages.n > 0) {
         struct message message = messages_pop(&sequencer->messages);
         sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender,

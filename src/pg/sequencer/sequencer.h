@@ -35,6 +35,9 @@ struct sequencer_options {
 struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options);
 void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
 bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender);
+/* `done` once all that was committed before this call was told; with the
+ * end, but not settled. */
+void sequencer_settle(struct sequencer *sequencer, store_settled_fn *done, void *arg);
 void sequencer_measure(struct sequencer *sequencer); /* brings gauges up to date */
 /* Calls on_drained whenever no message is pending: at the next turn if there is none, never from
  * inside. May be called again, to hear it again. */

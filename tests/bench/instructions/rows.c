@@ -13,7 +13,7 @@
 
 #include "pg/rows.h"
 #include "pg/sequencer/batch.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 enum { N_ROWS = 1000, N_COLUMNS = TAKE_COLUMN_OPTIONS + 1, SHAPE = 7 };
 

@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 #include "core/row/change.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 #define COLUMN(name, type)                                                                         \
     "{\"name\":\"" name "\",\"type\":" type ",\"announced\":true,\"kept\":false}"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 #define TABLE "\"watch\":\"a1\",\"schema\":\"s\",\"table\":\"t\""
 #define LIMITS "\"numbers\":\"text\",\"max_bytes\":1048576"

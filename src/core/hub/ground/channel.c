@@ -49,6 +49,7 @@ void channel_unpin(struct channel_table *table, struct channel *channel)
 static void view_free(struct view *view)
 {
     filter_unref(view->filter);
+    free(view->wish);
     free(view);
 }
 
@@ -91,17 +92,20 @@ void channel_table_release(struct channel_table *table)
 
 /* ---- views ---- */
 
-struct view *channel_open_view(struct channel *channel, struct filter *filter,
+struct view *channel_open_view(struct channel *channel, struct filter *filter, const char *wish,
                                const char name[VIEW_NAME_LEN + 1])
 {
     struct str canonical = filter_canonical(filter);
     for (uint32_t i = 0; i < channel->n_views; i++) {
-        if (str_equals(filter_canonical(channel->views[i]->filter), canonical)) {
-            return channel->views[i];
+        struct view *view = channel->views[i];
+        if (str_equals(filter_canonical(view->filter), canonical) &&
+            strcmp(view->wish, wish) == 0) {
+            return view;
         }
     }
     struct view *view = mem_zalloc(sizeof(*view));
     view->filter = filter_ref(filter);
+    view->wish = mem_strdup(wish);
     memcpy(view->name, name, sizeof(view->name));
     channel->views = mem_array(channel->views, channel->n_views + 1, sizeof(struct view *));
     channel->views[channel->n_views++] = view;

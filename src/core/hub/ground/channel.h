@@ -19,6 +19,7 @@ struct channel {
     struct group_list groups; /* who is in it */
     struct view **views;      /* that somebody has, or asks for */
     uint32_t n_views;
+    uint64_t snapshot_digest; /* of its tables, when the last snapshot was asked for; 0: never */
     struct channel_sights *sights; /* live/sight.c: who may see its tables' rows; NULL: not asked */
     uint32_t n_pins;         /* who else refers to it: reads under way, questions about members */
     const struct rule *rule; /* of the current site; NULL: none covers it any more */
@@ -49,8 +50,9 @@ void channel_unpin(struct channel_table *table, struct channel *channel);
 void channel_drop_if_unused(struct channel_table *table, struct channel *channel);
 void channel_table_release(struct channel_table *table);
 
-/* The view with this filter, of which it takes a reference; made if it is not there. Pin it. */
-struct view *channel_open_view(struct channel *channel, struct filter *filter,
+/* The view with this filter, of which it takes a reference, and this wish; made if it is not there.
+ * Pin it. */
+struct view *channel_open_view(struct channel *channel, struct filter *filter, const char *wish,
                                const char name[VIEW_NAME_LEN + 1]);
 uint32_t channel_n_residue(const struct channel *channel);                      /* of its views */
 struct view *channel_find_view(const struct channel *channel, struct str name); /* NULL: none */

@@ -21,6 +21,7 @@ struct hub {
     struct presence_book *presence; /* presence/ */
     struct sights *sights;          /* live/sight.c */
     struct teller *teller;          /* live/tell.c */
+    struct snapshots *snapshots;    /* snapshot/ */
     struct recent *recent;          /* resume/recent.c */
     struct reads *reads;            /* resume/reads.c */
     struct session_list paused;     /* replays that go on in another turn (resume/replay.c) */

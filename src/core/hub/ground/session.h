@@ -11,6 +11,7 @@
 struct member;
 struct dropped;
 struct replay;
+struct sending;
 struct user;
 
 /* Commands of one session are handled strictly in order: while one waits, the later ones are held.
@@ -21,7 +22,8 @@ enum session_wait {
     SESSION_WAIT_CALL,     /* until a function of the rule has answered */
     SESSION_WAIT_PRESENCE, /* until it is in the list of a large channel */
     SESSION_WAIT_READ,     /* until the store has answered */
-    SESSION_WAIT_REPLAY,   /* until it was sent what it has missed */
+    SESSION_WAIT_SNAPSHOT, /* until the rows that it asked for are there */
+    SESSION_WAIT_REPLAY,   /* until it was sent them, or what it has missed */
     SESSION_WAIT_APPENDS,  /* until its own messages are in the log */
 };
 
@@ -60,6 +62,7 @@ struct session {
     struct member *arriving;     /* in a presence list, while the join is under way */
     struct dropped *left_behind; /* entries of a session whose place it has taken (grace.c) */
     struct replay *replay;       /* of what it has missed, under way; NULL: none */
+    struct sending *sending;     /* of a snapshot, under way; NULL: none */
     uint32_t n_appending;        /* messages handed to the store, not answered yet */
     uint32_t n_invalid;
     uint32_t n_held;

@@ -4,6 +4,7 @@
  * stays where it is until the hold ends, and then is told again what came meanwhile. */
 #include "core/hub/live/place.h"
 
+#include "core/hub/ground/say.h"
 #include "core/hub/live/sight.h"
 
 static void group_leave(struct hub *hub, struct channel *channel, struct group *group,
@@ -19,6 +20,8 @@ void place_enter(struct hub *hub, const struct session *session, struct subscrip
 {
     in->group = sights_group(hub, in->channel, in->view, session->identity);
     group_add(&in->channel->groups, in->group, session->id.worker);
+    channel_pin_view(in->view);
+    say_count(hub, METRIC_SUBSCRIPTIONS);
 }
 
 void place_leave(struct hub *hub, const struct session *session, const struct subscription *in)
@@ -27,6 +30,8 @@ void place_leave(struct hub *hub, const struct session *session, const struct su
     if (in->held_in) {
         group_leave(hub, in->channel, in->held_in, session->id.worker);
     }
+    channel_unpin_view(in->channel, in->view);
+    metrics_add(hub->options.counts, METRIC_SUBSCRIPTIONS, UINT64_MAX);
 }
 
 void place_detach(struct hub *hub, const struct session *session, const struct subscription *in)
@@ -37,13 +42,26 @@ void place_detach(struct hub *hub, const struct session *session, const struct s
     }
 }
 
-void place_hold(struct hub *hub, const struct session *session, struct subscription *in)
+static void place_forget_old(struct hub *hub, const struct session *session,
+                             struct subscription *in)
 {
-    place_detach(hub, session, in);
     if (in->held_in) {
         group_leave(hub, in->channel, in->held_in, session->id.worker);
         in->held_in = NULL;
     }
+}
+
+void place_release(struct hub *hub, const struct session *session, struct subscription *in)
+{
+    place_detach(hub, session, in);
+    place_forget_old(hub, session, in);
+    in->is_attached = in->is_held = false;
+}
+
+void place_hold(struct hub *hub, const struct session *session, struct subscription *in)
+{
+    place_detach(hub, session, in);
+    place_forget_old(hub, session, in);
     in->is_attached = in->is_held = true;
     hub->transport->attach(hub->transport->ctx, session->id, in->group->roster->number, true);
 }

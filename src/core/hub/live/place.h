@@ -6,11 +6,14 @@
 
 #include "core/hub/ground/hub_state.h"
 
-/* A new subscription enters its group, and leaves what it is in; nothing is said to its worker. */
+/* A new subscription enters its group and pins its view; and what there is of it here ends. Nothing
+ * is said to its worker. */
 void place_enter(struct hub *hub, const struct session *session, struct subscription *in);
 void place_leave(struct hub *hub, const struct session *session, const struct subscription *in);
-/* At its worker: from now on held in its group, whatever was kept aside is dropped; or not there. */
+/* At its worker: from now on held in its group, whatever was kept aside is dropped; or not there
+ * any more, until it is held again; or, at the end, not there. */
 void place_hold(struct hub *hub, const struct session *session, struct subscription *in);
+void place_release(struct hub *hub, const struct session *session, struct subscription *in);
 void place_detach(struct hub *hub, const struct session *session, const struct subscription *in);
 /* Held, and grouped anew meanwhile? Then what its worker kept aside is another group's: it is held in
  * its own from here on, and what came since it was held has to be replayed. */

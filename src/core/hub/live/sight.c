@@ -16,6 +16,7 @@
 #include "base/hmac.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/live/narrow.h"
 #include "core/row/channel.h"
 
 #include <uthash.h>
@@ -435,12 +436,16 @@ void sights_take_site(struct hub *hub)
 /* ---- views ---- */
 
 /* The same for the same filter on every server: a label, never a key. */
-static void view_make_name(struct str canonical, char name[VIEW_NAME_LEN + 1])
+static void view_make_name(struct str canonical, const char *wish, char name[VIEW_NAME_LEN + 1])
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     unsigned char digest[HMAC_SIZE];
-    hmac_sha256(STR("view"), canonical, digest);
+    struct buf text = {0};
+    buf_str(&text, canonical);
+    buf_literal(&text, wish);
+    hmac_sha256(STR("view"), buf_span(&text), digest);
+    buf_release(&text);
     for (int i = 0; i < VIEW_NAME_LEN; i++) {
         name[i] = letters[digest[i] & 63];
     }
@@ -469,17 +474,51 @@ static bool filter_fits(struct hub *hub, struct channel *channel, const struct f
 }
 
 struct view *sights_open_view(struct hub *hub, struct channel *channel, struct str json,
-                              struct buf *why)
+                              const char *wish, struct buf *why)
 {
     char name[VIEW_NAME_LEN + 1];
     struct view *view = NULL;
     bool is_residue;
     struct filter *filter = filter_parse(json, FILTER_CLIENT, why);
     if (filter && filter_fits(hub, channel, filter, &is_residue, why)) {
-        view_make_name(filter_canonical(filter), name);
-        view = channel_open_view(channel, filter, name);
+        view_make_name(filter_canonical(filter), wish, name);
+        view = channel_open_view(channel, filter, wish, name);
         view->is_residue = is_residue;
     }
     filter_unref(filter);
     return view;
+}
+
+const struct watch *sights_watch(struct hub *hub, struct channel *channel, uint32_t *n)
+{
+    const struct channel_sights *known = sights_know(hub, channel);
+    *n = known->n_today;
+    return *n == 1 ? known->today[0]->watch : NULL;
+}
+
+uint64_t sights_digest(struct hub *hub, struct channel *channel)
+{
+    const struct channel_sights *known = sights_know(hub, channel);
+    uint64_t digest = known->n_today;
+    for (uint32_t i = 0; i < known->n_today; i++) {
+        digest += (uint64_t)known->today[i]->number;
+    }
+    return digest;
+}
+
+/* What all judges of a row of today have in common with the database, and what the name says. */
+void sights_narrow(struct hub *hub, struct channel *channel, const struct group *group,
+                   struct buf *out)
+{
+    const struct channel_sights *known = sights_know(hub, channel);
+    for (uint32_t i = 0; i < known->n_today; i++) {
+        const struct scope *scope = known->today[i];
+        narrow_channel(out, scope->shape, channel_name(channel));
+        if (group->view) {
+            narrow_filter(out, group->view->filter, scope->shape, NULL);
+        }
+        if (scope->tree) {
+            narrow_filter(out, scope->tree, scope->shape, group->who);
+        }
+    }
 }

@@ -21,7 +21,17 @@ struct group *sights_group(struct hub *hub, struct channel *channel, struct view
 void sights_drop_group(struct hub *hub, struct channel *channel, struct group *group);
 /* The view that a client's filter makes, unpinned. NULL: *why is a sentence for the client. */
 struct view *sights_open_view(struct hub *hub, struct channel *channel, struct str json,
-                              struct buf *why);
+                              const char *wish, struct buf *why);
+
+/* ---- for snapshots ---- */
+
+/* The one table whose rows may come on the channel; NULL: there are *n others than one. */
+const struct watch *sights_watch(struct hub *hub, struct channel *channel, uint32_t *n);
+/* Differs when one of the channel's tables is another, or has another shape. */
+uint64_t sights_digest(struct hub *hub, struct channel *channel);
+/* Conditions that hold for each row that the group may see (core/live/narrow.h). */
+void sights_narrow(struct hub *hub, struct channel *channel, const struct group *group,
+                   struct buf *out);
 
 /* ---- for tell.c ---- */
 

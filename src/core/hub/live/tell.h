@@ -22,6 +22,10 @@ void tell_live(struct hub *hub, struct channel *channel, const struct event_fiel
 enum tell tell_past(struct hub *hub, const struct session *session, struct channel *channel,
                     const struct view *view, const struct event_fields *event,
                     struct protocol_event *told);
+/* A row that there is, as payload and kept of an insert. GAP: nobody can say whether it is visible;
+ * *is_unknown: whether the filter lets it pass hangs on what the row lacks. */
+enum tell tell_row(struct hub *hub, struct group *group, struct shape *shape, struct str payload,
+                   struct str kept, bool *is_unknown);
 /* From here on the session has to read anew what it wants to know. */
 struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
                        const struct view *view, uint64_t offset);

@@ -31,6 +31,7 @@ struct replay {
     uint64_t at;    /* sent up to here */
     uint64_t until; /* and from here on the worker has it */
     bool has_waited;
+    struct replay_rule rule; /* all zero: none */
 };
 
 void resume_live(struct hub *hub, struct session *session, struct channel *channel,
@@ -54,6 +55,9 @@ void replay_end(struct hub *hub, struct session *session)
     if (replay) {
         channel_unpin_view(replay->channel, replay->view);
         channel_unpin(&hub->channels, replay->channel);
+        if (replay->rule.release) {
+            replay->rule.release(replay->rule.arg);
+        }
         free(replay);
     }
 }
@@ -98,6 +102,9 @@ static void replay_after_page(struct hub *hub, struct session *session)
         /* The news of presence that came while it was held were not for it. */
         presence_send(hub, session, done.channel);
     }
+    if (done.rule.finish) {
+        done.rule.finish(hub, session, done.rule.arg, done.until);
+    }
     channel_pin(done.channel);
     channel_pin_view(done.view);
     replay_finish(hub, session);
@@ -119,6 +126,9 @@ static size_t replay_send_event(struct hub *hub, const struct session *session,
     const struct replay *replay = session->replay;
     struct protocol_event told;
     struct frame *frame = NULL;
+    if (replay->rule.passes && !replay->rule.passes(replay->rule.arg, event)) {
+        return 0;
+    }
     switch (tell_past(hub, session, replay->channel, replay->view, event, &told)) {
     case TELL_NOTHING:
         return 0;
@@ -235,21 +245,45 @@ static void replay_step(struct hub *hub, struct session *session)
     reads_ask(hub, session, read);
 }
 
+static void replay_start(struct session *session, const struct replay *replay)
+{
+    assert(!session->replay);
+    session->replay = mem_alloc(sizeof(*replay));
+    *session->replay = *replay;
+    channel_pin(replay->channel);
+    channel_pin_view(replay->view);
+}
+
 void replay_begin(struct hub *hub, struct session *session, struct channel *channel,
                   struct view *view, uint64_t since, uint64_t until,
                   const struct store_answer *page)
 {
-    struct replay *replay = mem_alloc(sizeof(*replay));
-    *replay = (struct replay){
-        .channel = channel, .view = view, .n_epoch = hub->n_epoch, .at = since, .until = until};
-    assert(!session->replay);
-    session->replay = replay;
-    channel_pin(channel);
-    channel_pin_view(view);
+    replay_start(session, &(struct replay){.channel = channel,
+                                           .view = view,
+                                           .n_epoch = hub->n_epoch,
+                                           .at = since,
+                                           .until = until});
     if (since >= until) {
         replay_after_page(hub, session);
     } else if (page) {
         replay_send_page(hub, session, page);
+    } else {
+        replay_step(hub, session);
+    }
+}
+
+void replay_begin_by(struct hub *hub, struct session *session, struct channel *channel,
+                     struct view *view, uint64_t since, uint64_t until,
+                     const struct replay_rule *rule)
+{
+    replay_start(session, &(struct replay){.channel = channel,
+                                           .view = view,
+                                           .n_epoch = hub->n_epoch,
+                                           .at = since,
+                                           .until = until,
+                                           .rule = *rule});
+    if (since >= until) {
+        replay_after_page(hub, session);
     } else {
         replay_step(hub, session);
     }

@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 #include "core/live/judge.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 /* A column that is announced, and one that is kept. `compares` is a word, or 0 with what follows. */
 #define TOLD(name, type, compares)                                                                 \

@@ -13,7 +13,7 @@
  * that is not known here is of a newer schema, and the whole shape is refused. Unknown members are
  * left alone. What says who may see a row, and by what, is read as strictly as it can be meant: an
  * unknown way to compare is none, and an unknown `visible` is nobody. */
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "pg/shapes.h"
+#include "pg/shapes/shapes.h"
 
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/rows.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 
 #include <uthash.h>
 

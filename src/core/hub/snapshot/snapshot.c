@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* How a snapshot meets what is live, without a lock:
+ *
+ *   1. Rows, the channel's head and the list of the transactions that were over are read in one
+ *      moment. Equal questions that come meanwhile share the read.
+ *   2. The log has all up to that head, but of a transaction that was over, and is in the rows, the
+ *      event may come behind it. So the sequencer is asked for a look from after that moment: what
+ *      it has told by then is all that may be in the rows already.
+ *   3. The rows are sent. Then what came since, from the log or memory, without the events of this
+ *      table whose transaction the snapshot saw. Then the last frame, with a position that everybody
+ *      can resume from by offset alone.
+ *
+ * While rows are sent nothing waits in memory for the session: it is not at its worker. What it
+ * misses then is what (3) reads. */
+#include "core/hub/snapshot/snapshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/hub/ground/say.h"
+#include "core/hub/live/place.h"
+#include "core/hub/live/sight.h"
+#include "core/hub/live/tell.h"
+#include "core/hub/resume/replay.h"
+#include "core/hub/snapshot/rows.h"
+#include "core/hub/snapshot/wish.h"
+#include "core/live/txid.h"
+
+enum {
+    MAX_TRIES = 3,
+    SETTLE_MS = 10000, /* for the look */
+    SLACK_ROWS = 5000, /* read beyond what is wanted, where the database cannot judge all */
+};
+
+enum job_stage { JOB_READING, JOB_SETTLING, JOB_DONE, JOB_FAILED };
+
+struct job { /* one read, for all who asked the same */
+    struct job *next;
+    unsigned refs;
+    struct hub *hub;
+    enum job_stage stage;
+    struct channel *channel;
+    struct view *view;
+    char *claims; /* of the group */
+    size_t claims_len;
+    char *watch;
+    uint32_t max; /* rows */
+    bool is_limited;
+    unsigned n_tries;
+    uint32_t n_epoch;
+    uint64_t settle_ms; /* since when */
+    struct asking {
+        struct session_id session;
+        bool is_gap;
+    } * askers;
+    size_t n_askers, cap;
+    /* What was read. */
+    struct row_frames frames;
+    struct txid_snapshot seen;
+    uint64_t head;
+};
+
+struct sending { /* to one session */
+    struct job *job;
+    size_t next; /* frame */
+};
+
+struct snapshots {
+    struct job *jobs; /* that are not done */
+};
+
+/* ---- jobs ---- */
+
+static void job_unref(struct job *job)
+{
+    if (--job->refs > 0) {
+        return;
+    }
+    channel_unpin_view(job->channel, job->view);
+    channel_unpin(&job->hub->channels, job->channel);
+    row_frames_release(&job->frames);
+    txid_snapshot_release(&job->seen);
+    free(job->claims);
+    free(job->watch);
+    free(job->askers);
+    free(job);
+}
+
+static void job_unlist(struct job *job)
+{
+    struct job **at = &job->hub->snapshots->jobs;
+    while (*at && *at != job) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = job->next;
+        job_unref(job);
+    }
+}
+
+static bool job_is_for(const struct job *job, const struct subscription *in)
+{
+    return job->channel == in->channel && job->view == in->view &&
+           str_equals(in->group->claims, (struct str){job->claims, job->claims_len});
+}
+
+/* The asker, if it is still there and may still be told; NULL: not any more. */
+static struct session *job_asker(const struct job *job, struct session_id id)
+{
+    struct session *session = session_table_find(&job->hub->sessions, id);
+    bool is_there =
+        session && !session->is_closing && session_in_view(session, job->channel, job->view);
+    return is_there ? session : NULL;
+}
+
+static void asker_leave(struct hub *hub, struct session *session, struct channel *channel,
+                        struct view *view)
+{
+    struct subscription *found = session_in_view(session, channel, view);
+    if (found) {
+        struct subscription in = *found;
+        session_remove(session, found);
+        place_detach(hub, session, &in);
+        place_leave(hub, session, &in);
+    }
+}
+
+static void job_fail(struct job *job, enum error_code code, const char *why)
+{
+    struct hub *hub = job->hub;
+    job->stage = JOB_FAILED;
+    for (size_t i = 0; i < job->n_askers; i++) {
+        struct session *session = session_table_find(&hub->sessions, job->askers[i].session);
+        if (!session || session->wait != SESSION_WAIT_SNAPSHOT) {
+            continue;
+        }
+        if (job_asker(job, session->id)) {
+            say_error_text(hub, session, channel_name(job->channel), code, why);
+            asker_leave(hub, session, job->channel, job->view);
+        }
+        session_end_wait(&hub->sessions, session);
+    }
+    job_unlist(job);
+}
+
+/* ---- reading ---- */
+
+static void job_read(struct job *job);
+
+/* One of those who asked, as whom the rows are judged; NULL: nobody is left, or all are of another
+ * group now. */
+static struct group *job_group(const struct job *job)
+{
+    for (size_t i = 0; i < job->n_askers; i++) {
+        const struct session *session = job_asker(job, job->askers[i].session);
+        const struct subscription *in =
+            session ? session_in_view(session, job->channel, job->view) : NULL;
+        if (in && job_is_for(job, in)) {
+            return in->group;
+        }
+    }
+    return NULL;
+}
+
+static void job_deliver(struct job *job);
+
+static void on_settled(void *arg, bool is_settled)
+{
+    struct job *job = arg;
+    if (job->stage == JOB_SETTLING && !is_settled) {
+        job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
+    } else if (job->stage == JOB_SETTLING) {
+        job->stage = JOB_DONE;
+        job_deliver(job);
+    }
+    job_unref(job);
+}
+
+static void job_take(struct job *job, const struct store_snapshot *found)
+{
+    struct hub *hub = job->hub;
+    struct group *group = job_group(job);
+    char why[120];
+    if (!group) {
+        job->stage = JOB_DONE;
+        job_deliver(job); /* who is left begins anew */
+        return;
+    }
+    if (!txid_snapshot_parse(found->snapshot, &job->seen)) {
+        job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
+        return;
+    }
+    job->head = found->head;
+    row_frames_make(&job->frames, hub, job->channel, group, found, job->max);
+    bool is_cut = found->n_rows >= (size_t)job->max + SLACK_ROWS;
+    if (!job->is_limited && (job->frames.is_over || is_cut)) {
+        snprintf(why, sizeof(why),
+                 "More than %u rows: ask for fewer by a filter, or for the first ones by a limit.",
+                 job->max);
+        job_fail(job, ERROR_CODE_TOO_LARGE, why);
+        return;
+    }
+    job->frames.is_over |= is_cut;
+    job->stage = JOB_SETTLING;
+    job->settle_ms = hub->now_ms;
+    job->refs++;
+    hub->store->log.settle(hub->store->log.ctx, on_settled, job);
+}
+
+static void on_snapshot(void *arg, const struct store_snapshot *found)
+{
+    struct job *job = arg;
+    const struct hub *hub = job->hub;
+    bool is_other = job->n_epoch != hub->n_epoch ||
+                    (!found->is_failed && !str_equals(found->epoch, str_of(hub->epoch)));
+    if (job->stage != JOB_READING) {
+        /* Failed meanwhile: who asked was told. */
+    } else if (found->is_failed || is_other) {
+        job_fail(job, is_other ? ERROR_CODE_UNAVAILABLE : found->code, NULL);
+    } else if (found->is_moved && ++job->n_tries < MAX_TRIES) {
+        job_read(job);
+    } else if (found->is_moved) {
+        job_fail(job, ERROR_CODE_UNAVAILABLE, "The table is being altered; try again.");
+    } else {
+        job_take(job, found);
+    }
+    job_unref(job);
+}
+
+/* The database is told what it can help with: an order, and what narrows. */
+static void job_read(struct job *job)
+{
+    struct hub *hub = job->hub;
+    const struct group *group = job_group(job);
+    struct buf conditions = {0}, order = {0}, why = {0};
+    uint32_t n;
+    const struct watch *watch = sights_watch(hub, job->channel, &n);
+    if (!group || !watch || !watch->shape) {
+        job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
+        return;
+    }
+    struct buf narrow = {0};
+    sights_narrow(hub, job->channel, group, &narrow);
+    buf_char(&conditions, '[');
+    buf_str(&conditions, buf_span(&narrow));
+    buf_char(&conditions, ']');
+    (void)wish_put_order(job->view->wish, watch->shape, &order, &why);
+    struct store_snapshot_query query = {
+        .watch = str_of(watch->key),
+        .channel = channel_name(job->channel),
+        .conditions = buf_span(&conditions),
+        .order = order.len > 0     ? buf_span(&order)
+                 : job->is_limited ? STR("[]")
+                                   : (struct str){0},
+        .max_rows = job->max + SLACK_ROWS,
+    };
+    job->refs++;
+    job->n_epoch = hub->n_epoch;
+    hub->store->snapshots.read(hub->store->snapshots.ctx, &query, on_snapshot, job);
+    buf_release(&narrow);
+    buf_release(&conditions);
+    buf_release(&order);
+    buf_release(&why);
+}
+
+/* ---- sending ---- */
+
+static void sending_end(struct session *session)
+{
+    struct sending *sending = session->sending;
+    session->sending = NULL;
+    if (sending) {
+        job_unref(sending->job);
+        free(sending);
+    }
+}
+
+void snapshot_end(struct hub *hub, struct session *session)
+{
+    (void)hub;
+    sending_end(session);
+}
+
+/* What the snapshot saw is in its rows. */
+static bool rule_passes(const void *arg, const struct event_fields *event)
+{
+    const struct job *job = arg;
+    return !event->shape || strcmp(event->shape->f.watch, job->watch) != 0 ||
+           !txid_snapshot_sees(&job->seen, event->xid);
+}
+
+static void rule_finish(struct hub *hub, struct session *session, void *arg, uint64_t offset)
+{
+    const struct job *job = arg;
+    struct protocol_snapshot last = {
+        .channel = channel_name(job->channel),
+        .view = view_name(job->view),
+        .rows = STR(""),
+        .is_last = true,
+        .is_complete = !job->frames.is_over && !job->frames.is_blind,
+        .epoch = str_of(hub->epoch),
+        .offset = offset,
+    };
+    say_frame(hub, session, hub->protocol->snapshot(&last));
+}
+
+static void rule_release(void *arg)
+{
+    job_unref(arg);
+}
+
+static void sending_finish(struct hub *hub, struct session *session)
+{
+    struct job *job = session->sending->job;
+    struct replay_rule rule = {job, rule_passes, rule_finish, rule_release};
+    uint64_t until = job->head > job->channel->fanned ? job->head : job->channel->fanned;
+    job->refs++;
+    sending_end(session);
+    place_hold(hub, session, session_in_view(session, job->channel, job->view));
+    replay_begin_by(hub, session, job->channel, job->view, job->head, until, &rule);
+}
+
+static void sending_step(struct hub *hub, struct session *session)
+{
+    struct sending *sending = session->sending;
+    struct job *job = sending->job;
+    size_t bytes = 0;
+    if (!session_in_view(session, job->channel, job->view)) {
+        sending_end(session); /* removed meanwhile */
+        session_end_wait(&hub->sessions, session);
+        return;
+    }
+    while (sending->next < job->frames.n && bytes < hub->options.page_bytes) {
+        struct frame *frame = job->frames.items[sending->next++];
+        hub->transport->send(hub->transport->ctx, session->id, frame);
+        bytes += frame->len;
+    }
+    if (sending->next < job->frames.n) {
+        hub->transport->await_drain(hub->transport->ctx, session->id);
+    } else {
+        sending_finish(hub, session);
+    }
+}
+
+void snapshot_drained(struct hub *hub, struct session *session)
+{
+    if (session->sending && !session->is_closing) {
+        sending_step(hub, session);
+    }
+}
+
+static void sending_begin(struct job *job, struct session *session, bool is_gap)
+{
+    struct hub *hub = job->hub;
+    struct buf client = {0};
+    struct protocol_joined joined = {
+        .channel = channel_name(job->channel),
+        .view = view_name(job->view),
+        .client = say_client_json(hub, session, &client),
+        .epoch = str_of(hub->epoch),
+        .offset = job->head,
+        .is_gap = is_gap,
+    };
+    session_in_view(session, job->channel, job->view)->is_joined = true;
+    say_count(hub, METRIC_JOINS);
+    say_frame(hub, session, hub->protocol->joined(&joined));
+    buf_release(&client);
+    session->wait = SESSION_WAIT_REPLAY;
+    session->sending = mem_zalloc(sizeof(*session->sending));
+    session->sending->job = job;
+    job->refs++;
+    sending_step(hub, session);
+}
+
+/* Who belongs to another group by now asks anew. */
+static void job_deliver(struct job *job)
+{
+    struct hub *hub = job->hub;
+    job->refs++;
+    job_unlist(job);
+    for (size_t i = 0; i < job->n_askers; i++) {
+        struct session *session = session_table_find(&hub->sessions, job->askers[i].session);
+        if (!session || session->wait != SESSION_WAIT_SNAPSHOT) {
+            continue;
+        }
+        const struct subscription *in = session_in_view(session, job->channel, job->view);
+        if (!in || session->is_closing) {
+            session_end_wait(&hub->sessions, session);
+        } else if (job->frames.n > 0 && job_is_for(job, in)) {
+            sending_begin(job, session, job->askers[i].is_gap);
+        } else {
+            snapshot_begin(hub, session, job->channel, job->view, job->askers[i].is_gap);
+        }
+    }
+    job_unref(job);
+}
+
+/* ---- asking ---- */
+
+bool snapshot_may(struct hub *hub, struct channel *channel, const struct view *view,
+                  enum error_code *code, struct buf *why)
+{
+    uint32_t n;
+    struct buf order = {0};
+    const struct watch *watch = sights_watch(hub, channel, &n);
+    *code = ERROR_CODE_SNAPSHOT_OFF;
+    if (n > 1) {
+        buf_printf(why, "Rows of %u tables may come on this channel, so it gives no snapshots.", n);
+    }
+    if (!watch || !watch->has_snapshot || !watch->shape) {
+        return false;
+    }
+    *code = ERROR_CODE_BAD_FILTER;
+    uint32_t limit = wish_limit(view->wish);
+    if (limit > watch->max_snapshot) {
+        buf_printf(why, "snapshot.limit is at most %u here.", watch->max_snapshot);
+        return false;
+    }
+    bool is_good = wish_put_order(view->wish, watch->shape, &order, why);
+    buf_release(&order);
+    return is_good;
+}
+
+static struct job *job_find(const struct hub *hub, const struct subscription *in)
+{
+    for (struct job *job = hub->snapshots->jobs; job; job = job->next) {
+        if (job->stage == JOB_READING && job_is_for(job, in)) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+static struct job *job_new(struct hub *hub, const struct subscription *in)
+{
+    uint32_t n, limit = wish_limit(in->view->wish);
+    const struct watch *watch = sights_watch(hub, in->channel, &n);
+    struct job *job = mem_zalloc(sizeof(*job));
+    job->refs = 1;
+    job->hub = hub;
+    job->channel = in->channel;
+    job->view = in->view;
+    job->claims = str_dup(in->group->claims);
+    job->claims_len = in->group->claims.len;
+    job->watch = mem_strdup(watch ? watch->key : "");
+    job->is_limited = limit > 0;
+    job->max = limit > 0 ? limit : watch ? watch->max_snapshot : 1;
+    job->next = hub->snapshots->jobs;
+    hub->snapshots->jobs = job;
+    channel_pin(job->channel);
+    channel_pin_view(job->view);
+    return job;
+}
+
+static void job_add(struct job *job, const struct session *session, bool is_gap)
+{
+    if (job->n_askers == job->cap) {
+        job->cap = job->cap ? job->cap * 2 : 1;
+        job->askers = mem_array(job->askers, job->cap, sizeof(*job->askers));
+    }
+    job->askers[job->n_askers++] = (struct asking){session->id, is_gap};
+}
+
+void snapshot_begin(struct hub *hub, struct session *session, struct channel *channel,
+                    struct view *view, bool is_gap)
+{
+    const struct subscription *in = session_in_view(session, channel, view);
+    struct job *job = job_find(hub, in);
+    bool is_new = !job;
+    view->is_snapshot = true;
+    channel->snapshot_digest = sights_digest(hub, channel);
+    session->wait = SESSION_WAIT_SNAPSHOT;
+    job = job ? job : job_new(hub, in);
+    job_add(job, session, is_gap);
+    if (is_new) {
+        job_read(job);
+    }
+}
+
+/* ---- life ---- */
+
+struct snapshots *snapshots_new(void)
+{
+    return mem_zalloc(sizeof(struct snapshots));
+}
+
+void snapshots_free(struct hub *hub)
+{
+    while (hub->snapshots->jobs) {
+        job_unlist(hub->snapshots->jobs);
+    }
+    free(hub->snapshots);
+}
+
+void snapshot_tick(struct hub *hub)
+{
+    struct job *job = hub->snapshots->jobs, *next;
+    for (; job; job = next) {
+        next = job->next;
+        if (job->stage == JOB_SETTLING && hub->now_ms - job->settle_ms >= SETTLE_MS) {
+            job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
+        }
+    }
+}
+
+static void channel_tell_anew(struct hub *hub, struct channel *channel)
+{
+    for (uint32_t i = 0; i < channel->groups.n; i++) {
+        const struct group *group = channel->groups.items[i];
+        if (group->view && group->view->is_snapshot) {
+            struct frame *frame = tell_gap(hub, channel, group->view, channel->fanned);
+            roster_publish(group->roster, hub->transport, frame);
+            frame_unref(frame);
+        }
+    }
+}
+
+void snapshot_take_site(struct hub *hub)
+{
+    struct channel *channel, *next;
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        uint64_t digest = channel->snapshot_digest ? sights_digest(hub, channel) : 0;
+        if (digest != channel->snapshot_digest) {
+            channel->snapshot_digest = digest;
+            channel_tell_anew(hub, channel);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: PostgreSQL
+// Joins that ask for the rows that there are: rows, then what happens to them, with a position behind which everything follows.
+import { test, describe, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { World } from './lib/world.js';
+import { Client } from './lib/client.js';
+
+let world;
+let postgres;
+let server;
+
+before(async () => {
+    world = await World.start();
+    ({ postgres, server } = world);
+    await postgres.query(`
+        CREATE TABLE s_orders (id int PRIMARY KEY, customer int, status text COLLATE "C", total numeric, note text);
+        INSERT INTO s_orders SELECT i, i % 10, CASE WHEN i % 3 = 0 THEN 'open' ELSE 'shut' END, i, 'a note' FROM generate_series(1, 1000) i;
+        SELECT herald.watch('s_orders', channel => 'orders', snapshot => true, max_snapshot => 2000, max_bytes => 1000);
+        CREATE TABLE s_rooms (id int PRIMARY KEY, room text, n int);
+        INSERT INTO s_rooms SELECT i, chr(97 + i % 3) || '/x', i FROM generate_series(1, 30) i;
+        SELECT herald.watch('s_rooms', channel => 'rooms/{room}', snapshot => true, max_snapshot => 12);
+        CREATE TABLE s_off (id int PRIMARY KEY);
+        SELECT herald.watch('s_off', channel => 'off');
+        SELECT herald.set_rule('*', anonymous_clients => true)`);
+});
+
+after(() => world.stop());
+
+// All parts of a snapshot: rows, reduced, and the last one's payload; with the acknowledgement.
+async function snapshot(client, channel, payload) {
+    client.send('join', channel, { snapshot: true, ...payload });
+    const joined = await client.waitFor((f) => f.action === 'join' || f.action === 'error');
+    assert.equal(joined.action, 'join', joined.text);
+    const rows = [];
+    const reduced = [];
+    for (let part = { last: false }; !part.last;) {
+        ({ payload: part } = await client.waitFor({ action: 'snapshot' }));
+        assert.equal(part.first ?? false, rows.length === 0 && !part.last);
+        rows.push(...part.rows);
+        reduced.push(...part.reduced ?? []);
+        if (part.last) {
+            return { joined, rows, reduced, last: part, view: joined.options.view };
+        }
+    }
+}
+
+describe('a snapshot', () => {
+    test('has all rows, then what happens to them', async () => {
+        const client = await Client.open(server);
+        const { joined, rows, last, view } = await snapshot(client, 'orders', {});
+        assert.equal(rows.length, 1000);
+        assert.deepEqual(rows.find((r) => r.id === 7), { id: 7, customer: 7, status: 'shut', total: '7', note: 'a note' });
+        assert.equal(last.complete, true);
+        assert.equal(last.epoch, joined.payload.epoch);
+        await postgres.query(`UPDATE s_orders SET total = 70 WHERE id = 7`);
+        const { payload, options } = await client.waitFor((f) => f.action === 'event');
+        assert.equal(options.view, view);
+        assert.deepEqual(payload.data.old, rows.find((r) => r.id === 7));
+        assert.ok(options.id > last.offset);
+        await client.close();
+    });
+
+    test('of a filter, in an order, the first ones', async () => {
+        const client = await Client.open(server);
+        const { rows, last } = await snapshot(client, 'orders', { filter: { status: 'open', total: { lt: '500' } }, snapshot: { limit: 5, order: ['total.desc'] } });
+        assert.deepEqual(rows.map((r) => r.id), [498, 495, 492, 489, 486]);
+        assert.equal(last.complete, false);
+        const all = await snapshot(client, 'orders', { filter: { status: 'open', or: [{ total: { gt: '990' } }, { id: { lt: 10 } }] }, snapshot: { order: ['id'] } });
+        assert.deepEqual(all.rows.map((r) => r.id), [3, 6, 9, 993, 996, 999]);
+        assert.equal(all.last.complete, true);
+        await client.close();
+    });
+
+    test('of one channel of a template has its rows only', async () => {
+        const client = await Client.open(server);
+        const { rows } = await snapshot(client, 'rooms/b%2Fx', { snapshot: { order: ['n.desc'] } });
+        assert.deepEqual(rows.map((r) => r.n), [28, 25, 22, 19, 16, 13, 10, 7, 4, 1]);
+        await client.close();
+    });
+
+    test('goes on by its position, without rows', async () => {
+        const client = await Client.open(server);
+        const { last } = await snapshot(client, 'orders', { filter: { id: { lte: 3 } } });
+        await client.close();
+        await postgres.query(`UPDATE s_orders SET total = total + 1 WHERE id <= 5`);
+        const again = await Client.open(server);
+        again.send('join', 'orders', { filter: { id: { lte: 3 } }, snapshot: true, since: { epoch: last.epoch, offset: last.offset } });
+        const joined = await again.waitFor({ action: 'join' });
+        assert.equal(joined.payload.resumed, true);
+        for (const id of [1, 2, 3]) {
+            await again.waitFor((f) => f.action === 'event' && f.payload.data.new.id === id);
+        }
+        assert.equal(again.frames.filter((f) => f.action === 'snapshot').length, 0);
+        const lost = await Client.open(server);
+        const anew = await snapshot(lost, 'orders', { filter: { id: { lte: 3 } }, since: { epoch: 'another', offset: 1 } });
+        assert.equal(anew.joined.payload.gap, true);
+        assert.equal(anew.rows.length, 3);
+        await again.close();
+        await lost.close();
+    });
+
+    test('a row that is too large comes by its key', async () => {
+        await postgres.query(`INSERT INTO s_orders VALUES (5000, 1, 'large', 1, repeat('x', 2000))`);
+        const client = await Client.open(server);
+        const { rows, reduced } = await snapshot(client, 'orders', { filter: { id: { gte: 5000 } } });
+        assert.deepEqual([rows, reduced], [[], [{ id: 5000 }]]);
+        await postgres.query('DELETE FROM s_orders WHERE id = 5000');
+        await client.close();
+    });
+
+    test('the same one for many is read once', async () => {
+        const clients = await Promise.all([...Array(50)].map(() => Client.open(server)));
+        const all = await Promise.all(clients.map((client) => snapshot(client, 'orders', { filter: { customer: 3 } })));
+        assert.ok(all.every(({ rows }) => rows.length === 100));
+        await Promise.all(clients.map((client) => client.close()));
+    });
+
+    test('is told when the table is another', async () => {
+        const client = await Client.open(server);
+        const { view } = await snapshot(client, 'rooms/a%2Fx', {});
+        await postgres.query('ALTER TABLE s_rooms ADD COLUMN more int DEFAULT 5');
+        const gap = await client.waitFor((f) => f.action === 'join' && f.options.view === view && f.payload.gap);
+        assert.equal(gap.client, null);
+        const { rows } = await snapshot(client, 'rooms/a%2Fx', {});
+        assert.equal(rows[0].more, 5);
+        await client.close();
+    });
+});
+
+describe('refused', () => {
+    const refused = async (channel, payload, code, text) => {
+        const client = await Client.open(server);
+        client.send('join', channel, { snapshot: true, ...payload });
+        const { payload: error } = await client.waitFor((f) => f.action === 'error' || f.action === 'join');
+        assert.equal(error.code, code, JSON.stringify(error));
+        assert.match(error.message, text);
+        client.send('leave', channel);
+        assert.equal(await client.error(channel), 'not_joined', 'nothing is left of it');
+        await client.close();
+    };
+    test('too many rows: the limit is told, not how many', async () => {
+        await postgres.query(`INSERT INTO s_orders SELECT i, 1, 'more', i FROM generate_series(10001, 11500) i`);
+        await refused('orders', {}, 'too_large', /More than 2000 rows/);
+        await refused('orders', { filter: { or: [{ id: { gt: 0 } }] } }, 'too_large', /More than 2000 rows/);
+        await postgres.query('DELETE FROM s_orders WHERE id > 10000');
+    });
+    test('a table that gives none', () => refused('off', {}, 'snapshot_off', /no snapshots/));
+    test('a channel without a table', () => refused('talk', {}, 'snapshot_off', /No table/));
+    test('an order by what is not there', () => refused('orders', { snapshot: { order: ['nope'] } }, 'bad_filter', /nope/));
+    test('a limit that is none', () => refused('orders', { snapshot: { limit: 0 } }, 'bad_filter', /limit/));
+    test('a limit over max_snapshot', () => refused('orders', { snapshot: { limit: 2001 } }, 'bad_filter', /2000/));
+    test('a snapshot that is none', () => refused('orders', { snapshot: 'yes' }, 'bad_filter', /snapshot/));
+});
