@@ -498,7 +498,7 @@ static struct hub *make_hub(struct world *world)
 {
     world->transport = world_transport(world);
     world->store = (struct store){
-        .log = {world, world_fake_read, world_fake_append},
+        .log = {.ctx = world, .read = world_fake_read, .append = world_fake_append},
         .functions = {world, world_fake_call, world_fake_check_token},
         .presence = {world, world_fake_presence},
     };
