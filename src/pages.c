@@ -65,7 +65,7 @@ struct pages *pages_new(bool has_examples, const struct tokens_options *tokens)
         const struct asset *asset = &assets[i];
         const char *path = NULL;
         if (starts(asset->path, "web/") &&
-            (has_examples || strcmp(asset->path, "web/pgherald.js") == 0)) {
+            (has_examples || starts(asset->path, "web/pgherald"))) { /* the client's modules */
             path = asset->path + strlen("web");
         }
         char *public_path = path ? mem_strdup(path) : NULL;

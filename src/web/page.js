@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
  * What the pages of the development server share: a way to make elements, and the badge that shows the state of the
- * connection. Nothing here is needed to use pgherald; an application takes only pgherald.js.
+ * connection. Nothing here is needed to use pgherald; an application takes pgherald.js and the module beside it.
  */
 
 /**

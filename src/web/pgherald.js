@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * The browser's side of pgherald: one ES module, no dependency, served by every server at `/pgherald.js`.
+ * The browser's side of pgherald, served by every server at `/pgherald.js`: an ES module that needs nothing but the one of
+ * tables beside it, `pgherald-table.js`.
  *
  *     import { connect } from '/pgherald.js';
  *
@@ -16,6 +17,12 @@
  * application sees one unbroken sequence. Where the server cannot do that any more (the rows were trimmed, or the
  * database was restored) it says so: the channel emits `gap` and, if it was joined with history, asks for the history
  * anew. A `history` event therefore always means: this replaces all you have.
+ *
+ * `table()` is the rows themselves, of a watched table whose owner allows it: a Map that is read once, and follows from
+ * then on, also through cuts.
+ *
+ *     const orders = await herald.table('live/orders', { filter: { status: 'new' } }).ready;
+ *     orders.onChange(() => show([...orders.values()]));
  *
  * It deliberately keeps no queue of unsent messages: whether a message that was on its way when the line broke has
  * arrived is for the application to decide, which sees its own messages come back (the echo). `message()` says
@@ -33,11 +40,12 @@
  *
  * Besides browsers it runs on any runtime with a WebSocket class; pass one as `WebSocket` where none is global.
  */
+import { Table } from './pgherald-table.js';
 
 /**
  * What travels, in both directions; `client` only from the server.
  * @typedef {object} Frame
- * @property {string} action            join, leave, message, event, history, presence_full, presence_update, error
+ * @property {string} action            join, leave, message, event, history, snapshot, presence_full, presence_update, error
  * @property {Member|null} [client]     the sender
  * @property {FrameOptions} options
  * @property {*} payload                of an error: `{code, message}`
@@ -59,6 +67,10 @@
  * @property {boolean} [replayed]       it was missed and is delivered late
  * @property {boolean} [authenticated]  a message that only authenticated clients get
  * @property {string} [socketId]        a private message: to whom
+ * @property {string} [view]            the server's name for a filter on the channel: what is for its rows
+ * @property {'enter'|'leave'|'unknown'} [moved]  a row came to pass the filter, or does not any more; what the table saw was
+ *                                      an UPDATE. unknown: the row came by its key, which does not tell
+ * @property {string} [txid]            the transaction that wrote it
  */
 
 /**
@@ -92,6 +104,9 @@ const MAX_DELAY_MS = 30_000;
 /** A connection that lived this long was a real one: the next back-off starts small again. A shorter one was not, so
  * that a server which accepts and then refuses is not hammered. */
 const STABLE_MS = 10_000;
+
+/** Refusals of what a channel's member does: a join is never answered by them. */
+const NOT_ABOUT_JOINS = new Set(['not_joined', 'send_refused', 'private_refused', 'no_such_client', 'history_off']);
 
 function isSamePerson(a, b) {
     return JSON.stringify(a?.permissions) === JSON.stringify(b?.permissions);
@@ -128,9 +143,9 @@ class Emitter {
 }
 
 /**
- * One channel of a client. Events: `join`, `message`, `event`, `history`, `gap`, `leave`, `presence_full`,
- * `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the join). And `presence`,
- * after every change of the list, with the list itself.
+ * One channel of a client, or the rows of one that pass a filter. Events: `join`, `message`, `event`, `history`, `gap`,
+ * `leave`, `presence_full`, `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the
+ * join). And `presence`, after every change of the list, with the list itself.
  *
  * An error of code `removed` ends the membership: the server has taken us out of the channel, or a rule shuts us out.
  * A channel that was removed does not join again by itself, only when it is told to (`join()`). One whose join was
@@ -143,6 +158,8 @@ export class Channel extends Emitter {
     /** Durable frames that arrived while a history is on its way: it may contain them or not. @type {Frame[]|null} */
     #held = null;
     #isRemoved = false;
+    /** The rows of a snapshot are coming. */
+    #isRead = false;
 
     /** @param {Client} client @param {string} name @param {object} options see {@link Client#channel} */
     constructor(client, name, options) {
@@ -150,6 +167,10 @@ export class Channel extends Emitter {
         this.#client = client;
         this.name = name;
         this.options = options;
+        /** @type {boolean} it has a filter or a snapshot: there is no talking here, that is for the channel itself */
+        this.isView = Boolean(options.filter || options.snapshot);
+        /** @type {string|undefined} the server's name for it, from the first join on */
+        this.view = undefined;
         /** @type {boolean} the server has acknowledged the join on the present connection */
         this.joined = false;
         /** @type {Member|null} how others see us; the socketId changes with every connection */
@@ -187,24 +208,28 @@ export class Channel extends Emitter {
 
     /** Leaves for good; `client.channel(name)` joins anew. */
     leave() {
-        if (this.#client._remove(this)) this._send('leave', null);
+        const isLast = this.#client._remove(this);
+        // One that waits for its name leaves when it has it: _receive() is not told then, the client does it.
+        if (isLast && (!this.isView || this.view !== undefined)) this._send('leave', null);
         this._lost();
     }
 
     _send(action, payload, options = {}) {
-        return this.#client._send({ action, options: { ...options, channel: this.name }, payload });
+        const place = this.view === undefined || action === 'join' ? {} : { view: this.view };
+        return this.#client._send({ action, options: { ...options, channel: this.name, ...place }, payload });
     }
 
     _join() {
         if (this.#isRemoved) return;
-        const { history = false, presence = false, resume = true } = this.options;
-        const payload = { history, presence };
+        const { history = false, presence = false, resume = true, filter, snapshot } = this.options;
+        const payload = this.isView ? { history, filter, snapshot } : { history, presence };
         if (resume && this.position) payload.since = { ...this.position };
-        this._send('join', payload);
+        if (this._send('join', payload)) this.#client._joining.push(this);
     }
 
     _lost() {
         this.joined = false;
+        this.#isRead = false;
         this.#held = null;          // not handed over, so not behind our position either: they will be replayed
         if (this.presence.length > 0) this.#listed([]);
     }
@@ -215,6 +240,7 @@ export class Channel extends Emitter {
         else if (frame.action === 'error') this.#failed(frame);
         else if (!this.joined) return;        // still meant for a membership that we left
         else if (frame.action === 'history') this.#replaced(frame);
+        else if (frame.action === 'snapshot') this.#isBeingRead(frame);
         else if (frame.action === 'presence_full' || frame.action === 'presence_update') this.#presenceChanged(frame);
         else if (this.#held && frame.options.id !== undefined) this.#held.push(frame);
         else this.#deliver(frame);
@@ -226,10 +252,12 @@ export class Channel extends Emitter {
         const asked = resume && this.position !== null;
         const wasSomebodyElse = this.self !== null && !isSamePerson(this.self, frame.client);
         this.joined = true;
+        this.view = frame.options.view;
         this.self = frame.client ?? null;
         // Resumed: the position moves by the frames that are replayed now, one by one, so that a cut among them is safe.
+        // With rows on their way there is none before the last of them, so that a cut among them asks for all again.
         if (!resumed) {
-            this.position = epoch === undefined ? null : { epoch, offset };
+            this.position = epoch === undefined || this.options.snapshot ? null : { epoch, offset };
             this.#wantsHistory = history;
         }
         // Somebody else may see more of what was, or less: what the application has of it is not right any more.
@@ -248,6 +276,14 @@ export class Channel extends Emitter {
         }
         this.#wantsHistory = false;           // live traffic comes after the history: there was none to send
         this._emit(frame.action, frame);
+    }
+
+    #isBeingRead(frame) {
+        const { first = false, last = false, epoch, offset } = frame.payload;
+        if (!first && !this.#isRead) return;        // the rest of one that somebody else has asked for
+        this.#isRead = !last;
+        this.position = last ? { epoch, offset } : null;
+        this._emit('snapshot', frame);
     }
 
     #replaced(frame) {
@@ -278,7 +314,9 @@ export class Channel extends Emitter {
             this.#isRemoved = true;
             this._lost();
         }
-        if (!this._emit('error', frame)) this.#client._emit('error', frame);
+        // That a table listens does not mean that the application knows.
+        const isHeard = this._emit('error', frame) && !this.options.snapshot;
+        if (!isHeard) this.#client._emit('error', frame);
         this.#letGo();                        // perhaps the history was refused: nothing may wait for ever
     }
 
@@ -307,7 +345,10 @@ export class Client extends Emitter {
     #timer = null;
     #failures = 0;
     #openedAt = null;
+    /** By name; of views by name, a line's end (which no name has) and what tells them apart here. */
     #channels = new Map();
+    /** Joins that the server has not answered, in their order, which is that of the answers. @type {Channel[]} */
+    _joining = [];
     #onOnline = () => { if (this.status.status !== 'closed') this.#reopen(); };
 
     /** @param {object} options see {@link connect} */
@@ -324,23 +365,41 @@ export class Client extends Emitter {
     }
 
     /**
-     * Joins a channel, now or as soon as there is a connection, and again after each cut. One object per name.
+     * Joins a channel, now or as soon as there is a connection, and again after each cut. One object per name and filter.
      * @param {string} name
      * @param {object} [options]
      * @param {boolean} [options.history]    send the newest messages and events first, as one `history` event
      * @param {boolean} [options.presence]   tell who is there: `channel.presence`, where the rule lists members
      * @param {boolean} [options.resume]     after a cut go on where we were; true unless said otherwise
      * @param {Position} [options.since]     begin where an earlier page stopped
+     * @param {object} [options.filter]      only changes of rows that pass: `{status: {in: ['new', 'late']}}`. A row that comes
+     *                                       to pass is told as an insert, one that ceases to as a delete (`options.moved`).
+     *                                       Messages and publishes are no rows: they go to the channel without a filter
      * @returns {Channel}
      */
     channel(name, options = {}) {
-        let channel = this.#channels.get(name);
-        if (!channel) {
-            channel = new Channel(this, name, options);
-            this.#channels.set(name, channel);
-            if (this.#openedAt !== null) channel._join();
-        }
-        return channel;
+        const key = options.filter ? `${name}\n${JSON.stringify(options.filter)}` : name;
+        return this.#channels.get(key) ?? this.#add(key, new Channel(this, name, options));
+    }
+
+    /**
+     * The rows of a watched table (`watch(…, snapshot => true)`): those that are announced in this channel, that pass the
+     * filter, and that we may see. They are read once, and followed from then on; each call makes a table of its own.
+     * @param {string} name                  of the channel
+     * @param {object} [options]
+     * @param {object} [options.filter]      as for a channel
+     * @param {string|string[]} [options.key]  the column, or the columns, that tell a row from all others; `id`
+     * @param {string[]} [options.order]     `['created_at.desc', 'id']`: how the rows stand here, NULL last. With a limit: which
+     *                                       rows are the first
+     * @param {number} [options.limit]       no more than so many rows; without an order the first by key
+     * @returns {import('./pgherald-table.js').Table}
+     */
+    table(name, { filter, key = 'id', order = [], limit } = {}) {
+        const snapshot = limit ? { limit, ...(order.length > 0 && { order }) } : true;
+        const channel = new Channel(this, name, { filter, snapshot });
+        const table = new Table(channel, { key: [key].flat(), order, limit });
+        this.#add(channel, channel);
+        return table;
     }
 
     /** Who we are from the next connection on: after signing in, or with a fresh token before the old one expires.
@@ -370,8 +429,22 @@ export class Client extends Emitter {
         return true;
     }
 
+    #add(key, channel) {
+        this.#channels.set(key, channel);
+        if (this.#openedAt !== null) channel._join();
+        return channel;
+    }
+
+    /** Those that the server calls by this name: it takes filters for one that differ only in how they are written. */
+    #of(name, view) {
+        const isMeant = (channel) => (view === undefined ? !channel.isView : channel.view === view);
+        return [...this.#channels.values()].filter((channel) => channel.name === name && isMeant(channel));
+    }
+
+    /** For this module only, like all with such a name. @returns {boolean} it was here, and nobody else is in its place */
     _remove(channel) {
-        return this.#channels.get(channel.name) === channel && this.#channels.delete(channel.name);
+        const found = [...this.#channels].find(([, each]) => each === channel);
+        return found !== undefined && this.#channels.delete(found[0]) && this.#of(channel.name, channel.view).length === 0;
     }
 
     #reopen() {
@@ -418,6 +491,7 @@ export class Client extends Emitter {
         const socket = this.#socket;
         this.#socket = null;
         this.#openedAt = null;
+        this._joining = [];
         this.#channels.forEach((channel) => channel._lost());
         socket?.close(code);
     }
@@ -436,10 +510,32 @@ export class Client extends Emitter {
             return;
         }
         frame.options ??= {};
-        const channel = this.#channels.get(frame.options.channel);
-        if (frame.action === 'error' && TOKEN_CODES.has(frame.payload?.code)) this.#tokenRefused(frame, channel);
-        else if (channel) channel._receive(frame);
-        else if (frame.action === 'error') this._emit('error', frame);
+        const isError = frame.action === 'error';
+        if (isError && TOKEN_CODES.has(frame.payload?.code)) this.#tokenRefused(frame, this.#channels.get(frame.options.channel));
+        else if (this.#isFor(frame).map((channel) => channel._receive(frame)).length === 0 && isError) this._emit('error', frame);
+    }
+
+    /** @param {Frame} frame @returns {Channel[]} */
+    #isFor(frame) {
+        const { channel: name, view } = frame.options;
+        if (frame.payload?.code === 'removed' && frame.action === 'error') {
+            return [...this.#channels.values()].filter((channel) => channel.name === name);
+        }
+        const asked = this.#answered(frame);
+        if (!asked) return this.#of(name, view);
+        if ([...this.#channels.values()].includes(asked)) return [asked];
+        // It has left while it had no name yet.
+        const isAlone = view !== undefined && this.#of(name, view).length === 0;
+        if (isAlone) this._send({ action: 'leave', options: { channel: name, view }, payload: null });
+        return [];
+    }
+
+    /** Whose join a frame answers: there are no other words for it than the channel, and for views their order.
+     * @returns {Channel|undefined} */
+    #answered({ action, options, payload }) {
+        if (action !== 'join' && (action !== 'error' || NOT_ABOUT_JOINS.has(payload?.code))) return undefined;
+        const i = this._joining.findIndex(({ name }) => name === options.channel);
+        return i < 0 ? undefined : this._joining.splice(i, 1)[0];
     }
 
     /** The server would go on with us as anonymous, or close in a moment. Neither is for us to wait for. */

@@ -5,77 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
-// By way of its text: a browser is told by `type="module"` what this file is, and node would want a package.json there.
-const source = readFileSync(new URL('../../src/web/pgherald.js', import.meta.url), 'utf8');
-const { channelName, connect } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-
-class FakeSocket {
-    static all = [];
-    OPEN = 1;
-    readyState = 0;
-    sent = [];
-    #listeners = {};
-
-    constructor(url, protocols) {
-        Object.assign(this, { url, protocols });
-        FakeSocket.all.push(this);
-    }
-
-    static get last() {
-        return FakeSocket.all.at(-1);
-    }
-
-    addEventListener(type, listener) {
-        this.#listeners[type] = listener;
-    }
-
-    send(text) {
-        this.sent.push(JSON.parse(text));
-    }
-
-    close(code) {
-        this.readyState = 3;
-        this.closedWith ??= code;
-    }
-
-    // What the other side does:
-
-    open() {
-        this.readyState = 1;
-        this.#listeners.open({});
-    }
-
-    drop(code, reason = '') {
-        this.readyState = 3;
-        this.#listeners.close({ code, reason });
-    }
-
-    says(action, payload = null, options = {}, client = null) {
-        this.#listeners.message({ data: JSON.stringify({ action, client, options: { channel: 'room/1', ...options }, payload }) });
-    }
-}
-
-const real = { setTimeout, clearTimeout, queueMicrotask, now: Date.now, random: Math.random };
-let timers;
-let now;
-
-beforeEach(() => {
-    FakeSocket.all = [];
-    timers = [];
-    now = 1_000_000;
-    Math.random = () => 1;
-    Date.now = () => now;
-    globalThis.setTimeout = (action, ms) => timers.push({ action, ms });
-    globalThis.clearTimeout = (number) => { if (number) timers[number - 1].action = () => {}; };
-});
-
-afterEach(() => {
-    Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout, queueMicrotask: real.queueMicrotask });
-    Object.assign(Math, { random: real.random });
-    Object.assign(Date, { now: real.now });
-});
+import { advance, channelName, comeBack, connect, FakeSocket, timers } from './fake-socket.mjs';
 
 /** A client with one channel, and everything that the channel says, as short texts. */
 function start(options = { history: true }) {
@@ -94,14 +26,6 @@ function acknowledge(socket, { epoch = 'e1', offset, resumed = false, gap = fals
 }
 
 const history = (...ids) => ({ history: ids.map((id) => ({ action: 'message', options: { id, channel: 'room/1' } })) });
-
-/** The line breaks and the client comes back. */
-function comeBack() {
-    FakeSocket.last.drop(1006);
-    timers.at(-1).action();
-    FakeSocket.last.open();
-    return FakeSocket.last;
-}
 
 /** Joined, with a history up to offset 5. */
 function joined() {
@@ -278,7 +202,7 @@ test('the back-off doubles up to half a minute, has jitter, and starts anew only
     Math.random = () => 0;
     assert.equal(fail(), 15000);
     FakeSocket.last.open();
-    now += 10_000;
+    advance(10_000);
     FakeSocket.last.drop(1006);
     assert.equal(herald.status.retryMs, 250);
 });

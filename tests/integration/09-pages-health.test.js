@@ -20,13 +20,15 @@ test('/health and /ready', async () => {
     }
 });
 
-test('the module is served as it is in the tree', async () => {
-    const { status, headers, body } = await world.server.get('/pgherald.js');
-    assert.equal(status, 200);
-    assert.match(headers.get('content-type'), /^(text|application)\/javascript/);
-    assert.equal(headers.get('x-content-type-options'), 'nosniff');
-    assert.equal(body, readFileSync(new URL('../../src/web/pgherald.js', import.meta.url), 'utf8'));
-});
+for (const name of ['pgherald.js', 'pgherald-table.js']) {
+    test(`${name} is served as it is in the tree`, async () => {
+        const { status, headers, body } = await world.server.get(`/${name}`);
+        assert.equal(status, 200);
+        assert.match(headers.get('content-type'), /^(text|application)\/javascript/);
+        assert.equal(headers.get('x-content-type-options'), 'nosniff');
+        assert.equal(body, readFileSync(new URL(`../../src/web/${name}`, import.meta.url), 'utf8'));
+    });
+}
 
 test('HEAD has the length and no body', async () => {
     const url = `http://127.0.0.1:${world.server.port}/pgherald.js`;

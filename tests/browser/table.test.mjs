@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: PostgreSQL
+/**
+ * Tables and views of the client module alone, against a socket that does what the test says: which rows are there after
+ * snapshots, events, cuts, refusals, and what the server is asked.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import { advance, comeBack, connect, FakeSocket, sources, timers } from './fake-socket.mjs';
+
+const filter = { status: 'new' };
+const MINE = { view: 'viewviewvie' };
+
+/** Promises that are settled have been heard. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function start(options = { filter }) {
+    const herald = connect({ url: 'http://host', canonical: 'abc', WebSocket: FakeSocket });
+    const errors = [];
+    herald.on('error', ({ payload }) => errors.push(payload.code));
+    const table = herald.table('room/1', options);
+    const heard = [];
+    table.onChange(({ action, key, row, old }) => heard.push([action, key, row?.n, old?.n].filter((each) => each !== undefined).join(' ')));
+    FakeSocket.last.open();
+    return { herald, table, heard, errors };
+}
+
+const acknowledge = (payload, options = MINE, client = null) =>
+    FakeSocket.last.says('join', { epoch: 'e1', offset: 5, resumed: false, gap: false, ...payload }, options, client);
+
+const snapshot = (payload, options = MINE) => FakeSocket.last.says('snapshot', { rows: [], last: false, ...payload }, options);
+
+const end = { last: true, complete: true, epoch: 'e1', offset: 10 };
+
+/** Offset, action, new, old. */
+const event = (id, action, now, old = null, { data, ...options } = {}) =>
+    FakeSocket.last.says('event', { data: { action, table: 'orders', new: now, old, ...data } }, { id, ...MINE, ...options });
+
+const row = (id, n = 0) => ({ id, n });
+
+const shown = (table) => [...table.values()].map(({ id, n }) => `${id}:${n}`).join(' ');
+
+/** The rows are there, up to offset 10. */
+function ready(options, rows = [row(1), row(2)], complete = true) {
+    const all = start(options);
+    acknowledge();
+    snapshot({ rows, first: true });
+    snapshot({ ...end, complete });
+    all.heard.length = 0;
+    return all;
+}
+
+const joins = () => FakeSocket.last.sent.filter(({ action }) => action === 'join').map(({ payload }) => payload);
+
+test('a table asks for the rows, and is ready when the last of them is here', async () => {
+    const { table, heard } = start();
+    let isReady = false;
+    table.ready.then(() => { isReady = true; });
+    assert.deepEqual(FakeSocket.last.sent, [{ action: 'join', options: { channel: 'room/1' }, payload: { history: false, filter, snapshot: true } }]);
+    acknowledge();
+    event(6, 'insert', row(1));
+    snapshot({ rows: [row(1)], first: true });
+    event(6, 'truncate', null);
+    snapshot({ rows: [row(1), row('2'), row(3)] });
+    event(7, 'update', row(1, 5), row(1));
+    event(8, 'delete', null, row(3));
+    await settled();
+    assert.equal(isReady, false);
+    assert.deepEqual([table.size, heard], [0, []], 'what is not whole is not shown');
+    snapshot(end);
+    await settled();
+    assert.equal(isReady, true);
+    assert.equal(await table.ready, table);
+    assert.deepEqual(heard, ['snapshot']);
+    assert.equal(shown(table), '1:5 2:0');
+    assert.deepEqual([table.get(2), table.get('2'), table.has(3), [...table.keys()]], [row('2'), row('2'), false, ['1', '2']]);
+    assert.deepEqual(table.channel.position, { epoch: 'e1', offset: 10 });
+});
+
+test('a snapshot in one frame, and an empty one', () => {
+    const { table } = start();
+    acknowledge();
+    snapshot({ rows: [row(1)], first: true, ...end });
+    assert.equal(shown(table), '1:0');
+    snapshot({ first: true, ...end });
+    assert.equal(table.size, 0);
+    snapshot({ rows: [row(9)] });
+    assert.equal(table.size, 0, 'nothing was begun');
+});
+
+test('it follows: rows come, change, go, change their key, and all are gone', () => {
+    const { table, heard } = ready();
+    event(11, 'insert', row(3, 1));
+    event(12, 'insert', row(4, 1), null, { moved: 'enter' });
+    event(13, 'update', row(1, 2), row(1));
+    event(14, 'delete', null, row(2), { moved: 'leave' });
+    event(15, 'delete', null, row(99));
+    event(16, 'update', row(98, 1), row(98));
+    event(17, 'update', row(5, 1), row(4, 1));
+    event(17, 'insert', row(6));
+    assert.equal(shown(table), '1:2 3:1 98:1 5:1');
+    assert.deepEqual(heard, ['insert 3 1', 'insert 4 1', 'update 1 2 0', 'delete 2 0', 'insert 98 1', 'delete 4 1', 'insert 5 1']);
+    event(18, 'truncate', null);
+    assert.deepEqual([table.size, heard.at(-1)], [0, 'truncate']);
+});
+
+test('after a cut it resumes behind what it has seen; where it cannot, the new rows come in one step', () => {
+    const { table, heard } = ready();
+    event(12, 'insert', row(3));
+    comeBack();
+    assert.deepEqual(joins()[0].since, { epoch: 'e1', offset: 12 });
+    acknowledge({ resumed: true, offset: 20 });
+    event(13, 'delete', null, row(1), { replayed: true });
+    assert.equal(shown(table), '2:0 3:0');
+    comeBack();
+    acknowledge({ gap: true, offset: 500 });
+    snapshot({ rows: [row(7)], first: true });
+    assert.equal(shown(table), '2:0 3:0', 'the old ones until the new ones are whole');
+    event(501, 'insert', row(8));
+    snapshot(end);
+    assert.equal(shown(table), '7:0 8:0');
+    assert.deepEqual(heard, ['insert 3 0', 'delete 1 0', 'snapshot']);
+});
+
+test('a cut in the midst of the rows asks for all of them again', () => {
+    const { table } = ready();
+    snapshot({ rows: [row(7)], first: true });
+    event(11, 'insert', row(8));
+    comeBack();
+    assert.deepEqual(FakeSocket.last.sent[0], { action: 'join', options: { channel: 'room/1' }, payload: { history: false, filter, snapshot: true } });
+    snapshot({ rows: [row(9)] });
+    acknowledge();
+    assert.equal(comeBack().sent[0].payload.since, undefined, 'nor is the acknowledgement a place to go on from');
+    acknowledge();
+    event(12, 'insert', row(3));
+    assert.equal(shown(table), '1:0 2:0 3:0', 'the new rows have not begun');
+    event(13, 'delete', null, row(3));
+    snapshot({ rows: [row(9)] });
+    snapshot(end);
+    assert.equal(shown(table), '1:0 2:0', 'the rest of a snapshot that was not begun here is none');
+    snapshot({ rows: [row(9)], first: true });
+    snapshot(end);
+    assert.equal(shown(table), '9:0');
+});
+
+test('rows that come by key keep what was known, and are asked for, once a second', () => {
+    const { table, heard } = ready();
+    event(11, 'update', { id: 1 }, { id: 1 }, { data: { truncated_to_key: true } });
+    event(12, 'update', { id: 5 }, { id: 5 }, { moved: 'unknown', data: { truncated_to_key: true } });
+    assert.equal(shown(table), '1:0 2:0');
+    assert.deepEqual(heard, ['update 1 0 0']);
+    assert.equal(timers.length, 1);
+    timers[0].action();
+    assert.equal(joins().length, 2);
+    assert.equal(joins()[1].since, undefined);
+    acknowledge();
+    snapshot({ rows: [row(2)], reduced: [{ id: 1 }, { id: 6 }], first: true });
+    snapshot(end);
+    assert.equal(shown(table), '2:0 1:0 6:undefined');
+    advance(300);
+    event(13, 'update', { id: 2 }, { id: 2 }, { data: { truncated_to_key: true } });
+    assert.equal(timers[1].ms, 700);
+    comeBack();
+    assert.equal(joins()[0].since, undefined, 'a cut before they were asked for');
+});
+
+test('what the server refuses: ready says it, and no row is shown', async () => {
+    for (const code of ['bad_filter', 'snapshot_off', 'too_large', 'too_many_groups', 'no_channel']) {
+        const { table, errors } = start();
+        FakeSocket.last.says('error', { code, message: 'Why.' });
+        await assert.rejects(table.ready, { code, message: 'Why.' });
+        assert.deepEqual(errors, [code]);
+        assert.equal(timers.length, 0);
+    }
+    const { table, heard } = ready();
+    FakeSocket.last.says('error', { code: 'removed', message: 'Off you go.' });
+    event(11, 'insert', row(3));
+    assert.deepEqual([table.size, heard], [0, ['error']]);
+});
+
+test('a server that cannot now is asked later, and ready waits', async () => {
+    const { table, heard, errors } = start();
+    for (const ms of [2000, 4000, 8000]) {
+        FakeSocket.last.says('error', { code: 'unavailable', message: 'Try again.' });
+        assert.equal(timers.at(-1).ms, ms);
+        timers.at(-1).action();
+    }
+    assert.equal(joins().length, 4);
+    assert.deepEqual([heard, errors.length], [[], 3]);
+    acknowledge();
+    snapshot({ rows: [row(1)], first: true, ...end });
+    assert.equal(await table.ready, table);
+    FakeSocket.last.says('error', { code: 'unavailable', message: 'Try again.' }, MINE);
+    assert.equal(timers.at(-1).ms, 2000, 'the rows were to be read again');
+    assert.equal(shown(table), '1:0');
+});
+
+test('keys: of several columns, of another name, and a row that has none', async () => {
+    const { table } = ready({ key: ['id', 'n'] }, [row(1, 1), row(1, 2)]);
+    assert.deepEqual([table.size, table.get(1, 2), table.has(1, '1'), table.has(1)], [2, row(1, 2), true, false]);
+    const { table: other } = start({ key: 'sku' });
+    acknowledge();
+    snapshot({ rows: [row(1)], first: true });
+    await assert.rejects(other.ready, (error) => error instanceof TypeError && /room\/1.*no column 'sku'.*key/.test(error.message));
+    assert.equal(FakeSocket.last.sent.at(-1).action, 'leave');
+    const reported = [];
+    ready();
+    globalThis.queueMicrotask = (report) => { try { report(); } catch (error) { reported.push(error.message); } };
+    event(11, 'insert', { n: 1 });
+    assert.match(reported.join(), /no column 'id'/);
+});
+
+test('an order holds for all that comes: numbers in strings as numbers, NULL last', () => {
+    const rows = ['10', '9', null, '-1.50', '12345678901234567890', '12345678901234567891'].map((n, id) => row(id, n));
+    const order = (list) => shown(ready({ order: list }, rows).table).replaceAll(/:\S+/g, '');
+    assert.equal(order(['n']), '3 1 0 4 5 2');
+    assert.equal(order(['n.desc']), '5 4 0 1 3 2');
+    const { table } = ready({ order: ['n', 'id.desc'] }, [row(1, 'b'), row(2, 'a'), row(3, 'b')]);
+    event(11, 'insert', row(4, 'B'));
+    event(12, 'insert', row(5, 'ab'));
+    assert.equal(shown(table), '4:B 2:a 5:ab 3:b 1:b');
+});
+
+test('with a limit what falls behind the last row goes, and when one leaves the rows are asked for', () => {
+    const options = { order: ['n.desc'], limit: 2 };
+    const { table, heard } = ready(options, [row(1, 30), row(2, 20)], false);
+    assert.deepEqual(joins()[0].snapshot, { limit: 2, order: ['n.desc'] });
+    assert.equal(table.isPartial, true);
+    event(11, 'insert', row(3, 10));
+    event(12, 'insert', row(4, 25));
+    assert.equal(shown(table), '1:30 4:25');
+    assert.deepEqual(heard, ['insert 4 25', 'delete 2 20'], 'of a row that was never here nothing is told');
+    event(13, 'update', row(4, 26), row(4, 25));
+    event(14, 'update', row(1, 27), row(1, 30));
+    assert.equal(timers.length, 0);
+    event(15, 'update', row(4, 1), row(4, 26));
+    assert.equal(timers.length, 1, 'the one that was cut off may stand before it');
+    event(16, 'delete', null, row(4, 1));
+    assert.equal(timers.length, 1);
+    timers[0].action();
+    assert.equal(joins().length, 2);
+    acknowledge();
+    snapshot({ rows: [row(1, 27), row(2, 20)], first: true, ...end, complete: true });
+    assert.equal(table.isPartial, false);
+    event(17, 'delete', null, row(2, 20));
+    assert.equal(timers.length, 1, 'there is nothing behind it');
+    event(18, 'insert', row(2, 20));
+    event(19, 'insert', row(5, 10));
+    event(20, 'delete', null, row(2, 20));
+    assert.equal(timers.length, 2, 'there is one that was cut off');
+    timers[1].action();
+    acknowledge();
+    snapshot({ rows: [row(1, 27), row(5, 10)], first: true });
+    event(21, 'delete', null, row(5, 10));
+    snapshot({ ...end, complete: false });
+    assert.equal(timers.length, 3, 'it left while they were read');
+});
+
+test('a limit that the server makes smaller is no reason to ask for ever', () => {
+    const { table } = ready({ limit: 100 }, [row(1), row(2)], false);
+    assert.deepEqual([table.isPartial, timers.length], [true, 0]);
+    event(11, 'truncate', null);
+    assert.deepEqual([table.isPartial, timers.length], [false, 0]);
+});
+
+test('somebody else is shown his own rows', () => {
+    const somebody = (row_id, socketId) => ({ socketId, extras: {}, permissions: { dbo_id: 1, row_id } });
+    const { herald } = start();
+    acknowledge({}, MINE, somebody(1, 's1'));
+    snapshot({ rows: [row(1)], first: true, ...end });
+    comeBack();
+    acknowledge({ resumed: true }, MINE, somebody(1, 's2'));
+    assert.equal(timers.length, 1, 'that of the cut');
+    herald.reconnect();
+    FakeSocket.last.open();
+    acknowledge({ resumed: true }, MINE, somebody(2, 's3'));
+    timers.at(-1).action();
+    assert.equal(joins().length, 2);
+    assert.equal(joins()[1].since, undefined);
+});
+
+test('close leaves the view, once it has a name, and not while another table is in it', () => {
+    const { herald, table } = ready();
+    const same = herald.table('room/1', { filter: { status: { eq: 'new' } } });
+    acknowledge();
+    snapshot({ rows: [row(1)], first: true, ...end });
+    assert.deepEqual([table.size, same.size], [1, 1], 'both get the rows: to the server they are one view');
+    table.close();
+    assert.notEqual(FakeSocket.last.sent.at(-1).action, 'leave');
+    event(11, 'insert', row(2));
+    assert.deepEqual([table.size, same.size], [1, 2]);
+    same.close();
+    assert.deepEqual(FakeSocket.last.sent.at(-1), { action: 'leave', options: { channel: 'room/1', ...MINE }, payload: null });
+    const hasty = herald.table('room/1', { filter: { status: 'old' } });
+    hasty.close();
+    assert.equal(FakeSocket.last.sent.at(-1).action, 'join');
+    acknowledge({}, { view: 'otherothero' });
+    assert.deepEqual(FakeSocket.last.sent.at(-1), { action: 'leave', options: { channel: 'room/1', view: 'otherothero' }, payload: null });
+    herald.table('room/1').close();
+    const next = herald.table('room/1');
+    comeBack();
+    acknowledge();
+    assert.equal(next.channel.joined, true, 'what was asked on another connection is not answered here');
+});
+
+test('a view is a channel with a filter, beside the channel itself', () => {
+    const herald = connect({ url: 'http://host', canonical: 'abc', WebSocket: FakeSocket });
+    const plain = herald.channel('room/1');
+    const view = herald.channel('room/1', { filter, history: true });
+    assert.equal(herald.channel('room/1', { filter: { status: 'new' } }), view);
+    assert.notEqual(plain, view);
+    const heard = [];
+    for (const [name, channel] of Object.entries({ plain, view })) {
+        for (const action of ['join', 'event', 'history', 'error']) channel.on(action, () => heard.push(`${name} ${action}`));
+    }
+    FakeSocket.last.open();
+    assert.deepEqual(joins(), [{ history: false, presence: false }, { history: true, filter }]);
+    acknowledge({}, {});
+    FakeSocket.last.says('error', { code: 'send_refused', message: 'No.' });
+    acknowledge();
+    FakeSocket.last.says('history', { history: [] }, MINE);
+    event(6, 'insert', row(1));
+    FakeSocket.last.says('event', {}, { id: 6 });
+    assert.deepEqual(heard, ['plain join', 'plain error', 'view join', 'view history', 'view event', 'plain event']);
+    assert.deepEqual([plain.position, view.position], [{ epoch: 'e1', offset: 6 }, { epoch: 'e1', offset: 6 }]);
+    view.history();
+    assert.deepEqual(FakeSocket.last.sent.at(-1), { action: 'history', options: { channel: 'room/1', ...MINE }, payload: null });
+    comeBack();
+    acknowledge({ resumed: true }, {});
+    FakeSocket.last.says('error', { code: 'bad_filter', message: 'No.' });
+    assert.equal(heard.at(-1), 'view error');
+    view.leave();
+    FakeSocket.last.says('event', {}, { id: 7 });
+    assert.equal(heard.at(-1), 'plain event');
+});
+
+test('what a browser loads is small: 8 kB, comments left aside', () => {
+    const code = sources.join('').replaceAll(/\/\*.*?\*\//gs, '').replaceAll(/(^|\s)\/\/.*$/gm, '').replaceAll(/^\s+/gm, '');
+    assert.ok(gzipSync(code).length <= 8 * 1024, `${gzipSync(code).length} bytes`);
+});
