@@ -53,7 +53,7 @@ stage lint timeout -k 30 "${STAGE_SECONDS:-900}" scripts/lint.sh
 stage unit of asan unit
 stage sql of asan sql
 stage integration of asan integration
-stage matrix of asan matrix MAJORS='13 18' MATRIX_PARTS='sql smoke'
+stage matrix of release matrix MAJORS='13 18' MATRIX_PARTS='sql smoke'
 stage browser of asan browser
 stage tsan of tsan tsan
 stage corpus of asan corpus
