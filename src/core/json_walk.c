@@ -4,6 +4,7 @@
  * It never leaves the text and always gets on, whatever the text is. */
 #include "core/json_walk.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static bool is_blank(char c)
@@ -18,15 +19,24 @@ static void skip_blanks(struct json_walk *w)
     }
 }
 
+/* Whether the quote at p is covered: by an odd number of backslashes, back to the string's start. */
+static bool is_escaped(const char *start, const char *p)
+{
+    size_t n = 0;
+    while (p - n > start && p[-1 - (ptrdiff_t)n] == '\\') {
+        n++;
+    }
+    return n % 2 == 1;
+}
+
 /* At the opening quote; behind the closing one, or at the end. */
 static void skip_string(struct json_walk *w)
 {
-    for (w->p++; w->p < w->end && *w->p != '"'; w->p++) {
-        if (*w->p == '\\' && w->end - w->p > 1) {
-            w->p++;
-        }
+    const char *start = w->p + 1, *quote = start;
+    while ((quote = memchr(quote, '"', (size_t)(w->end - quote))) && is_escaped(start, quote)) {
+        quote++;
     }
-    w->p += w->p < w->end;
+    w->p = quote ? quote + 1 : w->end;
 }
 
 static void skip_container(struct json_walk *w)
@@ -48,7 +58,7 @@ static void skip_container(struct json_walk *w)
 
 static void skip_word(struct json_walk *w)
 {
-    while (w->p < w->end && !is_blank(*w->p) && !strchr(",]}", *w->p)) {
+    while (w->p < w->end && !is_blank(*w->p) && *w->p != ',' && *w->p != ']' && *w->p != '}') {
         w->p++;
     }
 }
@@ -92,20 +102,46 @@ struct json_walk json_walk_open(struct str container)
     return walk;
 }
 
+bool json_walk_key(struct json_walk *walk, struct str *key)
+{
+    take(walk, ',');
+    skip_blanks(walk);
+    if (!walk->has_keys || walk->p == walk->end || *walk->p != '"') {
+        return false;
+    }
+    *key = take_value(walk);
+    bool has_value = take(walk, ':');
+    skip_blanks(walk);
+    return has_value;
+}
+
+struct str json_walk_value(struct json_walk *walk)
+{
+    return take_value(walk);
+}
+
 bool json_walk_next(struct json_walk *walk, struct str *key, struct str *value)
 {
     *key = (struct str){0};
-    if (walk->has_keys) {
-        skip_blanks(walk);
-        if (walk->p == walk->end || *walk->p != '"') {
-            return false;
-        }
-        *key = take_value(walk);
-        if (!take(walk, ':')) {
-            return false;
-        }
+    if (walk->has_keys && !json_walk_key(walk, key)) {
+        return false;
     }
-    *value = take_value(walk);
     take(walk, ',');
+    *value = take_value(walk);
     return value->len > 0;
+}
+
+bool json_walk_enter(const struct json_walk *walk, struct json_walk *object)
+{
+    bool is_object = walk->p < walk->end && *walk->p == '{';
+    if (is_object) {
+        *object = (struct json_walk){walk->p + 1, walk->end, true};
+    }
+    return is_object;
+}
+
+void json_walk_leave(struct json_walk *walk, const struct json_walk *object)
+{
+    walk->p = object->p;
+    take(walk, '}');
 }

@@ -21,4 +21,13 @@ struct json_walk json_walk_open(struct str container);
  * is none. */
 bool json_walk_next(struct json_walk *walk, struct str *key, struct str *value);
 
+/* The same in halves, for who wants to go into a value without having to find its end before. The
+ * next member's key; the walk then stands at its value, which is taken, or entered if it is an object
+ * and left when that has no more members. */
+bool json_walk_key(struct json_walk *walk, struct str *key);
+struct str json_walk_value(struct json_walk *walk);
+bool json_walk_enter(const struct json_walk *walk,
+                     struct json_walk *object); /* false: it is none */
+void json_walk_leave(struct json_walk *walk, const struct json_walk *object);
+
 #endif

@@ -68,58 +68,69 @@ static bool is_label(const struct row_field *field, struct str key)
     return field->label_len == key.len + 2 && memcmp(field->label + 1, key.ptr, key.len) == 0;
 }
 
-static void read_row(const struct reading *r, enum live_side side, struct str object)
+static void read_member(const struct reading *r, enum live_side side, struct str key,
+                        struct str value)
 {
-    struct json_walk walk = json_walk_open(object);
-    struct str key, value;
-    while (walk.has_keys && json_walk_next(&walk, &key, &value)) {
-        for (size_t i = 0; i < r->n_wanted; i++) {
-            if (is_label(&r->shape->f.columns[r->wanted[i]].field, key)) {
-                take_value(r, side, r->wanted[i], value);
-                break;
-            }
+    for (size_t i = 0; i < r->n_wanted; i++) {
+        if (is_label(&r->shape->f.columns[r->wanted[i]].field, key)) {
+            take_value(r, side, r->wanted[i], value);
+            return;
         }
     }
 }
 
-struct data {
-    struct str rows[N_LIVE_SIDES];
+/* The row that the walk stands at; absent: it is none. */
+static struct str read_row(const struct reading *r, enum live_side side, struct json_walk *data)
+{
+    const char *start = data->p;
+    struct json_walk row;
+    struct str key, value;
+    if (!json_walk_enter(data, &row)) {
+        json_walk_value(data);
+        return (struct str){0};
+    }
+    while (json_walk_next(&row, &key, &value)) {
+        read_member(r, side, key, value);
+    }
+    json_walk_leave(data, &row);
+    return (struct str){start, (size_t)(data->p - start)};
+}
+
+struct told {
+    struct str rows[N_LIVE_SIDES]; /* absent: no row */
     bool is_reduced;
 };
 
-static struct data find_data(struct str object)
+/* {"new":{…},"old":{…}, …}, once from its start to its end. */
+static struct told read_rows(const struct reading *r, struct json_walk *data)
 {
-    struct data data = {0};
-    struct json_walk walk = json_walk_open(object);
-    struct str key, value;
-    while (walk.has_keys && json_walk_next(&walk, &key, &value)) {
+    struct told told = {0};
+    struct str key;
+    while (json_walk_key(data, &key)) {
         if (str_equals(key, STR("\"new\""))) {
-            data.rows[LIVE_NEW] = value;
+            told.rows[LIVE_NEW] = read_row(r, LIVE_NEW, data);
         } else if (str_equals(key, STR("\"old\""))) {
-            data.rows[LIVE_OLD] = value;
+            told.rows[LIVE_OLD] = read_row(r, LIVE_OLD, data);
         } else if (str_equals(key, STR("\"truncated_to_key\""))) {
-            data.is_reduced = json_kind_of(value) == JSON_KIND_TRUE;
+            told.is_reduced = json_kind_of(json_walk_value(data)) == JSON_KIND_TRUE;
+        } else {
+            json_walk_value(data);
         }
     }
-    return data;
+    return told;
 }
 
-static struct str find_event(struct str payload)
+static struct told read_payload(const struct reading *r, struct str payload)
 {
-    struct json_walk walk = json_walk_open(payload);
-    struct str key, value;
-    while (walk.has_keys && json_walk_next(&walk, &key, &value)) {
-        if (str_equals(key, STR("\"data\""))) {
-            return value;
+    struct json_walk walk = json_walk_open(payload), data;
+    struct str key;
+    while (json_walk_key(&walk, &key)) {
+        if (str_equals(key, STR("\"data\"")) && json_walk_enter(&walk, &data)) {
+            return read_rows(r, &data);
         }
+        json_walk_value(&walk);
     }
-    return (struct str){0};
-}
-
-static void read_data(const struct reading *r, const struct data *data)
-{
-    read_row(r, LIVE_OLD, data->rows[LIVE_OLD]);
-    read_row(r, LIVE_NEW, data->rows[LIVE_NEW]);
+    return (struct told){0};
 }
 
 void live_rows_read(struct live_rows *rows, const struct shape *shape,
@@ -133,14 +144,13 @@ void live_rows_read(struct live_rows *rows, const struct shape *shape,
         }
     }
     make_room(rows, shape->f.n_columns);
-    struct data told = find_data(find_event(payload)), also = find_data(kept);
-    for (size_t side = 0; side < N_LIVE_SIDES; side++) {
-        rows->has[side] = json_kind_of(told.rows[side]) == JSON_KIND_OBJECT;
-    }
+    struct told told = read_payload(&r, payload);
+    struct json_walk walk = json_walk_open(kept);
+    read_rows(&r, &walk);
+    rows->has[LIVE_OLD] = told.rows[LIVE_OLD].ptr;
+    rows->has[LIVE_NEW] = told.rows[LIVE_NEW].ptr;
     rows->is_reduced = told.is_reduced;
     rows->is_changed = told.is_reduced || !str_equals(told.rows[LIVE_OLD], told.rows[LIVE_NEW]);
-    read_data(&r, &told);
-    read_data(&r, &also);
 }
 
 void live_rows_release(struct live_rows *rows)
