@@ -30,7 +30,7 @@ struct group {
     struct roster *roster;
     struct identity *who;      /* of its first subscriber, who stands for all; NULL: anonymous */
     struct sight_list *sights; /* live/sight.c: its judges; NULL: none yet */
-    struct str claims;         /* what of an identity its tables' `visible` looks at */
+    struct str claims;         /* what of an identity its tables' `visible` looks at; any bytes */
     char data[];
 };
 

@@ -44,6 +44,7 @@ struct channel_sights {
     uint32_t n_today;
     struct filter **trees; /* whose identity parameters tell the members apart */
     uint32_t n_trees;
+    uint64_t mark; /* of these trees: the same values under others say another thing */
     struct sight_index **indexes; /* by shape */
     uint32_t n_indexes;
 };
@@ -134,6 +135,9 @@ static void sights_add_tree(struct channel_sights *known, struct filter *tree)
 {
     known->trees = mem_array(known->trees, known->n_trees + 1, sizeof(struct filter *));
     known->trees[known->n_trees++] = filter_ref(tree);
+    struct str text = filter_canonical(tree);
+    uint64_t marks[2] = {known->mark, hash_bytes(text.ptr, text.len)};
+    known->mark = hash_bytes(marks, sizeof(marks));
 }
 
 static bool sights_have_tree(const struct channel_sights *known, const struct filter *tree)
@@ -352,6 +356,7 @@ struct group *sights_group(struct hub *hub, struct channel *channel, struct view
 {
     struct channel_sights *known = sights_know(hub, channel);
     struct buf claims = {0};
+    buf_add(&claims, &known->mark, sizeof(known->mark));
     for (uint32_t i = 0; i < known->n_trees; i++) {
         filter_claims(known->trees[i], who, &claims);
         buf_char(&claims, '\n');
