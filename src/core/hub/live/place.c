@@ -72,8 +72,8 @@ static void place_move(struct hub *hub, const struct session *session,
     const struct transport *transport = hub->transport;
     uint32_t number = in->group->roster->number;
     transport->detach(transport->ctx, session->id, from->roster->number);
-    transport->attach(transport->ctx, session->id, number, in->is_held);
-    if (!in->is_held) {
+    transport->attach(transport->ctx, session->id, number, true);
+    if (!in->is_held) { /* what it was told of already may be on its way to all */
         transport->resume_live(transport->ctx, session->id, number, in->offset, in->wants_presence);
     }
     group_leave(hub, in->channel, from, session->id.worker);
