@@ -146,6 +146,7 @@ static struct protocol_event teller_put(struct teller *teller, const struct even
 
 /* ---- live ---- */
 
+/* It has a place among the events: who is held meanwhile and reads past it must not be told later. */
 struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
                        const struct view *view, uint64_t offset)
 {
@@ -156,7 +157,9 @@ struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
         .offset = offset,
         .is_gap = true,
     };
-    return hub->protocol->joined(&joined);
+    struct frame *frame = hub->protocol->joined(&joined);
+    frame->offset = offset;
+    return frame;
 }
 
 struct telling { /* one event */
