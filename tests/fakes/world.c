@@ -262,9 +262,11 @@ void world_join(struct world *world, unsigned worker, unsigned slot, unsigned ch
     command->wants_presence = how.presence;
     command->has_since = how.has_since;
     command->since_offset = how.since;
+    command->filter = str_of(world_filter_text(how.filter));
+    unsigned place = channel + WORLD_CHANNELS * (unsigned)how.filter;
     if (how.has_since && how.since < WORLD_MAX_LOG) {
-        world_peer(world, worker, slot)->places[channel].sinces[how.since / 64] |=
-            UINT64_C(1) << how.since % 64;
+        world_peer(world, worker, slot)->places[place].sinces[how.since / 64] |= UINT64_C(1)
+                                                                                 << how.since % 64;
     }
     command->since_epoch = how.other_epoch ? STR("other") : str_of(world->epoch);
     give(world, command);
@@ -286,6 +288,24 @@ bool world_drain(struct world *world)
 void world_leave(struct world *world, unsigned worker, unsigned slot, unsigned channel)
 {
     give(world, command_in(world, worker, slot, COMMAND_LEAVE, channel));
+}
+
+static void give_in_view(struct world *world, struct command *command, enum world_filter filter)
+{
+    command->view = filter == WORLD_PLAIN ? (struct str){0} : str_of(world->view_names[filter]);
+    give(world, command);
+}
+
+void world_leave_view(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      enum world_filter filter)
+{
+    give_in_view(world, command_in(world, worker, slot, COMMAND_LEAVE, channel), filter);
+}
+
+void world_history_view(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                        enum world_filter filter)
+{
+    give_in_view(world, command_in(world, worker, slot, COMMAND_HISTORY, channel), filter);
 }
 
 void world_message(struct world *world, unsigned worker, unsigned slot, unsigned channel,
@@ -395,7 +415,7 @@ const struct world_stats *world_stats(struct world *world)
 
 /* ---- the site ---- */
 
-static struct site *copy_site(const struct rule *rules, size_t n)
+static struct site *copy_site(struct world *world, const struct rule *rules, size_t n)
 {
     struct site *site = mem_zalloc(sizeof(*site));
     site->is_enabled = true;
@@ -412,7 +432,15 @@ static struct site *copy_site(const struct rule *rules, size_t n)
         rule->on_connect = mem_strdup(rules[i].on_connect);
         rule->on_disconnect = mem_strdup(rules[i].on_disconnect);
     }
+    world_fill_watches(world, site);
     return site;
+}
+
+void world_tell_site(struct world *world)
+{
+    world->sink.on_site(world->sink.ctx,
+                        copy_site(world, world->site->rules, world->site->n_rules));
+    world_end_step(world);
 }
 
 /* A list that was sent while the rule listed members is void once it does not. */
@@ -429,15 +457,15 @@ static void void_lists(struct world *world)
 void world_rules(struct world *world, const struct rule *rules, size_t n)
 {
     site_free(world->site);
-    world->site = copy_site(rules, n);
-    world->sink.on_site(world->sink.ctx, copy_site(rules, n));
+    world->site = copy_site(world, rules, n);
+    world->sink.on_site(world->sink.ctx, copy_site(world, rules, n));
     void_lists(world);
     world_end_step(world);
 }
 
 void world_switch_off(struct world *world)
 {
-    struct site *site = copy_site(world->site->rules, world->site->n_rules);
+    struct site *site = copy_site(world, world->site->rules, world->site->n_rules);
     site->is_enabled = false;
     world->sink.on_site(world->sink.ctx, site);
     world_end_step(world);
@@ -540,6 +568,7 @@ struct world *world_new_with(const struct world_options *options)
     world->n_peers = WORLD_WORKERS * world->options.slots;
     world->peers = mem_zalloc(world->n_peers * sizeof(*world->peers));
     make_identities(world);
+    world_start_rows(world);
     world->hub = make_hub(world);
     world->sink = hub_sink(world->hub);
     tick(world, 1000);
@@ -600,6 +629,7 @@ void world_free(struct world *world)
     bits_release(&world->newest_list);
     world_release_sql(world);
     site_free(world->site);
+    world_release_rows(world);
     free(world->reads);
     free(world->calls);
     free(world->tokens);

@@ -37,6 +37,30 @@ enum note_kind {
     NOTE_UPDATES, /* its news */
 };
 
+/* Who may see the rows of a channel's table, and what a join may want of them (world_rows.c). */
+enum world_visible {
+    WORLD_EVERYBODY,
+    WORLD_OWNER,  /* whose row_id of table 12 is the owner, a kept column */
+    WORLD_NAME,   /* whose extras.name is the name, an announced one */
+    WORLD_EITHER, /* the owner, and everybody if the state is a */
+    WORLD_NOBODY,
+    WORLD_VISIBLES,
+};
+
+enum world_filter {
+    WORLD_PLAIN, /* none */
+    WORLD_A,     /* the state is a */
+    WORLD_FEW,   /* n is less than 3: no index finds it */
+    WORLD_BOTH,  /* id > 2, and the state is b or n is 1 */
+    WORLD_FILTERS,
+};
+
+struct world_row {
+    int id, n;
+    char state;
+    int owner, name; /* 34, 35; 1: Ann, 2: Anna; 0: NULL */
+};
+
 struct note { /* a frame, as the fake protocol writes it */
     enum note_kind kind;
     bool is_resumed, is_gap, is_replayed, is_interned;
@@ -51,6 +75,7 @@ struct note { /* a frame, as the fake protocol writes it */
     char to[ID_TEXT_SIZE];     /* of a private message */
     char text[100];            /* payload, or sentence of an error */
     char view[12], moved[8];
+    uint32_t digest; /* EVENT: of moved and all of the payload */
 };
 
 struct world_options { /* zero: as the plain world has it */
@@ -100,10 +125,13 @@ bool world_is_open(struct world *world, unsigned worker, unsigned slot);
 struct world_join {
     bool history, presence, has_since, other_epoch;
     uint64_t since;
+    enum world_filter filter;
 };
 void world_join(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                 struct world_join how);
 void world_leave(struct world *world, unsigned worker, unsigned slot, unsigned channel);
+void world_leave_view(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      enum world_filter filter);
 void world_message(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                    const char *payload);
 /* authenticated:true; its payload becomes "A": nobody else may ever get that. */
@@ -112,6 +140,8 @@ void world_message_authenticated(struct world *world, unsigned worker, unsigned 
 void world_message_private(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                            const char *socket_id);
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel);
+void world_history_view(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                        enum world_filter filter);
 void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                       const char *socket_id);
 void world_invalid(struct world *world, unsigned worker, unsigned slot);
@@ -121,6 +151,14 @@ void world_invalid(struct world *world, unsigned worker, unsigned slot);
 void world_commit(struct world *world,
                   unsigned channel); /* an event is in the log; the hub does not know yet */
 void world_commit_for(struct world *world, unsigned channel, struct audience audience);
+/* The channel's table is watched from now on, or its watch says something else. Not if there was too
+ * much of that. */
+void world_watch(struct world *world, unsigned channel, enum world_visible visible, bool restate);
+void world_unwatch(struct world *world, unsigned channel);
+/* A change of a row of a watched table, NULL: there is none (both: TRUNCATE). One that nobody could be
+ * told is no event. */
+void world_commit_row(struct world *world, unsigned channel, const struct world_row *old,
+                      const struct world_row *new, bool is_reduced);
 bool world_sequence(struct world *world); /* one appended message is in the log; false: none */
 bool world_refuse(struct world *world);   /* one appended message is refused; false: none */
 bool world_deliver(struct world *world);  /* the hub hears of the next log row; false: none */

@@ -12,13 +12,13 @@ void world_check_complete(struct world *world)
 {
     for (uint32_t i = 0; i < world->n_peers; i++) {
         const struct peer *peer = &world->peers[i];
-        for (unsigned c = 0; peer->is_open && !peer->close_code && c < WORLD_CHANNELS; c++) {
-            const struct place *place = &peer->places[c];
-            assert(!place->is_member ||
-                   !world_has_visible(world, peer->who, c, place->position, world->heads[c]));
+        for (unsigned p = 0; peer->is_open && !peer->close_code && p < WORLD_PLACES; p++) {
+            const struct place *place = &peer->places[p];
+            uint64_t head = world->heads[p % WORLD_CHANNELS];
+            assert(!place->is_member || !world_has_visible(world, peer, p, place->position, head));
             assert(!place->owes_history);
             assert(!place->is_member || place->replay_end == 0 || place->replay_at == 0 ||
-                   !world_has_visible(world, peer->who, c, place->replay_at, place->replay_end));
+                   !world_has_visible(world, peer, p, place->replay_at, place->replay_end));
         }
     }
 }
@@ -77,10 +77,11 @@ void world_check_rights(struct world *world)
 {
     for (uint32_t i = 0; i < world->n_peers; i++) {
         const struct peer *peer = &world->peers[i];
-        for (unsigned c = 0; peer->is_open && c < WORLD_CHANNELS; c++) {
+        for (unsigned p = 0; peer->is_open && p < WORLD_PLACES; p++) {
+            unsigned c = p % WORLD_CHANNELS;
             const struct rule *rule = rule_of(world, c);
             enum error_code why;
-            if (!peer->places[c].is_member) {
+            if (!peer->places[p].is_member) {
                 continue;
             }
             assert(rule && access_may_join(rule, world->identities[peer->who], &why));

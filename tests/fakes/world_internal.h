@@ -14,11 +14,16 @@ struct bits { /* a set of small numbers */
     size_t n;
 };
 
+struct waiting {
+    struct frame *frame;
+    bool is_right; /* as it was judged when it came */
+};
+
 struct sub { /* a worker's part */
     uint32_t number;
     bool is_held, wants_presence;
     uint64_t skip_to;
-    struct frame **waiting;
+    struct waiting *waiting;
     size_t n_waiting;
 };
 
@@ -32,10 +37,14 @@ struct place { /* what a session knows of one channel */
     /* The positions that it has named, one bit each. */
     uint64_t sinces[WORLD_MAX_LOG / 64];
     bool owes_start;  /* resumed, and nothing has told yet whether all of it comes */
+    size_t version;   /* of the watches, when it was acknowledged */
     struct bits list; /* by the entry's number */
 };
 
-enum { MAX_SUBS = 4 };
+enum { MAX_SUBS = 16, MAX_VERSIONS = 200, MAX_SHAPES = 200 };
+
+/* Of the channels' places the plain ones come first. */
+enum { WORLD_PLACES = WORLD_CHANNELS * WORLD_FILTERS };
 
 struct peer { /* one session, with its worker's part and its oracle */
     struct session_id id;
@@ -49,7 +58,7 @@ struct peer { /* one session, with its worker's part and its oracle */
     struct note *notes;
     size_t n_notes, cap_notes;
     struct entry *self; /* how others see it, from its acknowledgements */
-    struct place places[WORLD_CHANNELS];
+    struct place places[WORLD_PLACES];
 };
 
 struct entry { /* a client's JSON, numbered */
@@ -86,6 +95,24 @@ struct sql_member { /* a row of herald.member */
     unsigned channel;
     struct identity *identity;
     uint64_t since_ms;
+};
+
+struct watched { /* a table, at some time */
+    bool is_watched;
+    unsigned shape;    /* today's, among the world's */
+    bool is_restated;  /* shapes from before it are judged by its word alone */
+    unsigned restated; /* up to here */
+};
+
+struct row_change { /* behind an event of the log */
+    bool has_old, has_new, is_reduced;
+    struct world_row old, new;
+    unsigned shape;
+    size_t version; /* when it was committed */
+};
+
+struct version { /* of the watches */
+    struct watched tables[WORLD_CHANNELS];
 };
 
 struct world {
@@ -125,6 +152,13 @@ struct world {
     struct sql_member *sql;
     struct world_stats stats;
     char kinds[256];
+    struct shape *shapes[MAX_SHAPES];
+    enum world_visible visible_of[MAX_SHAPES]; /* the shapes' */
+    unsigned n_shapes;
+    struct version versions[MAX_VERSIONS];
+    size_t n_versions;
+    struct row_change changes[WORLD_MAX_LOG]; /* by the events' number in the log */
+    char view_names[WORLD_FILTERS][12];
 };
 
 /* ---- world.c ---- */
@@ -149,7 +183,7 @@ void bits_release(struct bits *bits);
 
 extern const struct protocol world_protocol;
 struct note *world_note(struct frame *frame);
-/* HISTORY: the events' numbers in the log. FULL and UPDATES: the entries' numbers; an update that
+/* HISTORY: the events' numbers in the log, then their digests. FULL and UPDATES: the entries' numbers; an update that
  * is a leave has WORLD_IS_LEAVE added. */
 #define WORLD_IS_LEAVE 0x80000000u
 const uint32_t *world_note_items(struct world *world, struct frame *frame);
@@ -169,9 +203,29 @@ void world_fake_call(void *ctx, const struct store_call *call, store_verdict_fn 
 void world_fake_check_token(void *ctx, struct str token, store_token_fn *done, void *arg);
 void world_fake_presence(void *ctx, bool is_reset, const struct presence_news *members, size_t n);
 void world_release_sql(struct world *world);
-bool world_may_see(struct world *world, const struct event *event, enum world_who who);
-/* May this one see an event of the channel after `from` and up to `to`? */
-bool world_has_visible(struct world *world, enum world_who who, unsigned channel, uint64_t from,
+/* What this one is told of an event in this view. */
+struct world_told {
+    enum { TOLD_NOTHING, TOLD_EVENT, TOLD_GAP } kind;
+    uint32_t digest; /* EVENT */
+};
+struct world_told world_told(struct world *world, const struct event *event, enum world_who who,
+                             enum world_filter filter);
+/* Must this one have been told of an event of the place's channel after `from` and up to `to`? Where
+ * watches have changed since it was acknowledged, only what is so by all of them. */
+bool world_has_visible(struct world *world, const struct peer *peer, unsigned place, uint64_t from,
                        uint64_t to);
+
+/* ---- world_rows.c ---- */
+
+struct world_told world_told_row(struct world *world, size_t version, const struct event *event,
+                                 enum world_who who, enum world_filter filter);
+uint32_t world_digest(const char *moved, struct str payload);
+const char *world_filter_text(enum world_filter filter); /* NULL: plain */
+unsigned world_place_of(const struct world *world, const struct note *note);
+void world_start_rows(struct world *world);
+void world_release_rows(struct world *world);
+void world_fill_watches(struct world *world, struct site *site);
+void world_tell_site(struct world *world); /* world.c: with the watches as they are now */
+void world_add_to_log(struct world *world, struct event_fields fields, struct session_id sender);
 
 #endif

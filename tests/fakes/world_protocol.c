@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The fake protocol: a frame is a struct note and, behind it, what it lists. A history lists the
- * numbers of its events in the log. A list of members and its news are written as texts, as the hub
+ * numbers of its events in the log, and then their digests. A list of members and its news are written as texts, as the hub
  * gives them; the first one who reads the frame turns them into numbers of entries, which are then
  * shared by all readers: ten thousand members could not compare ten thousand lists of texts.
  *
@@ -71,6 +71,7 @@ static struct frame *fake_event(const struct protocol_event *told, struct str vi
     world_copy(note.text, sizeof(note.text), told->payload);
     world_copy(note.view, sizeof(note.view), view);
     world_copy(note.moved, sizeof(note.moved), str_of(told->moved));
+    note.digest = world_digest(told->moved ? told->moved : "", told->payload);
     world_copy(note.to, sizeof(note.to), event->socket_id);
     if (event->client.ptr) {
         copy_socket(note.socket, event->client);
@@ -114,10 +115,11 @@ static struct frame *fake_history(struct str channel, struct str view,
         note.first = events[0].f->offset;
         note.last = events[n - 1].f->offset;
     }
-    struct frame *frame = frame_of(note, channel, NULL, n, NULL);
+    struct frame *frame = frame_of(note, channel, NULL, 2 * n, NULL);
+    uint32_t *items = (uint32_t *)(void *)(frame->bytes + sizeof(note));
     for (size_t i = 0; i < n; i++) {
-        uint32_t item = (uint32_t)events[i].f->id - 1;
-        memcpy(frame->bytes + sizeof(note) + i * sizeof(item), &item, sizeof(item));
+        items[i] = (uint32_t)events[i].f->id - 1;
+        items[n + i] = world_digest(events[i].moved ? events[i].moved : "", events[i].payload);
     }
     return frame;
 }

@@ -9,17 +9,45 @@
 
 /* ---- who may see what ---- */
 
-bool world_may_see(struct world *world, const struct event *event, enum world_who who)
+struct world_told world_told(struct world *world, const struct event *event, enum world_who who,
+                             enum world_filter filter)
 {
-    return audience_admits(&event->f.audience, world->identities[who]);
+    struct world_told told = {.kind = TOLD_NOTHING};
+    if (event->f.shape) {
+        return world_told_row(world, world->n_versions - 1, event, who, filter);
+    }
+    if (filter == WORLD_PLAIN && audience_admits(&event->f.audience, world->identities[who])) {
+        told.kind = TOLD_EVENT;
+        told.digest = world_digest("", event->f.payload);
+    }
+    return told;
 }
 
-bool world_has_visible(struct world *world, enum world_who who, unsigned channel, uint64_t from,
+static bool must_be_told(struct world *world, const struct event *event, enum world_who who,
+                         enum world_filter filter, size_t version)
+{
+    if (!event->f.shape) {
+        return world_told(world, event, who, filter).kind != TOLD_NOTHING;
+    }
+    const struct row_change *change = &world->changes[event->f.id - 1];
+    size_t first = change->version > version ? change->version : version;
+    for (size_t i = first; i < world->n_versions; i++) {
+        if (world_told_row(world, i, event, who, filter).kind == TOLD_NOTHING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool world_has_visible(struct world *world, const struct peer *peer, unsigned place, uint64_t from,
                        uint64_t to)
 {
+    unsigned channel = place % WORLD_CHANNELS;
     for (uint64_t offset = from + 1; offset <= to; offset++) {
         assert(offset <= world->heads[channel]);
-        if (world_may_see(world, world->by_channel[channel][offset - 1], who)) {
+        if (must_be_told(world, world->by_channel[channel][offset - 1], peer->who,
+                         (enum world_filter)(place / WORLD_CHANNELS),
+                         peer->places[place].version)) {
             return true;
         }
     }
@@ -28,7 +56,7 @@ bool world_has_visible(struct world *world, enum world_who who, unsigned channel
 
 /* ---- the log ---- */
 
-static void add_to_log(struct world *world, struct event_fields fields, struct session_id sender)
+void world_add_to_log(struct world *world, struct event_fields fields, struct session_id sender)
 {
     if (world->n_log == WORLD_MAX_LOG) {
         return;
@@ -45,12 +73,12 @@ static void add_to_log(struct world *world, struct event_fields fields, struct s
 
 void world_commit_for(struct world *world, unsigned channel, struct audience audience)
 {
-    add_to_log(world,
-               (struct event_fields){.action = EVENT_ACTION_EVENT,
-                                     .audience = audience,
-                                     .channel = str_of(world_channel_name(channel)),
-                                     .payload = STR("{}")},
-               (struct session_id){0});
+    world_add_to_log(world,
+                     (struct event_fields){.action = EVENT_ACTION_EVENT,
+                                           .audience = audience,
+                                           .channel = str_of(world_channel_name(channel)),
+                                           .payload = STR("{}")},
+                     (struct session_id){0});
 }
 
 void world_commit(struct world *world, unsigned channel)
@@ -103,7 +131,7 @@ bool world_sequence(struct world *world)
         return false;
     }
     struct append append = take_append(world);
-    add_to_log(world, append.event->f, append.sender);
+    world_add_to_log(world, append.event->f, append.sender);
     event_unref(append.event);
     return true;
 }

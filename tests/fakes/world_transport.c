@@ -22,59 +22,80 @@
 /* ---- what a session makes of a frame ---- */
 
 /* Nothing that it may see lies between a position that it has named and `to`. */
-static bool is_start_right(struct world *world, const struct peer *peer, unsigned c, uint64_t to)
+static bool is_start_right(struct world *world, const struct peer *peer, unsigned p, uint64_t to)
 {
     for (uint64_t since = 0; since < WORLD_MAX_LOG && since <= to; since++) {
-        if ((peer->places[c].sinces[since / 64] >> since % 64 & 1u) &&
-            !world_has_visible(world, peer->who, c, since, to)) {
+        if ((peer->places[p].sinces[since / 64] >> since % 64 & 1u) &&
+            !world_has_visible(world, peer, p, since, to)) {
             return true;
         }
     }
     return false;
 }
 
-static void check_durable(struct world *world, struct peer *peer, unsigned c,
-                          const struct note *note)
+/* Who was held and grouped anew is replayed what came meanwhile: that is beyond the replay's end. */
+static void check_durable(struct world *world, struct peer *peer, unsigned p, uint64_t offset,
+                          bool is_replayed)
 {
-    struct place *place = &peer->places[c];
+    struct place *place = &peer->places[p];
     assert(place->is_member);
-    if (note->is_replayed) {
-        assert(!place->owes_start || is_start_right(world, peer, c, note->offset - 1));
+    if (is_replayed && offset <= place->replay_end) {
+        assert(!place->owes_start || is_start_right(world, peer, p, offset - 1));
         place->owes_start = false;
         assert(place->replay_at == 0 ||
-               (note->offset > place->replay_at &&
-                !world_has_visible(world, peer->who, c, place->replay_at, note->offset - 1)));
-        assert(note->offset <= place->replay_end);
-        place->replay_at = note->offset;
+               (offset > place->replay_at &&
+                !world_has_visible(world, peer, p, place->replay_at, offset - 1)));
+        place->replay_at = offset;
     } else {
-        assert(!place->owes_start || is_start_right(world, peer, c, place->replay_end));
+        assert(!is_replayed || world->n_versions > 1);
+        assert(!place->owes_start || is_start_right(world, peer, p, place->replay_end));
         place->owes_start = false;
         assert(place->replay_at == 0 ||
-               !world_has_visible(world, peer->who, c, place->replay_at, place->replay_end));
-        assert(note->offset > place->position);
-        assert(!world_has_visible(world, peer->who, c, place->position, note->offset - 1));
-        place->position = note->offset;
+               !world_has_visible(world, peer, p, place->replay_at, place->replay_end));
+        assert(offset > place->position);
+        assert(!world_has_visible(world, peer, p, place->position, offset - 1));
+        place->position = offset;
     }
 }
 
-static void check_history(struct world *world, const struct peer *peer, struct place *place,
-                          unsigned c, struct frame *frame)
+/* A history ends where nobody can say who may see a row. */
+static bool has_gap(struct world *world, const struct peer *peer, unsigned p, uint64_t from,
+                    uint64_t to)
 {
+    enum world_filter filter = (enum world_filter)(p / WORLD_CHANNELS);
+    for (uint64_t offset = from + 1; offset <= to; offset++) {
+        const struct event *event = world->by_channel[p % WORLD_CHANNELS][offset - 1];
+        if (world_told(world, event, peer->who, filter).kind == TOLD_GAP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_history(struct world *world, struct peer *peer, unsigned p, struct frame *frame)
+{
+    struct place *place = &peer->places[p];
     const struct note *note = world_note(frame);
     const uint32_t *items = world_note_items(world, frame);
+    size_t version = place->version;
     assert(place->is_member);
+    place->version = world->n_versions - 1; /* it is judged now */
     for (size_t i = 0; i < note->n; i++) {
         const struct event *event = world->log[items[i]];
-        assert(world_channel_index(event->f.channel) == c);
-        assert(world_may_see(world, event, peer->who));
+        struct world_told told =
+            world_told(world, event, peer->who, (enum world_filter)(p / WORLD_CHANNELS));
+        assert(world_channel_index(event->f.channel) == p % WORLD_CHANNELS);
+        assert(told.kind == TOLD_EVENT && told.digest == items[note->n + i]);
         if (i > 0) {
             uint64_t before = world->log[items[i - 1]]->f.offset;
             assert(event->f.offset > before);
-            assert(!world_has_visible(world, peer->who, c, before, event->f.offset - 1));
+            assert(!world_has_visible(world, peer, p, before, event->f.offset - 1));
         }
     }
+    place->version = version;
     if (place->owes_history) {
-        assert(!world_has_visible(world, peer->who, c, note->last, place->position));
+        assert(!world_has_visible(world, peer, p, note->last, place->position) ||
+               has_gap(world, peer, p, note->last, place->position));
         place->owes_history = false;
     }
 }
@@ -129,10 +150,10 @@ static void check_updates(struct world *world, const struct peer *peer, struct p
     }
 }
 
-static void check_joined(struct world *world, struct peer *peer, unsigned c, struct frame *frame)
+static void check_joined(struct world *world, struct peer *peer, unsigned p, struct frame *frame)
 {
     const struct note *note = world_note(frame);
-    struct place *place = &peer->places[c];
+    struct place *place = &peer->places[p];
     struct str text = {(const char *)frame->bytes + sizeof(*note), note->n};
     struct entry *self = world_entry(world, text);
     assert(!peer->self || peer->self == self);
@@ -140,16 +161,17 @@ static void check_joined(struct world *world, struct peer *peer, unsigned c, str
     assert(!place->is_member || note->is_resumed || note->is_gap ||
            note->offset >= place->position);
     place->owes_history = place->is_member && !note->is_resumed && !note->is_gap &&
-                          world_has_visible(world, peer->who, c, place->position, note->offset);
+                          world_has_visible(world, peer, p, place->position, note->offset);
     place->has_list = place->has_list && place->is_member;
     place->is_member = true;
     place->position = note->offset;
     place->replay_end = note->is_resumed ? note->offset : 0;
     place->replay_at = 0;
     place->owes_start = note->is_resumed;
+    place->version = world->n_versions - 1;
 }
 
-static void check_event(struct world *world, struct peer *peer, unsigned c, struct frame *frame)
+static void check_event(struct world *world, struct peer *peer, unsigned p, struct frame *frame)
 {
     const struct note *note = world_note(frame);
     const struct identity *who = world->identities[peer->who];
@@ -160,10 +182,28 @@ static void check_event(struct world *world, struct peer *peer, unsigned c, stru
                strcmp(note->socket, peer->self->socket) == 0);
     }
     if (note->offset > 0) {
-        check_durable(world, peer, c, note);
+        check_durable(world, peer, p, note->offset, note->is_replayed);
     } else {
-        assert(peer->places[c].is_member);
+        assert(peer->places[p].is_member);
     }
+}
+
+/* Judged when the hub says it, which may be long before it is let through, or it never is: this is what
+ * the peer is told of the event. */
+static bool is_told(struct world *world, const struct peer *peer, struct frame *frame)
+{
+    const struct note *note = world_note(frame);
+    if (frame->offset == 0) {
+        return true;
+    }
+    unsigned p = world_place_of(world, note);
+    const struct event *event = world->by_channel[p % WORLD_CHANNELS][frame->offset - 1];
+    struct world_told told =
+        world_told(world, event, peer->who, (enum world_filter)(p / WORLD_CHANNELS));
+    if (note->kind == NOTE_JOINED) {
+        return told.kind == TOLD_GAP;
+    }
+    return !event->f.shape || (told.kind == TOLD_EVENT && told.digest == note->digest);
 }
 
 static void remember(struct world *world, struct peer *peer, const struct note *note)
@@ -174,31 +214,43 @@ static void remember(struct world *world, struct peer *peer, const struct note *
     }
 }
 
-static void receive(struct world *world, struct peer *peer, struct frame *frame)
+static void remove_from(struct peer *peer, unsigned c)
+{
+    for (unsigned p = c; p < WORLD_PLACES; p += WORLD_CHANNELS) {
+        struct place *place = &peer->places[p];
+        place->is_member = place->has_list = place->owes_history = false;
+    }
+}
+
+static void receive(struct world *world, struct peer *peer, struct frame *frame, bool is_sent)
 {
     const struct note *note = world_note(frame);
-    unsigned c = note->channel[0] ? world_channel_index(str_of(note->channel)) : 0;
-    struct place *place = &peer->places[c];
+    unsigned p = note->channel[0] ? world_place_of(world, note) : 0;
+    struct place *place = &peer->places[p];
     remember(world, peer, note);
     assert(!place->owes_history || note->kind == NOTE_ERROR || note->kind == NOTE_FULL ||
            note->kind == NOTE_HISTORY || note->to[0]);
     switch (note->kind) {
     case NOTE_JOINED:
-        check_joined(world, peer, c, frame);
+        if (frame->offset > 0) { /* a gap among the events */
+            check_durable(world, peer, p, frame->offset, is_sent);
+        } else {
+            check_joined(world, peer, p, frame);
+        }
         break;
     case NOTE_LEFT:
         place->is_member = place->has_list = false;
         break;
     case NOTE_EVENT:
     case NOTE_MESSAGE:
-        check_event(world, peer, c, frame);
+        check_event(world, peer, p, frame);
         break;
     case NOTE_HISTORY:
-        check_history(world, peer, place, c, frame);
+        check_history(world, peer, p, frame);
         break;
     case NOTE_ERROR:
         if (note->code == ERROR_CODE_REMOVED && note->channel[0]) {
-            place->is_member = place->has_list = place->owes_history = false;
+            remove_from(peer, p);
         }
         break;
     case NOTE_FULL:
@@ -227,7 +279,8 @@ static void fake_send(void *ctx, struct session_id to, struct frame *frame)
         world->stats.full_encoded_bytes += note->wire_len;
     }
     if (peer) {
-        receive(world, peer, frame);
+        assert(is_told(world, peer, frame));
+        receive(world, peer, frame, true);
     }
 }
 
@@ -241,11 +294,12 @@ struct sub *world_find_sub(struct peer *peer, uint32_t number)
     return NULL;
 }
 
-static void pass(struct world *world, struct peer *peer, uint32_t number, struct frame *frame)
+static void pass(struct world *world, struct peer *peer, uint32_t number, struct waiting news)
 {
     const struct sub *sub = world_find_sub(peer, number);
-    if (frame->offset == 0 || frame->offset > sub->skip_to) {
-        receive(world, peer, frame);
+    if (news.frame->offset == 0 || news.frame->offset > sub->skip_to) {
+        assert(news.is_right);
+        receive(world, peer, news.frame, false);
     }
 }
 
@@ -279,11 +333,13 @@ static void fake_publish(void *ctx, uint32_t worker, uint32_t channel, struct fr
         if (!sub || !is_for(peer, sub, frame)) {
             continue;
         }
+        struct waiting news = {frame, is_told(world, peer, frame)};
         if (sub->is_held) {
+            frame_ref(frame);
             sub->waiting = mem_array(sub->waiting, sub->n_waiting + 1, sizeof(*sub->waiting));
-            sub->waiting[sub->n_waiting++] = frame_ref(frame);
+            sub->waiting[sub->n_waiting++] = news;
         } else {
-            pass(world, peer, channel, frame);
+            pass(world, peer, channel, news);
         }
     }
 }
@@ -300,7 +356,7 @@ static void fake_attach(void *ctx, struct session_id session, uint32_t channel, 
 static void drop_waiting(struct sub *sub)
 {
     for (size_t i = 0; i < sub->n_waiting; i++) {
-        frame_unref(sub->waiting[i]);
+        frame_unref(sub->waiting[i].frame);
     }
     free(sub->waiting);
     sub->waiting = NULL;
@@ -354,8 +410,8 @@ void world_drop_peer(struct peer *peer)
     for (size_t i = 0; i < peer->n_subs; i++) {
         drop_waiting(&peer->subs[i]);
     }
-    for (unsigned c = 0; c < WORLD_CHANNELS; c++) {
-        bits_release(&peer->places[c].list);
+    for (unsigned p = 0; p < WORLD_PLACES; p++) {
+        bits_release(&peer->places[p].list);
     }
     identity_unref(peer->on_worker);
     peer->on_worker = NULL;
