@@ -157,10 +157,17 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
       "Clients' messages that were allowed; `dropped` ones by the rule's function.")               \
     X(JOINS, "joins_total", COUNTER, NONE, 1, "Joins that were acknowledged.")                     \
     X(RESUMES, "resumes_total", COUNTER, NONE, 1, "Joins that resumed without a gap.")             \
-    X(GAPS, "gaps_total", COUNTER, NONE, 1, "Joins that wanted to resume and got a gap.")          \
+    X(GAPS, "gaps_total", COUNTER, NONE, 1,                                                        \
+      "Gaps that were told: a join could not resume, or a row cannot be judged.")                  \
     X(HISTORIES, "histories_total", COUNTER, NONE, 1, "Histories that were asked for and sent.")   \
     X(REPLAYED, "replayed_events_total", COUNTER, NONE, 1,                                         \
       "Missed events that were sent to sessions that came back.")                                  \
+    X(SNAPSHOTS, "snapshots_total", COUNTER, NONE, 1, "Snapshots of rows that were sent.")         \
+    X(SNAPSHOT_READS, "snapshot_reads_total", COUNTER, NONE, 1,                                    \
+      "Reads that were made for them: equal ones at the same time share one.")                     \
+    X(SNAPSHOT_ROWS, "snapshot_rows_total", COUNTER, NONE, 1, "Rows that these reads gave.")       \
+    X(SNAPSHOTS_FAILED, "snapshots_failed_total", COUNTER, NONE, 1,                                \
+      "Snapshots that were refused or failed: too large, or the database could not.")              \
     X(MEMORY_ANSWERS, "memory_answers_total", COUNTER, NONE, 1,                                    \
       "Joins that resume, and histories, that were answered without a read.")                      \
     X(MEMORY_ROWS, "memory_rows", GAUGE, NONE, 1,                                                  \

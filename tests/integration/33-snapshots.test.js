@@ -4,6 +4,7 @@ import { test, describe, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World } from './lib/world.js';
 import { Client } from './lib/client.js';
+import { metrics } from './lib/metrics.js';
 
 let world;
 let postgres;
@@ -110,8 +111,11 @@ describe('a snapshot', () => {
 
     test('the same one for many is read once', async () => {
         const clients = await Promise.all([...Array(50)].map(() => Client.open(server)));
+        const before = (await metrics(server)).get('snapshot_reads_total');
         const all = await Promise.all(clients.map((client) => snapshot(client, 'orders', { filter: { customer: 3 } })));
         assert.ok(all.every(({ rows }) => rows.length === 100));
+        const reads = (await metrics(server)).get('snapshot_reads_total') - before;
+        assert.ok(reads >= 1 && reads < 25, `${reads} reads`);
         await Promise.all(clients.map((client) => client.close()));
     });
 

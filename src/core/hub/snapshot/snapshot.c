@@ -2,7 +2,7 @@
 /* How a snapshot meets what is live, without a lock:
  *
  *   1. Rows, the channel's head and the list of the transactions that were over are read in one
- *      moment. Equal questions that come meanwhile share the read.
+ *      moment. Equal questions that come before it is sent share it.
  *   2. The log has all up to that head, but of a transaction that was over, and is in the rows, the
  *      event may come behind it. So the sequencer is asked for a look from after that moment: what
  *      it has told by then is all that may be in the rows already.
@@ -137,6 +137,7 @@ static void job_fail(struct job *job, enum error_code code, const char *why)
             continue;
         }
         if (job_asker(job, session->id)) {
+            say_count(hub, METRIC_SNAPSHOTS_FAILED);
             say_error_text(hub, session, channel_name(job->channel), code, why);
             asker_leave(hub, session, job->channel, job->view);
         }
@@ -193,6 +194,7 @@ static void job_take(struct job *job, const struct store_snapshot *found)
         return;
     }
     job->head = found->head;
+    metrics_add(hub->options.counts, METRIC_SNAPSHOT_ROWS, found->n_rows);
     row_frames_make(&job->frames, hub, job->channel, group, found, job->max);
     bool is_cut = found->n_rows >= (size_t)job->max + SLACK_ROWS;
     if (!job->is_limited && (job->frames.is_over || is_cut)) {
@@ -258,6 +260,7 @@ static void job_read(struct job *job)
     };
     job->refs++;
     job->n_epoch = hub->n_epoch;
+    say_count(hub, METRIC_SNAPSHOT_READS);
     hub->store->snapshots.read(hub->store->snapshots.ctx, &query, on_snapshot, job);
     buf_release(&narrow);
     buf_release(&conditions);
@@ -303,6 +306,7 @@ static void rule_finish(struct hub *hub, struct session *session, void *arg, uin
         .epoch = str_of(hub->epoch),
         .offset = offset,
     };
+    say_count(hub, METRIC_SNAPSHOTS);
     say_frame(hub, session, hub->protocol->snapshot(&last));
 }
 
@@ -426,7 +430,8 @@ bool snapshot_may(struct hub *hub, struct channel *channel, const struct view *v
 static struct job *job_find(const struct hub *hub, const struct subscription *in)
 {
     for (struct job *job = hub->snapshots->jobs; job; job = job->next) {
-        if (job->stage == JOB_READING && job_is_for(job, in)) {
+        bool is_open = job->stage == JOB_READING || job->stage == JOB_SETTLING;
+        if (is_open && job_is_for(job, in)) {
             return job;
         }
     }
