@@ -77,6 +77,7 @@ export class Table {
          * with a `code`); the table tries again with the next connection, all the same. */
         this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
         channel.on('join', (frame) => this.#joined(frame));
+        channel.on('gap', ({ client }) => { if (client === null) this.#askAgain(); });    // after an answer the rows come by themselves
         channel.on('snapshot', (frame) => this.#guard(() => this.#read(frame)));
         channel.on('event', (frame) => this.#guard(() => this.#happened(frame)));
         channel.on('error', (frame) => this.#failed(frame));

@@ -236,7 +236,8 @@ export class Channel extends Emitter {
 
     /** @param {Frame} frame */
     _receive(frame) {
-        if (frame.action === 'join') this.#acknowledged(frame);
+        if (this._isInterrupted(frame)) this.#interrupted(frame);
+        else if (frame.action === 'join') this.#acknowledged(frame);
         else if (frame.action === 'error') this.#failed(frame);
         else if (!this.joined) return;        // still meant for a membership that we left
         else if (frame.action === 'history') this.#replaced(frame);
@@ -244,6 +245,18 @@ export class Channel extends Emitter {
         else if (frame.action === 'presence_full' || frame.action === 'presence_update') this.#presenceChanged(frame);
         else if (this.#held && frame.options.id !== undefined) this.#held.push(frame);
         else this.#deliver(frame);
+    }
+
+    /** Nobody asked: something has happened that cannot be told, and what we have is to be read anew. */
+    _isInterrupted({ action, client, payload }) {
+        return action === 'join' && this.joined && client === null && payload?.gap === true;
+    }
+
+    #interrupted(frame) {
+        const { epoch, offset } = frame.payload;
+        this.position = { epoch, offset };
+        this._emit('gap', frame);
+        if (this.options.history) this.history();
     }
 
     #acknowledged(frame) {
@@ -521,13 +534,23 @@ export class Client extends Emitter {
         if (frame.payload?.code === 'removed' && frame.action === 'error') {
             return [...this.#channels.values()].filter((channel) => channel.name === name);
         }
-        const asked = this.#answered(frame);
-        if (!asked) return this.#of(name, view);
+        const those = this.#of(name, view);
+        const asked = those.some((channel) => channel._isInterrupted(frame)) ? undefined : this.#answered(frame);
+        if (!asked) return those;
+        if (frame.action === 'error') this.#enterAgain(asked);
         if ([...this.#channels.values()].includes(asked)) return [asked];
         // It has left while it had no name yet.
-        const isAlone = view !== undefined && this.#of(name, view).length === 0;
-        if (isAlone) this._send({ action: 'leave', options: { channel: name, view }, payload: null });
+        if (view !== undefined && those.length === 0) this._send({ action: 'leave', options: { channel: name, view }, payload: null });
         return [];
+    }
+
+    /** Rows that are refused end the view, also for others here who are in it, whom the error does not name. They go on where
+     * they are. */
+    #enterAgain(refused) {
+        const wish = JSON.stringify(refused.options.snapshot);
+        const isLike = (channel) => channel.joined && channel.name === refused.name && JSON.stringify(channel.options.snapshot) === wish;
+        refused._lost();
+        if (wish) [...this.#channels.values()].filter(isLike).forEach((channel) => channel._join());
     }
 
     /** Whose join a frame answers: there are no other words for it than the channel, and for views their order.

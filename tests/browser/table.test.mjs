@@ -26,7 +26,9 @@ function start(options = { filter }) {
     return { herald, table, heard, errors };
 }
 
-const acknowledge = (payload, options = MINE, client = null) =>
+const somebody = (row_id, socketId) => ({ socketId, extras: {}, permissions: { dbo_id: 1, row_id } });
+
+const acknowledge = (payload, options = MINE, client = somebody(0, 's')) =>
     FakeSocket.last.says('join', { epoch: 'e1', offset: 5, resumed: false, gap: false, ...payload }, options, client);
 
 const snapshot = (payload, options = MINE) => FakeSocket.last.says('snapshot', { rows: [], last: false, ...payload }, options);
@@ -165,6 +167,44 @@ test('rows that come by key keep what was known, and are asked for, once a secon
     assert.equal(joins()[0].since, undefined, 'a cut before they were asked for');
 });
 
+const interrupt = (offset, options = MINE) => FakeSocket.last.says('join', { epoch: 'e1', offset, resumed: false, gap: true }, options);
+
+test('when something has happened that cannot be told, the rows are asked for', () => {
+    const { herald, table, heard } = ready();
+    const other = herald.table('room/1', { filter: { status: 'old' } });
+    interrupt(20);
+    assert.equal(other.channel.joined, false, 'that was no answer');
+    assert.equal(timers.length, 1);
+    timers[0].action();
+    assert.equal(joins().at(-1).since, undefined);
+    acknowledge({}, { view: 'otherothero' });
+    acknowledge();
+    snapshot({ rows: [row(7)], first: true, ...end });
+    assert.equal(shown(table), '7:0');
+    assert.deepEqual(heard, ['snapshot']);
+    comeBack();
+    acknowledge({ gap: true });
+    assert.equal(timers.length, 2, 'that of the cut: after an answer the rows come by themselves');
+});
+
+test('rows that are refused end the view: who shares it goes in again, where he was', () => {
+    const { herald, table } = ready();
+    const other = herald.table('room/1', { filter: { status: 'old' }, limit: 5 });
+    const same = herald.table('room/1', { filter: { status: { eq: 'new' } } });
+    same.ready.catch(() => {});
+    acknowledge({}, { view: 'otherothero' });
+    FakeSocket.last.says('error', { code: 'too_large', message: 'Too many.' });
+    assert.deepEqual(joins().slice(3), [{ history: false, filter, snapshot: true, since: { epoch: 'e1', offset: 10 } }]);
+    acknowledge({ resumed: true });
+    event(11, 'insert', row(3));
+    assert.deepEqual([shown(table), same.size, other.channel.joined], ['1:0 2:0 3:0', 0, true]);
+    event(12, 'update', { id: 1 }, { id: 1 }, { data: { truncated_to_key: true } });
+    timers.at(-1).action();
+    FakeSocket.last.says('error', { code: 'unavailable', message: 'Later.' });
+    assert.equal(table.channel.joined, false);
+    assert.equal(joins().length, 5, 'it is asked later');
+});
+
 test('what the server refuses: ready says it, and no row is shown', async () => {
     for (const code of ['bad_filter', 'snapshot_off', 'too_large', 'too_many_groups', 'no_channel']) {
         const { table, errors } = start();
@@ -260,12 +300,13 @@ test('with a limit what falls behind the last row goes, and when one leaves the 
 test('a limit that the server makes smaller is no reason to ask for ever', () => {
     const { table } = ready({ limit: 100 }, [row(1), row(2)], false);
     assert.deepEqual([table.isPartial, timers.length], [true, 0]);
+    snapshot({ rows: [row(1)], first: true, ...end, complete: false });
+    assert.equal(timers.length, 0);
     event(11, 'truncate', null);
     assert.deepEqual([table.isPartial, timers.length], [false, 0]);
 });
 
 test('somebody else is shown his own rows', () => {
-    const somebody = (row_id, socketId) => ({ socketId, extras: {}, permissions: { dbo_id: 1, row_id } });
     const { herald } = start();
     acknowledge({}, MINE, somebody(1, 's1'));
     snapshot({ rows: [row(1)], first: true, ...end });
@@ -312,7 +353,7 @@ test('a view is a channel with a filter, beside the channel itself', () => {
     assert.notEqual(plain, view);
     const heard = [];
     for (const [name, channel] of Object.entries({ plain, view })) {
-        for (const action of ['join', 'event', 'history', 'error']) channel.on(action, () => heard.push(`${name} ${action}`));
+        for (const action of ['join', 'event', 'history', 'error', 'gap']) channel.on(action, () => heard.push(`${name} ${action}`));
     }
     FakeSocket.last.open();
     assert.deepEqual(joins(), [{ history: false, presence: false }, { history: true, filter }]);
@@ -330,8 +371,13 @@ test('a view is a channel with a filter, beside the channel itself', () => {
     acknowledge({ resumed: true }, {});
     FakeSocket.last.says('error', { code: 'bad_filter', message: 'No.' });
     assert.equal(heard.at(-1), 'view error');
+    acknowledge({ resumed: true });
+    interrupt(30);
+    interrupt(40, {});
+    assert.deepEqual([view.position.offset, plain.position.offset], [30, 40]);
+    assert.deepEqual(FakeSocket.last.sent.slice(2), [{ action: 'history', options: { channel: 'room/1', ...MINE }, payload: null }]);
     view.leave();
-    FakeSocket.last.says('event', {}, { id: 7 });
+    FakeSocket.last.says('event', {}, { id: 77 });
     assert.equal(heard.at(-1), 'plain event');
 });
 
