@@ -1,58 +1,84 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * A table that follows its original in Postgres. The state of the page is nothing but the sum of the channel's events:
- * the history that came with the join, then each change. So there is no second way by which rows get in here, and what
- * the page shows is what the channel carries.
+ * A table that follows its original in Postgres. All that is known here comes from `herald.table()`: the rows that match,
+ * read once, and then each change. After a cut the missed changes come one by one, as if nothing had been; where that is not
+ * possible the rows are read again and replaced in one step.
  *
- * After a cut the channel resumes: the missed changes come one by one, as if nothing had been. Where that is not
- * possible the history comes again, and the table is built anew.
+ * Another filter is another table. The old one goes on until the new one has its rows, so nothing is ever half there.
  */
 import { connect } from '/pgherald.js';
-import { readCanonical, showStatus } from '/page.js';
-import { createTable, KINDS } from '/examples/live-table/table.js';
+import { h, readCanonical, showStatus } from '/page.js';
+import { createTable } from '/examples/live-table/table.js';
 import { createPanel } from '/examples/live-table/panel.js';
 
 const MAX_DELAY_MS = 250;
 
+const FILTERS = {
+    'All orders': undefined,
+    New: { status: 'new' },
+    'On the way': { status: { in: ['packed', 'shipped'] } },
+    Delivered: { status: 'delivered' },
+    Express: { express: true },
+    'Over 100': { price: { gt: '100' } },
+};
+
 const herald = connect({ canonical: await readCanonical() });
-const orders = herald.channel('live/orders', { history: true });
 const table = createTable({
     head: document.querySelector('#head'),
     body: document.querySelector('#rows'),
     empty: document.querySelector('#empty'),
 });
 const panel = createPanel();
+const buttons = Object.keys(FILTERS).map((name) => h('button', { type: 'button', onclick: () => want(name) }, name));
+
+/** @type {import('/pgherald.js').Table|null} the one that is shown */
+let orders = null;
+/** The one that waits for its rows. */
+let next = null;
 
 showStatus(document.querySelector('#status'), herald);
+document.querySelector('#filters').append(...buttons);
+want('All orders');
 
-orders
-    .on('history', ({ payload }) => {
-        table.clear();
-        payload.history.filter(isChange).forEach((frame) => table.apply(frame.payload.data));
+async function want(name) {
+    const filter = FILTERS[name];
+    buttons.forEach((button) => button.setAttribute('aria-pressed', String(button.textContent === name)));
+    document.querySelector('#call').textContent = `herald.table('live/orders'${filter ? `, { filter: ${JSON.stringify(filter)} }` : ''})`;
+    next?.close();
+    const mine = next = herald.table('live/orders', { filter });
+    try {
+        await mine.ready;
+    } catch (error) {
+        note(error.message);
+        return;
+    }
+    if (mine !== next) return;
+    next = null;
+    orders?.close();
+    orders = mine;
+    follow(mine);
+}
+
+function follow(mine) {
+    let newest = null;
+    table.follow(mine);
+    mine.onChange(({ key, frame }) => {
+        table.touch(key);
+        // A changed key is a row that goes and one that comes, by the same frame.
+        if (frame?.action === 'event' && frame !== newest) panel.count(frame);
+        newest = frame;
         plan();
-    })
-    .on('event', (frame) => {
-        if (isChange(frame)) {
-            table.apply(frame.payload.data);
-            panel.count(frame);
-        }
-        plan();
-    })
-    .on('join', ({ payload }) => {
-        if (payload.resumed) note('Back again: resumed, nothing was missed.');
-    })
-    .on('gap', () => note('Too much was missed to replay it: built anew from the history.'))
-    .on('error', ({ payload }) => note(payload.message));
+    });
+    mine.channel
+        .on('join', ({ payload }) => { if (payload.resumed) note('Back again: resumed, nothing was missed.'); })
+        .on('gap', () => note('Too much was missed to replay it: the rows are read again.'))
+        .on('error', ({ payload }) => note(payload.message));
+    plan();
+}
 
 function note(text) {
     panel.note(text);
     plan();
-}
-
-/** The channel also carries what somebody publishes to it; only the triggers' events are rows. */
-function isChange(frame) {
-    const data = frame.payload?.data;
-    return frame.action === 'event' && data?.table === 'orders' && KINDS.includes(data.action);
 }
 
 let isPlanned = false;
@@ -68,5 +94,5 @@ function plan() {
 function draw() {
     isPlanned = false;
     table.show();
-    panel.show(orders.position, table.size);
+    panel.show(orders?.channel.position ?? null, table.size);
 }

@@ -4,6 +4,7 @@
  */
 import { clock, h } from '/page.js';
 import { KINDS } from '/examples/live-table/table.js';
+import { lineToCopy } from '/examples/live-table/copy.js';
 
 const MAX_EVENTS = 40;
 
@@ -32,32 +33,13 @@ function short(value) {
     return text.length > 24 ? `${text.slice(0, 23)}…` : text;
 }
 
-/** Clipboards exist only in secure contexts; elsewhere the line is at least selected. */
-async function copy(code, answer) {
-    getSelection().selectAllChildren(code);
-    try {
-        await navigator.clipboard.writeText(code.textContent);
-        answer.textContent = 'copied';
-    } catch {
-        answer.textContent = 'selected';
-    }
-    answer.classList.add('done');
-    setTimeout(() => { answer.textContent = 'copy'; answer.classList.remove('done'); }, 1500);
-}
-
-function line(text) {
-    const code = h('code', {}, text);
-    const answer = h('span.answer', {}, 'copy');
-    const button = h('button.line', { type: 'button', title: 'Copy' }, code, answer);
-    button.addEventListener('click', () => copy(code, answer));
-    return h('li', {}, button);
-}
+const MOVED = { enter: ' · matches now', leave: ' · matches no more' };
 
 function eventItem({ options, payload: { data } }) {
     return h('li', {},
         h('span.kind', { dataset: { kind: data.action } }, data.action),
         h('span.what', {}, summary(data)),
-        h('span.when.muted', {}, `${clock(options.at, true)} · ${options.id}${options.replayed ? ' · replayed' : ''}`));
+        h('span.when.muted', {}, `${clock(options.at, true)} · ${options.id}${MOVED[options.moved] ?? ''}${options.replayed ? ' · replayed' : ''}`));
 }
 
 /** Like the table: `count` and `note` only remember, `show` draws. */
@@ -66,7 +48,7 @@ export function createPanel() {
     const events = find('events');
     const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
     let news = [];                  // functions that make the list's new items, oldest first
-    find('lines').append(...LINES.map(line));
+    find('lines').append(...LINES.map(lineToCopy));
 
     function remember(makeItem) {
         news.push(makeItem);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * The rows, keyed by primary key, and their drawing. `apply` only changes the model and remembers what it touched;
- * `show` draws just that. So a history of a thousand events costs one drawing, and a live change draws one row.
+ * The drawing of the rows that a table of pgherald.js has. `touch` only remembers what is to be drawn, `show` draws just that.
+ * So a thousand events at once cost one drawing, and a live change draws one row.
  *
  * A bigint and a numeric are strings here and stay strings: to turn them into numbers would lose digits.
  */
@@ -9,7 +9,6 @@ import { clock, h } from '/page.js';
 
 export const KINDS = ['insert', 'update', 'delete', 'truncate'];
 
-const KEY = 'id';
 const COLUMNS = ['id', 'customer', 'item', 'quantity', 'price', 'status', 'express', 'tags', 'extras', 'changed_at'];
 const LABELS = { quantity: 'qty', changed_at: 'changed' };
 const TO_THE_RIGHT = new Set(['id', 'quantity', 'price', 'changed_at']);
@@ -50,12 +49,12 @@ function flash(element, name) {
 
 /** A column that the page does not know (somebody altered the table) is not drawn, one it misses is null. */
 export function createTable({ head, body, empty }) {
-    /** @type {Map<string, object>} */
-    const rows = new Map();
+    /** @type {import('/pgherald.js').Table|Map<string, object>} */
+    let rows = new Map();
     /** @type {Map<string, {row: HTMLElement, cells: Map<string, HTMLElement>, shown: object}>} */
     const drawn = new Map();
     const touched = new Set();
-    let isFirstTime = true;
+    let isOther = true;             // these are other rows than those that are drawn
     let isCalm = true;              // nothing moves: the first drawing, or too much at once
 
     head.append(...COLUMNS.map((column) => h(`th${TO_THE_RIGHT.has(column) ? '.right' : ''}`, { scope: 'col' }, LABELS[column] ?? column)));
@@ -115,9 +114,8 @@ export function createTable({ head, body, empty }) {
         if (isNew && !isCalm) flash(entry.row, 'came');
     }
 
-    function forget(key) {
-        rows.delete(key);
-        touched.add(key);
+    function touchAll() {
+        [...drawn.keys(), ...rows.keys()].forEach((key) => touched.add(key));
     }
 
     return {
@@ -125,30 +123,26 @@ export function createTable({ head, body, empty }) {
             return rows.size;
         },
 
-        clear() {
-            [...rows.keys()].forEach(forget);
+        /** Other rows from now on. @param {import('/pgherald.js').Table} table */
+        follow(table) {
+            rows = table;
+            isOther = true;
+            touchAll();
         },
 
-        /** @param {{action: string, new: object|null, old: object|null}} change */
-        apply(change) {
-            if (change.action === 'truncate') this.clear();
-            const before = change.old ? String(change.old[KEY]) : null;
-            const after = change.new ? String(change.new[KEY]) : null;
-            if (before !== null && before !== after) forget(before);
-            if (after === null) return;
-            // A row too big to travel is announced by its key alone: what else we know of it stays.
-            rows.set(after, { ...rows.get(after), ...change.new });
-            touched.add(after);
+        /** @param {string} [key] none: any row may have changed */
+        touch(key) {
+            if (key === undefined) touchAll();
+            else touched.add(key);
         },
 
-        /** Draws what `apply` and `clear` have touched. */
         show() {
-            isCalm = isFirstTime || touched.size > MAX_FLASHES;
+            isCalm = isOther || touched.size > MAX_FLASHES;
             touched.forEach(showRow);
             touched.clear();
-            isFirstTime = false;
+            isOther = false;
             empty.hidden = rows.size > 0;
-            empty.textContent = 'The table is empty. Insert a row, or wait for the next one.';
+            empty.textContent = 'There is no such row. Insert one, or wait for the next.';
         },
     };
 }
