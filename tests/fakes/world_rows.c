@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "core/live/filter.h"
 #include "core/row/change.h"
-#include "pg/shape_loader.h"
+#include "pg/shapes/shape_loader.h"
 #include "world_internal.h"
 
 static const char *const visible_texts[WORLD_VISIBLES] = {
