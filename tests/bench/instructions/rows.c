@@ -77,8 +77,7 @@ static void know_shape(void)
     describe(&text);
     PGresult *rows = result_new(2);
     add_row(rows, 2, (const char *[]){"7", buf_text(&text)});
-    shapes_want(&shapes, SHAPE);
-    shapes_take(&shapes, rows);
+    shapes_take(&shapes, &(struct shape_wish){0}, rows);
     PQclear(rows);
     buf_release(&text);
     require(shapes_find(&shapes, SHAPE) != NULL, "the shape cannot be read");
