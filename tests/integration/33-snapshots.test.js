@@ -79,6 +79,19 @@ describe('a snapshot', () => {
         await client.close();
     });
 
+    test('is no part of a view without rows: that one goes on, whatever is read beside it', async () => {
+        const client = await Client.open(server);
+        const filter = { id: 7 };
+        client.send('join', 'orders', { filter });
+        const { options: { view } } = await client.waitFor({ action: 'join' });
+        const rows = await snapshot(client, 'orders', { filter });
+        assert.notEqual(rows.view, view);
+        assert.equal((await snapshot(client, 'orders', { filter, snapshot: {} })).view, rows.view);
+        await postgres.query('UPDATE s_orders SET note = note || note WHERE id = 7');
+        await Promise.all([view, rows.view].map((name) => client.waitFor({ action: 'event', options: { view: name } })));
+        await client.close();
+    });
+
     test('goes on by its position, without rows', async () => {
         const client = await Client.open(server);
         const { last } = await snapshot(client, 'orders', { filter: { id: { lte: 3 } } });

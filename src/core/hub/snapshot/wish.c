@@ -78,21 +78,18 @@ bool wish_parse(struct str json, struct buf *out, struct buf *why)
 {
     struct json_member members[] = {{.key = STR("limit")}, {.key = STR("order")}};
     enum json_kind kind = json_kind_of(json);
-    if (kind == JSON_KIND_TRUE) {
-        return true;
-    }
-    if (kind != JSON_KIND_OBJECT) {
+    if (kind != JSON_KIND_TRUE && kind != JSON_KIND_OBJECT) {
         return refuse(why, "snapshot is true, or an object with limit and order.");
     }
-    json_scan(json, members, 2);
-    if (!members[0].value.ptr && !members[1].value.ptr) {
-        return true;
-    }
+    json_scan(json, members, 2); /* of true all are absent */
     if (!parse_limit(members[0].value, out, why)) {
         return false;
     }
+    if (!members[1].value.ptr) {
+        return true;
+    }
     buf_char(out, ' ');
-    return !members[1].value.ptr || parse_order(members[1].value, out, why);
+    return parse_order(members[1].value, out, why);
 }
 
 uint32_t wish_limit(const char *wish)

@@ -10,7 +10,8 @@
 
 enum { WISH_ORDER_MAX = 8 }; /* columns */
 
-/* Appends the canonical text; nothing for true and {}. False: *why is a sentence for the client. */
+/* Appends the canonical text; "0" for true and {}, so that a view with rows is never one without.
+ * False: *why is a sentence for the client. */
 bool wish_parse(struct str json, struct buf *out, struct buf *why);
 uint32_t wish_limit(const char *wish); /* 0: all */
 /* Appends the order as herald.read_snapshot() takes it; nothing if there is none. False: there is no
