@@ -198,10 +198,28 @@ static void on_shape(void *arg, const struct query_result *result)
     pg_snapshots_run(snapshots);
 }
 
+static void on_rolled_back(void *arg, const struct query_result *result)
+{
+    struct lane *lane = arg;
+    if (!result->is_lost && *result->sqlstate) {
+        connection_drop(lane->connection, "ROLLBACK failed");
+    }
+}
+
+/* An error skips the COMMIT that was sent with the question: the next one would be asked in the
+ * failed transaction. */
+static void lane_clean(struct lane *lane, const struct query_result *result)
+{
+    if (!result->is_lost && *result->sqlstate) {
+        connection_query(lane->connection, "ROLLBACK", NULL, on_rolled_back, lane);
+    }
+}
+
 static void on_rows(void *arg, const struct query_result *result)
 {
     struct ask *ask = arg;
     struct pg_snapshots *snapshots = ask->snapshots;
+    lane_clean(ask->lane, result);
     if (ask_answered(ask, result, "herald.read_snapshot")) {
         struct params params = {0};
         PQclear(ask->rows);

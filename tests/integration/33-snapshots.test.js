@@ -132,6 +132,20 @@ describe('a snapshot', () => {
         await Promise.all(clients.map((client) => client.close()));
     });
 
+    test('one that failed does not fail those behind it', async () => {
+        const client = await Client.open(server);
+        await postgres.query('REVOKE ALL ON s_orders FROM herald_reader');
+        for (let i = 0; i < 4; i++) {
+            client.send('join', 'orders', { snapshot: true });
+            assert.equal(await client.error('orders'), 'unavailable');
+        }
+        await postgres.query('GRANT SELECT ON s_orders TO herald_reader');
+        for (let i = 0; i < 4; i++) {
+            assert.equal((await snapshot(client, 'orders', { filter: { id: i + 1 } })).rows.length, 1);
+        }
+        await client.close();
+    });
+
     test('is told when the table is another', async () => {
         const client = await Client.open(server);
         const { view } = await snapshot(client, 'rooms/a%2Fx', {});
