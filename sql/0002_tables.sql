@@ -74,7 +74,7 @@ COMMENT ON TABLE herald.shape IS
 was captured under an old shape is read by that one, hours later too.';
 COMMENT ON COLUMN herald.shape.number IS 'The first 8 bytes of the description''s SHA-256. From a sequence it would collide after a partial restore';
 COMMENT ON COLUMN herald.shape.watch IS 'The key of the watch';
-COMMENT ON COLUMN herald.shape.description IS 'Table, template, key, columns and their types, who may see the rows; names, no oids. See shape_of()';
+COMMENT ON COLUMN herald.shape.description IS 'Table, template, key, columns and their types, who may see the rows; names and numbers of columns, no oids. See shape_of()';
 COMMENT ON COLUMN herald.shape.retired_by IS 'The transaction that wrote a newer one; NULL: in use';
 COMMENT ON COLUMN herald.shape.retired_at IS 'When that was';
 COMMENT ON COLUMN herald.shape.last_id IS 'No row of the log after this one has it; NULL: one may come. See sweep()';

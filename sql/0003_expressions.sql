@@ -375,13 +375,21 @@ $$;
 COMMENT ON FUNCTION herald.check_filter(jsonb, oid, text[]) IS
 'Internal: raises unless a filter can be judged from the captured columns of a table. It says where in the filter, and of which column.';
 
+CREATE FUNCTION herald.is_judged(visible jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(visible = '"policy"' OR jsonb_typeof(visible) = 'object' AND visible - 'function' = '{}' AND jsonb_typeof(visible -> 'function') = 'string', false)
+$$;
+COMMENT ON FUNCTION herald.is_judged(jsonb) IS 'Internal: whether Postgres is asked who may see a row (step 12): "policy", or {"function":"schema.name(types)"}.';
+
 CREATE FUNCTION herald.check_visible(visible jsonb, claims text[], relation oid, captured text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    function text := CASE WHEN jsonb_typeof(visible) = 'object' AND visible - 'function' = '{}' AND jsonb_typeof(visible -> 'function') = 'string' THEN visible ->> 'function' END;
 BEGIN
-    IF visible = '"policy"' OR function IS NOT NULL THEN
-        RAISE EXCEPTION 'herald: visible => %: that is not there yet', quote_literal(left(visible::text, 100)) USING ERRCODE = '0A000';
+    IF herald.is_judged(visible) THEN
+        IF claims IS NULL THEN
+            RAISE EXCEPTION 'herald: visible => %: say which claims tell clients apart', quote_literal(left(visible::text, 100)) USING ERRCODE = '22023',
+                HINT = 'claims => ''{org}''; ''{}'': the role alone. Each set of values is a group, for which each change is judged.';
+        END IF;
+        PERFORM herald.check_judged(visible, relation, captured);
     ELSIF claims IS NOT NULL THEN
         RAISE EXCEPTION 'herald: claims are for visible => ''"policy"'' and functions' USING ERRCODE = '22023',
             HINT = 'A filter names the claims that it needs itself: {"identity":"extras.org"}';

@@ -179,6 +179,9 @@ BEGIN
         RETURN CASE WHEN herald.guarded_by(w.relation) <> '{}' THEN '"nobody"' END;
     ELSIF visible = '"everybody"' THEN
         RETURN NULL;
+    ELSIF herald.is_judged(visible) THEN
+        PERFORM herald.check_judged(visible, w.relation, captured);
+        RETURN visible;
     END IF;
     SELECT count(*), array_agg(DISTINCT herald.name_today(w, f)) INTO n_names, today FROM herald.filter_columns(visible) f;
     IF n_names <> cardinality(today) OR today && ARRAY['and', 'or', 'not'] OR array_position(today, NULL) IS NOT NULL THEN
@@ -228,20 +231,20 @@ BEGIN
         -- A key never shows what the list does not.
         ',"key":[', (SELECT string_agg((array_position(captured, k.name) - 1)::text, ',' ORDER BY k.nth)
                        FROM unnest(keys) WITH ORDINALITY k(name, nth) WHERE array_position(shown, k.name) IS NOT NULL),
-        '],"columns":[', (SELECT string_agg(format('{"name":%s,"type":%s%s,"announced":%s,"kept":%s%s}', to_json(a.name), herald.type_tree(a.type),
+        '],"columns":[', (SELECT string_agg(format('{"name":%s,"num":%s,"type":%s%s,"announced":%s,"kept":%s%s}', to_json(a.name), a.num, herald.type_tree(a.type),
                                                    -- In a channel arrays and composites stand as they are printed: in one time zone, whoever writes.
                                                    CASE WHEN array_position(named, a.name) IS NOT NULL AND herald.type_tree(a.type) ~ '^[{]"(array|composite)'
                                                              AND 'timestamptz'::regtype IN (SELECT herald.leaf_types(a.type)) THEN E'\x01' END,
                                                    (array_position(shown, a.name) IS NOT NULL)::text::json, (array_position(kept, a.name) IS NOT NULL)::text::json,
                                                    herald.compares_member(a.type, a.coll)), ',' ORDER BY a.num)
                             FROM herald.columns_of(w.relation) a WHERE array_position(captured, a.name) IS NOT NULL), ']',
-        ',"visible":' || visible::text, '}');
+        ',"visible":' || visible::text, CASE WHEN herald.is_judged(visible) THEN ',"claims":' || (wish -> 'claims')::text END, '}');
 END
 $$;
 COMMENT ON FUNCTION herald.shape_of(herald.watch, json) IS
 'Internal: what a watch captures, as a JSON text that still has the marks of step 3: key, schema, table, template (literals, and columns by their
-place from 0), numbers, max_bytes, key (places), the captured columns in the order of the table, with their types and how values of those compare, and visible, unless
-everybody who may join may see the rows.';
+place from 0), numbers, max_bytes, key (places), the captured columns in the order of the table, with their numbers, their types and how values of those compare; and visible, unless
+everybody who may join may see the rows, with claims if Postgres is asked (step 12).';
 
 CREATE FUNCTION herald.columns_of(relation oid) RETURNS TABLE (num int2, name text, type oid, coll oid)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$

@@ -88,7 +88,7 @@ DECLARE
 BEGIN
     IF visible IS NULL AND guarded <> '{}' THEN
         RAISE EXCEPTION 'herald: % has row level security: say who may see the rows that are announced', guarded[1]::regclass USING ERRCODE = '42501',
-            HINT = 'visible => a filter, such as ''{"owner_id": {"eq": {"identity": "row_id", "dbo_id": 12}}}''; or ''"everybody"'', if all who may join the channel may see all rows.';
+            HINT = 'visible => a filter, such as ''{"owner_id": {"eq": {"identity": "row_id", "dbo_id": 12}}}''; or ''"policy"'', what the policies show; or ''"everybody"'', if all who may join the channel may see all rows.';
     END IF;
     PERFORM herald.check_visible(visible, claims, relation, announced || keep);
     IF max_snapshot IS NULL OR max_snapshot NOT BETWEEN 1 AND 1000000 THEN
@@ -244,7 +244,9 @@ has 53 bits; native prints them as Postgres does. keep: columns that the server 
 visible: which of those who may join the channel are shown a row: default all, and a table (or part) with row level security is refused
 without a word. A filter over announced and kept columns, whose values may be those of whoever looks:
 {"owner_id": {"eq": {"identity": "row_id", "dbo_id": 12}}}, {"org": {"eq": {"identity": "extras.org"}}}; ''"everybody"'': all, and that is
-meant. Renamed columns stay those that it names; while it cannot be judged (a column is gone or of another type) nobody is shown rows. A
+meant; ''"policy"'': who a SELECT would show it, under the table''s policies; {"function": "app.may(json,json)"}: to whom that function says true, of
+the row and the claims. These two are asked of Postgres, for each group of clients whose role and claims are equal; claims says which claims tell
+groups apart, and are passed on. A filter costs far less. Renamed columns stay those that it names; while it cannot be judged (a column is gone or of another type) nobody is shown rows. A
 row that was captured before needs both: visible of then and of now; restate: of now alone.
 snapshot: clients may ask for the rows that are there, max_snapshot at most; needs an announced key. herald_reader is granted SELECT on what is
 captured, and a policy that shows it all rows.
@@ -524,7 +526,7 @@ GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], t
     herald.quoted(text), herald.has_rule(text), herald.template_prefix(text),
     herald.template_pattern(text), herald.looks_of(oid),
     herald.check_live(regclass, text[], text[], text[], text[], jsonb, text[], boolean, int), herald.guarded_by(oid), herald.columns_of(oid), herald.is_restated(text),
-    herald.wish_of(oid, text), herald.check_visible(jsonb, text[], oid, text[]), herald.check_filter(jsonb, oid, text[]), herald.check_leaf(text, text, text, oid, jsonb),
+    herald.wish_of(oid, text), herald.is_judged(jsonb), herald.check_visible(jsonb, text[], oid, text[]), herald.check_filter(jsonb, oid, text[]), herald.check_leaf(text, text, text, oid, jsonb),
     herald.check_constant(text, text, oid, jsonb), herald.check_parameter(text, text, jsonb), herald.filter_leaves(jsonb, text, int), herald.filter_error(text, text, text),
     herald.compares(oid, oid), herald.text_order(oid), herald.base_type(oid), herald.json_cast(oid),
     herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
