@@ -8,7 +8,11 @@ enum { MEMBER_SCHEMA, MEMBER_TABLE, MEMBER_NEW, MEMBER_OLD, MEMBER_TRUNCATED, ME
 const char *moved_name(enum moved moved)
 {
     static const char *const names[MOVED_COUNT] = {
-        [MOVED_ENTER] = "enter", [MOVED_LEAVE] = "leave", [MOVED_UNKNOWN] = "unknown"};
+        [MOVED_ENTER] = "enter",
+        [MOVED_PERHAPS] = "unknown",
+        [MOVED_LEAVE] = "leave",
+        [MOVED_UNKNOWN] = "unknown",
+    };
     return names[moved];
 }
 
@@ -31,7 +35,7 @@ void moved_put(struct buf *out, struct str payload, enum moved moved)
     };
     json_scan(payload, data, 1);
     json_scan(data[0].value, m, sizeof(m) / sizeof(m[0]));
-    bool is_enter = moved == MOVED_ENTER;
+    bool is_enter = moved != MOVED_LEAVE;
     buf_literal(out,
                 is_enter ? "{\"data\":{\"action\":\"insert\"" : "{\"data\":{\"action\":\"delete\"");
     put_member(out, ",\"schema\":", m[MEMBER_SCHEMA].value);

@@ -6,10 +6,17 @@
 
 #include "base/buf.h"
 
-enum moved { MOVED_NOT, MOVED_ENTER, MOVED_LEAVE, MOVED_UNKNOWN, MOVED_COUNT };
+enum moved {
+    MOVED_NOT,
+    MOVED_ENTER,
+    MOVED_PERHAPS, /* if it is there now, it has entered */
+    MOVED_LEAVE,
+    MOVED_UNKNOWN, /* of the two rows, or of the only one, nobody can say whether they are there */
+    MOVED_COUNT,
+};
 
 const char *moved_name(enum moved moved); /* as on the wire; NOT: NULL */
-/* ENTER or LEAVE. Appended; `payload` as change_events makes them (core/row/change.h). */
+/* ENTER, PERHAPS or LEAVE. Appended; `payload` as change_events makes them (core/row/change.h). */
 void moved_put(struct buf *out, struct str payload, enum moved moved);
 
 #endif

@@ -9,8 +9,9 @@
  *   yes  no    it is, if there is no new row; else as a delete, moved: leave
  *
  * Where the filter needs a column that the row lacks (it came by key), whoever may see it is told, and
- * that it is unknown whether it moved. Where `visible` needs one, nobody can say, and the group has a
- * gap. */
+ * that it is unknown whether it moved: perhaps it is a yes. A row that is surely a no is not shown
+ * then either: it may be one that the group may not see. Where `visible` needs a column that is
+ * lacking, nobody can say, and the group has a gap. */
 #include "core/hub/live/tell.h"
 
 #include <stdlib.h>
@@ -94,19 +95,20 @@ static enum tell sight_judge(const struct sight *sight, const struct live_rows *
     if (old == LOOK_BLIND || new == LOOK_BLIND) {
         return TELL_GAP;
     }
-    if (old == LOOK_LACKING || new == LOOK_LACKING) {
-        *moved = MOVED_UNKNOWN;
-        return TELL_EVENT;
-    }
-    if (old == LOOK_YES && new == LOOK_YES) {
+    bool is_there = new != LOOK_NO, was_there = old != LOOK_NO;
+    bool is_lacking = old == LOOK_LACKING || new == LOOK_LACKING;
+    if (is_there && was_there) {
+        *moved = is_lacking ? MOVED_UNKNOWN : MOVED_NOT;
         return is_same ? TELL_NOTHING : TELL_EVENT;
     }
-    if (new == LOOK_YES && rows->has[LIVE_OLD]) {
-        *moved = MOVED_ENTER;
-    } else if (old == LOOK_YES && rows->has[LIVE_NEW]) {
+    if (is_there && rows->has[LIVE_OLD]) {
+        *moved = is_lacking ? MOVED_PERHAPS : MOVED_ENTER;
+    } else if (was_there && rows->has[LIVE_NEW]) {
         *moved = MOVED_LEAVE;
+    } else if (is_lacking) {
+        *moved = MOVED_UNKNOWN;
     }
-    return old == LOOK_YES || new == LOOK_YES ? TELL_EVENT : TELL_NOTHING;
+    return is_there || was_there ? TELL_EVENT : TELL_NOTHING;
 }
 
 /* The members are grouped as the row needs it. False: it needs no judges. */
@@ -134,7 +136,7 @@ static struct protocol_event teller_put(struct teller *teller, const struct even
 {
     struct protocol_event told = protocol_event_of(event);
     told.moved = moved_name(moved);
-    if (moved == MOVED_ENTER || moved == MOVED_LEAVE) {
+    if (moved == MOVED_ENTER || moved == MOVED_PERHAPS || moved == MOVED_LEAVE) {
         struct buf *payload = &teller->payloads[moved];
         if (payload->len == 0) {
             moved_put(payload, event->payload, moved);
@@ -296,5 +298,5 @@ enum tell tell_row(struct hub *hub, struct group *group, struct shape *shape, st
 bool tell_is_public(struct hub *hub, struct channel *channel, const struct event_fields *event)
 {
     return event->audience.kind == AUDIENCE_ALL && !is_silent(event) &&
-           (!event->shape || sights_need(hub, channel, event->shape) == SIGHTS_NEED_NOTHING);
+           (!event->shape || !tell_needs_judges(hub, channel, event->shape));
 }
