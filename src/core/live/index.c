@@ -12,6 +12,7 @@
  * the same for all of a channel is not chosen twice, and nobody has to guess which one parts best. */
 #include "core/live/index.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,7 @@ static void unpost(struct live_index *index, struct entry *entry)
         struct shelf *shelf = entry->postings[i].shelf;
         DL_DELETE(shelf->postings, &entry->postings[i]);
         if (--shelf->n_postings == 0) {
+            assert(column->shelves); /* it is one of them */
             HASH_DELETE(hh, column->shelves, shelf);
             free(shelf);
         }
