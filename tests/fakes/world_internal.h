@@ -108,7 +108,8 @@ struct row_change { /* behind an event of the log */
     bool has_old, has_new, is_reduced;
     struct world_row old, new;
     unsigned shape;
-    size_t version; /* when it was committed */
+    size_t version;   /* when it was committed */
+    size_t delivered; /* when the hub was told: whoever was there or held by then is told by that */
 };
 
 struct version { /* of the watches */

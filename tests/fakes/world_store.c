@@ -30,7 +30,9 @@ static bool must_be_told(struct world *world, const struct event *event, enum wo
         return world_told(world, event, who, filter).kind != TOLD_NOTHING;
     }
     const struct row_change *change = &world->changes[event->f.id - 1];
-    size_t first = change->version > version ? change->version : version;
+    bool is_delivered = event->f.id <= world->n_delivered;
+    size_t first = is_delivered && change->delivered < version ? change->delivered : version;
+    first = first > change->version ? first : change->version;
     for (size_t i = first; i < world->n_versions; i++) {
         if (world_told_row(world, i, event, who, filter).kind == TOLD_NOTHING) {
             return false;
@@ -97,6 +99,7 @@ bool world_deliver(struct world *world)
         return false;
     }
     size_t i = world->n_delivered++;
+    world->changes[i].delivered = world->n_versions - 1;
     world->sink.on_event(world->sink.ctx, world->log[i]);
     if (world->senders[i].generation) {
         world->sink.on_append_done(world->sink.ctx, world->senders[i]);
