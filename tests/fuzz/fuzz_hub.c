@@ -3,7 +3,8 @@
  * sessions, database, rules, time or delivery, in any order that can happen. The fake world asserts
  * at every frame that nothing is lost, repeated, out of order or for somebody else, and that every
  * list of members is right; at the end, after all has come to rest, every member must have had
- * everything, every list must be the true one, and nobody may be where he may not be. */
+ * everything, every list must be the true one, and nobody may be where he may not be. Rows are among the
+ * events and filters among the joins, and who may see the rows changes: each frame is judged anew. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ static void join_step(struct world *world, uint8_t step, unsigned worker, unsign
         .has_since = (step & 192u) == 64u,
         .other_epoch = step == 127u,
         .since = step & 3u,
+        .filter = (enum world_filter)((step >> 2u) % WORLD_FILTERS),
     };
     uint64_t head = world_head(world, channel);
     if (step & 8u && head > how.since) {
@@ -71,7 +73,7 @@ static void session_step(struct world *world, uint8_t step, uint8_t arg)
         break;
     case 4:
     case 5:
-        world_leave(world, worker, slot, channel);
+        world_leave_view(world, worker, slot, channel, (enum world_filter)(step >> 6u));
         break;
     case 6:
         world_message(world, worker, slot, channel, "1");
@@ -83,7 +85,7 @@ static void session_step(struct world *world, uint8_t step, uint8_t arg)
         private_step(world, step, worker, slot, channel);
         break;
     case 9:
-        world_history(world, worker, slot, channel);
+        world_history_view(world, worker, slot, channel, (enum world_filter)(step >> 6u));
         break;
     case 10:
         world_close(world, worker, slot);
@@ -123,6 +125,30 @@ static void rules_step(struct world *world, uint8_t bits, uint8_t more)
     struct rule rules[2] = {rule_of(bits, more), rule_of((uint8_t)(bits ^ (more << 3u)), more)};
     rules[1].pattern = "room/1";
     world_rules(world, rules, more > 13 ? 0 : more & 4u ? 2 : 1);
+}
+
+static struct world_row row_of(uint8_t bits)
+{
+    return (struct world_row){.id = 1 + (int)(bits & 3u),
+                              .n = (int)(bits >> 2u & 3u),
+                              .state = bits & 16u ? 'a' : 'b',
+                              .owner = bits & 32u ? 34 : 35,
+                              .name = (int)(bits >> 6u) % 3};
+}
+
+/* A row of a table that is watched; or what its watch says. */
+static void row_step(struct world *world, uint8_t step, uint8_t arg)
+{
+    struct world_row old = row_of(arg), new = row_of((uint8_t)(arg ^ step));
+    unsigned channel = (step >> 6u) & 1u;
+    if ((step & 48u) == 48u && arg < 40) {
+        world_watch(world, channel, (enum world_visible)(arg % WORLD_VISIBLES), arg > 30);
+    } else if ((step & 48u) == 48u && arg < 44) {
+        world_unwatch(world, channel);
+    } else {
+        world_commit_row(world, channel, step & 16u ? &old : NULL,
+                         !(step & 16u) || step & 32u ? &new : NULL, arg > 200);
+    }
 }
 
 static void commit_step(struct world *world, uint8_t arg)
@@ -187,8 +213,10 @@ static void database_step(struct world *world, uint8_t step, uint8_t arg)
 {
     switch (step % 16u) {
     case 0:
-    case 1:
         commit_step(world, arg);
+        break;
+    case 1:
+        row_step(world, step, arg);
         break;
     case 2:
         world_sequence(world);
@@ -260,6 +288,8 @@ static struct world *make_world(uint8_t choice)
         .max_reads = choice & 64u ? 1 : 0,
     });
     world_rule(world, rule_of(choice & 32u ? 31 : 23, 0));
+    world_watch(world, 0, WORLD_OWNER, false);
+    world_watch(world, 1, WORLD_EVERYBODY, false);
     return world;
 }
 
