@@ -61,11 +61,12 @@ static void channel_free(struct channel_table *table, struct channel *channel)
         group->roster->n = 0;
         group_free(&channel->groups, &table->numbers, group);
     }
-    while (channel->n_views > 0) {
-        view_free(channel->views[--channel->n_views]);
+    while (channel->views) {
+        struct view *view = channel->views;
+        HASH_DEL(channel->views, view);
+        view_free(view);
     }
     free(channel->groups.items);
-    free(channel->views);
     free(channel);
 }
 
@@ -95,40 +96,36 @@ void channel_table_release(struct channel_table *table)
 struct view *channel_open_view(struct channel *channel, struct filter *filter, const char *wish,
                                const char name[VIEW_NAME_LEN + 1])
 {
-    struct str canonical = filter_canonical(filter);
-    for (uint32_t i = 0; i < channel->n_views; i++) {
-        struct view *view = channel->views[i];
-        if (str_equals(filter_canonical(view->filter), canonical) &&
-            strcmp(view->wish, wish) == 0) {
-            return view;
-        }
+    struct view *view = channel_find_view(channel, str_of(name));
+    if (view) {
+        bool is_same = str_equals(filter_canonical(view->filter), filter_canonical(filter)) &&
+                       strcmp(view->wish, wish) == 0;
+        return is_same ? view : NULL;
     }
-    struct view *view = mem_zalloc(sizeof(*view));
+    view = mem_zalloc(sizeof(*view));
     view->filter = filter_ref(filter);
     view->wish = mem_strdup(wish);
     memcpy(view->name, name, sizeof(view->name));
-    channel->views = mem_array(channel->views, channel->n_views + 1, sizeof(struct view *));
-    channel->views[channel->n_views++] = view;
+    HASH_ADD(hh, channel->views, name, VIEW_NAME_LEN, view);
     return view;
 }
 
 uint32_t channel_n_residue(const struct channel *channel)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < channel->n_views; i++) {
-        n += channel->views[i]->is_residue;
+    for (const struct view *view = channel->views; view; view = view->hh.next) {
+        n += view->is_residue;
     }
     return n;
 }
 
 struct view *channel_find_view(const struct channel *channel, struct str name)
 {
-    for (uint32_t i = 0; i < channel->n_views; i++) {
-        if (str_equals(str_of(channel->views[i]->name), name)) {
-            return channel->views[i];
-        }
+    struct view *view = NULL;
+    if (name.len == VIEW_NAME_LEN) {
+        HASH_FIND(hh, channel->views, name.ptr, VIEW_NAME_LEN, view);
     }
-    return NULL;
+    return view;
 }
 
 void channel_pin_view(struct view *view)
@@ -140,13 +137,9 @@ void channel_pin_view(struct view *view)
 
 void channel_unpin_view(struct channel *channel, struct view *view)
 {
-    uint32_t i = 0;
     if (!view || --view->n_pins > 0) {
         return;
     }
-    while (channel->views[i] != view) {
-        i++;
-    }
-    channel->views[i] = channel->views[--channel->n_views];
+    HASH_DEL(channel->views, view);
     view_free(view);
 }

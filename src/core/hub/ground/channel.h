@@ -17,8 +17,7 @@ struct channel_sights;
 struct channel {
     UT_hash_handle hh;
     struct group_list groups; /* who is in it */
-    struct view **views;      /* that somebody has, or asks for */
-    uint32_t n_views;
+    struct view *views;       /* that somebody has, or asks for, by name */
     uint64_t snapshot_digest; /* of its tables, when the last snapshot was asked for; 0: never */
     struct channel_sights *sights; /* live/sight.c: who may see its tables' rows; NULL: not asked */
     uint32_t n_pins;         /* who else refers to it: reads under way, questions about members */
@@ -51,6 +50,7 @@ void channel_drop_if_unused(struct channel_table *table, struct channel *channel
 void channel_table_release(struct channel_table *table);
 
 /* The view with this filter, of which it takes a reference, and this wish; made if it is not there.
+ * NULL: another one has this name, a digest that nobody should be able to make twice.
  * Pin it. */
 struct view *channel_open_view(struct channel *channel, struct filter *filter, const char *wish,
                                const char name[VIEW_NAME_LEN + 1]);

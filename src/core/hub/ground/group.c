@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 struct str view_name(const struct view *view)
@@ -12,37 +13,59 @@ struct str view_name(const struct view *view)
     return view ? str_of(view->name) : (struct str){0};
 }
 
-struct group *group_find(const struct group_list *list, const struct view *view, struct str claims)
+static struct buf group_key(const struct view *view, struct str claims)
 {
-    for (uint32_t i = 0; i < list->n; i++) {
-        if (list->items[i]->view == view && str_equals(list->items[i]->claims, claims)) {
-            return list->items[i];
-        }
-    }
-    return NULL;
+    struct buf key = {0};
+    buf_add(&key, &view, sizeof(const struct view *));
+    buf_str(&key, claims);
+    return key;
 }
 
-struct group *group_new(struct group_list *list, struct roster_numbers *numbers, struct view *view,
-                        struct str claims, struct identity *who)
+struct group *group_find(const struct group_list *list, const struct view *view, struct str claims)
+{
+    struct buf key = group_key(view, claims);
+    struct group *group;
+    HASH_FIND(hh, list->by_key, key.data, key.len, group);
+    buf_release(&key);
+    return group;
+}
+
+static void group_put(struct group_list *list, struct group *group, uint32_t at)
+{
+    list->items[at] = group;
+    group->at = at;
+}
+
+static void group_enlist(struct group_list *list, struct group *group)
 {
     if (list->n == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 1;
         list->items = mem_array(list->items, list->cap, sizeof(struct group *));
     }
-    struct group *group = mem_zalloc(sizeof(*group) + claims.len);
+    group_put(list, group, list->n);
+    if (!group->view) {
+        if (list->n > list->n_plain) {
+            group_put(list, list->items[list->n_plain], list->n);
+        }
+        group_put(list, group, list->n_plain++);
+    }
+    list->n++;
+    HASH_ADD_KEYPTR(hh, list->by_key, group->key, group->key_len, group);
+}
+
+struct group *group_new(struct group_list *list, struct roster_numbers *numbers, struct view *view,
+                        struct str claims, struct identity *who)
+{
+    struct buf key = group_key(view, claims);
+    struct group *group = mem_zalloc(sizeof(*group) + key.len);
     group->view = view;
     group->roster = roster_new(numbers);
     group->who = identity_ref(who);
-    group->claims = (struct str){group->data, claims.len};
-    if (claims.len > 0) {
-        memcpy(group->data, claims.ptr, claims.len);
-    }
-    list->items[list->n] = group;
-    if (!view) {
-        list->items[list->n] = list->items[list->n_plain];
-        list->items[list->n_plain++] = group;
-    }
-    list->n++;
+    group->key_len = key.len;
+    memcpy(group->key, key.data, key.len);
+    group->claims = (struct str){group->key + (key.len - claims.len), claims.len};
+    buf_release(&key);
+    group_enlist(list, group);
     return group;
 }
 
@@ -62,16 +85,16 @@ void group_remove(struct group_list *list, struct group *group, uint32_t worker)
 
 void group_free(struct group_list *list, struct roster_numbers *numbers, struct group *group)
 {
-    uint32_t i = 0;
+    uint32_t at = group->at;
     assert(!group->sights);
-    while (list->items[i] != group) {
-        i++;
+    if (at < list->n_plain) {
+        group_put(list, list->items[--list->n_plain], at);
+        at = list->n_plain;
     }
-    if (i < list->n_plain) {
-        list->items[i] = list->items[--list->n_plain];
-        i = list->n_plain;
+    if (at != --list->n) {
+        group_put(list, list->items[list->n], at);
     }
-    list->items[i] = list->items[--list->n];
+    HASH_DEL(list->by_key, group);
     roster_free(numbers, group->roster);
     identity_unref(group->who);
     free(group);

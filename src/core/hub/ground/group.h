@@ -7,8 +7,11 @@
 #ifndef HERALD_CORE_HUB_GROUND_GROUP_H
 #define HERALD_CORE_HUB_GROUND_GROUP_H
 
+#include "base/hash.h"
 #include "core/hub/ground/roster.h"
 #include "core/identity.h"
+
+#include <uthash.h>
 
 enum { VIEW_NAME_LEN = 11 };
 
@@ -16,6 +19,7 @@ struct filter; /* core/live */
 struct sight_list;
 
 struct view {
+    UT_hash_handle hh;
     struct filter *filter;
     char *wish; /* how its snapshot is cut: hub/snapshot/wish.h; "": not at all */
     bool
@@ -26,16 +30,20 @@ struct view {
 };
 
 struct group {
+    UT_hash_handle hh;
+    uint32_t at;       /* where it is in the list */
     struct view *view; /* NULL: plain; borrowed: its subscriptions pin it */
     struct roster *roster;
     struct identity *who;      /* of its first subscriber, who stands for all; NULL: anonymous */
     struct sight_list *sights; /* live/sight.c: its judges; NULL: none yet */
     struct str claims;         /* what of an identity its tables' `visible` looks at; any bytes */
-    char data[];
+    size_t key_len;
+    char key[]; /* the view's address, and the claims */
 };
 
 struct group_list {       /* of a channel */
     struct group **items; /* the plain ones first */
+    struct group *by_key; /* by view and claims */
     uint32_t n, cap, n_plain;
     uint32_t n_subscribers, n_plain_subscribers;
 };

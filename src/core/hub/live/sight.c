@@ -488,7 +488,11 @@ struct view *sights_open_view(struct hub *hub, struct channel *channel, struct s
     if (filter && filter_fits(hub, channel, filter, &is_residue, why)) {
         view_make_name(filter_canonical(filter), wish, name);
         view = channel_open_view(channel, filter, wish, name);
-        view->is_residue = is_residue;
+        if (view) {
+            view->is_residue = is_residue;
+        } else {
+            buf_literal(why, "Another filter of this channel has the name that it would have.");
+        }
     }
     filter_unref(filter);
     return view;
