@@ -17,7 +17,7 @@ let world;
 let postgres;
 
 before(async () => {
-    world = await World.start({ flags: secretFlags(), rules: { '*': { anonymous_clients: true, public_messaging: true, message_history: 200 } } });
+    world = await World.start({ flags: secretFlags() });
     ({ postgres } = world);
 });
 
@@ -25,6 +25,7 @@ after(() => world.stop());
 
 // A table of its own for each test, and a channel of that name.
 async function table(name, columns, watch) {
+    await world.rule(name, { anonymous_clients: true, public_messaging: true, message_history: 200 });
     await postgres.query(`CREATE TABLE ${name} (id int PRIMARY KEY, ${columns}); SELECT herald.watch('${name}', channel => '${name}', ${watch})`);
     await world.settled();
 }
