@@ -315,7 +315,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                     FROM herald.rule r WHERE r.active),
         'watches_version', herald.watches_version(),
         'watches', (SELECT coalesce(json_agg(json_build_object(
-                        'key', w.key, 'shape', s.number::text, 'snapshot', w.snapshot, 'max_snapshot', w.max_snapshot,
+                        'key', w.key, 'shape', s.number::text, 'changed', w.changed::text, 'snapshot', w.snapshot, 'max_snapshot', w.max_snapshot,
                         'restated', (SELECT coalesce(json_agg(o.number::text ORDER BY o.number), '[]') FROM herald.shape o WHERE o.watch = w.key AND o.restated))
                         ORDER BY w.key), '[]')
                       FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL WHERE herald.is_watched(w.relation)),
@@ -332,7 +332,7 @@ $$;
 COMMENT ON FUNCTION herald.site(bigint) IS
 'For the server: version, switch, canonicals, active rules, the directives (disconnect, forget) given after a version, and the other
 calls since then, for its log, as JSON. NULL, at the start: no directives, as no session is older than the server. watches: of each watch
-its key, the shape in use, snapshot, max_snapshot, and restated, the older shapes whose rows are judged by visible of the one in use
+its key, the shape in use, changed (the transaction that last did), snapshot, max_snapshot, and restated, the older shapes whose rows are judged by visible of the one in use
 alone. Numbers of shapes are strings, as JSON has no integers of 64 bits. A shape with a visible whose watch is not
 among them: nobody is shown its rows.';
 

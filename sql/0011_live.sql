@@ -253,7 +253,7 @@ BEGIN
         'head', greatest(0, (SELECT k.floor FROM herald.channel k WHERE k.name = channel COLLATE "C"),
                          (SELECT l.channel_offset FROM herald.log l WHERE l.channel = channel COLLATE "C" ORDER BY l.channel_offset DESC LIMIT 1)),
         'id', (SELECT k.id FROM herald.cursor k ORDER BY k.position DESC LIMIT 1),
-        'snapshot', pg_current_snapshot()::text, 'shape', s.number::text, 'moved', is_moved)::text;
+        'snapshot', pg_current_snapshot()::text, 'shape', s.number::text, 'changed', w.changed::text, 'moved', is_moved)::text;
     IF NOT is_moved THEN
         query := herald.rows_query(w.relation, s.description, conditions, "order", max_rows);
         RETURN QUERY SELECT f.kind, f.body FROM herald.fetch_rows(query.code, query.args) f;
@@ -262,7 +262,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.read_snapshot(text, text, json, json, int) IS
 'For the server, alone in a transaction: BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY. The first row has kind h and, as JSON, epoch, head (the
-newest offset of a channel), id (the newest of the log), snapshot (which transactions it sees), shape (its number, a string), and moved: true: the table
+newest offset of a channel), id (the newest of the log), snapshot (which transactions it sees), shape (its number, a string), changed (as site() has it), and moved: true: the table
 was altered since the snapshot was taken, so that no row follows: read again, in a new transaction. Then the rows, as records print them, in the columns of
 the shape (kind r); of one over max_bytes only those of key and template, and the kept (kind k).
 conditions: [{"column": place in the shape, "op": "eq", "in", "lt", "lte", "gt" or "gte", "values": [texts]}], of which those are left out that Postgres

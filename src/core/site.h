@@ -27,6 +27,7 @@ struct rule {      /* a row of herald.rule, same meaning */
 struct watch {           /* a table that is watched */
     char *key;           /* as in its shapes */
     int64_t number;      /* of its shape */
+    uint64_t changed;    /* another number after each change of the table or its watch */
     struct shape *shape; /* today's; NULL: not to be read, so nobody may see its rows */
     bool has_snapshot;   /* clients may ask for one */
     uint32_t max_snapshot;

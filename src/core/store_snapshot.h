@@ -28,6 +28,7 @@ struct store_snapshot { /* of one moment: rows, head, and which transactions wer
     uint64_t head;
     struct str snapshot; /* core/live/txid.h */
     struct shape *shape; /* borrowed */
+    uint64_t changed;    /* as struct watch has it */
     struct store_row *rows;
     size_t n_rows;
 };

@@ -7,7 +7,7 @@
  *    "directives":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
  *              {"kind":"forget","channel":"room/1"}],
  *    "news":["set_rule('room/1')"],
- *    "watches":[{"key":"a1b2c3d4e5f6","shape":"-81…","snapshot":false,"max_snapshot":10000,
+ *    "watches":[{"key":"a1b2c3d4e5f6","shape":"-81…","changed":"745","snapshot":false,"max_snapshot":10000,
  *                "restated":["77…"]}]}
  *
  * Unknown members are left alone: a newer schema may say more. A missing one means that the
@@ -115,6 +115,12 @@ static bool load_shape_number(const json_t *value, int64_t *out)
     return text && *text && !*end && errno == 0;
 }
 
+static bool load_xid(const json_t *value, uint64_t *out)
+{
+    const char *text = json_string_value(value);
+    return text && str_to_u64(str_of(text), out);
+}
+
 static bool load_watch(const json_t *object, struct watch *watch)
 {
     const json_t *restated = json_object_get(object, "restated");
@@ -130,6 +136,7 @@ static bool load_watch(const json_t *object, struct watch *watch)
     }
     bool is_complete = watch->key &&
                        load_shape_number(json_object_get(object, "shape"), &watch->number) &&
+                       load_xid(json_object_get(object, "changed"), &watch->changed) &&
                        load_bool(object, "snapshot", &watch->has_snapshot) &&
                        load_number(object, "max_snapshot", UINT32_MAX, &max_snapshot);
     watch->max_snapshot = (uint32_t)max_snapshot;

@@ -107,9 +107,11 @@ static bool read_head(const json_t *head, struct str body, struct store_snapshot
     const char *epoch = json_string_value(json_object_get(head, "epoch"));
     const char *snapshot = json_string_value(json_object_get(head, "snapshot"));
     const char *number = json_string_value(json_object_get(head, "shape"));
+    const char *changed = json_string_value(json_object_get(head, "changed"));
     json_int_t offset = json_integer_value(json_object_get(head, "head"));
     (void)body;
-    if (!epoch || !snapshot || !number || offset < 0) {
+    if (!epoch || !snapshot || !number || offset < 0 || !changed ||
+        !str_to_u64(str_of(changed), &out->changed)) {
         return false;
     }
     *shape = strtoll(number, NULL, 10);

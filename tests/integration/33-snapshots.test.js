@@ -4,6 +4,7 @@ import { test, describe, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World } from './lib/world.js';
 import { Client } from './lib/client.js';
+import { until } from './lib/wait.js';
 import { metrics } from './lib/metrics.js';
 
 let world;
@@ -23,6 +24,7 @@ before(async () => {
         CREATE TABLE s_off (id int PRIMARY KEY);
         SELECT herald.watch('s_off', channel => 'off');
         SELECT herald.set_rule('*', anonymous_clients => true)`);
+    await world.settled();
 });
 
 after(() => world.stop());
@@ -155,6 +157,23 @@ describe('a snapshot', () => {
         const { rows } = await snapshot(client, 'rooms/a%2Fx', {});
         assert.equal(rows[0].more, 5);
         await client.close();
+    });
+
+    test('who was away when the table was altered gets the rows anew, also if it looks as before', async () => {
+        const client = await Client.open(server);
+        const { last: { epoch, offset } } = await snapshot(client, 'rooms/b%2Fx', {});
+        client.send('join', 'rooms/b%2Fx', { snapshot: true, since: { epoch, offset } });
+        assert.equal((await client.waitFor({ action: 'join' })).payload.resumed, true);
+        await client.close();
+        await postgres.query('ALTER TABLE s_rooms DROP COLUMN more; ALTER TABLE s_rooms ADD COLUMN more int DEFAULT 6');
+        const again = await Client.open(server);
+        const watching = await Client.open(server);
+        await until('the server to know', async () => (await snapshot(watching, 'rooms/b%2Fx', {})).last.epoch !== epoch);
+        const anew = await snapshot(again, 'rooms/b%2Fx', { since: { epoch, offset } });
+        assert.equal(anew.joined.payload.gap, true);
+        assert.ok(anew.rows.length > 0 && anew.rows.every(({ more }) => more === 6));
+        await again.close();
+        await watching.close();
     });
 });
 

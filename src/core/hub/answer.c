@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/live/place.h"
+#include "core/hub/live/version.h"
 #include "core/hub/membership.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/resume/recent.h"
@@ -20,7 +21,7 @@
 enum { HISTORY_BYTES = 1024 * 1024 }; /* most payload in a history */
 
 /* Since beats history, and a channel that keeps nothing has no history to send. */
-struct question question_of_join(const struct hub *hub, const struct command *command,
+struct question question_of_join(struct hub *hub, const struct command *command,
                                  struct channel *channel, struct view *view)
 {
     struct question question = {.type = COMMAND_JOIN,
@@ -31,7 +32,11 @@ struct question question_of_join(const struct hub *hub, const struct command *co
     question.wants_snapshot = command->snapshot.ptr;
     read->kind = STORE_READ_HEAD;
     if (command->has_since) {
-        question.is_void = !hub->epoch || !str_equals(command->since_epoch, str_of(hub->epoch));
+        question.version =
+            question.wants_snapshot ? version_parse(hub, channel, command->since_epoch) : 0;
+        question.is_void =
+            question.version == 0 && (question.wants_snapshot || !hub->epoch ||
+                                      !str_equals(command->since_epoch, str_of(hub->epoch)));
         read->kind = question.is_void ? STORE_READ_HEAD : STORE_READ_SINCE;
         read->since = command->since_offset;
         read->limit = hub->options.page_rows;
@@ -64,12 +69,14 @@ static void answer_live(struct hub *hub, struct session *session, const struct q
 static void answer_acknowledge(struct hub *hub, struct session *session, const struct read *about,
                                uint64_t head, bool is_resumed, bool is_gap)
 {
-    struct buf client = {0};
+    struct subscription *in = session_in_view(session, about->channel, about->view);
+    struct buf client = {0}, epoch = {0};
+    version_put(&epoch, hub, in->version);
     struct protocol_joined joined = {
         .channel = channel_name(about->channel),
         .view = view_name(about->view),
         .client = say_client_json(hub, session, &client),
-        .epoch = str_of(hub->epoch),
+        .epoch = buf_span(&epoch),
         .offset = head,
         .is_resumed = is_resumed,
         .is_gap = is_gap,
@@ -78,9 +85,10 @@ static void answer_acknowledge(struct hub *hub, struct session *session, const s
     if (is_resumed || is_gap) {
         say_count(hub, is_resumed ? METRIC_RESUMES : METRIC_GAPS);
     }
-    session_in_view(session, about->channel, about->view)->is_joined = true;
+    in->is_joined = true;
     say_frame(hub, session, hub->protocol->joined(&joined));
     buf_release(&client);
+    buf_release(&epoch);
 }
 
 /* Up to the end of its answer: what was missed and live frames come after it. */
@@ -89,6 +97,7 @@ static void answer_begin(struct hub *hub, struct session *session, const struct 
 {
     struct subscription *in = question_of(session, question);
     in->wants_presence = in->wants_presence || question->wants_presence;
+    in->version = question->version;
     answer_acknowledge(hub, session, &question->read, head,
                        question->read.kind == STORE_READ_SINCE && !is_gap, is_gap);
     if (!in->view) {

@@ -12,9 +12,10 @@ struct question { /* what a join or a history wants to know */
     bool was_member;        /* JOIN: not its first */
     bool wants_presence;
     bool wants_snapshot; /* JOIN: the rows, unless it can resume */
+    uint64_t version;    /* JOIN: of the tables whose rows it has (live/version.h); 0: of none */
 };
 
-struct question question_of_join(const struct hub *hub, const struct command *command,
+struct question question_of_join(struct hub *hub, const struct command *command,
                                  struct channel *channel, struct view *view);
 /* The session enters the channel, is acknowledged, sent what it wants to know, and live frames go
  * on. */

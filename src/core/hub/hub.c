@@ -28,6 +28,7 @@
 #include "core/hub/live/place.h"
 #include "core/hub/live/sight.h"
 #include "core/hub/live/tell.h"
+#include "core/hub/live/version.h"
 #include "core/hub/message.h"
 #include "core/hub/open.h"
 #include "core/hub/presence/grace.h"
@@ -219,7 +220,7 @@ static void on_site(void *ctx, struct site *site)
     hub->site = site;
     sights_take_site(hub);
     place_all(hub, NULL);
-    snapshot_take_site(hub);
+    version_check_all(hub);
     update_gate(hub);
     revoke_recheck(hub);
     if (was_enabled && !site->is_enabled) {

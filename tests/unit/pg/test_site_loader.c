@@ -37,6 +37,7 @@ static void test_a_whole_site(void **state)
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
              ",{\"channel\":\"*\"," FLAGS "," FUNCTIONS
              ",\"message_history\":99999999999}],\"watches\":[{\"key\":\"k\",\"shape\":\"-9\","
+             "\"changed\":\"7\","
              "\"snapshot\":true,\"max_snapshot\":7,\"restated\":[\"8\"]}],\"directives\":[],"
              "\"news\":[],\"new\":[1]}");
     assert_non_null(site);

@@ -16,9 +16,8 @@ struct channel_sights;
 
 struct channel {
     UT_hash_handle hh;
-    struct group_list groups; /* who is in it */
-    struct view *views;       /* that somebody has, or asks for, by name */
-    uint64_t snapshot_digest; /* of its tables, when the last snapshot was asked for; 0: never */
+    struct group_list groups;      /* who is in it */
+    struct view *views;            /* that somebody has, or asks for, by name */
     struct channel_sights *sights; /* live/sight.c: who may see its tables' rows; NULL: not asked */
     uint32_t n_pins;         /* who else refers to it: reads under way, questions about members */
     const struct rule *rule; /* of the current site; NULL: none covers it any more */

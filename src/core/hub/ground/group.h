@@ -21,9 +21,7 @@ struct sight_list;
 struct view {
     UT_hash_handle hh;
     struct filter *filter;
-    char *wish; /* how its snapshot is cut: hub/snapshot/wish.h; "": not at all */
-    bool
-        is_snapshot; /* somebody has asked for one: who has it is told when it has to be read anew */
+    char *wish;      /* how its snapshot is cut: hub/snapshot/wish.h; "": not at all */
     uint32_t n_pins; /* subscriptions and reads under way that refer to it */
     bool is_residue; /* each row must be tried: no index finds it */
     char name[VIEW_NAME_LEN + 1];

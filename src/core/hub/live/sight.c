@@ -505,14 +505,14 @@ const struct watch *sights_watch(struct hub *hub, struct channel *channel, uint3
     return *n == 1 ? known->today[0]->watch : NULL;
 }
 
-uint64_t sights_digest(struct hub *hub, struct channel *channel)
+uint64_t sights_version(struct hub *hub, struct channel *channel)
 {
     const struct channel_sights *known = sights_know(hub, channel);
-    uint64_t digest = known->n_today;
+    uint64_t version = known->n_today;
     for (uint32_t i = 0; i < known->n_today; i++) {
-        digest += (uint64_t)known->today[i]->number;
+        version += known->today[i]->watch->changed;
     }
-    return digest;
+    return version;
 }
 
 /* What all judges of a row of today have in common with the database, and what the name says. */

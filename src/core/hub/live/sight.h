@@ -27,8 +27,8 @@ struct view *sights_open_view(struct hub *hub, struct channel *channel, struct s
 
 /* The one table whose rows may come on the channel; NULL: there are *n others than one. */
 const struct watch *sights_watch(struct hub *hub, struct channel *channel, uint32_t *n);
-/* Differs when one of the channel's tables is another, or has another shape. */
-uint64_t sights_digest(struct hub *hub, struct channel *channel);
+/* Differs when one of the channel's tables is another, or was changed (version.h). */
+uint64_t sights_version(struct hub *hub, struct channel *channel);
 /* Conditions that hold for each row that the group may see (core/live/narrow.h). */
 void sights_narrow(struct hub *hub, struct channel *channel, const struct group *group,
                    struct buf *out);

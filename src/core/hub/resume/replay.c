@@ -18,6 +18,7 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/live/place.h"
 #include "core/hub/live/tell.h"
+#include "core/hub/live/version.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/resume/reads.h"
 #include "core/hub/resume/recent.h"
@@ -46,6 +47,7 @@ void resume_live(struct hub *hub, struct session *session, struct channel *chann
     in->is_held = false;
     hub->transport->resume_live(hub->transport->ctx, session->id, in->group->roster->number,
                                 skip_to, in->wants_presence);
+    version_check(hub, session, in);
 }
 
 void replay_end(struct hub *hub, struct session *session)

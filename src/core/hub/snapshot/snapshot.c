@@ -22,7 +22,7 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/live/place.h"
 #include "core/hub/live/sight.h"
-#include "core/hub/live/tell.h"
+#include "core/hub/live/version.h"
 #include "core/hub/resume/replay.h"
 #include "core/hub/snapshot/rows.h"
 #include "core/hub/snapshot/wish.h"
@@ -60,6 +60,7 @@ struct job { /* one read, for all who asked the same */
     struct row_frames frames;
     struct txid_snapshot seen;
     uint64_t head;
+    uint64_t version; /* of the table, by what was read */
 };
 
 struct sending { /* to one session */
@@ -194,6 +195,7 @@ static void job_take(struct job *job, const struct store_snapshot *found)
         return;
     }
     job->head = found->head;
+    job->version = version_of(found->changed);
     metrics_add(hub->options.counts, METRIC_SNAPSHOT_ROWS, found->n_rows);
     row_frames_make(&job->frames, hub, job->channel, group, found, job->max);
     bool is_cut = found->n_rows >= (size_t)job->max + SLACK_ROWS;
@@ -297,17 +299,21 @@ static bool rule_passes(const void *arg, const struct event_fields *event)
 static void rule_finish(struct hub *hub, struct session *session, void *arg, uint64_t offset)
 {
     const struct job *job = arg;
+    struct buf epoch = {0};
+    version_put(&epoch, hub, job->version);
     struct protocol_snapshot last = {
         .channel = channel_name(job->channel),
         .view = view_name(job->view),
         .rows = STR(""),
         .is_last = true,
         .is_complete = !job->frames.is_over && !job->frames.is_blind,
-        .epoch = str_of(hub->epoch),
+        .epoch = buf_span(&epoch),
         .offset = offset,
     };
     say_count(hub, METRIC_SNAPSHOTS);
+    session_in_view(session, job->channel, job->view)->version = job->version;
     say_frame(hub, session, hub->protocol->snapshot(&last));
+    buf_release(&epoch);
 }
 
 static void rule_release(void *arg)
@@ -358,12 +364,13 @@ void snapshot_drained(struct hub *hub, struct session *session)
 static void sending_begin(struct job *job, struct session *session, bool is_gap)
 {
     struct hub *hub = job->hub;
-    struct buf client = {0};
+    struct buf client = {0}, epoch = {0};
+    version_put(&epoch, hub, job->version);
     struct protocol_joined joined = {
         .channel = channel_name(job->channel),
         .view = view_name(job->view),
         .client = say_client_json(hub, session, &client),
-        .epoch = str_of(hub->epoch),
+        .epoch = buf_span(&epoch),
         .offset = job->head,
         .is_gap = is_gap,
     };
@@ -371,6 +378,7 @@ static void sending_begin(struct job *job, struct session *session, bool is_gap)
     say_count(hub, METRIC_JOINS);
     say_frame(hub, session, hub->protocol->joined(&joined));
     buf_release(&client);
+    buf_release(&epoch);
     session->wait = SESSION_WAIT_REPLAY;
     session->sending = mem_zalloc(sizeof(*session->sending));
     session->sending->job = job;
@@ -471,11 +479,10 @@ static void job_add(struct job *job, const struct session *session, bool is_gap)
 void snapshot_begin(struct hub *hub, struct session *session, struct channel *channel,
                     struct view *view, bool is_gap)
 {
-    const struct subscription *in = session_in_view(session, channel, view);
+    struct subscription *in = session_in_view(session, channel, view);
     struct job *job = job_find(hub, in);
     bool is_new = !job;
-    view->is_snapshot = true;
-    channel->snapshot_digest = sights_digest(hub, channel);
+    in->version = 0;
     session->wait = SESSION_WAIT_SNAPSHOT;
     job = job ? job : job_new(hub, in);
     job_add(job, session, is_gap);
@@ -506,31 +513,6 @@ void snapshot_tick(struct hub *hub)
         next = job->next;
         if (job->stage == JOB_SETTLING && hub->now_ms - job->settle_ms >= SETTLE_MS) {
             job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
-        }
-    }
-}
-
-static void channel_tell_anew(struct hub *hub, struct channel *channel)
-{
-    for (uint32_t i = 0; i < channel->groups.n; i++) {
-        const struct group *group = channel->groups.items[i];
-        if (group->view && group->view->is_snapshot) {
-            struct frame *frame = tell_gap(hub, channel, group->view, channel->fanned);
-            roster_publish(group->roster, hub->transport, frame);
-            frame_unref(frame);
-        }
-    }
-}
-
-void snapshot_take_site(struct hub *hub)
-{
-    struct channel *channel, *next;
-    HASH_ITER(hh, hub->channels.by_name, channel, next)
-    {
-        uint64_t digest = channel->snapshot_digest ? sights_digest(hub, channel) : 0;
-        if (digest != channel->snapshot_digest) {
-            channel->snapshot_digest = digest;
-            channel_tell_anew(hub, channel);
         }
     }
 }

@@ -19,7 +19,5 @@ void snapshot_begin(struct hub *hub, struct session *session, struct channel *ch
 void snapshot_drained(struct hub *hub, struct session *session); /* it has taken most of the rows */
 void snapshot_end(struct hub *hub, struct session *session);     /* of a session that is gone */
 void snapshot_tick(struct hub *hub);                             /* who waits too long is told */
-/* The tables have changed: who has a snapshot of one that is another now is told to read anew. */
-void snapshot_take_site(struct hub *hub);
 
 #endif

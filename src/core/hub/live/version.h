@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Of which tables somebody has the rows: a number that differs when a channel's table is another, or
+ * was altered, or who may see its rows. What happens to rows is told one by one; this is not, so they
+ * have to be read anew.
+ *
+ * Positions of views with rows have it behind their epoch, "EPOCH.VERSION": who comes back with rows
+ * from before a change cannot resume. Hub thread only. */
+#ifndef HERALD_CORE_HUB_LIVE_VERSION_H
+#define HERALD_CORE_HUB_LIVE_VERSION_H
+
+#include "core/hub/ground/hub_state.h"
+
+/* Of rows that were read when the one table of a channel was `changed` so. */
+uint64_t version_of(uint64_t changed);
+/* Appends the epoch of a position; version 0: of one without rows. */
+void version_put(struct buf *out, const struct hub *hub, uint64_t version);
+/* The version of such an epoch, which is ours. 0: it is another one, or of other tables than today's. */
+uint64_t version_parse(struct hub *hub, struct channel *channel, struct str epoch);
+
+/* A subscriber who is live and has rows of another version is told that he has a gap. */
+void version_check(struct hub *hub, struct session *session, struct subscription *in);
+void version_check_all(struct hub *hub); /* the site has changed */
+
+#endif
