@@ -231,12 +231,45 @@ static void test_prefix(void **state)
     shape_unref(shape);
 }
 
+/* expected: of the column in that part; NULL: it cannot be told. */
+static void check_taken(const char *template, const char *name, size_t part, const char *expected)
+{
+    struct shape *shape = shape_make(template, "text", 1000, "[]",
+                                     COLUMN("v", "\"text\"") "," COLUMN("w", "\"text\""));
+    struct buf value = {0};
+    assert_true(shape_matches(shape, str_of(name)));
+    bool is_told = shape_channel_value(shape, str_of(name), part, &value);
+    assert_int_equal(is_told, expected != NULL);
+    if (expected) {
+        assert_string_equal(buf_text(&value), expected);
+    }
+    buf_release(&value);
+    shape_unref(shape);
+}
+
+static void test_taken_apart(void **state)
+{
+    (void)state;
+    check_taken("[\"r/\",0]", "r/7", 1, "7");
+    check_taken("[\"r/\",0]", "r/", 1, "");
+    check_taken("[\"r/\",0]", "r/a%2Fb%25", 1, "a/b%");
+    check_taken("[\"r/\",0,\"/\",1]", "r/a/b", 1, "a");
+    check_taken("[\"r/\",0,\"/\",1]", "r/a/b", 3, "b");
+    check_taken("[0,\"/end\"]", "x/end", 0, "x");
+    /* Where one ends and the other begins, nobody can say; nor what is no text. */
+    check_taken("[0,1]", "ab", 0, NULL);
+    check_taken("[\"r/\",0]", "r/a%2", 1, NULL);
+    check_taken("[\"r/\",0]", "r/%zz", 1, NULL);
+    check_taken("[\"r/\",0]", "r/%FF", 1, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),  cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_none),    cmocka_unit_test(test_length),
-        cmocka_unit_test(test_matches), cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_none),        cmocka_unit_test(test_length),
+        cmocka_unit_test(test_matches),     cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
