@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What stands between the hub and the database: three seams by which the hub asks, each in a header
+/* What stands between the hub and the database: a few seams by which the hub asks, each in a header
  * of its own, and the sink by which it is told. All on the hub thread. */
 #ifndef HERALD_CORE_STORE_H
 #define HERALD_CORE_STORE_H
@@ -7,6 +7,7 @@
 #include "core/directive.h"
 #include "core/site.h"
 #include "core/store_functions.h"
+#include "core/store_judges.h"
 #include "core/store_log.h"
 #include "core/store_presence.h"
 #include "core/store_snapshot.h"
@@ -16,6 +17,7 @@ struct store {
     struct store_functions functions;
     struct store_presence presence;
     struct store_snapshots snapshots;
+    struct store_judges judges;
 };
 
 /* ---- what the store tells ---- */

@@ -7,6 +7,7 @@
  *   presence      herald.presence, on the second connection
  *   functions     a few more connections: the owner's functions
  *   snapshots     two more, with the first read: the rows that there are in a table
+ *   judges        and two, with the first question: who may see a row, by policies and functions
  *
  * A fixed number of connections, however many sessions and channels there are. All follow the
  * first: they are made when that one serves and closed when it is lost, because after a failover
@@ -22,12 +23,14 @@
 #include "base/mem.h"
 #include "pg/functions/functions.h"
 #include "pg/maintenance.h"
+#include "pg/pool/judges.h"
+#include "pg/pool/pool.h"
+#include "pg/pool/snapshots.h"
 #include "pg/presence.h"
 #include "pg/query.h"
 #include "pg/reader.h"
 #include "pg/sequencer/sequencer.h"
 #include "pg/shapes/shapes.h"
-#include "pg/snapshots.h"
 
 struct database {
     struct database_options options; /* its strings are not ours, not used after database_new */
@@ -38,6 +41,7 @@ struct database {
     struct pg_presence *presence;
     struct functions *functions;
     struct pg_snapshots *snapshots;
+    struct pg_judges *judges;
     struct loop_timer *stop_timer; /* the drain's deadline, then the last turn */
     bool is_finishing;             /* nothing is pending any more, but the last write */
     bool is_stopped;
@@ -65,7 +69,8 @@ static void on_serving(void *arg)
     reader_start(database->reader);
     pg_presence_start(database->presence);
     functions_start(database->functions);
-    pg_snapshots_start(database->snapshots);
+    pool_start(pg_snapshots_pool(database->snapshots));
+    pool_start(pg_judges_pool(database->judges));
 }
 
 static void on_away(void *arg)
@@ -75,7 +80,8 @@ static void on_away(void *arg)
     pg_presence_pause(database->presence);
     reader_pause(database->reader);
     functions_pause(database->functions);
-    pg_snapshots_pause(database->snapshots);
+    pool_pause(pg_snapshots_pool(database->snapshots));
+    pool_pause(pg_judges_pool(database->judges));
 }
 
 /* A key that does not come leaves calls waiting until they fail, one by one and said. */
@@ -142,6 +148,7 @@ struct store database_store(struct database *database)
         .functions = functions_seam(database->functions),
         .presence = pg_presence_seam(database->presence),
         .snapshots = pg_snapshots_seam(database->snapshots),
+        .judges = pg_judges_seam(database->judges),
     };
 }
 
@@ -155,7 +162,8 @@ static void database_end(struct database *database)
         maintenance_stop(database->maintenance);
         pg_presence_pause(database->presence);
         sequencer_stop(database->sequencer);
-        pg_snapshots_stop(database->snapshots);
+        pool_stop(pg_snapshots_pool(database->snapshots));
+        pool_stop(pg_judges_pool(database->judges));
     }
     do {
         functions_stop(database->functions);
@@ -211,6 +219,17 @@ static struct functions *make_functions(struct database *database, struct loop *
     return functions_new(loop, &options);
 }
 
+static struct pg_judges *make_judges(const struct database *database, struct loop *loop)
+{
+    const char *url = database->options.judge_url;
+    struct pg_judges_options options = {
+        .url = url ? url : database->options.url,
+        .user = url ? NULL : "herald_judge",
+        .timeout_ms = database->options.hook_timeout_ms,
+    };
+    return pg_judges_new(loop, &options);
+}
+
 struct database *database_new(struct loop *loop, const struct database_options *options)
 {
     struct database *database = mem_zalloc(sizeof(*database));
@@ -253,6 +272,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
                                                      .counts = options->counts,
                                                      .shapes = &database->shapes,
                                                  });
+    database->judges = make_judges(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
 }
@@ -287,6 +307,7 @@ void database_free(struct database *database)
     loop_timer_free(database->stop_timer);
     functions_free(database->functions);
     pg_snapshots_free(database->snapshots);
+    pg_judges_free(database->judges);
     reader_free(database->reader); /* before those that its queries answer to */
     maintenance_free(database->maintenance);
     pg_presence_free(database->presence);

@@ -27,6 +27,7 @@ struct database_options {
     uint32_t hook_timeout_ms;  /* of the owner's functions */
     uint32_t hook_connections;
     const char *hook_url;         /* NULL: url, as herald_hook; copied */
+    const char *judge_url;        /* NULL: url, as herald_judge; copied */
     const char *token_function;   /* NULL: check_token accepts nothing; copied */
     const char *node;             /* names this process in herald.presence; copied */
     struct metrics_block *counts; /* of the loop's thread; NULL: nothing is counted */

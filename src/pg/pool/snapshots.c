@@ -2,52 +2,37 @@
 /* A read is one statement in a transaction of its own, REPEATABLE READ READ ONLY, so that the rows,
  * the channel's head and the list of transactions are of one moment (sql/0011). It changes nothing:
  * after a lost connection it is asked again. */
-#include "pg/snapshots.h"
+#include "pg/pool/snapshots.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pg/query.h"
+#include "pg/pool/pool.h"
 #include "pg/rows.h"
 #include "pg/shapes/shapes.h"
 
-enum { N_LANES = 2, MAX_AGE_MS = 20000, AGE_CHECK_MS = 500 };
+enum { N_LANES = 2, MAX_AGE_MS = 20000 };
 
 struct ask {
-    struct ask *next;
+    struct pool_job job; /* first */
     struct pg_snapshots *snapshots;
     char *watch, *channel, *conditions, *order;
     uint32_t max_rows;
     store_snapshot_fn *done;
     void *arg;
-    uint64_t asked_ms;
-    struct lane *lane; /* that it is on; NULL: it waits */
-    PGresult *rows;    /* read, while their shape is asked for */
+    PGresult *rows; /* read, while their shape is asked for */
     struct shape_wish wish;
 };
 
-struct lane {
-    struct pg_snapshots *snapshots;
-    struct connection *connection;
-    bool is_busy;
-};
-
 struct pg_snapshots {
-    struct loop *loop;
     struct pg_snapshots_options options;
-    struct lane lanes[N_LANES];
-    struct loop_timer *timer;
-    struct ask *waiting, **waiting_end;
-    bool is_started, is_stopped;
+    struct pool *pool;
 };
 
-static void pg_snapshots_run(struct pg_snapshots *snapshots);
-
-/* ---- who waits ---- */
+/* ---- the end of an ask ---- */
 
 static void ask_free(struct ask *ask)
 {
@@ -60,35 +45,9 @@ static void ask_free(struct ask *ask)
     free(ask);
 }
 
-static struct ask *pg_snapshots_pop(struct pg_snapshots *snapshots)
-{
-    struct ask *ask = snapshots->waiting;
-    snapshots->waiting = ask->next;
-    if (!snapshots->waiting) {
-        snapshots->waiting_end = &snapshots->waiting;
-    }
-    return ask;
-}
-
-static void pg_snapshots_push(struct pg_snapshots *snapshots, struct ask *ask)
-{
-    ask->next = NULL;
-    ask->lane = NULL;
-    *snapshots->waiting_end = ask;
-    snapshots->waiting_end = &ask->next;
-}
-
-static void ask_leave_lane(struct ask *ask)
-{
-    if (ask->lane) {
-        ask->lane->is_busy = false;
-        ask->lane = NULL;
-    }
-}
-
 static void ask_answer(struct ask *ask, const struct store_snapshot *answer)
 {
-    ask_leave_lane(ask);
+    pool_leave(&ask->job);
     ask->done(ask->arg, answer);
     ask_free(ask);
 }
@@ -179,9 +138,8 @@ static bool ask_answered(struct ask *ask, const struct query_result *result, con
     if (result->rows && PQntuples(result->rows) > 0) {
         return true;
     }
-    if (result->is_lost && !ask->snapshots->is_stopped) {
-        ask_leave_lane(ask);
-        pg_snapshots_push(ask->snapshots, ask);
+    if (result->is_lost && !pool_is_stopped(ask->snapshots->pool)) {
+        pool_again(&ask->job);
         return false;
     }
     log_warn("%s failed: %s %s", what, result->sqlstate, result->message);
@@ -197,23 +155,24 @@ static void on_shape(void *arg, const struct query_result *result)
         shapes_take(snapshots->options.shapes, &ask->wish, result->rows);
         ask_finish(ask);
     }
-    pg_snapshots_run(snapshots);
+    pool_run(snapshots->pool);
 }
 
 static void on_rolled_back(void *arg, const struct query_result *result)
 {
-    struct lane *lane = arg;
+    struct connection *connection = arg;
     if (!result->is_lost && *result->sqlstate) {
-        connection_drop(lane->connection, "ROLLBACK failed");
+        connection_drop(connection, "ROLLBACK failed");
     }
 }
 
 /* An error skips the COMMIT that was sent with the question: the next one would be asked in the
  * failed transaction. */
-static void lane_clean(struct lane *lane, const struct query_result *result)
+static void ask_clean(const struct ask *ask, const struct query_result *result)
 {
     if (!result->is_lost && *result->sqlstate) {
-        connection_query(lane->connection, "ROLLBACK", NULL, on_rolled_back, lane);
+        struct connection *connection = pool_connection(&ask->job);
+        connection_query(connection, "ROLLBACK", NULL, on_rolled_back, connection);
     }
 }
 
@@ -221,7 +180,7 @@ static void on_rows(void *arg, const struct query_result *result)
 {
     struct ask *ask = arg;
     struct pg_snapshots *snapshots = ask->snapshots;
-    lane_clean(ask->lane, result);
+    ask_clean(ask, result);
     if (ask_answered(ask, result, "herald.read_snapshot")) {
         struct params params = {0};
         PQclear(ask->rows);
@@ -230,61 +189,36 @@ static void on_rows(void *arg, const struct query_result *result)
         shapes_want(snapshots->options.shapes, rows_shape(ask->rows), &ask->wish);
         if (ask->wish.n > 0) {
             shape_wish_params(&ask->wish, &params);
-            connection_query(ask->lane->connection, SHAPES_QUERY, &params, on_shape, ask);
+            connection_query(pool_connection(&ask->job), SHAPES_QUERY, &params, on_shape, ask);
             return;
         }
         ask_finish(ask);
     }
-    pg_snapshots_run(snapshots);
+    pool_run(snapshots->pool);
 }
 
 /* ---- asking ---- */
 
-static void lane_send(struct lane *lane, struct ask *ask)
+static void ask_send(struct pool_job *job)
 {
     static const char *const begin[] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL};
     static const char *const commit[] = {"COMMIT", NULL};
+    struct ask *ask = (struct ask *)job;
     struct params params = {0};
-    lane->is_busy = true;
-    ask->lane = lane;
     params_text(&params, str_of(ask->watch));
     params_text(&params, str_of(ask->channel));
     params_text(&params, str_of(ask->conditions));
     params_text(&params, str_of(ask->order));
     params_int(&params, (int32_t)ask->max_rows);
     connection_query_framed(
-        lane->connection, (struct query_frame){.before = begin, .behind = commit},
+        pool_connection(job), (struct query_frame){.before = begin, .behind = commit},
         "SELECT kind, body FROM herald.read_snapshot($1, $2, $3::json, $4::json, $5)", &params,
         on_rows, ask);
 }
 
-static void pg_snapshots_run(struct pg_snapshots *snapshots)
+static void ask_give_up(struct pool_job *job)
 {
-    for (size_t i = 0; i < N_LANES && snapshots->waiting; i++) {
-        struct lane *lane = &snapshots->lanes[i];
-        if (!lane->is_busy && connection_is_open(lane->connection)) {
-            lane_send(lane, pg_snapshots_pop(snapshots));
-        }
-    }
-}
-
-static void pg_snapshots_connect(struct pg_snapshots *snapshots)
-{
-    for (size_t i = 0; i < N_LANES && snapshots->is_started; i++) {
-        connection_start(snapshots->lanes[i].connection);
-    }
-}
-
-static void on_timer(void *arg)
-{
-    struct pg_snapshots *snapshots = arg;
-    uint64_t now_ms = clock_ms();
-    while (snapshots->waiting && now_ms - snapshots->waiting->asked_ms >= MAX_AGE_MS) {
-        ask_fail(pg_snapshots_pop(snapshots), ERROR_CODE_UNAVAILABLE);
-    }
-    if (!snapshots->waiting) {
-        loop_timer_stop(snapshots->timer);
-    }
+    ask_fail((struct ask *)job, ERROR_CODE_UNAVAILABLE);
 }
 
 static void pg_snapshots_read(void *ctx, const struct store_snapshot_query *query,
@@ -300,13 +234,7 @@ static void pg_snapshots_read(void *ctx, const struct store_snapshot_query *quer
     ask->max_rows = query->max_rows;
     ask->done = done;
     ask->arg = arg;
-    ask->asked_ms = clock_ms();
-    pg_snapshots_push(snapshots, ask);
-    loop_timer_start(snapshots->timer, snapshots->is_stopped ? 0 : AGE_CHECK_MS, AGE_CHECK_MS);
-    if (!snapshots->is_stopped) {
-        pg_snapshots_connect(snapshots);
-        pg_snapshots_run(snapshots);
-    }
+    pool_add(snapshots->pool, &ask->job);
 }
 
 struct store_snapshots pg_snapshots_seam(struct pg_snapshots *snapshots)
@@ -316,79 +244,40 @@ struct store_snapshots pg_snapshots_seam(struct pg_snapshots *snapshots)
 
 /* ---- life ---- */
 
-static void on_open(void *arg)
+static void on_away(void *arg, const char *reason)
 {
-    struct lane *lane = arg;
-    connection_settle(lane->connection);
-    pg_snapshots_run(lane->snapshots);
-}
-
-static void on_lost(void *arg, const char *reason)
-{
-    const struct lane *lane = arg;
-    if (lane->snapshots->waiting) {
-        log_warn("a connection for snapshots is away: %s", reason);
-    }
+    (void)arg;
+    log_warn("a connection for snapshots is away: %s", reason);
 }
 
 struct pg_snapshots *pg_snapshots_new(struct loop *loop, const struct pg_snapshots_options *options)
 {
     struct pg_snapshots *snapshots = mem_zalloc(sizeof(*snapshots));
-    snapshots->loop = loop;
+    struct pool_options pool_options = {
+        .name = "snapshots",
+        .url = options->url,
+        .n_lanes = N_LANES,
+        .query_timeout_ms = options->query_timeout_ms,
+        .max_age_ms = MAX_AGE_MS,
+        .arg = snapshots,
+        .send = ask_send,
+        .fail = ask_give_up,
+        .on_away = on_away,
+    };
     snapshots->options = *options;
-    snapshots->waiting_end = &snapshots->waiting;
-    snapshots->timer = loop_timer_new(loop, on_timer, snapshots);
-    for (size_t i = 0; i < N_LANES; i++) {
-        struct lane *lane = &snapshots->lanes[i];
-        struct connection_options connection_options = {
-            .name = "snapshots",
-            .url = options->url,
-            .query_timeout_ms = options->query_timeout_ms,
-            .is_pipelined = true,
-            .arg = lane,
-            .on_open = on_open,
-            .on_lost = on_lost,
-        };
-        lane->snapshots = snapshots;
-        lane->connection = connection_new(loop, &connection_options);
-    }
+    snapshots->pool = pool_new(loop, &pool_options);
     return snapshots;
 }
 
-void pg_snapshots_start(struct pg_snapshots *snapshots)
+struct pool *pg_snapshots_pool(const struct pg_snapshots *snapshots)
 {
-    snapshots->is_started = !snapshots->is_stopped;
-    if (snapshots->waiting) {
-        pg_snapshots_connect(snapshots);
-    }
-}
-
-void pg_snapshots_pause(struct pg_snapshots *snapshots)
-{
-    snapshots->is_started = false;
-    for (size_t i = 0; i < N_LANES; i++) {
-        connection_stop(snapshots->lanes[i].connection);
-    }
-}
-
-void pg_snapshots_stop(struct pg_snapshots *snapshots)
-{
-    snapshots->is_stopped = true;
-    pg_snapshots_pause(snapshots);
-    while (snapshots->waiting) {
-        ask_fail(pg_snapshots_pop(snapshots), ERROR_CODE_UNAVAILABLE);
-    }
+    return snapshots->pool;
 }
 
 void pg_snapshots_free(struct pg_snapshots *snapshots)
 {
-    if (!snapshots) {
-        return;
+    if (snapshots) {
+        pool_free(snapshots->pool);
+        free(snapshots);
     }
-    pg_snapshots_stop(snapshots);
-    for (size_t i = 0; i < N_LANES; i++) {
-        connection_free(snapshots->lanes[i].connection);
-    }
-    loop_timer_free(snapshots->timer);
-    free(snapshots);
 }
