@@ -123,6 +123,10 @@ void shape_fields_release(struct shape_fields *fields)
     free(fields->schema);
     free(fields->table);
     free(fields->visible);
+    for (size_t i = 0; i < fields->n_claims; i++) {
+        free(fields->claims[i]);
+    }
+    free(fields->claims);
     *fields = (struct shape_fields){0};
 }
 

@@ -68,6 +68,10 @@ struct shape_fields {
     size_t n_columns;
     enum shape_visible visible_by;
     char *visible; /* the JSON text of a tree, or of {"function":"schema.name(types)"}; else NULL */
+    bool
+        has_claims; /* FUNCTION, POLICY: it is said what of an identity is looked at; else all is */
+    char **claims;  /* names of claims */
+    size_t n_claims;
 };
 
 struct shape {

@@ -307,6 +307,27 @@ static void load_visible(struct str value, struct shape_fields *f)
     }
 }
 
+/* Whose visible names claims that are none is nobody's. */
+static void load_claims(const json_t *array, struct shape_fields *f)
+{
+    size_t n = json_array_size(array);
+    f->has_claims = array;
+    f->claims = mem_array(NULL, n + 1, sizeof(char *));
+    for (size_t i = 0; i < n; i++) {
+        const char *name = json_string_value(json_array_get(array, i));
+        f->claims[f->n_claims++] = mem_strdup(name ? name : "");
+        f->visible_by = name ? f->visible_by : SHAPE_VISIBLE_NOBODY;
+    }
+    if (array && !json_is_array(array)) {
+        f->visible_by = SHAPE_VISIBLE_NOBODY;
+    }
+}
+
+static bool is_judged(const struct shape_fields *f)
+{
+    return f->visible_by == SHAPE_VISIBLE_POLICY || f->visible_by == SHAPE_VISIBLE_FUNCTION;
+}
+
 /* The description with null in the place of `visible`. That stays the text that it is: jansson knows
  * no number beyond 64 bits, and would refuse the shape for one. */
 static json_t *parse_but_visible(struct str description, struct str visible)
@@ -333,6 +354,9 @@ struct shape *shape_load(int64_t number, struct str description, const char **re
     /* One that only jansson finds, in a text that is too deep for the scanner, is nobody too. */
     if (json_object_get(root, "visible")) {
         load_visible(visible.value, &fields);
+    }
+    if (is_judged(&fields)) {
+        load_claims(json_object_get(root, "claims"), &fields);
     }
     json_decref(root);
     if (*reason) {
