@@ -140,7 +140,7 @@ void world_settle(struct world *world)
         world_flush(world);
     } while (world_sequence(world) || world_deliver(world) || world_answer(world, false, false) ||
              world_drain(world) || world_answer_token(world, WHO_ANN, ERROR_CODE_TOKEN_INVALID) ||
-             world_reply(world, 0, (struct world_reply){0}));
+             world_judge(world, 0, WORLD_JUDGES) || world_reply(world, 0, (struct world_reply){0}));
 }
 
 static void close_what_is_told_to(struct world *world)
@@ -529,6 +529,7 @@ static struct hub *make_hub(struct world *world)
         .log = {.ctx = world, .read = world_fake_read, .append = world_fake_append},
         .functions = {world, world_fake_call, world_fake_check_token},
         .presence = {world, world_fake_presence},
+        .judges = {world, world_fake_judge},
     };
     struct hub_options options = {
         .n_workers = WORLD_WORKERS,
@@ -539,6 +540,7 @@ static struct hub *make_hub(struct world *world)
         .max_held = world->options.max_held,
         .max_held_bytes = 1 << 20,
         .max_invalid = 3,
+        .anonymous_role = "anybody",
         .rejects_invalid_tokens = world->options.rejects_invalid_tokens,
         .authorize_cache_ms = world->options.authorize_cache_ms,
         .presence_grace_ms = world->options.presence_grace_ms,
@@ -592,6 +594,7 @@ static void fail_all(struct world *world)
 {
     while (world_answer(world, false, true) ||
            world_answer_token(world, WHO_ANYBODY, ERROR_CODE_UNAVAILABLE) ||
+           world_judge(world, 0, WORLD_FAILS) ||
            world_reply(world, 0, (struct world_reply){.result = STORE_VERDICT_FAILED})) {
     }
     for (size_t i = 0; i < world->n_appends; i++) {
@@ -630,6 +633,7 @@ void world_free(struct world *world)
     world_release_sql(world);
     site_free(world->site);
     world_release_rows(world);
+    world_release_judgings(world);
     free(world->reads);
     free(world->calls);
     free(world->tokens);

@@ -44,6 +44,7 @@ enum world_visible {
     WORLD_NAME,   /* whose extras.name is the name, an announced one */
     WORLD_EITHER, /* the owner, and everybody if the state is a */
     WORLD_NOBODY,
+    WORLD_POLICY, /* as OWNER, but the judges are asked (world_judges.c) */
     WORLD_VISIBLES,
 };
 
@@ -54,6 +55,9 @@ enum world_filter {
     WORLD_BOTH,  /* id > 2, and the state is b or n is 1 */
     WORLD_FILTERS,
 };
+
+/* How the judges answer: as they should; that they cannot tell; or not at all, perhaps too late. */
+enum world_judging { WORLD_JUDGES, WORLD_UNCLEAR, WORLD_FAILS, WORLD_LATE };
 
 struct world_row {
     int id, n;
@@ -160,8 +164,15 @@ void world_unwatch(struct world *world, unsigned channel);
 void world_commit_row(struct world *world, unsigned channel, const struct world_row *old,
                       const struct world_row *new, bool is_reduced);
 bool world_sequence(struct world *world); /* one appended message is in the log; false: none */
-bool world_refuse(struct world *world);   /* one appended message is refused; false: none */
-bool world_deliver(struct world *world);  /* the hub hears of the next log row; false: none */
+/* The judges answer the nth question that waits; false: there are not so many. */
+bool world_judge(struct world *world, size_t nth, enum world_judging how);
+void world_doubt(struct world *world); /* of the newest event: they will not be able to tell */
+size_t world_n_judging(const struct world *world); /* questions that wait */
+/* Of the nth: how many parties and images it has. */
+size_t world_n_parties(const struct world *world, size_t nth);
+size_t world_n_images(const struct world *world, size_t nth);
+bool world_refuse(struct world *world);  /* one appended message is refused; false: none */
+bool world_deliver(struct world *world); /* the hub hears of the next log row; false: none */
 /* The oldest read is answered, from the log as it is now or (is_early) as it was when it was asked.
  */
 bool world_answer(struct world *world, bool is_early, bool is_failed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the files of the fake world share: world.c (life, sessions, steps), world_protocol.c,
  * world_transport.c (workers, and the oracles at each frame), world_store.c (log, reads and
- * appends), world_calls.c (functions, tokens, presence in SQL) and world_check.c (at rest). */
+ * appends), world_calls.c (functions, tokens, presence in SQL), world_judges.c and world_check.c (at rest). */
 #ifndef HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 #define HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 
@@ -78,6 +78,13 @@ struct read {
     void *arg;
 };
 
+struct judging { /* a question */
+    size_t n_parties, n_images;
+    char **claims, **images;
+    store_judge_fn *done;
+    void *arg;
+};
+
 struct append {
     struct event *event;
     struct session_id sender;
@@ -106,6 +113,7 @@ struct watched { /* a table, at some time */
 
 struct row_change { /* behind an event of the log */
     bool has_old, has_new, is_reduced;
+    bool is_doubtful; /* the judges have failed at it, or will */
     struct world_row old, new;
     unsigned shape;
     size_t version;   /* when it was committed */
@@ -143,6 +151,8 @@ struct world {
     struct event *by_channel[WORLD_CHANNELS][WORLD_MAX_LOG]; /* by offset - 1 */
     struct read *reads;
     size_t n_reads, cap_reads;
+    struct judging *judgings;
+    size_t n_judgings, cap_judgings;
     struct append appends[1024];
     size_t n_appends;
     struct world_call *calls;
@@ -215,6 +225,11 @@ struct world_told world_told(struct world *world, const struct event *event, enu
  * watches have changed since it was acknowledged, only what is so by all of them. */
 bool world_has_visible(struct world *world, const struct peer *peer, unsigned place, uint64_t from,
                        uint64_t to);
+
+/* ---- world_judges.c ---- */
+
+void world_fake_judge(void *ctx, const struct store_case *asked, store_judge_fn *done, void *arg);
+void world_release_judgings(struct world *world);
 
 /* ---- world_rows.c ---- */
 

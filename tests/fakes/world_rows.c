@@ -22,6 +22,7 @@ static const char *const visible_texts[WORLD_VISIBLES] = {
     [WORLD_EITHER] =
         "{\"or\":[{\"owner\":{\"eq\":{\"identity\":\"row_id\",\"dbo_id\":12}}},{\"state\":\"a\"}]}",
     [WORLD_NOBODY] = "\"nobody\"",
+    [WORLD_POLICY] = "\"policy\",\"claims\":[\"row_id\",\"dbo_id\"]",
 };
 
 const char *world_filter_text(enum world_filter filter)
@@ -170,6 +171,8 @@ static enum answer may_see(enum world_visible visible, const struct world_row *r
             return YES;
         }
         return is_reduced ? MAYBE : answer_of(row->state == 'a');
+    case WORLD_POLICY:
+        return owns(row, who);
     case WORLD_NOBODY:
     case WORLD_VISIBLES:
         break;
@@ -204,10 +207,13 @@ static enum answer sees(const struct world *world, const struct watched *table,
     if (!table->is_watched) {
         return answer_of(then == WORLD_EVERYBODY);
     }
+    bool is_asked = world->visible_of[table->shape] == WORLD_POLICY;
     if (!(table->is_restated && change->shape < table->restated)) {
         answer = may_see(then, row, change->is_reduced, who);
+        is_asked |= then == WORLD_POLICY;
     }
-    return least(answer, may_see(world->visible_of[table->shape], row, change->is_reduced, who));
+    answer = least(answer, may_see(world->visible_of[table->shape], row, change->is_reduced, who));
+    return is_asked && change->is_doubtful ? MAYBE : answer;
 }
 
 static struct world_told say(const char *moved, const char *action, const struct world_row *old,

@@ -8,9 +8,13 @@
  * road without the read: the head may be ahead of what was fanned out. */
 #include "core/hub/answer.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/hearing.h"
 #include "core/hub/live/place.h"
+#include "core/hub/live/tell.h"
 #include "core/hub/live/version.h"
 #include "core/hub/membership.h"
 #include "core/hub/presence/presence.h"
@@ -172,6 +176,16 @@ static struct history history_for(struct hub *hub, const struct session *session
                             .max_bytes = question->read.max_bytes};
 }
 
+/* Whether the database has to judge some of it: that is done with what is read. */
+static bool history_is_asked(struct hub *hub, const struct recent_run *run)
+{
+    bool is_asked = false;
+    for (size_t i = 0; i < run->n && !is_asked; i++) {
+        is_asked = tell_is_asked(hub, &run->rows[run->first + i]->event->f);
+    }
+    return is_asked;
+}
+
 static bool history_from_memory(struct hub *hub, struct session *session,
                                 const struct question *question)
 {
@@ -181,7 +195,7 @@ static bool history_from_memory(struct hub *hub, struct session *session,
     if (!in) {
         return true; /* removed while it waited */
     }
-    if (!run || in->offset > recent_run_last(run)) {
+    if (!run || in->offset > recent_run_last(run) || history_is_asked(hub, run)) {
         return false; /* an earlier answer may have told it of rows that are not here yet */
     }
     struct history history = history_for(hub, session, question);
@@ -295,12 +309,11 @@ static void answer_undo_join(struct hub *hub, struct session *session,
     answer_live(hub, session, question, in->offset);
 }
 
-static void answer_take(struct hub *hub, struct session *session, const struct read *read,
-                        const struct store_answer *found)
+static void answer_take_judged(struct hub *hub, struct session *session,
+                               const struct question *question, const struct store_answer *found)
 {
-    const struct question *question = (const struct question *)read;
     if (found->is_failed) {
-        say_error(hub, session, channel_name(read->channel), ERROR_CODE_UNAVAILABLE);
+        say_error(hub, session, channel_name(question->read.channel), ERROR_CODE_UNAVAILABLE);
         if (question->type == COMMAND_JOIN) {
             answer_undo_join(hub, session, question);
         }
@@ -308,6 +321,86 @@ static void answer_take(struct hub *hub, struct session *session, const struct r
         answer_take_join(hub, session, question, found);
     } else if (question_of(session, question)) { /* not removed while it waited */
         answer_take_history(hub, session, question, found);
+    }
+}
+
+/* ---- history that the database has to judge first ---- */
+
+struct pending { /* the read is over by then */
+    struct asker asker;
+    struct question question;
+    struct store_answer found;
+    uint32_t n_epoch;
+};
+
+static struct pending *pending_new(struct hub *hub, const struct session *session,
+                                   const struct question *question,
+                                   const struct store_answer *found)
+{
+    struct pending *pending = mem_alloc(sizeof(*pending));
+    *pending = (struct pending){{hub, session->id}, *question, *found, hub->n_epoch};
+    pending->found.epoch = str_of(hub->epoch);
+    pending->found.events = mem_array(NULL, found->n_events, sizeof(struct event *));
+    for (size_t i = 0; i < found->n_events; i++) {
+        pending->found.events[i] = event_ref(found->events[i]);
+    }
+    channel_pin(question->read.channel);
+    channel_pin_view(question->read.view);
+    return pending;
+}
+
+static void pending_free(struct hub *hub, struct pending *pending)
+{
+    for (size_t i = 0; i < pending->found.n_events; i++) {
+        event_unref(pending->found.events[i]);
+    }
+    channel_unpin_view(pending->question.read.channel, pending->question.read.view);
+    channel_unpin(&hub->channels, pending->question.read.channel);
+    free(pending->found.events);
+    free(pending);
+}
+
+static void on_heard(void *arg, struct hearing *hearing)
+{
+    struct pending *pending = arg;
+    struct hub *hub = pending->asker.hub;
+    struct session *session = session_table_find(&hub->sessions, pending->asker.session);
+    if (session && !session->is_closing) {
+        pending->found.is_failed = pending->n_epoch != hub->n_epoch;
+        tell_by(hub, hearing);
+        answer_take_judged(hub, session, &pending->question, &pending->found);
+        tell_by(hub, NULL);
+    }
+    if (session && session->wait == SESSION_WAIT_JUDGES) {
+        session_end_wait(&hub->sessions, session);
+    }
+    hearing_free(hearing);
+    pending_free(hub, pending);
+}
+
+/* True: it waits. */
+static bool answer_hears(struct hub *hub, struct session *session, const struct question *question,
+                         const struct store_answer *found)
+{
+    const struct read *read = &question->read;
+    if (read->kind != STORE_READ_LAST || found->is_failed || !question_of(session, question)) {
+        return false;
+    }
+    struct hearing *hearing =
+        tell_hearing(hub, read->channel, session, read->view, found->events, found->n_events);
+    if (hearing) {
+        session->wait = SESSION_WAIT_JUDGES;
+        hearing_begin(hearing, on_heard, pending_new(hub, session, question, found));
+    }
+    return hearing;
+}
+
+static void answer_take(struct hub *hub, struct session *session, const struct read *read,
+                        const struct store_answer *found)
+{
+    const struct question *question = (const struct question *)read;
+    if (!answer_hears(hub, session, question, found)) {
+        answer_take_judged(hub, session, question, found);
     }
 }
 

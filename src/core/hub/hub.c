@@ -22,6 +22,7 @@
 #include "core/close_code.h"
 #include "core/hub/authorize.h"
 #include "core/hub/directive.h"
+#include "core/hub/docket.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/ground/users.h"
 #include "core/hub/join.h"
@@ -156,7 +157,9 @@ static void on_event(void *ctx, struct event *event)
     if (channel->has_head && event->f.offset > channel->head) {
         channel->head = event->f.offset;
     }
-    tell_live(hub, channel, &event->f);
+    if (!docket_take(hub, channel, event)) {
+        tell_live(hub, channel, &event->f);
+    }
 }
 
 static void append_answered(struct hub *hub, struct session *session)
@@ -257,6 +260,7 @@ static void on_up(void *ctx, struct str epoch)
         {
             channel->has_head = false;
             channel->head = channel->fanned = 0;
+            docket_clear(hub, channel);
         }
     }
     presence_tell_all(hub);
@@ -295,6 +299,12 @@ static void on_superseded(void *ctx)
 
 /* ---- life ---- */
 
+static void on_drop(struct channel *channel)
+{
+    docket_drop_channel(channel);
+    sights_drop_channel(channel);
+}
+
 struct hub *hub_new(const struct hub_options *options)
 {
     struct hub *hub = mem_zalloc(sizeof(*hub));
@@ -309,7 +319,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->sights = sights_new();
     hub->teller = teller_new();
     hub->snapshots = snapshots_new();
-    hub->channels.on_drop = sights_drop_channel;
+    hub->channels.on_drop = on_drop;
     session_table_init(&hub->sessions, options->n_workers);
     hub->down_reason = mem_strdup("the database has not answered yet");
     return hub;

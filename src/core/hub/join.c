@@ -75,8 +75,8 @@ static uint32_t n_views_of(const struct session *session, const struct channel *
 }
 
 /* Of a session that is not in yet. False: it is refused, and told so. */
-static bool join_has_room(struct hub *hub, const struct session *session,
-                          const struct channel *channel, const struct view *view)
+static bool join_has_room(struct hub *hub, const struct session *session, struct channel *channel,
+                          const struct view *view)
 {
     const struct hub_options *options = &hub->options;
     const struct group_list *groups = &channel->groups;
@@ -87,7 +87,8 @@ static bool join_has_room(struct hub *hub, const struct session *session,
         return join_refuse(hub, session, channel_name(channel), METRIC_LIMIT_SESSION_CHANNELS,
                            ERROR_CODE_TOO_MANY_CHANNELS);
     }
-    if (view && view->is_residue && channel_n_residue(channel) > RESIDUE_MAX) {
+    if ((view && view->is_residue && channel_n_residue(channel) > RESIDUE_MAX) ||
+        sights_are_crowded(hub, channel, view, session->identity)) {
         say_error(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS);
         return false;
     }

@@ -13,7 +13,8 @@
 
 uint64_t membership_position(const struct subscription *in, const struct channel *channel)
 {
-    return in->offset > channel->fanned ? in->offset : channel->fanned;
+    uint64_t told = channel_told(channel);
+    return in->offset > told ? in->offset : told;
 }
 
 static void membership_enter(struct hub *hub, struct session *session, struct channel *channel,

@@ -40,6 +40,8 @@ struct hub_options {
     uint32_t resume_max_rows;    /* more missed events are a gap */
     uint32_t page_rows;          /* of a replay at a time, before it waits for the session */
     uint32_t page_bytes;
+    /* As whom the database is asked about an identity (live/party.c); NULL: nobody. */
+    const char *role_claim, *judge_roles, *anonymous_role;
     uint32_t max_reads; /* under way at the store, of joins and of replays each */
 };
 

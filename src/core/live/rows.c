@@ -153,6 +153,60 @@ void live_rows_read(struct live_rows *rows, const struct shape *shape,
     rows->is_changed = told.is_reduced || !str_equals(told.rows[LIVE_OLD], told.rows[LIVE_NEW]);
 }
 
+static void put_members(struct buf *out, struct json_walk *row)
+{
+    struct str key, value;
+    while (json_walk_next(row, &key, &value)) {
+        buf_literal(out, out->data[out->len - 1] == '{' ? "" : ",");
+        buf_str(out, key);
+        buf_char(out, ':');
+        buf_str(out, value);
+    }
+}
+
+/* Of {"new":{…},"old":{…}, …}. False: there is no such row. */
+static bool put_row(struct buf *out, struct str side, struct json_walk *data)
+{
+    struct json_walk row;
+    struct str key;
+    while (json_walk_key(data, &key)) {
+        if (str_equals(key, side) && json_walk_enter(data, &row)) {
+            put_members(out, &row);
+            return true;
+        }
+        json_walk_value(data);
+    }
+    return false;
+}
+
+static bool put_payload(struct buf *out, struct str side, struct str payload)
+{
+    struct json_walk walk = json_walk_open(payload), data;
+    struct str key;
+    while (json_walk_key(&walk, &key)) {
+        if (str_equals(key, STR("\"data\"")) && json_walk_enter(&walk, &data)) {
+            return put_row(out, side, &data);
+        }
+        json_walk_value(&walk);
+    }
+    return false;
+}
+
+bool live_image_put(struct buf *out, enum live_side side, struct str payload, struct str kept)
+{
+    struct str name = side == LIVE_OLD ? STR("\"old\"") : STR("\"new\"");
+    struct json_walk also = json_walk_open(kept);
+    size_t mark = out->len;
+    buf_char(out, '{');
+    if (!put_payload(out, name, payload)) {
+        out->len = mark;
+        return false;
+    }
+    (void)put_row(out, name, &also);
+    buf_char(out, '}');
+    return true;
+}
+
 void live_rows_release(struct live_rows *rows)
 {
     free(rows->values[LIVE_OLD]);

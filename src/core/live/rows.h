@@ -40,6 +40,9 @@ void live_rows_read(struct live_rows *rows, const struct shape *shape,
                     const struct column_set *columns, struct str payload, struct str kept);
 void live_rows_release(struct live_rows *rows);
 
+/* Appends the whole row as one JSON object, told and kept columns. False: there is no such row. */
+bool live_image_put(struct buf *out, enum live_side side, struct str payload, struct str kept);
+
 /* Of a column that was asked for; *key is only written where there is a VALUE. */
 enum live_state live_rows_value(const struct live_rows *rows, enum live_side side, size_t column,
                                 struct str *key);

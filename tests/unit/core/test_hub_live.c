@@ -398,7 +398,10 @@ static void any_move(unsigned channel)
     } else if (chance(60) == 0) {
         world_unwatch(world, channel);
     }
-    switch (chance(4)) {
+    switch (chance(5)) {
+    case 4:
+        world_judge(world, chance(2), WORLD_JUDGES);
+        break;
     case 0:
         world_answer(world, chance(2), chance(30) == 0);
         break;

@@ -15,6 +15,11 @@ struct str channel_name(const struct channel *channel)
     return (struct str){channel->name, channel->name_len};
 }
 
+uint64_t channel_told(const struct channel *channel)
+{
+    return channel->waits_from > 0 ? channel->waits_from - 1 : channel->fanned;
+}
+
 struct channel *channel_find(const struct channel_table *table, struct str name)
 {
     struct channel *channel = NULL;

@@ -22,6 +22,7 @@ enum session_wait {
     SESSION_WAIT_CALL,     /* until a function of the rule has answered */
     SESSION_WAIT_PRESENCE, /* until it is in the list of a large channel */
     SESSION_WAIT_READ,     /* until the store has answered */
+    SESSION_WAIT_JUDGES,   /* until the database has judged what it asked for */
     SESSION_WAIT_SNAPSHOT, /* until the rows that it asked for are there */
     SESSION_WAIT_REPLAY,   /* until it was sent them, or what it has missed */
     SESSION_WAIT_APPENDS,  /* until its own messages are in the log */

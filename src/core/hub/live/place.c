@@ -19,6 +19,9 @@ static void group_leave(struct hub *hub, struct channel *channel, struct group *
 void place_enter(struct hub *hub, const struct session *session, struct subscription *in)
 {
     in->group = sights_group(hub, in->channel, in->view, session->identity);
+    if (in->group->roster->n == 0) {
+        in->group->since = in->channel->fanned; /* its answer will have all up to here */
+    }
     group_add(&in->channel->groups, in->group, session->id.worker);
     channel_pin_view(in->view);
     say_count(hub, METRIC_SUBSCRIPTIONS);
@@ -96,6 +99,7 @@ static void place_anew(struct hub *hub, const struct session *session, struct su
     if (group == old) {
         return;
     }
+    group->since = 0;
     group_add(&in->channel->groups, group, session->id.worker);
     in->group = group;
     if (in->is_attached && !in->is_held) {
@@ -123,7 +127,12 @@ static void session_place(void *arg, struct session *session)
     }
 }
 
-void place_all(struct hub *hub, const struct channel *channel)
+void place_all(struct hub *hub, const struct channel *which)
 {
-    session_table_each(&hub->sessions, session_place, &(struct placing){hub, channel});
+    struct channel *channel, *next;
+    HASH_ITER(hh, hub->channels.by_name, channel, next)
+    {
+        channel->n_regrouped += !which || which == channel;
+    }
+    session_table_each(&hub->sessions, session_place, &(struct placing){hub, which});
 }

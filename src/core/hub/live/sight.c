@@ -16,10 +16,13 @@
 #include "base/hmac.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/hub/live/party.h"
 #include "core/live/narrow.h"
 #include "core/row/channel.h"
 
 #include <uthash.h>
+
+enum { GROUPS_MAX = 1000 }; /* of a channel whose rows the database judges */
 
 struct scope { /* of a shape */
     UT_hash_handle hh;
@@ -44,7 +47,9 @@ struct channel_sights {
     uint32_t n_today;
     struct filter **trees; /* whose identity parameters tell the members apart */
     uint32_t n_trees;
-    uint64_t mark; /* of these trees: the same values under others say another thing */
+    struct scope **asked; /* of which the database is asked, each with other claims than the rest */
+    uint32_t n_asked;
+    uint64_t mark;                /* of these: the same values under others say another thing */
     struct sight_index **indexes; /* by shape */
     uint32_t n_indexes;
 };
@@ -131,13 +136,17 @@ static bool scope_is_open(struct hub *hub, struct scope *scope)
 
 /* ---- what is known of a channel ---- */
 
+static void sights_mark(struct channel_sights *known, struct str text)
+{
+    uint64_t marks[2] = {known->mark, hash_bytes(text.ptr, text.len)};
+    known->mark = hash_bytes(marks, sizeof(marks));
+}
+
 static void sights_add_tree(struct channel_sights *known, struct filter *tree)
 {
     known->trees = mem_array(known->trees, known->n_trees + 1, sizeof(struct filter *));
     known->trees[known->n_trees++] = filter_ref(tree);
-    struct str text = filter_canonical(tree);
-    uint64_t marks[2] = {known->mark, hash_bytes(text.ptr, text.len)};
-    known->mark = hash_bytes(marks, sizeof(marks));
+    sights_mark(known, filter_canonical(tree));
 }
 
 static bool sights_have_tree(const struct channel_sights *known, const struct filter *tree)
@@ -146,6 +155,39 @@ static bool sights_have_tree(const struct channel_sights *known, const struct fi
         if (str_equals(filter_canonical(known->trees[i]), filter_canonical(tree))) {
             return true;
         }
+    }
+    return false;
+}
+
+static void sights_add_asked(struct channel_sights *known, struct scope *scope)
+{
+    known->asked = mem_array(known->asked, known->n_asked + 1, sizeof(struct scope *));
+    known->asked[known->n_asked++] = scope;
+    for (size_t i = 0; i < scope->shape->f.n_claims; i++) {
+        sights_mark(known, str_of(scope->shape->f.claims[i]));
+    }
+}
+
+static bool sights_have_asked(const struct channel_sights *known, const struct scope *scope)
+{
+    for (uint32_t i = 0; i < known->n_asked; i++) {
+        if (party_is_alike(known->asked[i]->shape, scope->shape)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes what of an identity such rows look at. False: it was known. */
+static bool sights_learn(struct channel_sights *known, struct scope *scope)
+{
+    if (scope->tree && !sights_have_tree(known, scope->tree)) {
+        sights_add_tree(known, scope->tree);
+        return true;
+    }
+    if (party_is_asked(scope->shape) && !sights_have_asked(known, scope)) {
+        sights_add_asked(known, scope);
+        return true;
     }
     return false;
 }
@@ -165,9 +207,7 @@ static struct channel_sights *sights_know(struct hub *hub, struct channel *chann
         struct scope *scope = scope_of(hub, shape);
         known->today = mem_array(known->today, known->n_today + 1, sizeof(struct scope *));
         known->today[known->n_today++] = scope;
-        if (scope->tree && !sights_have_tree(known, scope->tree)) {
-            sights_add_tree(known, scope->tree);
-        }
+        (void)sights_learn(known, scope);
     }
     return known;
 }
@@ -184,6 +224,9 @@ static void sight_free(struct sight *sight)
     judge_free(sight->filter);
     for (uint32_t i = 0; i < sight->n_visible; i++) {
         judge_free(sight->visible[i]);
+    }
+    for (uint32_t i = 0; i < sight->n_asks; i++) {
+        buf_release(&sight->asks[i].party);
     }
     free(sight);
 }
@@ -219,17 +262,55 @@ void sights_drop_channel(struct channel *channel)
     }
     free(known->indexes);
     free(known->trees);
+    free(known->asked);
     free(known->today);
     free(known);
 }
 
 /* ---- sights ---- */
 
-static void sight_add_visible(struct sight *sight, const struct scope *judge,
+static struct str asked_words(const struct shape *shape)
+{
+    return shape->f.visible_by == SHAPE_VISIBLE_POLICY ? STR("\"policy\"")
+                                                       : str_of(shape->f.visible);
+}
+
+size_t sights_asked(struct hub *hub, struct shape *shape, struct str visible[VISIBLE_MAX])
+{
+    struct scope *judges[VISIBLE_MAX];
+    uint32_t n = scope_judges(hub, scope_of(hub, shape), judges);
+    size_t n_asked = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (judges[i] && party_is_asked(judges[i]->shape)) {
+            struct str words = asked_words(judges[i]->shape);
+            bool is_same = n_asked > 0 && str_equals(visible[0], words);
+            visible[n_asked] = words;
+            n_asked += !is_same;
+        }
+    }
+    return n_asked;
+}
+
+static void sight_add_ask(const struct hub *hub, struct sight *sight, const struct shape *judge)
+{
+    struct buf party = {0};
+    if (party_put(&party, &hub->options, judge, sight->group->who)) {
+        sight->asks[sight->n_asks++] = (struct sight_ask){asked_words(judge), party};
+    } else {
+        sight->is_nobody = true;
+        buf_release(&party);
+    }
+}
+
+static void sight_add_visible(const struct hub *hub, struct sight *sight, const struct scope *judge,
                               const struct shape *shape)
 {
     struct buf why = {0};
     if (judge && judge->shape->f.visible_by == SHAPE_VISIBLE_EVERYBODY) {
+        return;
+    }
+    if (judge && party_is_asked(judge->shape)) {
+        sight_add_ask(hub, sight, judge->shape);
         return;
     }
     struct judge *visible =
@@ -255,19 +336,29 @@ static struct sight *sight_new(struct hub *hub, struct group *group, struct shap
         sight->is_unfit = !sight->filter;
     }
     for (uint32_t i = 0; i < n; i++) {
-        sight_add_visible(sight, judges[i], shape);
+        sight_add_visible(hub, sight, judges[i], shape);
     }
     buf_release(&why);
     return sight;
 }
 
+struct sight *sights_find(const struct group *group, int64_t shape)
+{
+    const struct sight_list *list = group->sights;
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        if (list->items[i]->shape == shape) {
+            return list->items[i];
+        }
+    }
+    return NULL;
+}
+
 struct sight *sights_of(struct hub *hub, struct group *group, struct shape *shape)
 {
     struct sight_list *list = group->sights;
-    for (uint32_t i = 0; list && i < list->n; i++) {
-        if (list->items[i]->shape == shape->f.number) {
-            return list->items[i];
-        }
+    struct sight *known = sights_find(group, shape->f.number);
+    if (known) {
+        return known;
     }
     if (!list) {
         group->sights = list = mem_zalloc(sizeof(*list));
@@ -351,16 +442,45 @@ struct sight_index *sights_index(struct hub *hub, struct channel *channel, struc
 
 /* ---- groups ---- */
 
+/* What tells the members apart: parties may have any text, so each comes with its length. */
+static void sights_put_claims(const struct hub *hub, const struct channel_sights *known,
+                              const struct identity *who, struct buf *out)
+{
+    struct buf party = {0};
+    buf_add(out, &known->mark, sizeof(known->mark));
+    for (uint32_t i = 0; i < known->n_trees; i++) {
+        filter_claims(known->trees[i], who, out);
+        buf_char(out, '\n');
+    }
+    for (uint32_t i = 0; i < known->n_asked; i++) {
+        buf_clear(&party);
+        bool is_somebody = party_put(&party, &hub->options, known->asked[i]->shape, who);
+        buf_printf(out, "%d %zu ", is_somebody, party.len);
+        buf_str(out, buf_span(&party));
+    }
+    buf_release(&party);
+}
+
+bool sights_are_crowded(struct hub *hub, struct channel *channel, const struct view *view,
+                        const struct identity *who)
+{
+    const struct channel_sights *known = sights_know(hub, channel);
+    struct buf claims = {0};
+    if (known->n_asked == 0 || channel->groups.n < GROUPS_MAX) {
+        return false;
+    }
+    sights_put_claims(hub, known, who, &claims);
+    bool is_there = group_find(&channel->groups, view, buf_span(&claims));
+    buf_release(&claims);
+    return !is_there;
+}
+
 struct group *sights_group(struct hub *hub, struct channel *channel, struct view *view,
                            struct identity *who)
 {
     struct channel_sights *known = sights_know(hub, channel);
     struct buf claims = {0};
-    buf_add(&claims, &known->mark, sizeof(known->mark));
-    for (uint32_t i = 0; i < known->n_trees; i++) {
-        filter_claims(known->trees[i], who, &claims);
-        buf_char(&claims, '\n');
-    }
+    sights_put_claims(hub, known, who, &claims);
     struct group *group = group_find(&channel->groups, view, buf_span(&claims));
     if (!group) {
         group = group_new(&channel->groups, &hub->channels.numbers, view, buf_span(&claims), who);
@@ -395,8 +515,7 @@ enum sights_need sights_need(struct hub *hub, struct channel *channel, struct sh
 {
     struct channel_sights *known = sights_know(hub, channel);
     struct scope *scope = scope_of(hub, shape);
-    if (scope->tree && !sights_have_tree(known, scope->tree)) {
-        sights_add_tree(known, scope->tree);
+    if (sights_learn(known, scope)) {
         return SIGHTS_NEED_GROUPS;
     }
     bool is_open = channel->groups.n == channel->groups.n_plain && scope_is_open(hub, scope);

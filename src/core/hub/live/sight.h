@@ -17,6 +17,9 @@ void sights_drop_channel(struct channel *channel); /* for struct channel_table *
 /* The group of such a subscriber, made if it is not there. */
 struct group *sights_group(struct hub *hub, struct channel *channel, struct view *view,
                            struct identity *who);
+/* One more group would be too many for the database to be asked for all of them. */
+bool sights_are_crowded(struct hub *hub, struct channel *channel, const struct view *view,
+                        const struct identity *who);
 /* Nobody is in it any more: it ends. */
 void sights_drop_group(struct hub *hub, struct channel *channel, struct group *group);
 /* The view that a client's filter makes, unpinned. NULL: *why is a sentence for the client. */
@@ -37,12 +40,19 @@ void sights_narrow(struct hub *hub, struct channel *channel, const struct group 
 
 enum { VISIBLE_MAX = 2 }; /* of the row's shape, and of its table today */
 
+struct sight_ask {      /* of the database */
+    struct str visible; /* borrowed from the scope */
+    struct buf party;   /* as whom: party.h */
+};
+
 struct sight { /* a group's judges for the rows of one shape */
     struct group *group;
     int64_t shape;
     struct judge *filter;               /* NULL: it has none, or is_unfit */
     struct judge *visible[VISIBLE_MAX]; /* all must agree */
     uint32_t n_visible;
+    struct sight_ask asks[VISIBLE_MAX]; /* and all of these */
+    uint32_t n_asks;
     bool is_unfit;  /* its filter cannot be asked of rows of this shape */
     bool is_nobody; /* nobody in the group may see any of them, or it cannot be told who may */
 };
@@ -63,6 +73,9 @@ enum sights_need {
 enum sights_need sights_need(struct hub *hub, struct channel *channel, struct shape *shape);
 struct sight_index *sights_index(struct hub *hub, struct channel *channel, struct shape *shape);
 struct sight *sights_of(struct hub *hub, struct group *group, struct shape *shape);
+struct sight *sights_find(const struct group *group, int64_t shape); /* NULL: not made */
+/* What the database is asked of rows of this shape: how many words of the owner, as JSON texts. */
+size_t sights_asked(struct hub *hub, struct shape *shape, struct str visible[VISIBLE_MAX]);
 void sight_columns(const struct sight *sight,
                    struct column_set *needed); /* adds what it looks at */
 

@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/hearing.h"
 #include "core/hub/live/moved.h"
 #include "core/hub/live/place.h"
 #include "core/hub/live/sight.h"
@@ -25,6 +26,8 @@
 
 struct teller {
     struct live_rows rows;
+    uint64_t number;                  /* that the hearing knows them by */
+    const struct hearing *hearing;    /* NULL: none */
     struct buf payloads[MOVED_COUNT]; /* of the event at hand; empty: not made */
 };
 
@@ -65,9 +68,24 @@ enum look {
     LOOK_BLIND
 }; /* BLIND: nobody can say who may see it */
 
-static enum look sight_look(const struct sight *sight, const struct live_rows *rows,
+/* By what the database has said. */
+static enum look sight_look_up(const struct sight *sight, const struct teller *teller,
+                               enum live_side side)
+{
+    enum look look = LOOK_YES;
+    for (uint32_t i = 0; i < sight->n_asks && look != LOOK_NO; i++) {
+        char letter = teller->hearing ? hearing_letter(teller->hearing, sight->shape,
+                                                       &sight->asks[i], teller->number, side)
+                                      : 'u';
+        look = letter == 't' ? look : letter == 'f' ? LOOK_NO : LOOK_BLIND;
+    }
+    return look;
+}
+
+static enum look sight_look(const struct sight *sight, const struct teller *teller,
                             enum live_side side)
 {
+    const struct live_rows *rows = &teller->rows;
     enum look look = LOOK_YES;
     if (!rows->has[side] || sight->is_nobody) {
         return LOOK_NO;
@@ -84,13 +102,18 @@ static enum look sight_look(const struct sight *sight, const struct live_rows *r
         enum verdict may = judge_row(sight->visible[i], rows, side);
         look = may == VERDICT_YES ? look : may == VERDICT_LACKING ? LOOK_BLIND : LOOK_NO;
     }
-    return look;
+    if (look == LOOK_NO) {
+        return look;
+    }
+    enum look said = sight_look_up(sight, teller, side);
+    return said == LOOK_YES ? look : said;
 }
 
-static enum tell sight_judge(const struct sight *sight, const struct live_rows *rows, bool is_same,
+static enum tell sight_judge(const struct sight *sight, const struct teller *teller, bool is_same,
                              enum moved *moved)
 {
-    enum look old = sight_look(sight, rows, LIVE_OLD), new = sight_look(sight, rows, LIVE_NEW);
+    const struct live_rows *rows = &teller->rows;
+    enum look old = sight_look(sight, teller, LIVE_OLD), new = sight_look(sight, teller, LIVE_NEW);
     *moved = MOVED_NOT;
     if (old == LOOK_BLIND || new == LOOK_BLIND) {
         return TELL_GAP;
@@ -126,6 +149,7 @@ static void teller_take(struct teller *teller, struct shape *shape, const struct
                         const struct event_fields *event)
 {
     live_rows_read(&teller->rows, shape, needed, event->payload, event->kept);
+    teller->number = event->offset;
     for (int i = 0; i < MOVED_COUNT; i++) {
         buf_clear(&teller->payloads[i]);
     }
@@ -144,6 +168,58 @@ static struct protocol_event teller_put(struct teller *teller, const struct even
         told.payload = buf_span(payload);
     }
     return told;
+}
+
+/* ---- what the database is asked first ---- */
+
+bool tell_is_asked(struct hub *hub, const struct event_fields *event)
+{
+    struct str visible[VISIBLE_MAX];
+    return event->shape && !is_truncate(event) && sights_asked(hub, event->shape, visible) > 0;
+}
+
+/* The members are grouped as all of these rows need it, before any group is asked for. */
+static struct hearing *hearing_of(struct hub *hub, struct channel *channel,
+                                  struct event *const *events, size_t n)
+{
+    struct hearing *hearing = hearing_new(hub);
+    for (size_t i = 0; i < n; i++) {
+        const struct event_fields *event = &events[i]->f;
+        if (tell_is_asked(hub, event)) {
+            (void)tell_needs_judges(hub, channel, event->shape);
+            hearing_add_rows(hearing, event->shape, event->payload, event->kept, event->offset);
+        }
+    }
+    return hearing;
+}
+
+struct hearing *tell_hearing(struct hub *hub, struct channel *channel,
+                             const struct session *session, const struct view *view,
+                             struct event *const *events, size_t n)
+{
+    struct hearing *hearing = hearing_of(hub, channel, events, n);
+    const struct subscription *in = session_in_view(session, channel, view);
+    hearing_add_group(hearing, in->group);
+    if (hearing_is_empty(hearing)) {
+        hearing_free(hearing);
+        return NULL;
+    }
+    return hearing;
+}
+
+struct hearing *tell_hearing_of_all(struct hub *hub, struct channel *channel,
+                                    struct event *const *events, size_t n)
+{
+    struct hearing *hearing = hearing_of(hub, channel, events, n);
+    for (uint32_t i = 0; i < channel->groups.n; i++) {
+        hearing_add_group(hearing, channel->groups.items[i]);
+    }
+    return hearing;
+}
+
+void tell_by(struct hub *hub, const struct hearing *hearing)
+{
+    hub->teller->hearing = hearing;
 }
 
 /* ---- live ---- */
@@ -199,7 +275,10 @@ static void telling_judge(struct telling *telling, const struct sight *sight)
     struct hub *hub = telling->hub;
     const struct group *group = sight->group;
     enum moved moved;
-    enum tell tell = sight_judge(sight, &hub->teller->rows, telling->is_silent, &moved);
+    enum tell tell = sight_judge(sight, hub->teller, telling->is_silent, &moved);
+    if (tell == TELL_GAP && telling->event->offset <= group->since) {
+        return; /* it was not asked for those, who have it by their answer */
+    }
     if (tell == TELL_EVENT) {
         telling_publish(telling, group, telling_frame(telling, group->view, moved));
     } else if (tell == TELL_GAP) {
@@ -277,20 +356,21 @@ enum tell tell_past(struct hub *hub, const struct session *session, struct chann
     enum moved moved;
     sight_columns(sight, &needed);
     teller_take(hub->teller, event->shape, &needed, event);
-    enum tell tell = sight_judge(sight, &hub->teller->rows, is_silent(event), &moved);
+    enum tell tell = sight_judge(sight, hub->teller, is_silent(event), &moved);
     *told = teller_put(hub->teller, event, moved);
     return tell;
 }
 
 enum tell tell_row(struct hub *hub, struct group *group, struct shape *shape, struct str payload,
-                   struct str kept, bool *is_unknown)
+                   struct str kept, uint64_t number, bool *is_unknown)
 {
     const struct sight *sight = sights_of(hub, group, shape);
     struct column_set needed = {0};
     enum moved moved;
     sight_columns(sight, &needed);
     live_rows_read(&hub->teller->rows, shape, &needed, payload, kept);
-    enum tell tell = sight_judge(sight, &hub->teller->rows, false, &moved);
+    hub->teller->number = number;
+    enum tell tell = sight_judge(sight, hub->teller, false, &moved);
     *is_unknown = moved == MOVED_UNKNOWN;
     return tell;
 }

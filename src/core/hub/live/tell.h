@@ -12,8 +12,26 @@ enum tell {
     TELL_GAP, /* it cannot be told whether it is visible: what is missing can only be read anew */
 };
 
+struct hearing; /* hearing.h */
+
 struct teller *teller_new(void); /* memory that is used again and again */
 void teller_free(struct teller *teller);
+
+/* ---- what the database is asked first ---- */
+
+/* Of these events' rows, for the group that the session is in. NULL: nothing. To be begun. */
+struct hearing *tell_hearing(struct hub *hub, struct channel *channel,
+                             const struct session *session, const struct view *view,
+                             struct event *const *events, size_t n);
+/* The same for all groups of the channel; perhaps empty. */
+struct hearing *tell_hearing_of_all(struct hub *hub, struct channel *channel,
+                                    struct event *const *events, size_t n);
+bool tell_is_asked(struct hub *hub, const struct event_fields *event);
+/* What it has said counts for what is told from here on; NULL: nothing was said, and rows that it
+ * would be asked about are a gap. */
+void tell_by(struct hub *hub, const struct hearing *hearing);
+
+/* ---- telling ---- */
 
 /* To all whom it concerns. */
 void tell_live(struct hub *hub, struct channel *channel, const struct event_fields *event);
@@ -22,10 +40,10 @@ void tell_live(struct hub *hub, struct channel *channel, const struct event_fiel
 enum tell tell_past(struct hub *hub, const struct session *session, struct channel *channel,
                     const struct view *view, const struct event_fields *event,
                     struct protocol_event *told);
-/* A row that there is, as payload and kept of an insert. GAP: nobody can say whether it is visible;
+/* A row that there is, as payload and kept of an insert, by the number that it has in the hearing. GAP: nobody can say whether it is visible;
  * *is_unknown: whether the filter lets it pass hangs on what the row lacks. */
 enum tell tell_row(struct hub *hub, struct group *group, struct shape *shape, struct str payload,
-                   struct str kept, bool *is_unknown);
+                   struct str kept, uint64_t number, bool *is_unknown);
 /* From here on the session has to read anew what it wants to know. */
 struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
                        const struct view *view, uint64_t offset);

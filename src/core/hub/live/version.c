@@ -41,7 +41,7 @@ void version_check(struct hub *hub, struct session *session, struct subscription
         in->version != sights_version(hub, in->channel)) {
         in->version = 0; /* it is told once */
         say_count(hub, METRIC_GAPS);
-        say_frame(hub, session, tell_gap(hub, in->channel, in->view, in->channel->fanned));
+        say_frame(hub, session, tell_gap(hub, in->channel, in->view, channel_told(in->channel)));
     }
 }
 

@@ -6,6 +6,8 @@
  * by the worker, comes back, and resumes from where it got. So does one whose replay cannot go on,
  * because the store fails or has trimmed what comes next: to be told of a gap it has to ask anew.
  *
+ * A page with rows that the database has to judge waits for that first.
+ *
  * And frames of replays are counted: a crowd that finds all in memory must not fill a turn with
  * millions of orders for the workers. */
 #include "core/hub/resume/replay.h"
@@ -16,6 +18,7 @@
 #include "base/mem.h"
 #include "core/close_code.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/hearing.h"
 #include "core/hub/live/place.h"
 #include "core/hub/live/tell.h"
 #include "core/hub/live/version.h"
@@ -33,6 +36,12 @@ struct replay {
     uint64_t until; /* and from here on the worker has it */
     bool has_waited;
     struct replay_rule rule; /* all zero: none */
+    /* A page that the database is asked about. */
+    struct hearing *hearing; /* NULL: none */
+    struct event **page;
+    size_t n_page;
+    uint32_t n_regrouped; /* the channel's when it was asked */
+    struct asker asker;
 };
 
 void resume_live(struct hub *hub, struct session *session, struct channel *channel,
@@ -50,11 +59,24 @@ void resume_live(struct hub *hub, struct session *session, struct channel *chann
     version_check(hub, session, in);
 }
 
+static void replay_drop_page(struct replay *replay)
+{
+    hearing_free(replay->hearing);
+    replay->hearing = NULL;
+    for (size_t i = 0; i < replay->n_page; i++) {
+        event_unref(replay->page[i]);
+    }
+    free(replay->page);
+    replay->page = NULL;
+    replay->n_page = 0;
+}
+
 void replay_end(struct hub *hub, struct session *session)
 {
     struct replay *replay = session->replay;
     session->replay = NULL;
     if (replay) {
+        replay_drop_page(replay);
         channel_unpin_view(replay->channel, replay->view);
         channel_unpin(&hub->channels, replay->channel);
         if (replay->rule.release) {
@@ -163,6 +185,92 @@ static size_t replay_send_row(struct hub *hub, const struct session *session,
     return replay_send_event(hub, session, event);
 }
 
+/* ---- pages that the database has to judge first ---- */
+
+static void replay_step(struct hub *hub, struct session *session);
+
+static void replay_send_judged(struct hub *hub, struct session *session, struct hearing *hearing)
+{
+    struct replay *replay = session->replay;
+    tell_by(hub, hearing);
+    for (size_t i = 0; i < replay->n_page; i++) {
+        replay->at = replay->page[i]->f.offset;
+        replay_send_event(hub, session, &replay->page[i]->f);
+    }
+    tell_by(hub, NULL);
+}
+
+/* Who was grouped anew meanwhile asks again. */
+static void on_heard(void *arg, struct hearing *hearing)
+{
+    const struct asker *asker = arg;
+    struct hub *hub = asker->hub;
+    struct session *session = session_table_find(&hub->sessions, asker->session);
+    struct replay *replay = session->replay;
+    if (session->is_closing || !session_in_view(session, replay->channel, replay->view)) {
+        replay_finish(hub, session);
+    } else if (replay->n_epoch != hub->n_epoch) {
+        replay_give_up(hub, session);
+    } else if (replay->n_regrouped != replay->channel->n_regrouped) {
+        replay_drop_page(replay);
+        replay_step(hub, session);
+    } else {
+        replay_send_judged(hub, session, hearing);
+        replay_drop_page(replay);
+        replay_after_page(hub, session);
+    }
+}
+
+/* True: it waits. */
+static bool replay_hears(struct hub *hub, struct session *session, struct event *const *page,
+                         size_t n)
+{
+    struct replay *replay = session->replay;
+    struct hearing *hearing = tell_hearing(hub, replay->channel, session, replay->view, page, n);
+    if (!hearing) {
+        return false;
+    }
+    replay->hearing = hearing;
+    replay->n_page = n;
+    replay->page = mem_array(NULL, n, sizeof(struct event *));
+    for (size_t i = 0; i < n; i++) {
+        replay->page[i] = event_ref(page[i]);
+    }
+    replay->n_regrouped = replay->channel->n_regrouped;
+    replay->asker = (struct asker){hub, session->id};
+    replay_wait(session);
+    hearing_begin(hearing, on_heard, &replay->asker);
+    return true;
+}
+
+static bool replay_hears_recent(struct hub *hub, struct session *session,
+                                struct recent_row *const *rows, size_t n)
+{
+    struct event **page = mem_array(NULL, n + 1, sizeof(struct event *));
+    bool is_asked = false;
+    for (size_t i = 0; i < n; i++) {
+        page[i] = rows[i]->event;
+        is_asked = is_asked || tell_is_asked(hub, &page[i]->f);
+    }
+    bool hears = is_asked && replay_hears(hub, session, page, n);
+    free(page);
+    return hears;
+}
+
+/* ---- from memory and from reads ---- */
+
+/* How many of the rows are a page. */
+static size_t replay_room(const struct hub *hub, const struct replay *replay,
+                          struct recent_row *const *rows, size_t n)
+{
+    size_t i = 0, bytes = 0;
+    while (i < n && replay->at + i < replay->until && i < hub->options.page_rows &&
+           bytes < hub->options.page_bytes) {
+        bytes += rows[i++]->event->f.payload.len;
+    }
+    return i;
+}
+
 /* False: the rows are not in memory. */
 static bool replay_send_recent(struct hub *hub, struct session *session)
 {
@@ -173,12 +281,16 @@ static bool replay_send_recent(struct hub *hub, struct session *session)
     if (!run || !recent_run_after(run, replay->at, &rows, &n)) {
         return false;
     }
+    if (replay_hears_recent(hub, session, rows, replay_room(hub, replay, rows, n))) {
+        return true;
+    }
     for (size_t i = 0; i < n && replay->at < replay->until && i < hub->options.page_rows &&
                        bytes < hub->options.page_bytes;
          i++) {
         replay->at++;
         bytes += replay_send_row(hub, session, rows[i]);
     }
+    replay_after_page(hub, session);
     return true;
 }
 
@@ -193,18 +305,29 @@ static bool replay_try(struct hub *hub, struct session *session, const struct re
         replay_give_up(hub, session);
     } else if (hub->n_replayed >= MAX_FRAMES) {
         replay_pause(hub, session);
-    } else if (replay_send_recent(hub, session)) {
-        replay_after_page(hub, session);
     } else {
-        return false;
+        return replay_send_recent(hub, session);
     }
     return true;
+}
+
+/* How many events of what was read it has missed. */
+static size_t replay_room_of(const struct replay *replay, const struct store_answer *page)
+{
+    size_t n = 0;
+    while (n < page->n_events && page->events[n]->f.offset <= replay->until) {
+        n++;
+    }
+    return n;
 }
 
 static void replay_send_page(struct hub *hub, struct session *session,
                              const struct store_answer *page)
 {
     struct replay *replay = session->replay;
+    if (replay_hears(hub, session, page->events, replay_room_of(replay, page))) {
+        return;
+    }
     for (size_t i = 0; i < page->n_events && replay->at < replay->until; i++) {
         replay->at = page->events[i]->f.offset;
         replay_send_event(hub, session, &page->events[i]->f);
@@ -293,7 +416,7 @@ void replay_begin_by(struct hub *hub, struct session *session, struct channel *c
 
 void replay_drained(struct hub *hub, struct session *session)
 {
-    if (session->replay && !session->is_closing) {
+    if (session->replay && !session->replay->hearing && !session->is_closing) {
         replay_step(hub, session);
     }
 }

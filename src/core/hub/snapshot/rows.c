@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/hub/live/hearing.h"
 #include "core/hub/live/tell.h"
 #include "core/json_span.h"
 
@@ -74,28 +75,64 @@ static bool is_here(const struct rows_job *job, const struct change_event *event
     return str_equals(event->channel, channel_name(job->channel));
 }
 
-static bool take_row(struct rows_job *job, struct shape *shape, const struct store_row *row,
-                     struct change_scratch *scratch, uint32_t max)
+/* False: it is none, or another channel's. */
+static bool read_row(const struct rows_job *job, struct shape *shape, const struct store_row *row,
+                     struct change_scratch *scratch, struct change_event *out,
+                     enum change_fault *fault)
 {
     struct change_row change = {
         .action = 'i', .reduced = row->is_reduced ? 'k' : 0, .new = row->text};
     struct change_event events[2];
+    bool is_row = change_events(shape, &change, scratch, events, fault) == 1;
+    *out = events[0];
+    return is_row && is_here(job, out);
+}
+
+static bool take_row(struct rows_job *job, const struct store_snapshot *found, size_t i,
+                     struct change_scratch *scratch, uint32_t max)
+{
+    const struct store_row *row = &found->rows[i];
+    struct change_event event;
     enum change_fault fault;
     bool is_unknown;
-    if (change_events(shape, &change, scratch, events, &fault) != 1 || !is_here(job, &events[0])) {
+    if (!read_row(job, found->shape, row, scratch, &event, &fault)) {
         return true;
     }
     enum tell tell =
-        tell_row(job->hub, job->group, shape, events[0].payload, events[0].kept, &is_unknown);
+        tell_row(job->hub, job->group, found->shape, event.payload, event.kept, i, &is_unknown);
     job->frames->is_blind |= tell == TELL_GAP;
     if (tell != TELL_EVENT) {
         return true;
     }
     job->frames->is_over = job->frames->n_rows == max;
     if (!job->frames->is_over) {
-        put_row(job, &events[0], is_unknown || fault == CHANGE_FAULT_SIZE || row->is_reduced);
+        put_row(job, &event, is_unknown || fault == CHANGE_FAULT_SIZE || row->is_reduced);
     }
     return !job->frames->is_over;
+}
+
+struct hearing *row_frames_hear(struct hub *hub, struct channel *channel, struct group *group,
+                                const struct store_snapshot *found)
+{
+    struct rows_job job = {.hub = hub, .channel = channel, .group = group};
+    struct hearing *hearing = hearing_new(hub);
+    struct change_scratch scratch = {0};
+    struct change_event event;
+    enum change_fault fault;
+    struct str visible[VISIBLE_MAX];
+    bool is_asked = sights_asked(hub, found->shape, visible) > 0;
+    for (size_t i = 0; i < found->n_rows && is_asked; i++) {
+        if (read_row(&job, found->shape, &found->rows[i], &scratch, &event, &fault)) {
+            hearing_add_rows(hearing, found->shape, event.payload, event.kept, i);
+        }
+    }
+    change_scratch_release(&scratch);
+    hearing_add_group(hearing, group);
+    if (hearing_is_empty(hearing)) {
+        hearing_free(hearing);
+        return NULL;
+    }
+    return hearing;
 }
 
 void row_frames_make(struct row_frames *frames, struct hub *hub, struct channel *channel,
@@ -104,7 +141,7 @@ void row_frames_make(struct row_frames *frames, struct hub *hub, struct channel 
     struct rows_job job = {.hub = hub, .channel = channel, .group = group, .frames = frames};
     struct change_scratch scratch = {0};
     for (size_t i = 0; i < found->n_rows; i++) {
-        if (!take_row(&job, found->shape, &found->rows[i], &scratch, max)) {
+        if (!take_row(&job, found, i, &scratch, max)) {
             break;
         }
     }

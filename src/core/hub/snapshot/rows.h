@@ -6,6 +6,8 @@
 #include "core/hub/ground/hub_state.h"
 #include "core/row/change.h"
 
+struct hearing; /* core/hub/live/hearing.h */
+
 struct row_frames {
     struct frame **items;
     size_t n, cap;
@@ -15,7 +17,10 @@ struct row_frames {
 };
 
 void row_frames_release(struct row_frames *frames);
-/* As the group sees them, at most max of them, in frames of about 64 KiB. None of the frames is the
+/* What the database has to be asked of them for the group; NULL: nothing. To be begun. */
+struct hearing *row_frames_hear(struct hub *hub, struct channel *channel, struct group *group,
+                                const struct store_snapshot *found);
+/* As the group sees them, by what it has said (tell_by), at most max of them, in frames of about 64 KiB. None of the frames is the
  * last one. */
 void row_frames_make(struct row_frames *frames, struct hub *hub, struct channel *channel,
                      struct group *group, const struct store_snapshot *found, uint32_t max);

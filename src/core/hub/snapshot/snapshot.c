@@ -3,6 +3,7 @@
  *
  *   1. Rows, the channel's head and the list of the transactions that were over are read in one
  *      moment. Equal questions that come before it is sent share it.
+ *      Where the database has to judge them it is asked first.
  *   2. The log has all up to that head, but of a transaction that was over, and is in the rows, the
  *      event may come behind it. So the sequencer is asked for a look from after that moment: what
  *      it has told by then is all that may be in the rows already.
@@ -20,8 +21,10 @@
 
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/hearing.h"
 #include "core/hub/live/place.h"
 #include "core/hub/live/sight.h"
+#include "core/hub/live/tell.h"
 #include "core/hub/live/version.h"
 #include "core/hub/resume/replay.h"
 #include "core/hub/snapshot/rows.h"
@@ -34,7 +37,7 @@ enum {
     SLACK_ROWS = 5000, /* read beyond what is wanted, where the database cannot judge all */
 };
 
-enum job_stage { JOB_READING, JOB_SETTLING, JOB_DONE, JOB_FAILED };
+enum job_stage { JOB_READING, JOB_HEARING, JOB_SETTLING, JOB_DONE, JOB_FAILED };
 
 struct job { /* one read, for all who asked the same */
     struct job *next;
@@ -56,7 +59,11 @@ struct job { /* one read, for all who asked the same */
         bool is_gap;
     } * askers;
     size_t n_askers, cap;
-    /* What was read. */
+    /* What was read, while the database is asked who may see it. */
+    struct store_snapshot found;
+    struct buf texts; /* of its rows */
+    uint32_t n_regrouped;
+    /* What is to be sent. */
     struct row_frames frames;
     struct txid_snapshot seen;
     uint64_t head;
@@ -74,6 +81,35 @@ struct snapshots {
 
 /* ---- jobs ---- */
 
+static void job_drop_found(struct job *job)
+{
+    free(job->found.rows);
+    shape_unref(job->found.shape);
+    buf_release(&job->texts);
+    job->found = (struct store_snapshot){0};
+}
+
+/* The answer is gone when the database has judged its rows. */
+static void job_keep_found(struct job *job, const struct store_snapshot *found)
+{
+    struct buf *texts = &job->texts;
+    struct store_row *rows = mem_array(NULL, found->n_rows + 1, sizeof(*rows));
+    for (size_t i = 0; i < found->n_rows; i++) {
+        buf_str(texts, found->rows[i].text);
+    }
+    for (size_t i = 0, at = 0; i < found->n_rows; at += rows[i++].text.len) {
+        rows[i] = found->rows[i];
+        rows[i].text.ptr = found->rows[i].text.ptr ? texts->data + at : NULL;
+    }
+    job->found = (struct store_snapshot){
+        .head = found->head,
+        .changed = found->changed,
+        .shape = shape_ref(found->shape),
+        .rows = rows,
+        .n_rows = found->n_rows,
+    };
+}
+
 static void job_unref(struct job *job)
 {
     if (--job->refs > 0) {
@@ -82,6 +118,7 @@ static void job_unref(struct job *job)
     channel_unpin_view(job->channel, job->view);
     channel_unpin(&job->hub->channels, job->channel);
     row_frames_release(&job->frames);
+    job_drop_found(job);
     txid_snapshot_release(&job->seen);
     free(job->claims);
     free(job->watch);
@@ -180,20 +217,16 @@ static void on_settled(void *arg, bool is_settled)
     job_unref(job);
 }
 
-static void job_take(struct job *job, const struct store_snapshot *found)
+static void job_begin_anew(struct job *job)
+{
+    job->stage = JOB_DONE;
+    job_deliver(job); /* without frames: who is left asks again */
+}
+
+static void job_make(struct job *job, struct group *group, const struct store_snapshot *found)
 {
     struct hub *hub = job->hub;
-    struct group *group = job_group(job);
     char why[120];
-    if (!group) {
-        job->stage = JOB_DONE;
-        job_deliver(job); /* who is left begins anew */
-        return;
-    }
-    if (!txid_snapshot_parse(found->snapshot, &job->seen)) {
-        job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
-        return;
-    }
     job->head = found->head;
     job->version = version_of(found->changed);
     metrics_add(hub->options.counts, METRIC_SNAPSHOT_ROWS, found->n_rows);
@@ -211,6 +244,50 @@ static void job_take(struct job *job, const struct store_snapshot *found)
     job->settle_ms = hub->now_ms;
     job->refs++;
     hub->store->log.settle(hub->store->log.ctx, on_settled, job);
+}
+
+static void on_heard(void *arg, struct hearing *hearing)
+{
+    struct job *job = arg;
+    struct group *group = job_group(job);
+    bool is_same = group && job->n_regrouped == job->channel->n_regrouped;
+    if (job->stage != JOB_HEARING) {
+        /* Failed meanwhile: who asked was told. */
+    } else if (!is_same) {
+        job_begin_anew(job);
+    } else if (hearing_outcome(hearing, group) == HEARING_FAILED) {
+        job_fail(job, ERROR_CODE_HOOK_FAILED, NULL);
+    } else {
+        tell_by(job->hub, hearing);
+        job_make(job, group, &job->found);
+        tell_by(job->hub, NULL);
+    }
+    hearing_free(hearing);
+    job_drop_found(job);
+    job_unref(job);
+}
+
+static void job_take(struct job *job, const struct store_snapshot *found)
+{
+    struct group *group = job_group(job);
+    if (!group) {
+        job_begin_anew(job);
+        return;
+    }
+    if (!txid_snapshot_parse(found->snapshot, &job->seen)) {
+        job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
+        return;
+    }
+    struct hearing *hearing = row_frames_hear(job->hub, job->channel, group, found);
+    if (!hearing) {
+        job_make(job, group, found);
+        return;
+    }
+    job->stage = JOB_HEARING;
+    job->n_regrouped = job->channel->n_regrouped;
+    job_keep_found(job, found);
+    job->refs++;
+    hearing_begin(hearing, on_heard, job);
 }
 
 static void on_snapshot(void *arg, const struct store_snapshot *found)
@@ -438,7 +515,7 @@ bool snapshot_may(struct hub *hub, struct channel *channel, const struct view *v
 static struct job *job_find(const struct hub *hub, const struct subscription *in)
 {
     for (struct job *job = hub->snapshots->jobs; job; job = job->next) {
-        bool is_open = job->stage == JOB_READING || job->stage == JOB_SETTLING;
+        bool is_open = job->stage != JOB_DONE && job->stage != JOB_FAILED;
         if (is_open && job_is_for(job, in)) {
             return job;
         }

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Rows that the database judges: what waits for it and what does not, in which order, and what becomes
+ * of it when it cannot tell. The fake world judges each frame anew. */
+#include "hub_harness.h"
+
+static const struct world_row ROW = {.id = 3, .n = 1, .state = 'a', .owner = 34, .name = 1};
+static const struct world_row BENS = {.id = 3, .n = 1, .state = 'a', .owner = 35, .name = 1};
+
+static void commit_insert(struct world_row row)
+{
+    world_commit_row(world, 0, NULL, &row, false);
+}
+
+static void deliver_all(void)
+{
+    while (world_deliver(world)) {
+    }
+}
+
+static void judge_all(enum world_judging how)
+{
+    while (world_judge(world, 0, how)) {
+    }
+}
+
+static size_t n_gaps(unsigned worker, unsigned slot)
+{
+    const struct note *notes;
+    size_t n = world_received(world, worker, slot, &notes), count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += notes[i].kind == NOTE_JOINED && notes[i].is_gap;
+    }
+    return count;
+}
+
+/* Ann and Ben, in channel 0. */
+static void start(void)
+{
+    world_watch(world, 0, WORLD_POLICY, false);
+    enter(0, 0, WHO_ANN, PLAIN);
+    enter(0, 1, WHO_BEN, PLAIN);
+}
+
+static void test_each_is_told_of_his_rows(void **state)
+{
+    (void)state;
+    start();
+    enter(1, 0, WHO_CLEO, PLAIN);
+    commit_insert(ROW);
+    world_commit_row(world, 0, &ROW, &BENS, false);
+    world_commit_row(world, 0, &BENS, NULL, false);
+    world_commit_row(world, 0, NULL, NULL, false);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "EEE"); /* insert, leave, truncate */
+    assert_string_equal(kinds(0, 1), "EEE"); /* enter, delete, truncate */
+    assert_string_equal(kinds(1, 0), "E");
+    check_rest();
+}
+
+/* One question at a time; it has all that waits. Publishes keep their place behind the rows before
+ * them, messages do not wait, nor do other channels. */
+static void test_a_channel_waits_in_order(void **state)
+{
+    (void)state;
+    start();
+    world_site(world, 0, true, true);
+    world_join(world, 0, 0, 1, PLAIN);
+    world_settle(world);
+    world_take(world, 0, 0);
+    for (int i = 0; i < 5; i++) {
+        commit_insert(ROW);
+        world_commit(world, 0);
+    }
+    world_commit(world, 1);
+    deliver_all();
+    assert_int_equal(world_n_judging(world), 1);
+    assert_int_equal(world_n_parties(world, 0), 2);
+    assert_int_equal(world_n_images(world, 0), 1);
+    assert_string_equal(kinds(0, 0), "E"); /* of the other channel */
+    world_message(world, 0, 1, 0, "m");
+    world_flush(world);
+    assert_string_equal(kinds(0, 0), "EM");
+    assert_true(world_judge(world, 0, WORLD_JUDGES));
+    assert_string_equal(kinds(0, 0), "EME");
+    assert_int_equal(world_n_images(world, 0), 4); /* the rest */
+    assert_true(world_judge(world, 0, WORLD_JUDGES));
+    assert_string_equal(kinds(0, 0), "EMEEEEEEEEEE");
+    assert_int_equal(world_n_judging(world), 0);
+    check_rest();
+}
+
+/* Equal parties are asked for once, though they are in different views. */
+static void test_a_party_is_asked_for_once(void **state)
+{
+    (void)state;
+    start();
+    enter(1, 0, WHO_ANN, PLAIN);
+    join(1, 0, (struct world_join){.filter = WORLD_A});
+    world_settle(world);
+    commit_insert(ROW);
+    deliver_all();
+    assert_int_equal(world_n_parties(world, 0), 2);
+    check_rest();
+}
+
+static void test_what_cannot_be_told_is_a_gap(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    world_doubt(world);
+    deliver_all();
+    judge_all(WORLD_UNCLEAR);
+    assert_int_equal(n_gaps(0, 0), 1);
+    assert_int_equal(n_gaps(0, 1), 1);
+    commit_insert(ROW);
+    world_doubt(world);
+    deliver_all();
+    judge_all(WORLD_FAILS);
+    assert_int_equal(n_gaps(0, 0), 2);
+    commit_insert(ROW);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JJE");
+    assert_string_equal(kinds(0, 1), "JJ");
+    check_rest();
+}
+
+/* Who is to blame for a question that came to no end is found out by asking for each alone. */
+static void test_who_is_late_delays_himself(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    deliver_all();
+    world_judge(world, 0, WORLD_LATE);
+    assert_int_equal(world_n_judging(world), 2);
+    assert_int_equal(world_n_parties(world, 0), 1);
+    world_judge(world, 0, WORLD_JUDGES);
+    assert_int_equal(world_n_judging(world), 1); /* nobody alone is asked for again */
+    judge_all(WORLD_JUDGES);
+    assert_string_equal(kinds(0, 0), "E");
+    assert_string_equal(kinds(0, 1), "");
+    check_rest();
+}
+
+static void fail_times(int n)
+{
+    for (int i = 0; i < n; i++) {
+        commit_insert(ROW);
+        world_doubt(world);
+        deliver_all();
+        judge_all(WORLD_FAILS);
+    }
+}
+
+static void test_after_three_failures_in_a_row_it_is_over(void **state)
+{
+    (void)state;
+    start();
+    fail_times(2);
+    commit_insert(ROW);
+    world_settle(world);
+    fail_times(2);
+    assert_int_equal(n_gaps(0, 0), 4);
+    assert_int_equal(last_note(0, 0).kind, NOTE_JOINED);
+    fail_times(1);
+    assert_string_equal(kinds(0, 0), "JJEJJJOO"); /* hook_failed, and removed */
+    assert_int_equal(last_code(0, 0), ERROR_CODE_REMOVED);
+    assert_int_equal(last_code(0, 1), ERROR_CODE_REMOVED);
+    commit_insert(ROW);
+    deliver_all();
+    assert_int_equal(world_n_judging(world), 0);
+    join(0, 0, PLAIN);
+    world_settle(world);
+    commit_insert(ROW);
+    world_settle(world);
+    assert_int_equal(last_note(0, 0).kind, NOTE_EVENT);
+    check_rest();
+}
+
+/* Who joins while rows are judged has them by his answer, and gets what follows. */
+static void test_who_joins_meanwhile(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(BENS);
+    commit_insert(ROW);
+    deliver_all();
+    enter(1, 0, WHO_CLEO, PLAIN); /* settles */
+    commit_insert(ROW);
+    deliver_all();
+    open_as(1, 1, WHO_ANN_NEW);
+    join(1, 1, PLAIN);
+    world_leave(world, 0, 1, 0);
+    commit_insert(ROW);
+    world_settle(world);
+    assert_string_equal(kinds(1, 1), "JE");
+    assert_int_equal(n_gaps(1, 1), 0);
+    check_rest();
+}
+
+/* A member that joins again is where it was told to, not where the log is. */
+static void test_who_joins_again_loses_nothing(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    commit_insert(ROW);
+    deliver_all();
+    join(0, 0, PLAIN);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "JEE");
+    check_rest();
+}
+
+static void test_a_watch_that_changes_meanwhile(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    deliver_all();
+    world_watch(world, 0, WORLD_EITHER, false);
+    assert_true(world_judge(world, 0, WORLD_JUDGES)); /* thrown away */
+    assert_string_equal(kinds(0, 0), "");
+    assert_int_equal(world_n_judging(world), 1);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "E");
+    commit_insert(ROW);
+    deliver_all();
+    assert_int_equal(world_n_judging(world), 0);
+    world_watch(world, 0, WORLD_POLICY, false);
+    commit_insert(ROW);
+    deliver_all();
+    world_watch(world, 0, WORLD_EVERYBODY, true);
+    world_settle(world);
+    assert_string_equal(kinds(0, 1), "EE"); /* of EITHER, and of restated everybody */
+    check_rest();
+}
+
+static void test_what_was_missed_and_what_was_before(void **state)
+{
+    (void)state;
+    for (int recent = 0; recent < 2; recent++) {
+        new_world((struct world_options){.recent_rows = recent ? 0 : 100, .page_rows = 2});
+        start();
+        for (int i = 0; i < 4; i++) {
+            commit_insert(i % 2 ? ROW : BENS);
+        }
+        world_settle(world);
+        open_as(1, 0, WHO_ANN);
+        join(1, 0, (struct world_join){.has_since = true});
+        world_settle(world);
+        assert_string_equal(kinds(1, 0), "JEE");
+        world_history(world, 1, 0, 0);
+        world_answer(world, false, false);
+        assert_int_equal(world_n_judging(world), 1);
+        assert_string_equal(kinds(1, 0), "JEE");
+        world_settle(world);
+        assert_string_equal(kinds(1, 0), "JEEH");
+        assert_int_equal(last_note(1, 0).n, 2);
+        check_rest();
+    }
+}
+
+static void test_who_resumes_what_cannot_be_judged_has_a_gap(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    world_settle(world);
+    open_as(1, 0, WHO_ANN);
+    world_doubt(world);
+    join(1, 0, (struct world_join){.has_since = true});
+    world_answer(world, false, false);
+    assert_int_equal(world_n_judging(world), 1);
+    judge_all(WORLD_FAILS);
+    world_settle(world);
+    assert_int_equal(n_gaps(1, 0), 1);
+    commit_insert(ROW);
+    world_settle(world);
+    assert_int_equal(last_note(1, 0).kind, NOTE_EVENT);
+    world_rest(world); /* Ben was told of nothing when the judges could tell */
+}
+
+/* Closed, gone or out of the channel while something is asked for it. */
+static void test_who_goes_meanwhile(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    world_settle(world);
+    for (unsigned slot = 0; slot < 3; slot++) {
+        open_as(1, slot, WHO_ANN);
+        join(1, slot, (struct world_join){.has_since = slot != 1, .history = slot == 1});
+    }
+    while (world_answer(world, false, false)) {
+    }
+    assert_int_equal(world_n_judging(world), 3);
+    world_close(world, 1, 0);
+    world_close(world, 1, 1);
+    world_disconnect(world, (struct directive){.kind = DIRECTIVE_DISCONNECT,
+                                               .has_dbo_id = true,
+                                               .dbo_id = 12,
+                                               .channel = str_of(world_channel_name(0))});
+    judge_all(WORLD_JUDGES);
+    check_rest();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_each_is_told_of_his_rows),
+        T(test_a_channel_waits_in_order),
+        T(test_a_party_is_asked_for_once),
+        T(test_what_cannot_be_told_is_a_gap),
+        T(test_who_is_late_delays_himself),
+        T(test_after_three_failures_in_a_row_it_is_over),
+        T(test_who_joins_meanwhile),
+        T(test_who_joins_again_loses_nothing),
+        T(test_a_watch_that_changes_meanwhile),
+        T(test_what_was_missed_and_what_was_before),
+        T(test_who_resumes_what_cannot_be_judged_has_a_gap),
+        T(test_who_goes_meanwhile),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
