@@ -171,10 +171,22 @@ static enum status read_password(const char *option, const char *path, char **ou
     return STATUS_OK;
 }
 
-/* Of the two roles that log in; NULL: it keeps what it has. */
+/* Of the roles that log in; NULL: it keeps what it has. */
 struct passwords {
-    char *server, *hook;
+    char *server, *hook, *judge;
 };
+
+/* Its own, or else the server's. */
+static enum status read_other_password(const char *option, const char *path,
+                                       const struct passwords *passwords, char **out,
+                                       struct err *err)
+{
+    if (path) {
+        return read_password(option, path, out, err);
+    }
+    *out = mem_strdup(passwords->server);
+    return STATUS_OK;
+}
 
 static enum status read_passwords(const struct config *config, struct passwords *out,
                                   struct err *err)
@@ -184,10 +196,13 @@ static enum status read_passwords(const struct config *config, struct passwords 
         status =
             read_password("server-password-file", config->server_password_file, &out->server, err);
     }
-    if (status == STATUS_OK && config->hook_password_file) {
-        status = read_password("hook-password-file", config->hook_password_file, &out->hook, err);
-    } else if (status == STATUS_OK) {
-        out->hook = mem_strdup(out->server);
+    if (status == STATUS_OK) {
+        status = read_other_password("hook-password-file", config->hook_password_file, out,
+                                     &out->hook, err);
+    }
+    if (status == STATUS_OK) {
+        status = read_other_password("judge-password-file", config->judge_password_file, out,
+                                     &out->judge, err);
     }
     return status;
 }
@@ -222,8 +237,9 @@ static void print_outcome(int from, int to, bool has_password)
     }
     printf("\nNext:\n");
     if (!has_password) {
-        printf("  * if herald_server and herald_hook log in with a password: pgherald install "
-               "--server-password-file FILE\n");
+        printf(
+            "  * if herald_server, herald_hook and herald_judge log in with a password: pgherald "
+            "install --server-password-file FILE\n");
     }
     printf("  * announce a table:   pgherald watch my_table\n"
            "  * allow to join it:   psql -c \"SELECT herald.set_rule('public.*', anonymous_clients "
@@ -285,8 +301,12 @@ static enum status perform(struct admin *admin, const struct config *config, enu
     if (status == STATUS_OK) {
         status = set_password(admin, "herald_hook", passwords.hook, err);
     }
+    if (status == STATUS_OK) {
+        status = set_password(admin, "herald_judge", passwords.judge, err);
+    }
     forget_password(passwords.server);
     forget_password(passwords.hook);
+    forget_password(passwords.judge);
     return status;
 }
 
@@ -357,6 +377,7 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
 const struct subcommand install_command = {
     .name = "install",
     .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] "
+             "[--judge-password-file FILE] "
              "[--roles-only]",
     .summary = "install the schema, or bring it up to date",
     .about =
@@ -372,7 +393,8 @@ const struct subcommand install_command = {
 
 const struct subcommand upgrade_command = {
     .name = "upgrade",
-    .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE]",
+    .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] "
+             "[--judge-password-file FILE]",
     .summary = "bring an installed schema up to date",
     .about = "Like install, but refuses (exit code 78) where nothing is installed.",
     .options = CONFIG_FOR_INSTALL,

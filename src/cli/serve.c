@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* `pgherald serve`: the server for production. All it adds to server_run is the login: where
- * nothing else is said, the roles are herald_server and, for rules' functions, herald_hook, which
- * `pgherald install` made for it. */
+ * nothing else is said, the roles are herald_server, for rules' functions herald_hook, and to judge
+ * rows herald_judge, which `pgherald install` made for it. */
 #include <stdlib.h>
 
 #include "cli/admin.h"
@@ -11,18 +11,24 @@
 static enum exit_code serve_run(const struct invocation *invocation, struct err *err)
 {
     struct config config = *invocation->config;
-    char *url = NULL, *hook_url = NULL;
+    char *url = NULL, *hook_url = NULL, *judge_url = NULL;
     enum status status =
         admin_complete_url(config.database.url, "herald_server", "postgres", &url, err);
     if (status == STATUS_OK && config.database.hook_url) {
         status =
             admin_complete_url(config.database.hook_url, "herald_hook", "postgres", &hook_url, err);
     }
+    if (status == STATUS_OK && config.database.judge_url) {
+        status = admin_complete_url(config.database.judge_url, "herald_judge", "postgres",
+                                    &judge_url, err);
+    }
     config.database.url = url;
     config.database.hook_url = hook_url;
+    config.database.judge_url = judge_url;
     enum exit_code code = status == STATUS_OK ? server_run(&config, NULL, err) : err->code;
     free(url);
     free(hook_url);
+    free(judge_url);
     return code;
 }
 

@@ -35,6 +35,7 @@ struct config {
     bool no_writer;             /* dev */
     char *server_password_file; /* install, upgrade; NULL: the password stays */
     char *hook_password_file;   /* NULL: as the server's */
+    char *judge_password_file;  /* the same */
     bool yes;                   /* uninstall */
     struct {                    /* token */
         char *row_id, *extras;

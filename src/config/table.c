@@ -135,9 +135,24 @@ static const struct option options[] = {
         "Where the SQL functions of rules are called, as role herald_hook. Default: database-url "
         "with that role. Not through a pooler in transaction mode."),
     DURATION("hook-timeout", database.hook_timeout_ms, SERVER, "2s", 10, 300 * SECOND,
-             "How long an SQL function of a rule may take; one that takes longer has refused."),
+             "How long an SQL function of a rule may take; one that takes longer has refused. As "
+             "long may it take to judge who may see some rows."),
     COUNT("hook-connections", database.hook_connections, SERVER, "4", 2, 64,
           "Connections on which those functions run."),
+    URL("judge-url", database.judge_url, SERVE, NULL,
+        "Where it is asked who may see rows of tables that are watched with visible => 'policy' or "
+        "a function, as role herald_judge. Default: database-url with that role. Not through a "
+        "pooler in transaction mode."),
+    TEXT("role-claim", hub.role_claim, "NAME", SERVER, NULL,
+         "The claim that names the role of a user: what that role may select of such tables he is "
+         "shown. A name in extras; a dot goes into an object."),
+    TEXT(
+        "judge-roles", hub.judge_roles, "LIST", SERVER, NULL,
+        "The roles that role-claim may name, separated by commas; each is granted to herald_judge. "
+        "Whoever comes with another one is shown no rows of such tables."),
+    TEXT("anonymous-role", hub.anonymous_role, "NAME", SERVER, NULL,
+         "The role of who has no role-claim; it is granted to herald_judge. Default: none, those "
+         "are shown no rows of tables with visible => 'policy'."),
     DURATION("authorize-cache", hub.authorize_cache_ms, SERVER, "1min", 0, 24 * 3600 * SECOND,
              "How long the answer of an authorize function holds for the same rule, channel and "
              "identity; herald.forget() ends it earlier. 0: it is asked each time."),
@@ -223,11 +238,14 @@ static const struct option options[] = {
          "/usr/lib/postgresql."),
     SWITCH("no-writer", no_writer, DEV,
            "Leave out dev's small writer, which changes a row of the example now and then."),
-    PATH("server-password-file", server_password_file, INSTALL,
-         "Give the roles herald_server and herald_hook the password that is the first line of "
-         "FILE."),
+    PATH(
+        "server-password-file", server_password_file, INSTALL,
+        "Give the roles herald_server, herald_hook and herald_judge the password that is the first "
+        "line of FILE."),
     PATH("hook-password-file", hook_password_file, INSTALL,
          "Give the role herald_hook a password of its own, the first line of FILE."),
+    PATH("judge-password-file", judge_password_file, INSTALL,
+         "Give the role herald_judge a password of its own, the first line of FILE."),
     SWITCH("yes", yes, ONLY_FLAG | UNINSTALL,
            "Yes, remove the schema with all its history and every watch."),
     COUNT("dbo-id", mint.dbo_id, ONLY_FLAG | TOKEN, "0", 0, 2147483647, "The table of the user."),
