@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { keyOf, maySee } from './tables.js';
 
 const LAST_FRAMES = 12;
-const LATE_MS = 1000;
+const LATE_MS = 3000;
 
 // What both have; a row that was read before a column was added lacks it, until the snapshot that follows.
 function differs(held, told) {
@@ -39,7 +39,7 @@ export class View {
     // Rows from before their table was altered are read anew, as soon as the page is told; so are those that it asked for, or went
     // on with, before the server knew.
     get isExact() {
-        return !(this.table.alteredAt + LATE_MS >= this.askedAt);
+        return !(this.table.alteredAt + LATE_MS >= this.answeredAt);
     }
 
     get state() {
@@ -72,6 +72,7 @@ export class View {
     // The answer to a join; or, unasked, that something was missed.
     takeJoin({ resumed, gap, epoch, offset }, isUnasked) {
         const { count } = this.page.run;
+        this.answeredAt = isUnasked ? this.answeredAt : this.askedAt; // what it has until then is older
         if (isUnasked) {
             count.told++;
             this.ask();
