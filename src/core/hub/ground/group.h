@@ -34,7 +34,6 @@ struct group {
     struct roster *roster;
     struct identity *who;      /* of its first subscriber, who stands for all; NULL: anonymous */
     struct sight_list *sights; /* live/sight.c: its judges; NULL: none yet */
-    uint64_t since;            /* nobody in it waits for events up to this offset */
     uint32_t n_failures;       /* of the database to judge for it, in a row */
     struct str claims;         /* what of an identity its tables' `visible` looks at; any bytes */
     size_t key_len;

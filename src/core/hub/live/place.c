@@ -19,9 +19,6 @@ static void group_leave(struct hub *hub, struct channel *channel, struct group *
 void place_enter(struct hub *hub, const struct session *session, struct subscription *in)
 {
     in->group = sights_group(hub, in->channel, in->view, session->identity);
-    if (in->group->roster->n == 0) {
-        in->group->since = in->channel->fanned; /* its answer will have all up to here */
-    }
     group_add(&in->channel->groups, in->group, session->id.worker);
     channel_pin_view(in->view);
     say_count(hub, METRIC_SUBSCRIPTIONS);
@@ -99,7 +96,6 @@ static void place_anew(struct hub *hub, const struct session *session, struct su
     if (group == old) {
         return;
     }
-    group->since = 0;
     group_add(&in->channel->groups, group, session->id.worker);
     in->group = group;
     if (in->is_attached && !in->is_held) {

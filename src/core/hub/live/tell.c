@@ -276,9 +276,6 @@ static void telling_judge(struct telling *telling, const struct sight *sight)
     const struct group *group = sight->group;
     enum moved moved;
     enum tell tell = sight_judge(sight, hub->teller, telling->is_silent, &moved);
-    if (tell == TELL_GAP && telling->event->offset <= group->since) {
-        return; /* it was not asked for those, who have it by their answer */
-    }
     if (tell == TELL_EVENT) {
         telling_publish(telling, group, telling_frame(telling, group->view, moved));
     } else if (tell == TELL_GAP) {
