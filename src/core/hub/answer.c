@@ -331,6 +331,7 @@ struct pending { /* the read is over by then */
     struct question question;
     struct store_answer found;
     uint32_t n_epoch;
+    uint32_t n_regrouped; /* the channel's when the database was asked */
 };
 
 static struct pending *pending_new(struct hub *hub, const struct session *session,
@@ -338,7 +339,10 @@ static struct pending *pending_new(struct hub *hub, const struct session *sessio
                                    const struct store_answer *found)
 {
     struct pending *pending = mem_alloc(sizeof(*pending));
-    *pending = (struct pending){{hub, session->id}, *question, *found, hub->n_epoch};
+    *pending = (struct pending){.asker = {hub, session->id},
+                                .question = *question,
+                                .found = *found,
+                                .n_epoch = hub->n_epoch};
     pending->found.epoch = str_of(hub->epoch);
     pending->found.events = mem_array(NULL, found->n_events, sizeof(struct event *));
     for (size_t i = 0; i < found->n_events; i++) {
@@ -360,11 +364,46 @@ static void pending_free(struct hub *hub, struct pending *pending)
     free(pending);
 }
 
+static void on_heard(void *arg, struct hearing *hearing);
+
+static struct hearing *pending_hearing(struct hub *hub, const struct session *session,
+                                       const struct question *question,
+                                       const struct store_answer *found)
+{
+    return tell_hearing(hub, question->read.channel, session, question->read.view, found->events,
+                        found->n_events);
+}
+
+static void pending_begin(struct pending *pending, struct hearing *hearing)
+{
+    pending->n_regrouped = pending->question.read.channel->n_regrouped;
+    hearing_begin(hearing, on_heard, pending);
+}
+
+/* Its members were grouped anew meanwhile: it is asked again, for the group that it is in now. */
+static bool pending_asks_again(struct pending *pending, struct session *session)
+{
+    const struct question *question = &pending->question;
+    bool is_old = session && !session->is_closing && question_of(session, question) &&
+                  pending->n_epoch == pending->asker.hub->n_epoch &&
+                  pending->n_regrouped != question->read.channel->n_regrouped;
+    struct hearing *hearing =
+        is_old ? pending_hearing(pending->asker.hub, session, question, &pending->found) : NULL;
+    if (hearing) {
+        pending_begin(pending, hearing);
+    }
+    return hearing;
+}
+
 static void on_heard(void *arg, struct hearing *hearing)
 {
     struct pending *pending = arg;
     struct hub *hub = pending->asker.hub;
     struct session *session = session_table_find(&hub->sessions, pending->asker.session);
+    if (pending_asks_again(pending, session)) {
+        hearing_free(hearing);
+        return;
+    }
     if (session && !session->is_closing) {
         pending->found.is_failed = pending->n_epoch != hub->n_epoch;
         tell_by(hub, hearing);
@@ -386,11 +425,10 @@ static bool answer_hears(struct hub *hub, struct session *session, const struct 
     if (read->kind != STORE_READ_LAST || found->is_failed || !question_of(session, question)) {
         return false;
     }
-    struct hearing *hearing =
-        tell_hearing(hub, read->channel, session, read->view, found->events, found->n_events);
+    struct hearing *hearing = pending_hearing(hub, session, question, found);
     if (hearing) {
         session->wait = SESSION_WAIT_JUDGES;
-        hearing_begin(hearing, on_heard, pending_new(hub, session, question, found));
+        pending_begin(pending_new(hub, session, question, found), hearing);
     }
     return hearing;
 }

@@ -262,6 +262,27 @@ static void test_what_was_missed_and_what_was_before(void **state)
     }
 }
 
+/* The watch that comes meanwhile has the database asked about a row that it was not asked about. */
+static void test_a_history_of_who_is_grouped_anew(void **state)
+{
+    (void)state;
+    new_world((struct world_options){.recent_rows = 0});
+    world_watch(world, 0, WORLD_EVERYBODY, false);
+    commit_insert(ROW);
+    world_watch(world, 0, WORLD_POLICY, false);
+    commit_insert(ROW);
+    world_watch(world, 0, WORLD_EITHER, false);
+    enter(0, 0, WHO_ANN, PLAIN);
+    world_history(world, 0, 0, 0);
+    world_answer(world, false, false);
+    assert_int_equal(world_n_judging(world), 1);
+    world_watch(world, 0, WORLD_POLICY, false);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "H");
+    assert_int_equal(last_note(0, 0).n, 2);
+    check_rest();
+}
+
 static void test_who_resumes_what_cannot_be_judged_has_a_gap(void **state)
 {
     (void)state;
@@ -319,6 +340,7 @@ int main(void)
         T(test_who_joins_again_loses_nothing),
         T(test_a_watch_that_changes_meanwhile),
         T(test_what_was_missed_and_what_was_before),
+        T(test_a_history_of_who_is_grouped_anew),
         T(test_who_resumes_what_cannot_be_judged_has_a_gap),
         T(test_who_goes_meanwhile),
     };
