@@ -27,6 +27,7 @@
 #include "core/hub/ground/users.h"
 #include "core/hub/join.h"
 #include "core/hub/live/place.h"
+#include "core/hub/live/scope.h"
 #include "core/hub/live/sight.h"
 #include "core/hub/live/tell.h"
 #include "core/hub/live/version.h"
@@ -316,7 +317,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->recent = recent_new(options->recent_bytes, options->recent_rows);
     hub->reads = reads_new();
     hub->presence = presence_book_new();
-    hub->sights = sights_new();
+    hub->scopes = scopes_new();
     hub->teller = teller_new();
     hub->snapshots = snapshots_new();
     hub->channels.on_drop = on_drop;
@@ -339,7 +340,7 @@ void hub_free(struct hub *hub)
     user_release_all(hub);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
-    sights_free(hub->sights);
+    scopes_free(hub->scopes);
     teller_free(hub->teller);
     site_free(hub->site);
     free(hub->warnings);

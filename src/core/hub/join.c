@@ -14,6 +14,7 @@
 #include "core/hub/ground/access.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/live/sight.h"
+#include "core/hub/live/view.h"
 #include "core/hub/membership.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/snapshot/snapshot.h"
@@ -127,13 +128,13 @@ static bool join_open_view(struct hub *hub, const struct session *session,
     if (!command->filter.ptr && !command->snapshot.ptr) {
         return true;
     }
-    (void)sights_watch(hub, channel, &n_tables);
+    (void)view_table(hub, channel, &n_tables);
     if (command->snapshot.ptr && n_tables == 0) {
         code = ERROR_CODE_SNAPSHOT_OFF;
     }
     if (!command->snapshot.ptr || wish_parse(command->snapshot, &wish, &why)) {
         struct str filter = command->filter.ptr ? command->filter : STR("{}");
-        *view = sights_open_view(hub, channel, filter, buf_text(&wish), &why);
+        *view = view_open(hub, channel, filter, buf_text(&wish), &why);
     }
     channel_pin_view(*view);
     if (*view && command->snapshot.ptr && !snapshot_may(hub, channel, *view, &code, &why)) {

@@ -19,7 +19,7 @@ struct hub {
     struct user *users;             /* with their sessions, if these are limited (users.c) */
     struct ruling *rulings;         /* what authorize functions have said (authorize.c) */
     struct presence_book *presence; /* presence/ */
-    struct sights *sights;          /* live/sight.c */
+    struct scopes *scopes;          /* live/scope.c */
     struct teller *teller;          /* live/tell.c */
     struct snapshots *snapshots;    /* snapshot/ */
     struct recent *recent;          /* resume/recent.c */

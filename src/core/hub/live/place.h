@@ -20,6 +20,6 @@ void place_detach(struct hub *hub, const struct session *session, const struct s
 bool place_settle(struct hub *hub, const struct session *session, struct subscription *in);
 /* Who sees which rows has changed: the subscribers of a channel, or of all (NULL), into the groups
  * that they belong to now. */
-void place_all(struct hub *hub, const struct channel *channel);
+void place_all(struct hub *hub, const struct channel *which);
 
 #endif

@@ -1,41 +1,19 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A row is judged by its own shape's columns, and by two of the owner's words: what `visible` was
- * when the row was captured, and what it is today. So what was captured while few might see it is
- * not shown to many because the owner has changed his mind since, unless he says so (restate); and
- * what is nobody's business today is so at once. What was captured under a `visible`, and whose
- * table is watched no more, has nobody to say so: it is shown to nobody.
- *
- * Everything here is made of the site and of shapes, when it is needed, and thrown away when the site
- * changes. */
+/* A sight binds a group's filter and the owner's words to the columns of one shape, once; an index finds
+ * those that a row may concern. What tells members apart, and so makes groups, is what the words of
+ * the channel's tables look at in an identity. All of it is thrown away when the site changes. */
 #include "core/hub/live/sight.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/hmac.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "core/hub/live/party.h"
-#include "core/live/narrow.h"
 #include "core/row/channel.h"
 
-#include <uthash.h>
-
 enum { GROUPS_MAX = 1000 }; /* of a channel whose rows the database judges */
-
-struct scope { /* of a shape */
-    UT_hash_handle hh;
-    int64_t number;
-    struct shape *shape;
-    struct filter *tree;       /* of its `visible`; NULL: that is none, or cannot be read */
-    const struct watch *watch; /* of its table today; NULL: none */
-    bool is_restated;
-};
-
-struct sights {
-    struct scope *scopes;
-};
 
 struct sight_list { /* of a group */
     struct sight **items;
@@ -53,86 +31,6 @@ struct channel_sights {
     struct sight_index **indexes; /* by shape */
     uint32_t n_indexes;
 };
-
-/* ---- scopes ---- */
-
-static const struct watch *watch_of(const struct site *site, const struct shape *shape)
-{
-    for (size_t i = 0; i < site->n_watches; i++) {
-        if (strcmp(site->watches[i].key, shape->f.watch) == 0) {
-            return &site->watches[i];
-        }
-    }
-    return NULL;
-}
-
-static bool watch_restates(const struct watch *watch, int64_t number)
-{
-    for (size_t i = 0; watch && i < watch->n_restated; i++) {
-        if (watch->restated[i] == number) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct filter *tree_of(const struct shape *shape)
-{
-    struct buf why = {0};
-    if (shape->f.visible_by != SHAPE_VISIBLE_TREE) {
-        return NULL;
-    }
-    struct filter *tree = filter_parse(str_of(shape->f.visible), FILTER_VISIBLE, &why);
-    if (!tree) {
-        log_error("nobody is shown rows of %s.%s: its visible cannot be read: %s", shape->f.schema,
-                  shape->f.table, buf_text(&why));
-    }
-    buf_release(&why);
-    return tree;
-}
-
-static struct scope *scope_of(struct hub *hub, struct shape *shape)
-{
-    struct scope *scope;
-    HASH_FIND(hh, hub->sights->scopes, &shape->f.number, sizeof(shape->f.number), scope);
-    if (!scope) {
-        scope = mem_zalloc(sizeof(*scope));
-        scope->number = shape->f.number;
-        scope->shape = shape_ref(shape);
-        scope->tree = tree_of(shape);
-        scope->watch = watch_of(hub->site, shape);
-        scope->is_restated = watch_restates(scope->watch, scope->number);
-        HASH_ADD(hh, hub->sights->scopes, number, sizeof(scope->number), scope);
-    }
-    return scope;
-}
-
-/* Those whose `visible` a row of this scope has to pass. A NULL among them: nobody may see it. */
-static uint32_t scope_judges(struct hub *hub, struct scope *scope, struct scope *out[VISIBLE_MAX])
-{
-    const struct watch *watch = scope->watch;
-    uint32_t n = 0;
-    if (!scope->is_restated) {
-        bool is_void = !watch && scope->shape->f.visible_by != SHAPE_VISIBLE_EVERYBODY;
-        out[n++] = is_void ? NULL : scope;
-    }
-    if (watch && (!watch->shape || watch->shape->f.number != scope->number)) {
-        out[n++] = watch->shape ? scope_of(hub, watch->shape) : NULL;
-    }
-    return n;
-}
-
-static bool scope_is_open(struct hub *hub, struct scope *scope)
-{
-    struct scope *judges[VISIBLE_MAX];
-    uint32_t n = scope_judges(hub, scope, judges);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!judges[i] || judges[i]->shape->f.visible_by != SHAPE_VISIBLE_EVERYBODY) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* ---- what is known of a channel ---- */
 
@@ -485,9 +383,8 @@ struct group *sights_group(struct hub *hub, struct channel *channel, struct view
     if (!group) {
         group = group_new(&channel->groups, &hub->channels.numbers, view, buf_span(&claims), who);
         for (uint32_t i = 0; i < known->n_indexes; i++) {
-            struct scope *scope;
-            int64_t number = known->indexes[i]->shape;
-            HASH_FIND(hh, hub->sights->scopes, &number, sizeof(number), scope);
+            const struct scope *scope = scope_find(hub, known->indexes[i]->shape);
+            assert(scope);
             index_add(known->indexes[i], sights_of(hub, group, scope->shape));
         }
     }
@@ -522,31 +419,6 @@ enum sights_need sights_need(struct hub *hub, struct channel *channel, struct sh
     return is_open ? SIGHTS_NEED_NOTHING : SIGHTS_NEED_JUDGES;
 }
 
-/* ---- life ---- */
-
-struct sights *sights_new(void)
-{
-    return mem_zalloc(sizeof(struct sights));
-}
-
-static void sights_clear(struct sights *sights)
-{
-    struct scope *scope, *next;
-    HASH_ITER(hh, sights->scopes, scope, next)
-    {
-        HASH_DEL(sights->scopes, scope);
-        shape_unref(scope->shape);
-        filter_unref(scope->tree);
-        free(scope);
-    }
-}
-
-void sights_free(struct sights *sights)
-{
-    sights_clear(sights);
-    free(sights);
-}
-
 void sights_take_site(struct hub *hub)
 {
     struct channel *channel, *next;
@@ -554,99 +426,12 @@ void sights_take_site(struct hub *hub)
     {
         sights_drop_channel(channel);
     }
-    sights_clear(hub->sights);
+    scopes_clear(hub->scopes);
 }
 
-/* ---- views ---- */
-
-/* The same for the same filter on every server: a label, never a key. */
-static void view_make_name(struct str canonical, const char *wish, char name[VIEW_NAME_LEN + 1])
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char digest[HMAC_SIZE];
-    struct buf text = {0};
-    buf_str(&text, canonical);
-    buf_literal(&text, wish);
-    hmac_sha256(STR("view"), buf_span(&text), digest);
-    buf_release(&text);
-    for (int i = 0; i < VIEW_NAME_LEN; i++) {
-        name[i] = letters[digest[i] & 63];
-    }
-    name[VIEW_NAME_LEN] = '\0';
-}
-
-/* Every table whose rows may come on the channel must be able to answer the filter. */
-static bool filter_fits(struct hub *hub, struct channel *channel, const struct filter *filter,
-                        bool *is_residue, struct buf *why)
-{
-    const struct channel_sights *known = sights_know(hub, channel);
-    struct judge_probe probe;
-    *is_residue = false;
-    for (uint32_t i = 0; i < known->n_today; i++) {
-        struct judge *judge = judge_new(filter, known->today[i]->shape, NULL, why);
-        if (!judge) {
-            return false;
-        }
-        *is_residue |= judge_probes(judge, &probe, 1) == 0 && !judge_is_never(judge);
-        judge_free(judge);
-    }
-    if (known->n_today == 0) {
-        buf_literal(why, "No table is announced on this channel: there are no rows to filter.");
-    }
-    return known->n_today > 0;
-}
-
-struct view *sights_open_view(struct hub *hub, struct channel *channel, struct str json,
-                              const char *wish, struct buf *why)
-{
-    char name[VIEW_NAME_LEN + 1];
-    struct view *view = NULL;
-    bool is_residue;
-    struct filter *filter = filter_parse(json, FILTER_CLIENT, why);
-    if (filter && filter_fits(hub, channel, filter, &is_residue, why)) {
-        view_make_name(filter_canonical(filter), wish, name);
-        view = channel_open_view(channel, filter, wish, name);
-        if (view) {
-            view->is_residue = is_residue;
-        } else {
-            buf_literal(why, "Another filter of this channel has the name that it would have.");
-        }
-    }
-    filter_unref(filter);
-    return view;
-}
-
-const struct watch *sights_watch(struct hub *hub, struct channel *channel, uint32_t *n)
+struct scope *const *sights_today(struct hub *hub, struct channel *channel, uint32_t *n)
 {
     const struct channel_sights *known = sights_know(hub, channel);
     *n = known->n_today;
-    return *n == 1 ? known->today[0]->watch : NULL;
-}
-
-uint64_t sights_version(struct hub *hub, struct channel *channel)
-{
-    const struct channel_sights *known = sights_know(hub, channel);
-    uint64_t version = known->n_today;
-    for (uint32_t i = 0; i < known->n_today; i++) {
-        version += known->today[i]->watch->changed;
-    }
-    return version;
-}
-
-/* What all judges of a row of today have in common with the database, and what the name says. */
-void sights_narrow(struct hub *hub, struct channel *channel, const struct group *group,
-                   struct buf *out)
-{
-    const struct channel_sights *known = sights_know(hub, channel);
-    for (uint32_t i = 0; i < known->n_today; i++) {
-        const struct scope *scope = known->today[i];
-        narrow_channel(out, scope->shape, channel_name(channel));
-        if (group->view) {
-            narrow_filter(out, group->view->filter, scope->shape, NULL);
-        }
-        if (scope->tree) {
-            narrow_filter(out, scope->tree, scope->shape, group->who);
-        }
-    }
+    return known->today;
 }

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Who may see which rows: the tables' `visible` and the members' filters. What the hub knows of a
- * shape is a scope; a group's judges for the rows of a shape are a sight. Hub thread only. */
+/* Who sees which rows: a group's judges for the rows of one shape are a sight. Hub thread only. */
 #ifndef HERALD_CORE_HUB_LIVE_SIGHT_H
 #define HERALD_CORE_HUB_LIVE_SIGHT_H
 
-#include "core/hub/ground/hub_state.h"
+#include "core/hub/live/scope.h"
 #include "core/live/index.h"
 #include "core/live/judge.h"
 
-struct sights *sights_new(void);
-void sights_free(struct sights *sights); /* every channel was dropped */
 /* The site has changed: everybody is to be grouped anew (place.h). */
 void sights_take_site(struct hub *hub);
 void sights_drop_channel(struct channel *channel); /* for struct channel_table */
@@ -22,23 +19,10 @@ bool sights_are_crowded(struct hub *hub, struct channel *channel, const struct v
                         const struct identity *who);
 /* Nobody is in it any more: it ends. */
 void sights_drop_group(struct hub *hub, struct channel *channel, struct group *group);
-/* The view that a client's filter makes, unpinned. NULL: *why is a sentence for the client. */
-struct view *sights_open_view(struct hub *hub, struct channel *channel, struct str json,
-                              const char *wish, struct buf *why);
-
-/* ---- for snapshots ---- */
-
-/* The one table whose rows may come on the channel; NULL: there are *n others than one. */
-const struct watch *sights_watch(struct hub *hub, struct channel *channel, uint32_t *n);
-/* Differs when one of the channel's tables is another, or was changed (version.h). */
-uint64_t sights_version(struct hub *hub, struct channel *channel);
-/* Conditions that hold for each row that the group may see (core/live/narrow.h). */
-void sights_narrow(struct hub *hub, struct channel *channel, const struct group *group,
-                   struct buf *out);
 
 /* ---- for tell.c ---- */
 
-enum { VISIBLE_MAX = 2 }; /* of the row's shape, and of its table today */
+enum { VISIBLE_MAX = SCOPE_JUDGES_MAX };
 
 struct sight_ask {      /* of the database */
     struct str visible; /* borrowed from the scope */
@@ -76,6 +60,8 @@ struct sight *sights_of(struct hub *hub, struct group *group, struct shape *shap
 struct sight *sights_find(const struct group *group, int64_t shape); /* NULL: not made */
 /* What the database is asked of rows of this shape: how many words of the owner, as JSON texts. */
 size_t sights_asked(struct hub *hub, struct shape *shape, struct str visible[VISIBLE_MAX]);
+/* The tables whose rows may come on the channel, as they are today: *n of them. */
+struct scope *const *sights_today(struct hub *hub, struct channel *channel, uint32_t *n);
 void sight_columns(const struct sight *sight,
                    struct column_set *needed); /* adds what it looks at */
 

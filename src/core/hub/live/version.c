@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/hub/ground/say.h"
-#include "core/hub/live/sight.h"
 #include "core/hub/live/tell.h"
+#include "core/hub/live/view.h"
 
 uint64_t version_of(uint64_t changed)
 {
@@ -32,13 +32,13 @@ uint64_t version_parse(struct hub *hub, struct channel *channel, struct str epoc
     bool is_ours = len > 0 && epoch.len > len + 1 && memcmp(epoch.ptr, hub->epoch, len) == 0 &&
                    epoch.ptr[len] == '.' &&
                    str_to_u64((struct str){epoch.ptr + len + 1, epoch.len - len - 1}, &version);
-    return is_ours && version == sights_version(hub, channel) ? version : 0;
+    return is_ours && version == view_tables_version(hub, channel) ? version : 0;
 }
 
 void version_check(struct hub *hub, struct session *session, struct subscription *in)
 {
     if (in->version > 0 && in->is_attached && !in->is_held &&
-        in->version != sights_version(hub, in->channel)) {
+        in->version != view_tables_version(hub, in->channel)) {
         in->version = 0; /* it is told once */
         say_count(hub, METRIC_GAPS);
         say_frame(hub, session, tell_gap(hub, in->channel, in->view, channel_told(in->channel)));

@@ -23,9 +23,9 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/live/hearing.h"
 #include "core/hub/live/place.h"
-#include "core/hub/live/sight.h"
 #include "core/hub/live/tell.h"
 #include "core/hub/live/version.h"
+#include "core/hub/live/view.h"
 #include "core/hub/resume/replay.h"
 #include "core/hub/snapshot/rows.h"
 #include "core/hub/snapshot/wish.h"
@@ -317,13 +317,13 @@ static void job_read(struct job *job)
     const struct group *group = job_group(job);
     struct buf conditions = {0}, order = {0}, why = {0};
     uint32_t n;
-    const struct watch *watch = sights_watch(hub, job->channel, &n);
+    const struct watch *watch = view_table(hub, job->channel, &n);
     if (!group || !watch || !watch->shape) {
         job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
         return;
     }
     struct buf narrow = {0};
-    sights_narrow(hub, job->channel, group, &narrow);
+    view_narrow(hub, job->channel, group, &narrow);
     buf_char(&conditions, '[');
     buf_str(&conditions, buf_span(&narrow));
     buf_char(&conditions, ']');
@@ -493,7 +493,7 @@ bool snapshot_may(struct hub *hub, struct channel *channel, const struct view *v
 {
     uint32_t n;
     struct buf order = {0};
-    const struct watch *watch = sights_watch(hub, channel, &n);
+    const struct watch *watch = view_table(hub, channel, &n);
     *code = ERROR_CODE_SNAPSHOT_OFF;
     if (n > 1) {
         buf_printf(why, "Rows of %u tables may come on this channel, so it gives no snapshots.", n);
@@ -526,7 +526,7 @@ static struct job *job_find(const struct hub *hub, const struct subscription *in
 static struct job *job_new(struct hub *hub, const struct subscription *in)
 {
     uint32_t n, limit = wish_limit(in->view->wish);
-    const struct watch *watch = sights_watch(hub, in->channel, &n);
+    const struct watch *watch = view_table(hub, in->channel, &n);
     struct job *job = mem_zalloc(sizeof(*job));
     job->refs = 1;
     job->hub = hub;

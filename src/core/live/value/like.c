@@ -163,9 +163,22 @@ static bool match_end(const struct like *like, const struct piece *piece, const 
     return match_at(like, piece, at, end) == end;
 }
 
+static bool matches_nothing(const struct like *like)
+{
+    for (size_t i = 0; i < like->n_pieces; i++) {
+        if (like->pieces[i].len > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool like_matches(const struct like *like, struct str text)
 {
-    const char *p = text.len > 0 ? text.ptr : "", *end = p + text.len;
+    if (text.len == 0) {
+        return matches_nothing(like);
+    }
+    const char *p = text.ptr, *end = p + text.len;
     size_t last = like->n_pieces - 1;
     p = match_at(like, &like->pieces[0], p, end);
     if (last == 0) {
