@@ -27,8 +27,8 @@ CREATE TABLE g_stmt (LIKE g_row INCLUDING ALL);
 SELECT herald.watch('g_row', channel => 'g/{room}', columns => '{id,note}', keep => '{quiet}', max_bytes => 1000);
 SELECT herald.watch('g_stmt', channel => 'g/{room}', columns => '{id,note}', keep => '{quiet}', max_bytes => 1000, mode => 'statement');
 SELECT is(pg_temp.description('g_row')::text, format('{"watch":"%s","schema":"public","table":"g_row","template":["g/",1],"numbers":"text","max_bytes":1000,"key":[0],'
-    '"columns":[{"name":"id","type":"int","announced":true,"kept":false,"compares":"int"},{"name":"room","type":"text","announced":false,"kept":false,"compares":"text_c"},'
-    '{"name":"note","type":"text","announced":true,"kept":false,"compares":"text_c"},{"name":"quiet","type":"text","announced":false,"kept":true,"compares":"text_c"}]}',
+    '"columns":[{"name":"id","num":1,"type":"int","announced":true,"kept":false,"compares":"int"},{"name":"room","num":2,"type":"text","announced":false,"kept":false,"compares":"text_c"},'
+    '{"name":"note","num":4,"type":"text","announced":true,"kept":false,"compares":"text_c"},{"name":"quiet","num":5,"type":"text","announced":false,"kept":true,"compares":"text_c"}]}',
     (SELECT w.key FROM herald.watch w WHERE w.relation = 'g_row'::regclass)), 'a shape');
 SELECT is((SELECT s.number FROM herald.shape s WHERE s.description ->> 'table' = 'g_row'),
     (SELECT ('x' || left(encode(sha256(s.description::text::bytea), 'hex'), 16))::bit(64)::bigint FROM herald.shape s WHERE s.description ->> 'table' = 'g_row'), '… has its hash for a number');

@@ -251,8 +251,8 @@ SELECT pg_temp.is_news();
 SELECT herald.watch('v.w', visible => '{"a": 1}');
 SELECT ok(pg_temp.is_news(), 'watch() is another version');
 SELECT ok(NOT pg_temp.is_news(), '… nothing is none');
-SELECT is(pg_temp.of_site('v.w')::text, format('{"key" : "%s", "shape" : "%s", "snapshot" : false, "max_snapshot" : 10000, "restated" : []}', w.key,
-    (SELECT s.number FROM herald.shape s WHERE s.watch = w.key AND s.retired_by IS NULL)), 'site() has the watch') FROM herald.watch w WHERE w.relation = 'v.w'::regclass;
+SELECT is(pg_temp.of_site('v.w')::text, format('{"key" : "%s", "shape" : "%s", "changed" : "%s", "snapshot" : false, "max_snapshot" : 10000, "restated" : []}', w.key,
+    (SELECT s.number FROM herald.shape s WHERE s.watch = w.key AND s.retired_by IS NULL), w.changed), 'site() has the watch') FROM herald.watch w WHERE w.relation = 'v.w'::regclass;
 SELECT is(herald.site()::json ->> 'watches_version', herald.watches_version(), '… and the version of all of them');
 SELECT herald.watch('v.w2');
 SELECT ok(pg_temp.is_news(), 'another watch is another version');
