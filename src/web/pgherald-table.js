@@ -229,6 +229,7 @@ export class Table {
         this.#timer ??= setTimeout(() => {
             this.#timer = null;
             this.#askedAt = Date.now();
+            this.channel.position = null; // a read that ended meanwhile has set it
             this.channel._join();
         }, Math.max(0, this.#askedAt + delayMs - Date.now()));
     }

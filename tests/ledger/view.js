@@ -22,6 +22,7 @@ export class View {
     forget() {
         this.rows = new Map(); // key → row; null: it is known by its key only
         this.position = null;
+        this.isOwed = false; // rows that it asked for, or was about to: a cut does not pay
         this.unplug();
     }
 
@@ -81,6 +82,9 @@ export class View {
             this.lastId = this.position.offset;
             this.position = { ...this.position, epoch };
             this.isReady = true;
+            if (this.isOwed) {
+                this.ask();
+            }
         } else {
             count.gaps += gap ? 1 : 0;
             this.lastId = offset;
@@ -112,6 +116,7 @@ export class View {
         this.rows = this.staging;
         this.staging = null;
         this.isComplete = isComplete;
+        this.isOwed = this.askAt !== 0;
         this.position = position;
         this.lastId = Math.max(this.lastId, position.offset);
         this.isReady = true;
@@ -217,6 +222,7 @@ export class View {
 
     ask() {
         this.askAt = this.askAt || performance.now() + 300;
+        this.isOwed = true;
     }
 
     get isAtRest() {
