@@ -48,7 +48,9 @@ test('the page has the rows that there are, and no history', async () => {
     assert.equal(await count(page, 'insert'), 0, 'the counters start when the page does');
     assert.equal(page.frames.filter((text) => text.includes('"history"')).length, 0);
     assert.equal(await page.textContent('#offset'), await newest());
-    assert.equal(await page.textContent('#epoch'), `epoch ${await site.sql('select distinct epoch from herald.log')}`);
+    // That of rows has the version of their table behind the server's.
+    const epoch = await page.textContent('#epoch');
+    assert.ok(epoch.startsWith(`epoch ${await site.sql('select distinct epoch from herald.log')}.`), epoch);
     assertQuiet(page);
 });
 
