@@ -19,22 +19,9 @@ enum {
     MAX_REASON = 500,         /* bytes of a function's message that go to a client */
     MAX_LOGGED = 200,         /* and to the log */
     MAX_RESULT = 1024 * 1024, /* as an event's payload may have (max_bytes of herald.watch) */
-    COMPLAIN_MS = 10000,      /* between two lines about one function */
 };
 
 /* ---- complaints ---- */
-
-bool complaint_is_due(struct complaint *complaint, unsigned long long *n_unsaid)
-{
-    uint64_t now_ms = clock_ms();
-    if (complaint->was_said && now_ms - complaint->said_ms < COMPLAIN_MS) {
-        complaint->n_unsaid++;
-        return false;
-    }
-    *n_unsaid = complaint->n_unsaid;
-    *complaint = (struct complaint){.was_said = true, .said_ms = now_ms};
-    return true;
-}
 
 void call_complain(struct call *call, const char *sqlstate, const char *message)
 {

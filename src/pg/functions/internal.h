@@ -14,6 +14,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "pg/complaint.h"
 #include "pg/functions/functions.h"
 #include "pg/query.h"
 
@@ -45,13 +46,6 @@ struct call {
     store_verdict_fn *on_verdict; /* NULL: nobody wants to know */
     store_token_fn *on_token;
     void *arg;
-};
-
-/* So that a broken function under load is a line now and then, not a flood. */
-struct complaint {
-    bool was_said;
-    uint64_t said_ms;
-    unsigned long long n_unsaid;
 };
 
 struct function { /* stays once it was named: rules have few functions */
@@ -133,8 +127,6 @@ void functions_run(struct functions *functions); /* sends what has a place */
 /* answer.c. All of them free the call. */
 void call_answer(struct call *call, const struct query_result *result);
 void call_fail(struct call *call);
-/* False: not now; it is counted and told with the next one. */
-bool complaint_is_due(struct complaint *complaint, unsigned long long *n_unsaid);
 void call_complain(struct call *call, const char *sqlstate, const char *message);
 
 #endif

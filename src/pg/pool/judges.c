@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pg/complaint.h"
 #include "pg/pool/pool.h"
 #include "pg/rows.h"
 
@@ -22,7 +22,6 @@ enum {
     N_LANES = 2,
     GRACE_MS = 500, /* that the server has to answer after it has cancelled a call */
     MAX_WAITS = 5,  /* timeouts that a call may wait for a connection */
-    COMPLAIN_MS = 10000,
 };
 
 struct ask {
@@ -35,27 +34,12 @@ struct ask {
     void *arg;
 };
 
-struct complaint { /* so that a broken policy is a line now and then */
-    bool was_said;
-    uint64_t said_ms;
-};
-
 struct pg_judges {
     struct pool *pool;
     char prologue[256];
     const char *before[2];
     struct complaint broken, away;
 };
-
-static bool complaint_is_due(struct complaint *complaint)
-{
-    uint64_t now_ms = clock_ms();
-    if (complaint->was_said && now_ms - complaint->said_ms < COMPLAIN_MS) {
-        return false;
-    }
-    *complaint = (struct complaint){.was_said = true, .said_ms = now_ms};
-    return true;
-}
 
 /* ---- answers ---- */
 
@@ -72,7 +56,8 @@ static void ask_answer(struct ask *ask, const struct store_verdicts *verdicts)
 static void ask_complain(const struct ask *ask, struct str problem)
 {
     static const size_t sqlstate_len = 5;
-    if (complaint_is_due(&ask->judges->broken)) {
+    unsigned long long n_unsaid;
+    if (complaint_is_due(&ask->judges->broken, &n_unsaid)) {
         log_error("rows of watch %s could not be judged, those concerned have a gap: SQLSTATE %.*s",
                   ask->watch, (int)(problem.len < sqlstate_len ? problem.len : sqlstate_len),
                   problem.ptr);
@@ -202,7 +187,8 @@ struct store_judges pg_judges_seam(struct pg_judges *judges)
 static void on_away(void *arg, const char *reason)
 {
     struct pg_judges *judges = arg;
-    if (complaint_is_due(&judges->away)) {
+    unsigned long long n_unsaid;
+    if (complaint_is_due(&judges->away, &n_unsaid)) {
         log_warn(
             "no connection to judge rows, which nobody is shown meanwhile: %s. They are judged "
             "as role herald_judge: it must be let in by pg_hba.conf, with a password of its "

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "pg/complaint.h"
 #include "pg/pool/pool.h"
 #include "pg/rows.h"
 #include "pg/shapes/shapes.h"
@@ -23,12 +24,16 @@ struct ask {
     uint32_t max_rows;
     store_snapshot_fn *done;
     void *arg;
-    PGresult *rows; /* read, while their shape is asked for */
+    PGresult *rows;               /* read, while their shape is asked for */
+    json_t *head;                 /* what the first of them says */
+    struct store_snapshot answer; /* of it; its spans lie there */
+    int64_t shape;
     struct shape_wish wish;
 };
 
 struct pg_snapshots {
     struct pg_snapshots_options options;
+    struct complaint away;
     struct pool *pool;
 };
 
@@ -41,6 +46,7 @@ static void ask_free(struct ask *ask)
     free(ask->conditions);
     free(ask->order);
     PQclear(ask->rows);
+    json_decref(ask->head);
     shape_wish_release(&ask->wish);
     free(ask);
 }
@@ -59,71 +65,50 @@ static void ask_fail(struct ask *ask, enum error_code code)
 
 /* ---- answers ---- */
 
-/* The first row's JSON. */
-static bool read_head(const json_t *head, struct str body, struct store_snapshot *out,
-                      int64_t *shape)
+/* The first row. */
+static bool ask_read_head(struct ask *ask)
 {
-    const char *epoch = json_string_value(json_object_get(head, "epoch"));
-    const char *snapshot = json_string_value(json_object_get(head, "snapshot"));
-    const char *number = json_string_value(json_object_get(head, "shape"));
-    const char *changed = json_string_value(json_object_get(head, "changed"));
-    json_int_t offset = json_integer_value(json_object_get(head, "head"));
-    (void)body;
-    if (!epoch || !snapshot || !number || offset < 0 || !changed ||
-        !str_to_u64(str_of(changed), &out->changed)) {
-        return false;
-    }
-    *shape = strtoll(number, NULL, 10);
-    out->epoch = str_of(epoch);
-    out->snapshot = str_of(snapshot);
-    out->head = (uint64_t)offset;
-    out->is_moved = json_is_true(json_object_get(head, "moved"));
-    return true;
+    struct str body = rows_text(ask->rows, 0, 1);
+    json_decref(ask->head);
+    ask->head = body.ptr ? json_loadb(body.ptr, body.len, 0, NULL) : NULL;
+    const char *epoch = json_string_value(json_object_get(ask->head, "epoch"));
+    const char *snapshot = json_string_value(json_object_get(ask->head, "snapshot"));
+    const char *number = json_string_value(json_object_get(ask->head, "shape"));
+    const char *changed = json_string_value(json_object_get(ask->head, "changed"));
+    json_int_t offset = json_integer_value(json_object_get(ask->head, "head"));
+    ask->answer = (struct store_snapshot){
+        .is_moved = json_is_true(json_object_get(ask->head, "moved")),
+        .epoch = str_of(epoch),
+        .snapshot = str_of(snapshot),
+        .head = (uint64_t)offset,
+    };
+    ask->shape = number ? strtoll(number, NULL, 10) : 0;
+    return epoch && snapshot && number && offset >= 0 && changed &&
+           str_to_u64(str_of(changed), &ask->answer.changed);
 }
 
-static void ask_answer_rows(struct ask *ask, const json_t *head, struct store_snapshot *answer)
+/* Their shape was asked for if it was not known. */
+static void ask_answer_rows(struct ask *ask)
 {
     int n = PQntuples(ask->rows);
-    (void)head;
-    answer->rows = mem_array(NULL, (size_t)n, sizeof(*answer->rows));
+    struct store_snapshot answer = ask->answer;
+    struct store_row *rows = mem_array(NULL, (size_t)n, sizeof(*rows));
     for (int i = 1; i < n; i++) {
-        answer->rows[answer->n_rows++] = (struct store_row){
+        rows[i - 1] = (struct store_row){
             .is_reduced = str_equals(rows_text(ask->rows, i, 0), STR("k")),
             .text = rows_text(ask->rows, i, 1),
         };
     }
-    struct store_row *rows = answer->rows;
-    ask_answer(ask, answer);
-    free(rows);
-}
-
-/* The rows are there, and their shape was asked for if it was not known. */
-static void ask_finish(struct ask *ask)
-{
-    struct store_snapshot answer = {0};
-    int64_t number = 0;
-    struct str body = rows_text(ask->rows, 0, 1);
-    json_t *head = body.ptr ? json_loadb(body.ptr, body.len, 0, NULL) : NULL;
-    bool is_read = read_head(head, body, &answer, &number);
-    answer.shape = shapes_find(ask->snapshots->options.shapes, number);
-    if (is_read && answer.shape) {
-        ask_answer_rows(ask, head, &answer);
+    answer.rows = rows;
+    answer.n_rows = (size_t)n - 1;
+    answer.shape = shapes_find(ask->snapshots->options.shapes, ask->shape);
+    if (answer.shape) {
+        ask_answer(ask, &answer);
     } else {
-        log_error("herald.read_snapshot answered what this program does not understand");
+        log_error("a snapshot's rows have a shape that cannot be read");
         ask_fail(ask, ERROR_CODE_UNAVAILABLE);
     }
-    json_decref(head);
-}
-
-static int64_t rows_shape(const PGresult *rows)
-{
-    struct store_snapshot unused;
-    int64_t number = 0;
-    struct str body = rows_text(rows, 0, 1);
-    json_t *head = body.ptr ? json_loadb(body.ptr, body.len, 0, NULL) : NULL;
-    (void)read_head(head, body, &unused, &number);
-    json_decref(head);
-    return number;
+    free(rows);
 }
 
 static enum error_code code_of(const char *sqlstate)
@@ -153,7 +138,7 @@ static void on_shape(void *arg, const struct query_result *result)
     struct pg_snapshots *snapshots = ask->snapshots;
     if (ask_answered(ask, result, "reading the shape of a snapshot")) {
         shapes_take(snapshots->options.shapes, &ask->wish, result->rows);
-        ask_finish(ask);
+        ask_answer_rows(ask);
     }
     pool_run(snapshots->pool);
 }
@@ -176,25 +161,35 @@ static void ask_clean(const struct ask *ask, const struct query_result *result)
     }
 }
 
+static void ask_take_rows(struct ask *ask)
+{
+    struct params params = {0};
+    ask->wish.n = 0;
+    if (!ask_read_head(ask)) {
+        log_error("herald.read_snapshot answered what this program does not understand");
+        ask_fail(ask, ERROR_CODE_UNAVAILABLE);
+        return;
+    }
+    shapes_want(ask->snapshots->options.shapes, ask->shape, &ask->wish);
+    if (ask->wish.n == 0) {
+        ask_answer_rows(ask);
+        return;
+    }
+    shape_wish_params(&ask->wish, &params);
+    connection_query(pool_connection(&ask->job), SHAPES_QUERY, &params, on_shape, ask);
+}
+
 static void on_rows(void *arg, const struct query_result *result)
 {
     struct ask *ask = arg;
-    struct pg_snapshots *snapshots = ask->snapshots;
+    struct pool *pool = ask->snapshots->pool;
     ask_clean(ask, result);
     if (ask_answered(ask, result, "herald.read_snapshot")) {
-        struct params params = {0};
         PQclear(ask->rows);
         ask->rows = query_take_rows(result);
-        ask->wish.n = 0;
-        shapes_want(snapshots->options.shapes, rows_shape(ask->rows), &ask->wish);
-        if (ask->wish.n > 0) {
-            shape_wish_params(&ask->wish, &params);
-            connection_query(pool_connection(&ask->job), SHAPES_QUERY, &params, on_shape, ask);
-            return;
-        }
-        ask_finish(ask);
+        ask_take_rows(ask);
     }
-    pool_run(snapshots->pool);
+    pool_run(pool);
 }
 
 /* ---- asking ---- */
@@ -246,8 +241,11 @@ struct store_snapshots pg_snapshots_seam(struct pg_snapshots *snapshots)
 
 static void on_away(void *arg, const char *reason)
 {
-    (void)arg;
-    log_warn("a connection for snapshots is away: %s", reason);
+    struct pg_snapshots *snapshots = arg;
+    unsigned long long n_unsaid;
+    if (complaint_is_due(&snapshots->away, &n_unsaid)) {
+        log_warn("a connection for snapshots is away: %s", reason);
+    }
 }
 
 struct pg_snapshots *pg_snapshots_new(struct loop *loop, const struct pg_snapshots_options *options)
