@@ -379,11 +379,6 @@ struct str filter_canonical(const struct filter *filter)
     return buf_span(&filter->root->text);
 }
 
-bool filter_is_everything(const struct filter *filter)
-{
-    return filter->root->kind == TREE_AND && filter->root->n_children == 0;
-}
-
 void filter_claims(const struct filter *filter, const struct identity *identity, struct buf *out)
 {
     claim_put_all(out, filter->root, identity);

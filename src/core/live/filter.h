@@ -52,7 +52,6 @@ void filter_unref(struct filter *filter); /* NULL is fine */
 /* JSON text, the same for trees that differ in how they are written only: in the order of keys and
  * lists, in what is there twice, eq left out or not, spellings of numbers and texts. */
 struct str filter_canonical(const struct filter *filter);
-bool filter_is_everything(const struct filter *filter); /* {}, and what comes to the same */
 /* Appends what the tree takes from an identity (NULL: anonymous): to whom have the same text, it is
  * the same tree. Nothing if it takes nothing. */
 void filter_claims(const struct filter *filter, const struct identity *identity, struct buf *out);

@@ -62,7 +62,6 @@ struct live_index {
     struct entry *groups; /* by group */
     struct column *columns;
     struct entry *tried;
-    size_t n_residue;
     uint64_t n_added;
     uint64_t n_looks;
     struct entry **found;
@@ -199,7 +198,6 @@ void live_index_add(struct live_index *index, const struct judge *const *judges,
     }
     DL_APPEND(index->tried, entry);
     entry->is_residue = n_judges > 0;
-    index->n_residue += entry->is_residue;
 }
 
 static void unpost(struct live_index *index, struct entry *entry)
@@ -224,7 +222,6 @@ static void unpost(struct live_index *index, struct entry *entry)
 static void remove_entry(struct live_index *index, struct entry *entry)
 {
     HASH_DELETE(hh, index->groups, entry);
-    index->n_residue -= entry->is_residue;
     if (entry->column) {
         unpost(index, entry);
     } else if (entry->prev) { /* also of a list's first */
@@ -256,11 +253,6 @@ void live_index_free(struct live_index *index)
     free(index->found);
     free(index->names);
     free(index);
-}
-
-size_t live_index_residue(const struct live_index *index)
-{
-    return index->n_residue;
 }
 
 /* ---- looks ---- */

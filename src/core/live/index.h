@@ -23,7 +23,4 @@ void live_index_remove(struct live_index *index, void *group); /* one that was n
 size_t live_index_find(struct live_index *index, const struct live_rows *rows,
                        void *const **groups);
 
-/* How many groups have judges but no top-level eq or in: they are named for each row. */
-size_t live_index_residue(const struct live_index *index);
-
 #endif

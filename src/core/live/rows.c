@@ -31,8 +31,6 @@ static void make_room(struct live_rows *rows, size_t n_values)
         rows->has[side] = false;
     }
     rows->n_values = n_values > rows->n_values ? n_values : rows->n_values;
-    rows->is_reduced = false;
-    rows->is_changed = false;
     buf_clear(&rows->keys);
     buf_reserve(&rows->keys, 1); /* the key of an empty text lies somewhere too */
 }
@@ -98,7 +96,6 @@ static struct str read_row(const struct reading *r, enum live_side side, struct 
 
 struct told {
     struct str rows[N_LIVE_SIDES]; /* absent: no row */
-    bool is_reduced;
 };
 
 /* {"new":{…},"old":{…}, …}, once from its start to its end. */
@@ -111,8 +108,6 @@ static struct told read_rows(const struct reading *r, struct json_walk *data)
             told.rows[LIVE_NEW] = read_row(r, LIVE_NEW, data);
         } else if (str_equals(key, STR("\"old\""))) {
             told.rows[LIVE_OLD] = read_row(r, LIVE_OLD, data);
-        } else if (str_equals(key, STR("\"truncated_to_key\""))) {
-            told.is_reduced = json_kind_of(json_walk_value(data)) == JSON_KIND_TRUE;
         } else {
             json_walk_value(data);
         }
@@ -149,8 +144,6 @@ void live_rows_read(struct live_rows *rows, const struct shape *shape,
     read_rows(&r, &walk);
     rows->has[LIVE_OLD] = told.rows[LIVE_OLD].ptr;
     rows->has[LIVE_NEW] = told.rows[LIVE_NEW].ptr;
-    rows->is_reduced = told.is_reduced;
-    rows->is_changed = told.is_reduced || !str_equals(told.rows[LIVE_OLD], told.rows[LIVE_NEW]);
 }
 
 static void put_members(struct buf *out, struct json_walk *row)

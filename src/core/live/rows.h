@@ -27,8 +27,6 @@ struct live_rows {
     struct live_value *values[N_LIVE_SIDES]; /* one per column; those not asked for are LACKING */
     size_t n_values;
     bool has[N_LIVE_SIDES]; /* whether there is such a row */
-    bool is_reduced;        /* whole columns are left out: truncated_to_key */
-    bool is_changed;        /* a told column differs, or is_reduced: then nobody can say */
     struct buf keys;
     struct buf scratch;
 };

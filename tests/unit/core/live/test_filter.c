@@ -68,21 +68,6 @@ static void test_the_normal_form(void **state)
                     "{\"a\":{\"in\":{\"identity\":\"extras.a.b\"}}}");
 }
 
-static void test_what_is_everything(void **state)
-{
-    static const char *const others[] = {"{\"or\":[]}", "{\"a\":1}", "{\"a\":{\"nin\":[]}}"};
-    struct filter *filter = live_filter("{\"and\":[{},{\"not\":{\"or\":[]}}]}", FILTER_CLIENT);
-    (void)state;
-    assert_true(filter_is_everything(filter));
-    filter_unref(filter_ref(filter));
-    filter_unref(filter);
-    for (size_t i = 0; i < 3; i++) {
-        filter = live_filter(others[i], FILTER_CLIENT);
-        assert_false(filter_is_everything(filter));
-        filter_unref(filter);
-    }
-}
-
 /* ---- what is none ---- */
 
 static void check_wrong(struct str json, enum filter_owner owner, const char *expected)
@@ -322,10 +307,9 @@ static void test_a_claim_of_101_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_normal_form),       cmocka_unit_test(test_what_is_everything),
-        cmocka_unit_test(test_what_is_no_filter),     cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_long_places),           cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_a_claim_of_101_values),
+        cmocka_unit_test(test_the_normal_form), cmocka_unit_test(test_what_is_no_filter),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_long_places),
+        cmocka_unit_test(test_claims),          cmocka_unit_test(test_a_claim_of_101_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,6 @@ static void test_both_rows(void **state)
               "{\"i\":null,\"t\":\"n\\u0065w\",\"b\":true}",
               "{\"new\":{\"owner\":5,\"org\":\"x\"},\"old\":{\"owner\":4,\"org\":null}}");
     assert_true(bed->rows.has[LIVE_OLD] && bed->rows.has[LIVE_NEW]);
-    assert_true(bed->rows.is_changed && !bed->rows.is_reduced);
     check_text(bed, LIVE_OLD, T, "old");
     check_text(bed, LIVE_NEW, T, "new");
     check_state(bed, LIVE_OLD, I, LIVE_VALUE);
@@ -104,21 +103,9 @@ static void test_reduced(void **state)
                  "{\"data\":{\"action\":\"update\",\"new\":{\"i\":7},\"old\":{\"i\":7},"
                  "\"truncated_to_key\":true,\"reduced\":\"size\"},\"dbo_id\":0}",
                  "{\"new\":{\"owner\":1,\"org\":\"x\"},\"old\":{\"owner\":1,\"org\":\"x\"}}");
-    assert_true(bed->rows.is_reduced && bed->rows.is_changed);
     check_state(bed, LIVE_NEW, I, LIVE_VALUE);
     check_state(bed, LIVE_NEW, T, LIVE_LACKING);
     check_text(bed, LIVE_NEW, ORG, "x");
-}
-
-static void test_changed(void **state)
-{
-    struct bed *bed = *state;
-    live_read(&bed->rows, bed->shape, &bed->columns, "{\"i\":1}", "{\"i\":1}",
-              "{\"new\":{\"owner\":1},\"old\":{\"owner\":2}}");
-    assert_false(bed->rows.is_changed);
-    live_read(&bed->rows, bed->shape, &bed->columns, "{\"i\":1,\"b\":true}",
-              "{\"i\":1,\"b\":false}", NULL);
-    assert_true(bed->rows.is_changed);
 }
 
 /* The names around the rows may be names of columns too, and so may texts. */
@@ -177,7 +164,6 @@ int main(void)
         TEST(test_what_is_not_there),
         TEST(test_what_is_no_value_of_the_column),
         TEST(test_reduced),
-        TEST(test_changed),
         TEST(test_names_that_mislead),
         TEST(test_what_is_no_event),
         cmocka_unit_test(test_names_that_are_escaped),
