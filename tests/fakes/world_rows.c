@@ -114,7 +114,7 @@ void world_commit_row(struct world *world, unsigned channel, const struct world_
     put_owner(&kept, new);
     buf_literal(&kept, ",\"old\":");
     put_owner(&kept, old);
-    buf_literal(&kept, is_same ? CHANGE_SILENT : "}");
+    buf_literal(&kept, is_same ? ",\"same\":true}" : "}");
     world->changes[world->n_log] = (struct row_change){
         .has_old = old,
         .has_new = new,

@@ -20,6 +20,8 @@
 #include "core/row/json.h"
 #include "core/row/record.h"
 
+#define SILENT_END ",\"same\":true}" /* of a kept text; else "}" ends it */
+
 enum side { SIDE_OLD, SIDE_NEW, N_SIDES };
 
 enum detail { DETAIL_ROW, DETAIL_KEY, DETAIL_NOTHING };
@@ -280,7 +282,7 @@ static void put_kept(struct job *job, struct buf *out, const struct telling *tel
     put_row(&w, job->shape, &job->shape->kept, telling->values[SIDE_NEW]);
     buf_str(out, STR(",\"old\":"));
     put_row(&w, job->shape, &job->shape->kept, telling->values[SIDE_OLD]);
-    buf_literal(out, job->is_silent ? CHANGE_SILENT : "}");
+    buf_literal(out, job->is_silent ? SILENT_END : "}");
     if (w.is_stale) {
         out->len = mark;
         job_note(job, CHANGE_FAULT_STALE);
@@ -369,6 +371,17 @@ size_t change_events(const struct shape *shape, const struct change_row *row,
     size_t n = read_row(&job) ? make_events(&job, out) : 0;
     *fault = job.fault;
     return n;
+}
+
+bool change_is_truncate(struct str payload)
+{
+    return str_starts(payload, STR("{\"data\":{\"action\":\"truncate\""));
+}
+
+bool change_is_silent(struct str kept)
+{
+    struct str mark = STR(SILENT_END);
+    return kept.len >= mark.len && memcmp(kept.ptr + kept.len - mark.len, mark.ptr, mark.len) == 0;
 }
 
 void change_truncate(const struct shape *shape, struct buf *payload)

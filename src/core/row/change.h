@@ -29,12 +29,14 @@ struct change_event {
     struct str channel;
     struct str payload; /* JSON */
     /* {"new":{…},"old":{…}} of the kept columns, null where there is no row; absent if the shape has
-     * none, or they are not to be had: then nobody can judge this event. CHANGE_SILENT ends it if
-     * only kept columns differ: then it is nobody's but who sees one of the rows and not the other. */
+     * none, or they are not to be had: then nobody can judge this event. Silent if only kept
+     * columns differ: then it is nobody's but who sees one of the rows and not the other. */
     struct str kept;
 };
 
-#define CHANGE_SILENT ",\"same\":true}"
+/* What a payload and a kept text are, by their first and last bytes, without a parser. */
+bool change_is_truncate(struct str payload); /* it has no rows */
+bool change_is_silent(struct str kept);
 
 /* Memory that is used again and again; zero-initialise it. After a large row it stays large, until
  * it is released. */

@@ -47,20 +47,6 @@ void teller_free(struct teller *teller)
 
 /* ---- judging ---- */
 
-/* A TRUNCATE has no rows: everybody is told. */
-static bool is_truncate(const struct event_fields *event)
-{
-    return str_starts(event->payload, STR("{\"data\":{\"action\":\"truncate\""));
-}
-
-/* No announced column differs (core/row/change.h). */
-static bool is_silent(const struct event_fields *event)
-{
-    struct str mark = STR(CHANGE_SILENT);
-    return event->kept.len >= mark.len &&
-           str_equals((struct str){event->kept.ptr + event->kept.len - mark.len, mark.len}, mark);
-}
-
 enum look {
     LOOK_NO,
     LOOK_YES,
@@ -175,7 +161,8 @@ static struct protocol_event teller_put(struct teller *teller, const struct even
 bool tell_is_asked(struct hub *hub, const struct event_fields *event)
 {
     struct str visible[VISIBLE_MAX];
-    return event->shape && !is_truncate(event) && sights_asked(hub, event->shape, visible) > 0;
+    return event->shape && !change_is_truncate(event->payload) &&
+           sights_asked(hub, event->shape, visible) > 0;
 }
 
 /* The members are grouped as all of these rows need it, before any group is asked for. */
@@ -313,10 +300,10 @@ static void telling_all(struct telling *telling)
 void tell_live(struct hub *hub, struct channel *channel, const struct event_fields *event)
 {
     struct telling telling = {
-        .hub = hub, .channel = channel, .event = event, .is_silent = is_silent(event)};
+        .hub = hub, .channel = channel, .event = event, .is_silent = change_is_silent(event->kept)};
     if (!event->shape) {
         say_event(hub, channel, event);
-    } else if (is_truncate(event)) {
+    } else if (change_is_truncate(event->payload)) { /* it has no rows: everybody is told */
         telling_all(&telling);
     } else if (tell_needs_judges(hub, channel, event->shape)) {
         telling_row(&telling, channel);
@@ -341,11 +328,11 @@ enum tell tell_past(struct hub *hub, const struct session *session, struct chann
     if (!event->shape) {
         return view ? TELL_NOTHING : TELL_EVENT;
     }
-    if (is_truncate(event)) {
+    if (change_is_truncate(event->payload)) {
         return TELL_EVENT;
     }
     if (!tell_needs_judges(hub, channel, event->shape)) {
-        return is_silent(event) ? TELL_NOTHING : TELL_EVENT;
+        return change_is_silent(event->kept) ? TELL_NOTHING : TELL_EVENT;
     }
     const struct subscription *in = session_in_view(session, channel, view);
     const struct sight *sight = sights_of(hub, in->group, event->shape);
@@ -353,7 +340,7 @@ enum tell tell_past(struct hub *hub, const struct session *session, struct chann
     enum moved moved;
     sight_columns(sight, &needed);
     teller_take(hub->teller, event->shape, &needed, event);
-    enum tell tell = sight_judge(sight, hub->teller, is_silent(event), &moved);
+    enum tell tell = sight_judge(sight, hub->teller, change_is_silent(event->kept), &moved);
     *told = teller_put(hub->teller, event, moved);
     return tell;
 }
@@ -374,6 +361,6 @@ enum tell tell_row(struct hub *hub, struct group *group, struct shape *shape, st
 
 bool tell_is_public(struct hub *hub, struct channel *channel, const struct event_fields *event)
 {
-    return event->audience.kind == AUDIENCE_ALL && !is_silent(event) &&
+    return event->audience.kind == AUDIENCE_ALL && !change_is_silent(event->kept) &&
            (!event->shape || !tell_needs_judges(hub, channel, event->shape));
 }
