@@ -370,25 +370,16 @@ static void replay_step(struct hub *hub, struct session *session)
     reads_ask(hub, session, read);
 }
 
-static void replay_start(struct session *session, const struct replay *replay)
+static void replay_start(struct hub *hub, struct session *session, const struct replay *replay,
+                         const struct store_answer *page)
 {
     assert(!session->replay);
     session->replay = mem_alloc(sizeof(*replay));
     *session->replay = *replay;
+    session->replay->n_epoch = hub->n_epoch;
     channel_pin(replay->channel);
     channel_pin_view(replay->view);
-}
-
-void replay_begin(struct hub *hub, struct session *session, struct channel *channel,
-                  struct view *view, uint64_t since, uint64_t until,
-                  const struct store_answer *page)
-{
-    replay_start(session, &(struct replay){.channel = channel,
-                                           .view = view,
-                                           .n_epoch = hub->n_epoch,
-                                           .at = since,
-                                           .until = until});
-    if (since >= until) {
+    if (replay->at >= replay->until) {
         replay_after_page(hub, session);
     } else if (page) {
         replay_send_page(hub, session, page);
@@ -397,21 +388,21 @@ void replay_begin(struct hub *hub, struct session *session, struct channel *chan
     }
 }
 
+void replay_begin(struct hub *hub, struct session *session, struct channel *channel,
+                  struct view *view, uint64_t since, uint64_t until,
+                  const struct store_answer *page)
+{
+    struct replay replay = {.channel = channel, .view = view, .at = since, .until = until};
+    replay_start(hub, session, &replay, page);
+}
+
 void replay_begin_by(struct hub *hub, struct session *session, struct channel *channel,
                      struct view *view, uint64_t since, uint64_t until,
                      const struct replay_rule *rule)
 {
-    replay_start(session, &(struct replay){.channel = channel,
-                                           .view = view,
-                                           .n_epoch = hub->n_epoch,
-                                           .at = since,
-                                           .until = until,
-                                           .rule = *rule});
-    if (since >= until) {
-        replay_after_page(hub, session);
-    } else {
-        replay_step(hub, session);
-    }
+    struct replay replay = {
+        .channel = channel, .view = view, .at = since, .until = until, .rule = *rule};
+    replay_start(hub, session, &replay, NULL);
 }
 
 void replay_drained(struct hub *hub, struct session *session)
