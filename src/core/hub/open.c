@@ -133,7 +133,7 @@ void close_handle(struct hub *hub, struct session *session)
 {
     leave_lists(hub, session);
     replay_end(hub, session);
-    snapshot_end(hub, session);
+    snapshot_end(session);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
         const struct rule *rule = in->channel->rule;

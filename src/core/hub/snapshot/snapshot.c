@@ -61,8 +61,8 @@ struct job { /* one read, for all who asked the same */
     size_t n_askers, cap;
     /* What was read, while the database is asked who may see it. */
     struct store_snapshot found;
-    struct buf texts; /* of its rows */
-    uint32_t n_regrouped;
+    struct buf texts;     /* of its rows */
+    uint32_t n_regrouped; /* the channel's when they were judged, or are: then it is done anew */
     /* What is to be sent. */
     struct row_frames frames;
     struct txid_snapshot seen;
@@ -227,6 +227,7 @@ static void job_make(struct job *job, struct group *group, const struct store_sn
 {
     struct hub *hub = job->hub;
     char why[120];
+    job->n_regrouped = job->channel->n_regrouped;
     job->head = found->head;
     job->version = version_of(found->changed);
     metrics_add(hub->options.counts, METRIC_SNAPSHOT_ROWS, found->n_rows);
@@ -359,9 +360,8 @@ static void sending_end(struct session *session)
     }
 }
 
-void snapshot_end(struct hub *hub, struct session *session)
+void snapshot_end(struct session *session)
 {
-    (void)hub;
     sending_end(session);
 }
 
@@ -463,10 +463,12 @@ static void sending_begin(struct job *job, struct session *session, bool is_gap)
     sending_step(hub, session);
 }
 
-/* Who belongs to another group by now asks anew. */
+/* Who belongs to another group by now asks anew; and all do if it was judged by what was to be seen
+ * before the site changed. */
 static void job_deliver(struct job *job)
 {
     struct hub *hub = job->hub;
+    bool is_good = job->frames.n > 0 && job->n_regrouped == job->channel->n_regrouped;
     job->refs++;
     job_unlist(job);
     for (size_t i = 0; i < job->n_askers; i++) {
@@ -477,7 +479,7 @@ static void job_deliver(struct job *job)
         const struct subscription *in = session_in_view(session, job->channel, job->view);
         if (!in || session->is_closing) {
             session_end_wait(&hub->sessions, session);
-        } else if (job->frames.n > 0 && job_is_for(job, in)) {
+        } else if (is_good && job_is_for(job, in)) {
             sending_begin(job, session, job->askers[i].is_gap);
         } else {
             snapshot_begin(hub, session, job->channel, job->view, job->askers[i].is_gap);
@@ -515,7 +517,8 @@ bool snapshot_may(struct hub *hub, struct channel *channel, const struct view *v
 static struct job *job_find(const struct hub *hub, const struct subscription *in)
 {
     for (struct job *job = hub->snapshots->jobs; job; job = job->next) {
-        bool is_open = job->stage != JOB_DONE && job->stage != JOB_FAILED;
+        bool is_old = job->frames.n > 0 && job->n_regrouped != job->channel->n_regrouped;
+        bool is_open = job->stage != JOB_DONE && job->stage != JOB_FAILED && !is_old;
         if (is_open && job_is_for(job, in)) {
             return job;
         }

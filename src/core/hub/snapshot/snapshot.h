@@ -17,7 +17,7 @@ bool snapshot_may(struct hub *hub, struct channel *channel, const struct view *v
 void snapshot_begin(struct hub *hub, struct session *session, struct channel *channel,
                     struct view *view, bool is_gap);
 void snapshot_drained(struct hub *hub, struct session *session); /* it has taken most of the rows */
-void snapshot_end(struct hub *hub, struct session *session);     /* of a session that is gone */
+void snapshot_end(struct session *session);                      /* of one that is gone */
 void snapshot_tick(struct hub *hub);                             /* who waits too long is told */
 
 #endif
