@@ -195,8 +195,8 @@ rule starts with everything false, message_history 0, active true and no functio
 Functions: authorize(channel text, identity json, action text) returns boolean decides who may join and send (action join or send;
 identity {"dbo_id":12,"row_id":"34","extras":{}}, NULL for anonymous clients; false and NULL refuse). on_join, on_message, on_leave,
 on_connect, on_disconnect(action text, channel text, client json, options json, payload json) returns json, or void where it is not
-on_message: its result replaces the payload, NULL drops the message. RAISE EXCEPTION ''reason'' in on_join or on_message refuses, and
-the client is told the reason; of any other error it is told nothing. jsonb may stand for json.
+on_message: its result replaces the payload, NULL drops the message. Of on_join false refuses. RAISE EXCEPTION ''reason'' in on_join
+or on_message refuses, and the client is told the reason; of any other error it is told nothing. jsonb may stand for json.
 A function must be SECURITY DEFINER; you and herald_caller need EXECUTE on it. It is called with search_path = pg_catalog, pg_temp,
 so it should SET its own. A ''-'' takes a function away: set_rule(''room'', authorize => ''-''). Of overloaded ones name the types:
 authorize => ''app.f(text,json,text)''::regprocedure. A function that was dropped and made again by its owner goes on; by another

@@ -21,6 +21,8 @@ const SETUP = `
             IF client -> 'extras' ->> 'ticket' IS NULL THEN RAISE EXCEPTION 'No ticket for %, sorry.', channel; END IF;
             RETURN NULL;
         END $$;
+    CREATE FUNCTION public.join_if_known(action text, channel text, client json, options json, payload json) RETURNS json LANGUAGE sql ${definer} AS $$
+        SELECT to_json((client -> 'permissions' ->> 'dbo_id')::int > 0) $$;
     CREATE FUNCTION public.edit(action text, channel text, client json, options json, payload json) RETURNS json LANGUAGE plpgsql ${definer} AS $$
         BEGIN
             CASE payload ->> 'do'
@@ -52,6 +54,7 @@ before(async () => {
         sql: SETUP,
         rules: {
             'ticket/*': { ...OPEN, on_join: 'public.join_with_ticket' },
+            'known/*': { ...OPEN, on_join: 'public.join_if_known' },
             'edit/*': { ...OPEN, on_message: 'public.edit' },
             'kept/*': { ...DURABLE, on_message: 'public.edit' },
             'private/*': { public_messaging: true, authorize: 'public.is_member' },
@@ -75,6 +78,13 @@ test('on_join refuses with its reason, and lets pass', async () => {
     const { action, payload } = await answer(client, 'ticket/1');
     assert.deepEqual([action, payload.code, payload.message], ['error', 'hook_refused', 'No ticket for ticket/1, sorry.']);
     await world.member('ticket/1', {}, { token: user(1, 1, { ticket: 7 }) });
+});
+
+test('on_join refuses by false, as a trigger of Xano does', async () => {
+    const client = await world.client();
+    client.send('join', 'known/1');
+    assert.equal((await answer(client, 'known/1')).payload.code, 'hook_refused');
+    await world.member('known/1', {}, { token: user(1, 1) });
 });
 
 test('on_message replaces, drops, refuses; an error of its own is not shown', async () => {

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/presence/presence.h"
+#include "core/json_span.h"
 
 static void function_write_options(const struct command *command, struct buf *out)
 {
@@ -59,17 +60,30 @@ bool function_refuses(struct hub *hub, struct session *session, const struct sto
     return true;
 }
 
+/* Of a join: false refuses, as with Xano's triggers, where nobody raises exceptions; whatever else it
+ * returns lets pass. */
+static void function_take_join(struct hub *hub, struct session *session,
+                               const struct store_verdict *verdict)
+{
+    struct store_verdict refusal = {.result = STORE_VERDICT_REFUSED};
+    if (json_scan(verdict->payload, NULL, 0) == JSON_KIND_FALSE) {
+        (void)function_refuses(hub, session, &refusal);
+    } else {
+        session->held->has_function_passed = true;
+    }
+}
+
 static void function_take_answer(struct hub *hub, struct session *session,
                                  const struct store_verdict *verdict)
 {
-    struct command *command = session->held;
     if (function_refuses(hub, session, verdict)) {
         return;
     }
-    command->has_function_passed = true;
-    if (command->type != COMMAND_MESSAGE) {
+    if (session->held->type != COMMAND_MESSAGE) {
+        function_take_join(hub, session, verdict);
         return;
     }
+    session->held->has_function_passed = true;
     if (verdict->payload.ptr) {
         session_replace_payload(session, verdict->payload);
     } else {

@@ -60,6 +60,28 @@ static void test_on_join_refuses_with_its_reason(void **state)
     assert_int_equal(last_code(0, 0), ERROR_CODE_NOT_JOINED);
 }
 
+static void test_on_join_refuses_by_false(void **state)
+{
+    static const char *const lets_pass[] = {"null", "0", "\"false\"", "{}", "[false]", "true"};
+    (void)state;
+    world_rule(world, HOOK_JOIN);
+    open_as(0, 0, WHO_ANYBODY);
+    join(0, 0, PLAIN);
+    reply((struct world_reply){.payload = " false\n"});
+    assert_int_equal(last_code(0, 0), ERROR_CODE_HOOK_REFUSED);
+    assert_string_equal(last_note(0, 0).text, "The channel's hook refused.");
+    world_message(world, 0, 0, 0, "1");
+    assert_int_equal(last_code(0, 0), ERROR_CODE_NOT_JOINED);
+    for (size_t i = 0; i < sizeof(lets_pass) / sizeof(lets_pass[0]); i++) {
+        world_take(world, 0, 0);
+        join(0, 0, PLAIN);
+        reply((struct world_reply){.payload = lets_pass[i]});
+        world_settle(world);
+        assert_string_equal(kinds(0, 0), "J");
+        world_leave(world, 0, 0, 0);
+    }
+}
+
 static void test_a_failed_on_join_refuses(void **state)
 {
     (void)state;
@@ -343,6 +365,7 @@ int main(void)
         T(test_on_join_is_asked_before_the_flags),
         T(test_on_join_lets_in),
         T(test_on_join_refuses_with_its_reason),
+        T(test_on_join_refuses_by_false),
         T(test_a_failed_on_join_refuses),
         T(test_frames_behind_a_hook_keep_their_order),
         T(test_a_session_closes_while_its_hook_is_asked),
