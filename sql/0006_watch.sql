@@ -420,6 +420,21 @@ COMMENT ON COLUMN herald.watches.max_snapshot IS 'How many of them at most';
 COMMENT ON COLUMN herald.watches.reduced IS 'Changes that came by key only, or with a value as plain text; herald.watch_count says why';
 COMMENT ON COLUMN herald.watches.skipped IS 'Changes that were not announced at all, for instance because the name of their channel would be over 255 bytes';
 
+-- By name: in a dump that was restored the columns may have other numbers.
+CREATE FUNCTION herald.row_types() RETURNS TABLE (shape bigint, description json, not_null text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.number, s.description,
+           (SELECT string_agg(coalesce(a.attnotnull OR t.typnotnull, false)::int::text, '' ORDER BY c.nth)
+              FROM json_array_elements(s.description -> 'columns') WITH ORDINALITY c(col, nth)
+              LEFT JOIN pg_attribute a ON a.attrelid = w.relation AND a.attname::text = c.col ->> 'name' AND NOT a.attisdropped
+              LEFT JOIN pg_type t ON t.oid = a.atttypid)
+      FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL
+     WHERE herald.is_watched(w.relation)
+     ORDER BY s.description ->> 'schema' COLLATE "C", s.description ->> 'table' COLLATE "C"
+$$;
+COMMENT ON FUNCTION herald.row_types() IS
+'For pgherald types: the shapes of the watched tables, see herald.shape, and for each of their columns 1: it cannot be NULL, or 0.';
+
 CREATE FUNCTION herald.count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[]) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO herald.watch_count AS c (key, reason, reduced, skipped)
@@ -533,6 +548,7 @@ GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], t
     herald.statement_mode_obstacle(oid) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.count_events(text[], text[], bigint[], bigint[]), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.follows_ddl() TO herald_admin, herald_server;
+GRANT EXECUTE ON FUNCTION herald.row_types() TO herald_admin;
 GRANT SELECT ON herald.watches, herald.watch_count TO herald_admin, herald_server;
 
 INSERT INTO herald.schema_step (step, name) VALUES (6, 'watch');

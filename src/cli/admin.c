@@ -257,20 +257,32 @@ static void print_rows(const PGresult *result, FILE *out)
     }
 }
 
+enum status admin_rows(struct admin *admin, const char *sql, PGresult **out, struct err *err)
+{
+    PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
+    if (!is_good(result)) {
+        admin_fail(result, admin->conn, NULL, sql, err);
+        PQclear(result);
+        return STATUS_FAILED;
+    }
+    *out = result;
+    return STATUS_OK;
+}
+
 enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
                         struct err *err)
 {
-    PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
-    enum status status = STATUS_OK;
-    if (!is_good(result)) {
-        status = admin_fail(result, admin->conn, NULL, sql, err);
-    } else if (PQntuples(result) == 0) {
+    PGresult *result = NULL;
+    if (admin_rows(admin, sql, &result, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (PQntuples(result) == 0) {
         fprintf(out, "%s\n", empty);
     } else {
         print_rows(result, out);
     }
     PQclear(result);
-    return status;
+    return STATUS_OK;
 }
 
 enum status admin_tell_following(struct admin *admin, struct err *err)

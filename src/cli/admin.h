@@ -5,6 +5,7 @@
 #ifndef HERALD_CLI_ADMIN_H
 #define HERALD_CLI_ADMIN_H
 
+#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@ enum status admin_run(struct admin *admin, const char *what, const char *sql,
  */
 enum status admin_value(struct admin *admin, const char *sql, int n_params,
                         const char *const *params, char **out, struct err *err) MUST_CHECK;
+/* One statement; its rows are the caller's: PQclear. */
+enum status admin_rows(struct admin *admin, const char *sql, PGresult **out,
+                       struct err *err) MUST_CHECK;
 /* Prints the rows as a table that lines up; `empty` is printed when there is none. */
 enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
                         struct err *err) MUST_CHECK;

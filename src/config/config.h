@@ -50,7 +50,7 @@ enum config_commands {
     CONFIG_FOR_DEV = 2,
     CONFIG_FOR_INSTALL = 4, /* and upgrade */
     CONFIG_FOR_UNINSTALL = 8,
-    CONFIG_FOR_WATCH = 16, /* and unwatch, watches */
+    CONFIG_FOR_WATCH = 16, /* and unwatch, watches, types */
     CONFIG_FOR_CONFIG = 32,
     CONFIG_FOR_TOKEN = 64,
 };

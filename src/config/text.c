@@ -113,7 +113,7 @@ static void reference_commands(unsigned commands, FILE *out)
         {CONFIG_FOR_DEV, "dev"},
         {CONFIG_FOR_INSTALL, "install, upgrade"},
         {CONFIG_FOR_UNINSTALL, "uninstall"},
-        {CONFIG_FOR_WATCH, "watch, unwatch, watches"},
+        {CONFIG_FOR_WATCH, "watch, unwatch, watches, types"},
         {CONFIG_FOR_CONFIG, "config"},
         {CONFIG_FOR_TOKEN, "token"},
     };
