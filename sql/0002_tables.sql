@@ -227,7 +227,8 @@ CREATE TABLE herald.rule (
     on_message        text,
     on_leave          text,
     on_connect        text,
-    on_disconnect     text
+    on_disconnect     text,
+    messages_per_minute int NOT NULL DEFAULT 0 CHECK (messages_per_minute >= 0)
 );
 -- Functions are kept by name: pg_upgrade refuses a cluster whose tables have regprocedure columns, and a restore that
 -- leaves out the functions would fail. What the name stands for is judged at every call.
@@ -249,6 +250,7 @@ COMMENT ON COLUMN herald.rule.on_message IS 'The function that each message pass
 COMMENT ON COLUMN herald.rule.on_leave IS 'The function that hears when a client leaves; NULL: none';
 COMMENT ON COLUMN herald.rule.on_connect IS 'The function that hears of new sessions; NULL: none';
 COMMENT ON COLUMN herald.rule.on_disconnect IS 'The function that hears of ended sessions; NULL: none';
+COMMENT ON COLUMN herald.rule.messages_per_minute IS 'How many messages one sender may send on one channel; 0: any number';
 
 CREATE TABLE herald.hook (
     name  text PRIMARY KEY,

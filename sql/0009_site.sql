@@ -151,7 +151,7 @@ CREATE FUNCTION herald.set_rule(channel text, anonymous_clients boolean DEFAULT 
                                 auth_channel boolean DEFAULT NULL, presence boolean DEFAULT NULL, message_history int DEFAULT NULL,
                                 active boolean DEFAULT NULL, authorize regproc DEFAULT NULL, on_join regproc DEFAULT NULL,
                                 on_message regproc DEFAULT NULL, on_leave regproc DEFAULT NULL, on_connect regproc DEFAULT NULL,
-                                on_disconnect regproc DEFAULT NULL) RETURNS void
+                                on_disconnect regproc DEFAULT NULL, messages_per_minute int DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -161,11 +161,14 @@ BEGIN
     PERFORM herald.check_pattern(channel);
     IF message_history < 0 THEN
         RAISE EXCEPTION 'herald: message_history is 0 or more' USING ERRCODE = '22023';
+    ELSIF messages_per_minute < 0 THEN
+        RAISE EXCEPTION 'herald: messages_per_minute is 0 or more' USING ERRCODE = '22023';
     END IF;
     LOCK TABLE herald.directive IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO old FROM herald.rule r WHERE r.channel = set_rule.channel COLLATE "C";
     INSERT INTO herald.rule AS r (channel, anonymous_clients, public_messaging, public_auth, private_messaging, private_auth, auth_channel,
-                                  presence, message_history, active, authorize, on_join, on_message, on_leave, on_connect, on_disconnect)
+                                  presence, message_history, active, authorize, on_join, on_message, on_leave, on_connect, on_disconnect,
+                                  messages_per_minute)
         VALUES (channel, coalesce(anonymous_clients, old.anonymous_clients, false), coalesce(public_messaging, old.public_messaging, false),
                 coalesce(public_auth, old.public_auth, false), coalesce(private_messaging, old.private_messaging, false),
                 coalesce(private_auth, old.private_auth, false), coalesce(auth_channel, old.auth_channel, false),
@@ -173,13 +176,14 @@ BEGIN
                 herald.take_function('authorize', authorize, old.authorize), herald.take_function('on_join', on_join, old.on_join),
                 herald.take_function('on_message', on_message, old.on_message), herald.take_function('on_leave', on_leave, old.on_leave),
                 herald.take_function('on_connect', on_connect, old.on_connect),
-                herald.take_function('on_disconnect', on_disconnect, old.on_disconnect))
+                herald.take_function('on_disconnect', on_disconnect, old.on_disconnect),
+                coalesce(messages_per_minute, old.messages_per_minute, 0))
         ON CONFLICT ON CONSTRAINT rule_pkey DO UPDATE SET
             anonymous_clients = EXCLUDED.anonymous_clients, public_messaging = EXCLUDED.public_messaging, public_auth = EXCLUDED.public_auth,
             private_messaging = EXCLUDED.private_messaging, private_auth = EXCLUDED.private_auth, auth_channel = EXCLUDED.auth_channel,
             presence = EXCLUDED.presence, message_history = EXCLUDED.message_history, active = EXCLUDED.active,
             authorize = EXCLUDED.authorize, on_join = EXCLUDED.on_join, on_message = EXCLUDED.on_message, on_leave = EXCLUDED.on_leave,
-            on_connect = EXCLUDED.on_connect, on_disconnect = EXCLUDED.on_disconnect
+            on_connect = EXCLUDED.on_connect, on_disconnect = EXCLUDED.on_disconnect, messages_per_minute = EXCLUDED.messages_per_minute
         RETURNING * INTO new_;
     IF new_ IS DISTINCT FROM old THEN
         PERFORM herald.rejudge();
@@ -189,9 +193,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,
-                                    regproc, regproc, regproc, regproc, regproc, regproc) IS
+                                    regproc, regproc, regproc, regproc, regproc, regproc, int) IS
 'Makes or changes the rule for a channel name, prefix/*, schema.* or *. Arguments that are left out (NULL) keep what is; a new
-rule starts with everything false, message_history 0, active true and no functions.
+rule starts with everything false, message_history 0, active true, no functions and messages_per_minute 0.
+messages_per_minute limits what one sender, a user with all his sessions or an anonymous session, sends on one channel: so many at
+once, and so many a minute on average; 0: any number. Who sends more is refused, and told when to try again.
 Functions: authorize(channel text, identity json, action text) returns boolean decides who may join and send (action join or send;
 identity {"dbo_id":12,"row_id":"34","extras":{}}, NULL for anonymous clients; false and NULL refuse). on_join, on_message, on_leave,
 on_connect, on_disconnect(action text, channel text, client json, options json, payload json) returns json, or void where it is not
@@ -225,7 +231,8 @@ COMMENT ON FUNCTION herald.drop_rule(text) IS 'Removes a rule; the next less spe
 
 CREATE VIEW herald.rules AS
     SELECT r.channel COLLATE "default" AS channel, r.anonymous_clients, r.public_messaging, r.public_auth, r.private_messaging, r.private_auth, r.auth_channel,
-           r.presence, r.message_history, r.active, r.authorize, r.on_join, r.on_message, r.on_leave, r.on_connect, r.on_disconnect
+           r.presence, r.message_history, r.active, r.authorize, r.on_join, r.on_message, r.on_leave, r.on_connect, r.on_disconnect,
+           r.messages_per_minute
       FROM herald.rule r ORDER BY r.channel;
 COMMENT ON VIEW herald.rules IS 'The rules, as set by set_rule().';
 COMMENT ON COLUMN herald.rules.channel IS 'A name, prefix/*, schema.* or *';
@@ -244,6 +251,7 @@ COMMENT ON COLUMN herald.rules.on_message IS 'The function that each message pas
 COMMENT ON COLUMN herald.rules.on_leave IS 'The function that hears when a client leaves';
 COMMENT ON COLUMN herald.rules.on_connect IS 'The function that hears of new sessions';
 COMMENT ON COLUMN herald.rules.on_disconnect IS 'The function that hears of ended sessions';
+COMMENT ON COLUMN herald.rules.messages_per_minute IS 'How many messages one sender may send on one channel; 0: any number';
 
 -- ---------------------------------------------------------------------------------------------- canonicals, switch
 
@@ -311,7 +319,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                       'public_auth', r.public_auth, 'private_messaging', r.private_messaging, 'private_auth', r.private_auth,
                       'auth_channel', r.auth_channel, 'presence', r.presence, 'message_history', r.message_history,
                       'authorize', r.authorize, 'on_join', r.on_join, 'on_message', r.on_message, 'on_leave', r.on_leave,
-                      'on_connect', r.on_connect, 'on_disconnect', r.on_disconnect) ORDER BY r.channel), '[]')
+                      'on_connect', r.on_connect, 'on_disconnect', r.on_disconnect, 'messages_per_minute', r.messages_per_minute) ORDER BY r.channel), '[]')
                     FROM herald.rule r WHERE r.active),
         'watches_version', herald.watches_version(),
         'watches', (SELECT coalesce(json_agg(json_build_object(
@@ -338,7 +346,7 @@ among them: nobody is shown its rows.';
 
 GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
     herald.set_rule(text, boolean, boolean, boolean, boolean, boolean, boolean, boolean, int, boolean,
-                    regproc, regproc, regproc, regproc, regproc, regproc) TO herald_admin;
+                    regproc, regproc, regproc, regproc, regproc, regproc, int) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.version(), herald.site(bigint), herald.watches_version() TO herald_server;
 GRANT SELECT ON herald.rules TO herald_server, herald_admin;
 

@@ -31,6 +31,19 @@ bool bucket_take(struct bucket *bucket, const struct bucket_rate *rate, uint32_t
     return true;
 }
 
+uint64_t bucket_wait_ms(const struct bucket *bucket, const struct bucket_rate *rate, uint32_t n,
+                        uint64_t now_ms)
+{
+    if (rate->n == 0) {
+        return 0;
+    }
+    uint64_t used = used_now(bucket, rate, now_ms);
+    uint64_t wanted = (uint64_t)n * rate->period_ms;
+    uint64_t room = (uint64_t)rate->burst * rate->period_ms;
+    uint64_t most = wanted < room ? room - wanted : 0; /* that may be used then */
+    return used > most ? (used - most + rate->n - 1) / rate->n : 0;
+}
+
 bool bucket_is_full(const struct bucket *bucket, const struct bucket_rate *rate, uint64_t now_ms)
 {
     return rate->n == 0 || used_now(bucket, rate, now_ms) == 0;

@@ -21,6 +21,9 @@ struct bucket {
  * one, which then owes the rest. */
 bool bucket_take(struct bucket *bucket, const struct bucket_rate *rate, uint32_t n,
                  uint64_t now_ms);
+/* From now until it gives n, if nobody takes anything; 0: it would now. */
+uint64_t bucket_wait_ms(const struct bucket *bucket, const struct bucket_rate *rate, uint32_t n,
+                        uint64_t now_ms);
 bool bucket_is_full(const struct bucket *bucket, const struct bucket_rate *rate, uint64_t now_ms);
 
 #endif

@@ -37,7 +37,7 @@
 #define METRIC_MESSAGE_VALUES(X)                                                                   \
     X(EPHEMERAL, "ephemeral") X(DURABLE, "durable") X(PRIVATE, "private") X(DROPPED, "dropped")
 
-/* The limits that a client can run into; the option that sets each has about the same name. */
+/* The limits that a client can run into; what sets each, mostly an option, has about the same name. */
 #define METRIC_LIMIT_VALUES(X)                                                                     \
     X(SESSION_MESSAGES, "session_messages")                                                        \
     X(SESSION_JOINS, "session_joins")                                                              \
@@ -53,6 +53,7 @@
     X(PROXY_HANDSHAKES, "proxy_handshakes")                                                        \
     X(CHANNEL_MEMBERS, "channel_members")                                                          \
     X(CHANNEL_MESSAGES, "channel_messages")                                                        \
+    X(MESSAGES_PER_MINUTE, "messages_per_minute")                                                  \
     X(CHANNELS, "channels")                                                                        \
     X(SESSIONS, "sessions")                                                                        \
     X(HELD_BYTES, "held_bytes")                                                                    \

@@ -19,7 +19,8 @@ struct rule {      /* a row of herald.rule, same meaning */
     bool private_auth;
     bool auth_channel;
     bool presence;
-    uint32_t message_history; /* > 0: messages on these channels are durable */
+    uint32_t message_history;     /* > 0: messages on these channels are durable */
+    uint32_t messages_per_minute; /* of one sender on one channel; 0: any number */
     /* The owner's SQL functions, as herald.call_function() wants them named; NULL: none. */
     char *authorize, *on_join, *on_message, *on_leave, *on_connect, *on_disconnect;
 };

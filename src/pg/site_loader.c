@@ -3,7 +3,7 @@
  * snapshot:
  *
  *   {"version":7,"enabled":true,"canonicals":["…"],
- *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", …}],
+ *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", … "messages_per_minute":0}],
  *    "directives":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
  *              {"kind":"forget","channel":"room/1"}],
  *    "news":["set_rule('room/1')"],
@@ -59,19 +59,21 @@ static bool load_functions(const json_t *object, struct rule *rule)
 
 static bool load_rule(const json_t *object, struct rule *rule)
 {
-    uint64_t message_history = 0;
+    uint64_t message_history = 0, messages_per_minute = 0;
     rule->pattern = mem_strdup(json_string_value(json_object_get(object, "channel")));
-    bool is_complete = rule->pattern &&
-                       load_bool(object, "anonymous_clients", &rule->anonymous_clients) &&
-                       load_bool(object, "public_messaging", &rule->public_messaging) &&
-                       load_bool(object, "public_auth", &rule->public_auth) &&
-                       load_bool(object, "private_messaging", &rule->private_messaging) &&
-                       load_bool(object, "private_auth", &rule->private_auth) &&
-                       load_bool(object, "auth_channel", &rule->auth_channel) &&
-                       load_bool(object, "presence", &rule->presence) &&
-                       load_number(object, "message_history", UINT32_MAX, &message_history) &&
-                       load_functions(object, rule);
+    bool is_complete =
+        rule->pattern && load_bool(object, "anonymous_clients", &rule->anonymous_clients) &&
+        load_bool(object, "public_messaging", &rule->public_messaging) &&
+        load_bool(object, "public_auth", &rule->public_auth) &&
+        load_bool(object, "private_messaging", &rule->private_messaging) &&
+        load_bool(object, "private_auth", &rule->private_auth) &&
+        load_bool(object, "auth_channel", &rule->auth_channel) &&
+        load_bool(object, "presence", &rule->presence) &&
+        load_number(object, "message_history", UINT32_MAX, &message_history) &&
+        load_number(object, "messages_per_minute", UINT32_MAX, &messages_per_minute) &&
+        load_functions(object, rule);
     rule->message_history = (uint32_t)message_history;
+    rule->messages_per_minute = (uint32_t)messages_per_minute;
     return is_complete;
 }
 

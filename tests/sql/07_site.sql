@@ -1,23 +1,29 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Rules, canonicals, publishing, and the commands that tell servers.
-SELECT plan(83);
+SELECT plan(87);
 
 SELECT herald.version() AS version \gset
 PREPARE rule(text) AS SELECT r::text FROM herald.rules r WHERE r.channel = $1;
 SELECT herald.set_rule('chat/*', anonymous_clients => true, public_messaging => true, message_history => 25);
 SELECT is(herald.version(), :version + 1::bigint, 'a change is the next version');
-SELECT results_eq($$EXECUTE rule('chat/*')$$, $$VALUES ('(chat/*,t,t,f,f,f,f,f,25,t,,,,,,)')$$, 'a new rule starts from the defaults');
+SELECT results_eq($$EXECUTE rule('chat/*')$$, $$VALUES ('(chat/*,t,t,f,f,f,f,f,25,t,,,,,,,0)')$$, 'a new rule starts from the defaults');
 SELECT herald.set_rule('chat/*', message_history => 50, public_auth => true);
-SELECT results_eq($$EXECUTE rule('chat/*')$$, $$VALUES ('(chat/*,t,t,t,f,f,f,f,50,t,,,,,,)')$$, 'arguments that are left out keep what is');
+SELECT results_eq($$EXECUTE rule('chat/*')$$, $$VALUES ('(chat/*,t,t,t,f,f,f,f,50,t,,,,,,,0)')$$, 'arguments that are left out keep what is');
 SELECT is((SELECT concat(kind, ' ', args ->> 'channel', ' ', args ->> 'message_history') FROM herald.directive ORDER BY version DESC LIMIT 1), 'set_rule chat/* 50', 'the command says what');
 SELECT lives_ok(format('SELECT herald.set_rule(%L)', x), 'a pattern: ' || x) FROM unnest(ARRAY['*', 'room', 'public.*', 'a/b/*', 'ä/*', 'chat/1']) x;
 SELECT throws_ok(format('SELECT herald.set_rule(%L)', x), '22023', NULL, 'no pattern: ' || left(x, 9))
   FROM unnest(ARRAY['', '**', 'a*', 'a*b', '/*', '.*', 'a//*', E'a\tb', repeat('x', 256), 'chat/**']) x;
 SELECT throws_ok('SELECT herald.set_rule(NULL)', '22023', NULL, 'no channel');
 SELECT throws_ok($$SELECT herald.set_rule('a', message_history => -1)$$, '22023', NULL, 'message_history');
+SELECT throws_ok($$SELECT herald.set_rule('a', messages_per_minute => -1)$$, '22023', NULL, 'messages_per_minute');
 SELECT is((SELECT count(*) FROM herald.rules WHERE channel = 'a'), 0::bigint, '… and nothing is changed');
 SELECT herald.set_rule('b', private_messaging => true, private_auth => true, auth_channel => true, presence => true);
-SELECT results_eq($$EXECUTE rule('b')$$, $$VALUES ('(b,f,f,f,t,t,t,t,0,t,,,,,,)')$$, 'private messages, presence, an authenticated channel');
+SELECT results_eq($$EXECUTE rule('b')$$, $$VALUES ('(b,f,f,f,t,t,t,t,0,t,,,,,,,0)')$$, 'private messages, presence, an authenticated channel');
+SELECT herald.set_rule('b', messages_per_minute => 20); SELECT herald.set_rule('b', presence => false);
+SELECT results_eq('SELECT presence, messages_per_minute FROM herald.rules WHERE channel = $$b$$', 'VALUES (false, 20)', 'a rate stays when something else is set');
+SELECT is((SELECT r ->> 'messages_per_minute' FROM json_array_elements(herald.site()::json -> 'rules') r WHERE r ->> 'channel' = 'b'), '20', '… and servers are told of it');
+SELECT herald.set_rule('b', messages_per_minute => 0);
+SELECT is((SELECT messages_per_minute FROM herald.rules WHERE channel = 'b'), 0, '… until it is taken away');
 SELECT herald.drop_rule('b');
 SELECT is(herald.kept(c), n, 'the rule of ' || c) FROM (VALUES ('chat/1', 0), ('chat/2', 50), ('chat/', 0), ('chat', 0)) v(c, n);
 SELECT herald.drop_rule('chat/1');
@@ -27,7 +33,7 @@ SELECT herald.set_rule('room', active => false);
 SELECT is((SELECT string_agg(r ->> 'channel', ' ') FROM json_array_elements(herald.site()::json -> 'rules') r), '* a/b/* chat/* public.* ä/*', 'site() has the active rules');
 SELECT is((herald.site()::json -> 'rules' -> 2)::text, '{"channel" : "chat/*", "anonymous_clients" : true, "public_messaging" : true, "public_auth" : true, "private_messaging" : false, '
     || '"private_auth" : false, "auth_channel" : false, "presence" : false, "message_history" : 50, "authorize" : null, "on_join" : null, "on_message" : null, "on_leave" : null, '
-    || '"on_connect" : null, "on_disconnect" : null}', '… whole');
+    || '"on_connect" : null, "on_disconnect" : null, "messages_per_minute" : 0}', '… whole');
 SELECT is((herald.site()::json ->> 'version')::bigint, herald.version(), '… and its version');
 
 SELECT herald.site()::json -> 'canonicals' ->> 0 AS canonical \gset

@@ -23,6 +23,7 @@
 #include "core/hub/authorize.h"
 #include "core/hub/directive.h"
 #include "core/hub/docket.h"
+#include "core/hub/ground/rates.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/ground/users.h"
 #include "core/hub/join.h"
@@ -317,6 +318,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->recent = recent_new(options->recent_bytes, options->recent_rows);
     hub->reads = reads_new();
     hub->presence = presence_book_new();
+    hub->rates = rates_new();
     hub->scopes = scopes_new();
     hub->teller = teller_new();
     hub->snapshots = snapshots_new();
@@ -338,6 +340,7 @@ void hub_free(struct hub *hub)
     free(hub->paused.ids);
     recent_free(hub->recent);
     user_release_all(hub);
+    rates_free(hub->rates);
     session_table_release(&hub->sessions);
     channel_table_release(&hub->channels);
     scopes_free(hub->scopes);
@@ -392,6 +395,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     hub->wall_ms = wall_ms;
     grace_tick(hub);
     presence_tick(hub);
+    rates_tick(hub);
     replay_resume_paused(hub);
     snapshot_tick(hub);
     measure(hub);

@@ -8,6 +8,7 @@
 #include "core/hub/authorize.h"
 #include "core/hub/function.h"
 #include "core/hub/ground/access.h"
+#include "core/hub/ground/rates.h"
 #include "core/hub/ground/say.h"
 
 /* The addressee of a private message; NULL: there is none in this channel. */
@@ -109,6 +110,25 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
     return true;
 }
 
+/* By the rule of its sender, then by what the channel takes of all. False: there were too many, and
+ * the sender is told so. */
+static bool message_is_in_time(struct hub *hub, const struct session *session,
+                               struct channel *channel)
+{
+    const struct bucket_rate *rate = &hub->options.channel_messages;
+    unsigned limit = METRIC_LIMIT_MESSAGES_PER_MINUTE;
+    uint64_t wait_ms = rates_take(hub, session, channel);
+    if (wait_ms == 0 && !bucket_take(&channel->messages, rate, 1, hub->now_ms)) {
+        limit = METRIC_LIMIT_CHANNEL_MESSAGES;
+        wait_ms = bucket_wait_ms(&channel->messages, rate, 1, hub->now_ms);
+    }
+    if (wait_ms > 0) {
+        say_count(hub, METRIC_LIMITS + limit);
+        say_error(hub, session, channel_name(channel), ERROR_CODE_RATE_LIMITED);
+    }
+    return wait_ms == 0;
+}
+
 bool message_handle(struct hub *hub, struct session *session, const struct command *command)
 {
     struct channel *channel = channel_find(&hub->channels, command->channel);
@@ -119,10 +139,7 @@ bool message_handle(struct hub *hub, struct session *session, const struct comma
         return true;
     }
     bool is_new = !command->is_authorized && !command->has_function_passed;
-    if (is_new &&
-        !bucket_take(&channel->messages, &hub->options.channel_messages, 1, hub->now_ms)) {
-        say_count(hub, METRIC_LIMITS + METRIC_LIMIT_CHANNEL_MESSAGES);
-        say_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
+    if (is_new && !message_is_in_time(hub, session, channel)) {
         return true;
     }
     enum judged judged = authorize_command(hub, session, command, channel->rule);

@@ -59,6 +59,28 @@ static void test_more_than_it_holds(void **state)
     assert_true(bucket_take(&bucket, &ten, UINT32_MAX, UINT64_MAX));
 }
 
+/* What it says is the very millisecond at which it gives again. */
+static void test_how_long_to_wait(void **state)
+{
+    (void)state;
+    static const struct bucket_rate rates[] = {
+        {10, 1000, 5}, {7, 1000, 1}, {3, 60000, 3}, {1, 60000, 0}, {0}};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        struct bucket bucket = {0};
+        assert_int_equal(bucket_wait_ms(&bucket, &rates[i], 1, 5000), 0);
+        take_all(&bucket, &rates[i], 5000);
+        uint64_t wait_ms = bucket_wait_ms(&bucket, &rates[i], 1, 5000);
+        assert_true(wait_ms > 0 || rates[i].n == 0);
+        struct bucket early = bucket;
+        assert_true(wait_ms == 0 || !bucket_take(&early, &rates[i], 1, 5000 + wait_ms - 1));
+        assert_true(bucket_take(&bucket, &rates[i], 1, 5000 + wait_ms));
+    }
+    struct bucket owing = {0};
+    bucket_take(&owing, &ten, 50, 1000);
+    assert_int_equal(bucket_wait_ms(&owing, &ten, 1, 1000), 4600);
+    assert_int_equal(bucket_wait_ms(&owing, &ten, 50, 1000), 5000);
+}
+
 static void test_no_limit_and_odd_clocks(void **state)
 {
     (void)state;
@@ -77,9 +99,8 @@ static void test_no_limit_and_odd_clocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_burst_then_the_rate),
-        cmocka_unit_test(test_the_rate_is_exact),
-        cmocka_unit_test(test_more_than_it_holds),
+        cmocka_unit_test(test_a_burst_then_the_rate),   cmocka_unit_test(test_the_rate_is_exact),
+        cmocka_unit_test(test_more_than_it_holds),      cmocka_unit_test(test_how_long_to_wait),
         cmocka_unit_test(test_no_limit_and_odd_clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@
 #define FUNCTIONS                                                                                  \
     "\"authorize\":\"a\",\"on_join\":\"b\",\"on_message\":\"public.c(text)\",\"on_leave\":\"d\","  \
     "\"on_connect\":\"e\",\"on_disconnect\":\"f\""
-#define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_FUNCTIONS ",\"message_history\":7}"
+#define RATE "\"messages_per_minute\":20"
+#define RULE "{\"channel\":\"room/1\"," FLAGS "," NO_FUNCTIONS ",\"message_history\":7," RATE "}"
 #define SITE "\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[],\"watches\":[]"
 
 static struct site_directives directives;
@@ -35,8 +36,8 @@ static void test_a_whole_site(void **state)
     (void)state;
     struct site *site =
         load("{\"version\":12,\"enabled\":true,\"canonicals\":[\"a\",\"b\"],\"rules\":[" RULE
-             ",{\"channel\":\"*\"," FLAGS "," FUNCTIONS
-             ",\"message_history\":99999999999}],\"watches\":[{\"key\":\"k\",\"shape\":\"-9\","
+             ",{\"channel\":\"*\"," FLAGS "," FUNCTIONS ",\"message_history\":99999999999," RATE
+             "}],\"watches\":[{\"key\":\"k\",\"shape\":\"-9\","
              "\"changed\":\"7\","
              "\"snapshot\":true,\"max_snapshot\":7,\"restated\":[\"8\"]}],\"directives\":[],"
              "\"news\":[],\"new\":[1]}");
@@ -52,6 +53,7 @@ static void test_a_whole_site(void **state)
                 rule->presence);
     assert_false(rule->public_messaging || rule->private_messaging || rule->auth_channel);
     assert_int_equal(rule->message_history, 7);
+    assert_int_equal(rule->messages_per_minute, 20);
     assert_null(rule->authorize);
     assert_null(rule->on_disconnect);
     rule = &site->rules[1];
@@ -138,11 +140,11 @@ static void test_what_is_no_site(void **state)
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[" RULE
         ",{}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{" FLAGS
-        ",\"message_history\":7}],\"directives\":[]}",
+        ",\"message_history\":7," RATE "}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
         "," NO_FUNCTIONS "}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{\"channel\":\"x\"," FLAGS
-        ",\"message_history\":7}],\"directives\":[]}",
+        ",\"message_history\":7," RATE "}],\"directives\":[]}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         assert_null(load(texts[i]));

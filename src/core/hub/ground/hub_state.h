@@ -17,6 +17,7 @@ struct hub {
     struct channel_table channels;
     struct site *site;
     struct user *users;             /* with their sessions, if these are limited (users.c) */
+    struct rates *rates;            /* how much each has sent (rates.c) */
     struct ruling *rulings;         /* what authorize functions have said (authorize.c) */
     struct presence_book *presence; /* presence/ */
     struct scopes *scopes;          /* live/scope.c */
