@@ -382,6 +382,7 @@ static void make_hub(struct server *server, uint32_t n_workers)
     options.rejects_invalid_tokens = server->config->net.rejects_invalid_tokens;
     options.presence_at_once = HUB_PRESENCE_AT_ONCE;
     options.page_rows = HUB_PAGE_ROWS;
+    options.message_bytes = server->config->net.max_frame_bytes;
     options.page_bytes = HUB_PAGE_BYTES;
     options.max_reads = HUB_MAX_READS;
     server->hub = hub_new(&options);

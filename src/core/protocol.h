@@ -8,6 +8,9 @@
 #include "core/event.h"
 #include "core/frame.h"
 
+/* A ref is what the client wrote into its frame, and what each answer to that frame carries, so that
+ * it knows which it is. Absent: it wrote none, and its answers are as if there were no such thing. */
+
 struct protocol_joined {
     struct str channel;
     struct str view;   /* its name; absent: the plain membership */
@@ -16,6 +19,29 @@ struct protocol_joined {
     uint64_t offset; /* the channel's head */
     bool is_resumed;
     bool is_gap;
+    struct str ref;
+    uint32_t message_bytes; /* the largest frame that a client may send; told with a ref alone */
+};
+
+struct protocol_receipt { /* what became of a frame that has a ref and no other answer */
+    struct str channel, ref;
+    struct str epoch;  /* absent: it is not in the log, or it is not known where */
+    uint64_t offset;   /* with an epoch */
+    bool is_duplicate; /* the sender's key was used: it is there already */
+    bool is_dropped;   /* the rule's function dropped it */
+};
+
+struct protocol_error {
+    struct str channel, ref; /* absent: about no channel; answers nothing, or nothing with a ref */
+    enum error_code code;
+    const char *text;        /* NULL: the code's own */
+    uint32_t retry_after_ms; /* 0: not known, or no matter of time */
+};
+
+struct protocol_renewal { /* a token was accepted in the place of another one */
+    struct str ref;
+    struct str client;     /* JSON text, as it is now */
+    struct str expires_at; /* RFC 3339; absent: never */
 };
 
 struct protocol_event { /* an event as somebody is told it */
@@ -55,7 +81,7 @@ struct protocol {
     /* Sets the frame's offset and audience. view: as in protocol_joined. */
     struct frame *(*event)(const struct protocol_event *event, struct str view, bool is_replayed);
     struct frame *(*joined)(const struct protocol_joined *joined);
-    struct frame *(*left)(struct str channel, struct str view);
+    struct frame *(*left)(struct str channel, struct str view, struct str ref);
     struct frame *(*history)(struct str channel, struct str view,
                              const struct protocol_event *events, size_t n);
     struct frame *(*snapshot)(const struct protocol_snapshot *snapshot);
@@ -64,8 +90,11 @@ struct protocol {
     /* n messages in one frame, for AUDIENCE_PRESENCE. */
     struct frame *(*presence_updates)(struct str channel, const struct protocol_presence *updates,
                                       size_t n);
-    struct frame *(*error)(struct str channel, enum error_code code,
-                           const char *text); /* text NULL: the default */
+    struct frame *(*error)(const struct protocol_error *error);
+    struct frame *(*receipt)(const struct protocol_receipt *receipt);
+    struct frame *(*pong)(struct str ref);
+    struct frame *(*txid)(struct str ref, uint64_t xid);
+    struct frame *(*token)(const struct protocol_renewal *renewal);
 };
 
 #endif

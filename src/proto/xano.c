@@ -1,98 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* From events and answers to frames: {"action", "client", "options", "payload"}, in this order.
- *
- * Each encoder is a function that writes its text through a struct writer, and it runs twice: first
- * only to count, then into a frame of exactly that size, behind the WebSocket header. So a frame is
- * one allocation and nothing is copied twice, and the two runs cannot disagree, because they are
- * the same code. What is JSON already (payloads, clients) is copied as it is, byte for byte; only
- * names and sentences are quoted here.
+/* From events to frames: {"action", "client", "options", "payload"}, in this order. How they are
+ * written is told in xano_writer.h; answers to what a client asked are xano_answer.c's.
  *
  * The client hands `options` to the application untouched, so that is where an event's position and
  * time travel. */
 #include "proto/xano.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "proto/rfc6455.h"
-
-struct writer {
-    uint8_t *to; /* NULL: only count */
-    size_t len;
-};
-
-typedef void write_fn(struct writer *w, const void *what);
-
-static void put(struct writer *w, struct str text)
-{
-    if (w->to && text.len > 0)
-        memcpy(w->to + w->len, text.ptr, text.len);
-    w->len += text.len;
-}
-
-static void put_u64(struct writer *w, uint64_t number)
-{
-    char digits[20]; /* 2^64-1 has 20 */
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    put(w, (struct str){digits + at, sizeof digits - at});
-}
-
-static void put_bool(struct writer *w, bool is_true)
-{
-    put(w, is_true ? STR("true") : STR("false"));
-}
-
-static void put_quoted(struct writer *w, struct str text)
-{
-    size_t plain = 0; /* start of the stretch that stands for itself and is not put yet */
-    put(w, STR("\""));
-    for (size_t i = 0; i < text.len; i++) {
-        char escaped[BUF_JSON_ESCAPE_MAX];
-        size_t len = buf_json_escape((unsigned char)text.ptr[i], escaped);
-        if (len == 1)
-            continue;
-        put(w, (struct str){text.ptr + plain, i - plain});
-        put(w, (struct str){escaped, len});
-        plain = i + 1;
-    }
-    if (plain < text.len)
-        put(w, (struct str){text.ptr + plain, text.len - plain});
-    put(w, STR("\""));
-}
-
-static struct frame *frame_for(const struct audience *audience, write_fn *write, const void *what)
-{
-    struct writer counter = {0};
-    uint8_t header[RFC6455_HEADER_MAX];
-    write(&counter, what);
-    size_t header_len = rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len);
-    struct frame *frame = frame_new(header_len + counter.len, audience);
-    memcpy(frame->bytes, header, header_len);
-    struct writer writer = {.to = frame->bytes + header_len};
-    write(&writer, what);
-    assert(writer.len == counter.len);
-    return frame;
-}
-
-static struct frame *frame_of(write_fn *write, const void *what)
-{
-    return frame_for(NULL, write, what);
-}
-
-static void put_channel(struct writer *w, struct str channel, struct str view)
-{
-    put(w, STR("\"channel\":"));
-    put_quoted(w, channel);
-    if (view.ptr) {
-        put(w, STR(",\"view\":"));
-        put_quoted(w, view);
-    }
-}
+#include "proto/xano_answer.h"
+#include "proto/xano_writer.h"
 
 /* A whole action, as it goes out alone or stands in a history. */
 static void write_action(struct writer *w, const struct protocol_event *event, struct str view,
@@ -158,45 +76,9 @@ static struct frame *encode_event(const struct protocol_event *event, struct str
     return frame;
 }
 
-static void write_joined(struct writer *w, const void *what)
-{
-    const struct protocol_joined *joined = what;
-    put(w, STR("{\"action\":\"join\",\"client\":"));
-    put(w, joined->client.ptr ? joined->client : STR("null"));
-    put(w, STR(",\"options\":{"));
-    put_channel(w, joined->channel, joined->view);
-    put(w, STR("},\"payload\":{\"epoch\":"));
-    put_quoted(w, joined->epoch);
-    put(w, STR(",\"offset\":"));
-    put_u64(w, joined->offset);
-    put(w, STR(",\"resumed\":"));
-    put_bool(w, joined->is_resumed);
-    put(w, STR(",\"gap\":"));
-    put_bool(w, joined->is_gap);
-    put(w, STR("}}"));
-}
-
-static struct frame *encode_joined(const struct protocol_joined *joined)
-{
-    return frame_of(write_joined, joined);
-}
-
 struct place {
     struct str channel, view;
 };
-
-static void write_left(struct writer *w, const void *what)
-{
-    const struct place *place = what;
-    put(w, STR("{\"action\":\"leave\",\"options\":{"));
-    put_channel(w, place->channel, place->view);
-    put(w, STR("},\"payload\":null}"));
-}
-
-static struct frame *encode_left(struct str channel, struct str view)
-{
-    return frame_of(write_left, &(struct place){channel, view});
-}
 
 struct history {
     struct place place;
@@ -325,36 +207,6 @@ static struct frame *encode_presence_updates(struct str channel,
     return frame;
 }
 
-struct error {
-    struct str channel;
-    struct str code;
-    struct str text;
-};
-
-static void write_error(struct writer *w, const void *what)
-{
-    const struct error *error = what;
-    put(w, STR("{\"action\":\"error\",\"client\":null,\"options\":{"));
-    if (error->channel.ptr) {
-        put(w, STR("\"channel\":"));
-        put_quoted(w, error->channel);
-    }
-    put(w, STR("},\"payload\":{\"message\":"));
-    put_quoted(w, error->text);
-    put(w, STR(",\"code\":"));
-    put_quoted(w, error->code);
-    put(w, STR("}}"));
-}
-
-static struct frame *encode_error(struct str channel, enum error_code code, const char *text)
-{
-    return frame_of(write_error, &(struct error){
-                                     .channel = channel,
-                                     .code = str_of(error_code_name(code)),
-                                     .text = str_of(text ? text : error_code_text(code)),
-                                 });
-}
-
 /* Is it an integer in its one usual spelling that a browser's number holds exactly (up to 2^53-1)?
  * Then clients get a number, as from Xano; else a string. */
 static bool is_number_key(struct str row_id)
@@ -398,11 +250,15 @@ const struct protocol xano_protocol = {
     .decode = xano_decode,
     .client = encode_client,
     .event = encode_event,
-    .joined = encode_joined,
-    .left = encode_left,
+    .joined = xano_joined,
+    .left = xano_left,
     .history = encode_history,
     .snapshot = encode_snapshot,
     .presence_full = encode_presence_full,
     .presence_updates = encode_presence_updates,
-    .error = encode_error,
+    .error = xano_error,
+    .receipt = xano_receipt,
+    .pong = xano_pong,
+    .txid = xano_txid,
+    .token = xano_token,
 };

@@ -373,7 +373,7 @@ void world_take(struct world *world, unsigned worker, unsigned slot)
 
 const char *world_kinds(struct world *world, unsigned worker, unsigned slot)
 {
-    static const char letters[] = "JLEMHOFU";
+    static const char letters[] = "JLEMHOFURP";
     const struct peer *peer = world_peer(world, worker, slot);
     size_t n = 0;
     for (; n < peer->n_notes && n + 1 < sizeof(world->kinds); n++) {

@@ -35,6 +35,8 @@ enum note_kind {
     NOTE_ERROR,
     NOTE_FULL,    /* the list of members */
     NOTE_UPDATES, /* its news */
+    NOTE_RECEIPT,
+    NOTE_PONG,
 };
 
 /* Who may see the rows of a channel's table, and what a join may want of them (world_rows.c). */
@@ -68,17 +70,19 @@ struct world_row {
 struct note { /* a frame, as the fake protocol writes it */
     enum note_kind kind;
     bool is_resumed, is_gap, is_replayed, is_interned;
-    uint64_t offset;      /* of the event, or the head in NOTE_JOINED */
-    uint64_t first, last; /* NOTE_HISTORY: offsets it holds */
-    size_t n;             /* HISTORY: how many; FULL and UPDATES: entries */
-    size_t n_joins;       /* UPDATES: so many of them came */
-    size_t wire_len;      /* FULL and UPDATES: the bytes of this frame on the real wire */
+    bool is_duplicate, is_dropped; /* RECEIPT */
+    uint64_t offset;               /* of the event or the RECEIPT, or the head in NOTE_JOINED */
+    uint64_t first, last;          /* NOTE_HISTORY: offsets it holds */
+    size_t n;                      /* HISTORY: how many; FULL and UPDATES: entries */
+    size_t n_joins;                /* UPDATES: so many of them came */
+    size_t wire_len;               /* FULL and UPDATES: the bytes of this frame on the real wire */
     enum error_code code;
     char channel[16];
     char socket[ID_TEXT_SIZE]; /* the sender, the joiner, or the first one of UPDATES */
     char to[ID_TEXT_SIZE];     /* of a private message */
     char text[100];            /* payload, or sentence of an error */
     char view[12], moved[8];
+    char ref[12];    /* of an answer */
     uint32_t digest; /* EVENT: of moved and all of the payload */
 };
 
@@ -227,7 +231,7 @@ void world_rest(struct world *world);
 size_t world_received(struct world *world, unsigned worker, unsigned slot,
                       const struct note **notes);
 void world_take(struct world *world, unsigned worker, unsigned slot);
-/* Their kinds as letters: Joined Left Event Message History errOr Full Updates. */
+/* Their kinds as letters: Joined Left Event Message History errOr Full Updates Receipt Pong. */
 const char *world_kinds(struct world *world, unsigned worker, unsigned slot);
 struct note world_last(struct world *world, unsigned worker, unsigned slot);
 const char *world_socket_id(struct world *world, unsigned worker,

@@ -88,6 +88,7 @@ static struct frame *fake_joined(const struct protocol_joined *joined)
                         .is_resumed = joined->is_resumed,
                         .is_gap = joined->is_gap};
     world_copy(note.view, sizeof(note.view), joined->view);
+    world_copy(note.ref, sizeof(note.ref), joined->ref);
     if (joined->client.ptr) {
         copy_socket(note.socket, joined->client);
     }
@@ -99,9 +100,10 @@ static struct frame *fake_joined(const struct protocol_joined *joined)
     return frame;
 }
 
-static struct frame *fake_left(struct str channel, struct str view)
+static struct frame *fake_left(struct str channel, struct str view, struct str ref)
 {
     struct note note = {.kind = NOTE_LEFT};
+    world_copy(note.ref, sizeof(note.ref), ref);
     world_copy(note.view, sizeof(note.view), view);
     return plain(note, channel);
 }
@@ -164,11 +166,30 @@ static struct frame *fake_presence_updates(struct str channel,
     return frame;
 }
 
-static struct frame *fake_error(struct str channel, enum error_code code, const char *text)
+static struct frame *fake_error(const struct protocol_error *error)
 {
-    struct note note = {.kind = NOTE_ERROR, .code = code};
-    world_copy(note.text, sizeof(note.text), str_of(text ? text : error_code_text(code)));
-    return plain(note, channel);
+    struct note note = {.kind = NOTE_ERROR, .code = error->code};
+    world_copy(note.text, sizeof(note.text),
+               str_of(error->text ? error->text : error_code_text(error->code)));
+    world_copy(note.ref, sizeof(note.ref), error->ref);
+    return plain(note, error->channel);
+}
+
+static struct frame *fake_receipt(const struct protocol_receipt *receipt)
+{
+    struct note note = {.kind = NOTE_RECEIPT,
+                        .offset = receipt->offset,
+                        .is_duplicate = receipt->is_duplicate,
+                        .is_dropped = receipt->is_dropped};
+    world_copy(note.ref, sizeof(note.ref), receipt->ref);
+    return plain(note, receipt->channel);
+}
+
+static struct frame *fake_pong(struct str ref)
+{
+    struct note note = {.kind = NOTE_PONG};
+    world_copy(note.ref, sizeof(note.ref), ref);
+    return plain(note, STR(""));
 }
 
 const struct protocol world_protocol = {
@@ -181,6 +202,8 @@ const struct protocol world_protocol = {
     .presence_full = fake_presence_full,
     .presence_updates = fake_presence_updates,
     .error = fake_error,
+    .receipt = fake_receipt,
+    .pong = fake_pong,
 };
 
 /* ---- texts to numbers ---- */

@@ -263,6 +263,9 @@ static void receive(struct world *world, struct peer *peer, struct frame *frame,
         world->stats.sent_bytes += note->wire_len;
         check_updates(world, peer, place, frame);
         break;
+    case NOTE_RECEIPT:
+    case NOTE_PONG:
+        break;
     }
 }
 

@@ -42,8 +42,24 @@ static void check_channel(struct str options, struct str channel)
     free(name);
 }
 
+/* Nothing else stands in options that have no channel. */
+static void check_ref(struct str options, struct str channel, struct str ref)
+{
+    struct json_member member = {.key = STR("ref")};
+    assert(json_scan(options, &member, 1) == JSON_KIND_OBJECT);
+    assert((ref.ptr == NULL) == (member.value.ptr == NULL));
+    assert(channel.ptr != NULL || ref.ptr != NULL || str_equals(options, STR("{}")));
+    if (ref.ptr == NULL)
+        return;
+    char *text = mem_alloc(member.value.len);
+    size_t len;
+    assert(json_unquote(member.value, text, &len));
+    assert(str_equals((struct str){text, len}, ref));
+    free(text);
+}
+
 /* Takes the frame. */
-static void check_frame(struct frame *frame, struct str action, struct str channel,
+static void check_frame(struct frame *frame, struct str action, struct str channel, struct str ref,
                         struct str payload)
 {
     struct json_member envelope[] = {{.key = STR("action")},
@@ -54,8 +70,7 @@ static void check_frame(struct frame *frame, struct str action, struct str chann
     assert(str_equals(envelope[0].value, action));
     if (channel.ptr != NULL)
         check_channel(envelope[2].value, channel);
-    else
-        assert(str_equals(envelope[2].value, STR("{}")));
+    check_ref(envelope[2].value, channel, ref);
     if (payload.ptr != NULL)
         assert(str_equals(envelope[3].value, payload));
     frame_unref(frame);
@@ -76,10 +91,15 @@ static void check_message(const struct command *command)
     struct event *event = event_new(&fields);
     struct protocol_event told[] = {protocol_event_of(&event->f), protocol_event_of(&event->f)};
     check_frame(xano_protocol.event(&told[0], command->view, true), STR("\"message\""),
-                command->channel, command->payload);
+                command->channel, (struct str){0}, command->payload);
     check_frame(xano_protocol.history(command->channel, command->view, told, 2), STR("\"history\""),
-                command->channel, (struct str){0});
+                command->channel, (struct str){0}, (struct str){0});
     event_unref(event);
+    assert(command->id_key.len <= 256 && (command->by.ptr == NULL || command->by.len == 32));
+    assert(!command->has_to || (command->to_dbo_id > 0 && command->socket_id.ptr == NULL));
+    struct protocol_receipt receipt = {.channel = command->channel, .ref = command->ref};
+    check_frame(xano_protocol.receipt(&receipt), STR("\"receipt\""), command->channel, command->ref,
+                STR("{}"));
 }
 
 static void check_join(const struct command *command)
@@ -91,16 +111,26 @@ static void check_join(const struct command *command)
                     .channel = command->channel,
                     .client = client_text,
                     .epoch = command->has_since ? command->since_epoch : STR("e"),
+                    .ref = command->ref,
                 }),
-                STR("\"join\""), command->channel, (struct str){0});
+                STR("\"join\""), command->channel, command->ref, (struct str){0});
+}
+
+static bool is_about_no_channel(enum command_type type)
+{
+    return type == COMMAND_PING || type == COMMAND_TXID || type == COMMAND_TOKEN;
 }
 
 static void check_command(const struct command *command)
 {
     assert(command->session.generation == 3 && command->next == NULL);
     assert(command->channel.ptr == NULL || channel_name_is_valid(command->channel));
-    assert(command->type == COMMAND_INVALID || command->channel.ptr != NULL);
-    assert((command->type == COMMAND_MESSAGE) == (command->payload.ptr != NULL));
+    assert(command->type == COMMAND_INVALID ||
+           is_about_no_channel(command->type) == (command->channel.ptr == NULL));
+    assert(command->type == COMMAND_TOKEN ||
+           (command->type == COMMAND_MESSAGE || command->type == COMMAND_PRESENCE) ==
+               (command->payload.ptr != NULL));
+    assert(command->ref.ptr == NULL || (command->ref.len > 0 && command->ref.len <= 64));
     assert(command->type == COMMAND_JOIN || !command->has_since);
     assert(str_is_utf8(command->socket_id));
     switch (command->type) {
@@ -111,14 +141,29 @@ static void check_command(const struct command *command)
         check_message(command);
         break;
     case COMMAND_INVALID:
-        check_frame(xano_protocol.error(command->channel, command->error, NULL), STR("\"error\""),
-                    command->channel, (struct str){0});
+        check_frame(xano_protocol.error(&(struct protocol_error){.channel = command->channel,
+                                                                 .ref = command->ref,
+                                                                 .code = command->error,
+                                                                 .text = command->why}),
+                    STR("\"error\""), command->channel, command->ref, (struct str){0});
         break;
     case COMMAND_LEAVE:
-        check_frame(xano_protocol.left(command->channel, command->view), STR("\"leave\""),
-                    command->channel, STR("null"));
+        check_frame(xano_protocol.left(command->channel, command->view, command->ref),
+                    STR("\"leave\""), command->channel, command->ref, STR("null"));
+        break;
+    case COMMAND_PRESENCE:
+        assert(json_scan(command->payload, NULL, 0) != JSON_KIND_INVALID);
+        break;
+    case COMMAND_PING:
+        check_frame(xano_protocol.pong(command->ref), STR("\"pong\""), command->channel,
+                    command->ref, STR("null"));
+        break;
+    case COMMAND_TXID:
+        check_frame(xano_protocol.txid(command->ref, command->xid), STR("\"txid\""),
+                    command->channel, command->ref, (struct str){0});
         break;
     case COMMAND_HISTORY:
+    case COMMAND_TOKEN:
         break;
     case COMMAND_OPEN:
     case COMMAND_CLOSE:

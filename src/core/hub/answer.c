@@ -84,6 +84,8 @@ static void answer_acknowledge(struct hub *hub, struct session *session, const s
         .offset = head,
         .is_resumed = is_resumed,
         .is_gap = is_gap,
+        .ref = say_ref(hub, session),
+        .message_bytes = hub->options.message_bytes,
     };
     say_count(hub, METRIC_JOINS);
     if (is_resumed || is_gap) {
@@ -313,7 +315,7 @@ static void answer_take_judged(struct hub *hub, struct session *session,
                                const struct question *question, const struct store_answer *found)
 {
     if (found->is_failed) {
-        say_error(hub, session, channel_name(question->read.channel), ERROR_CODE_UNAVAILABLE);
+        say_refusal(hub, session, channel_name(question->read.channel), ERROR_CODE_UNAVAILABLE);
         if (question->type == COMMAND_JOIN) {
             answer_undo_join(hub, session, question);
         }

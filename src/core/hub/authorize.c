@@ -90,11 +90,11 @@ static void authorize_refuse(struct hub *hub, struct session *session,
 {
     struct channel *channel = channel_find(&hub->channels, command->channel);
     if (command->type == COMMAND_MESSAGE) {
-        say_error(hub, session, command->channel, ERROR_CODE_SEND_REFUSED);
+        say_refusal(hub, session, command->channel, ERROR_CODE_SEND_REFUSED);
     } else if (!channel || !session_is_in(session, channel)) {
-        say_error(hub, session, command->channel, ERROR_CODE_JOIN_REFUSED);
+        say_refusal(hub, session, command->channel, ERROR_CODE_JOIN_REFUSED);
     } else {
-        say_error(hub, session, command->channel, ERROR_CODE_REMOVED);
+        say_refusal(hub, session, command->channel, ERROR_CODE_REMOVED);
         membership_leave(hub, session, channel);
     }
 }
@@ -112,7 +112,7 @@ static void waiter_tell_member(struct hub *hub, const struct waiter *waiter, boo
     struct channel *channel = waiter->channel;
     struct session *session = session_table_find(&hub->sessions, waiter->session);
     if (session && !is_allowed && !session->is_closing && session_is_in(session, channel)) {
-        say_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED);
+        say_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED, NULL);
         membership_leave(hub, session, channel); /* which our pin keeps alive */
     }
     channel_unpin(&hub->channels, channel);

@@ -28,8 +28,8 @@ static void directive_disconnect(void *arg, struct session *session)
     }
     if (!directive->channel.ptr) {
         search->n_found++;
-        say_error_text(hub, session, (struct str){0}, ERROR_CODE_REMOVED,
-                       directive->reason ? directive->reason : "You were disconnected.");
+        say_error(hub, session, (struct str){0}, ERROR_CODE_REMOVED,
+                  directive->reason ? directive->reason : "You were disconnected.");
         say_close(hub, session, CLOSE_CODE_POLICY, "disconnected by the server");
         return;
     }

@@ -137,7 +137,8 @@ static void session_give_up(void *arg, struct session *session)
 {
     const struct failing *failing = arg;
     if (!session->is_closing && session_is_of(session, failing)) {
-        say_error(failing->hub, session, channel_name(failing->channel), ERROR_CODE_HOOK_FAILED);
+        say_error(failing->hub, session, channel_name(failing->channel), ERROR_CODE_HOOK_FAILED,
+                  NULL);
         revoke_membership(failing->hub, session, failing->channel,
                           "Who may see the rows of this channel could not be judged.");
     }

@@ -53,9 +53,9 @@ bool function_refuses(struct hub *hub, struct session *session, const struct sto
         return false;
     }
     bool is_failed = verdict->result == STORE_VERDICT_FAILED;
-    say_error_text(hub, session, session->held->channel,
-                   is_failed ? ERROR_CODE_HOOK_FAILED : ERROR_CODE_HOOK_REFUSED,
-                   is_failed ? NULL : verdict->reason);
+    say_refusal_text(hub, session, session->held->channel,
+                     is_failed ? ERROR_CODE_HOOK_FAILED : ERROR_CODE_HOOK_REFUSED,
+                     is_failed ? NULL : verdict->reason);
     function_finish_waiting(hub, session);
     return true;
 }

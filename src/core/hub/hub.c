@@ -46,7 +46,7 @@
 
 static void invalid_handle(struct hub *hub, struct session *session, const struct command *command)
 {
-    say_error(hub, session, command->channel, command->error);
+    say_refusal_text(hub, session, command->channel, command->error, command->why);
     if (++session->n_invalid > hub->options.max_invalid) {
         say_count(hub, METRIC_LIMITS + METRIC_LIMIT_SESSION_INVALID);
         say_close(hub, session, CLOSE_CODE_POLICY, "too many invalid frames");
@@ -54,11 +54,8 @@ static void invalid_handle(struct hub *hub, struct session *session, const struc
 }
 
 /* False: it must wait, and be handled again later. */
-static bool hub_handle(struct hub *hub, struct session *session, struct command *command)
+static bool hub_try(struct hub *hub, struct session *session, struct command *command)
 {
-    if (session->is_closing) {
-        return true;
-    }
     switch (command->type) {
     case COMMAND_JOIN:
         return join_handle(hub, session, command);
@@ -68,6 +65,14 @@ static bool hub_handle(struct hub *hub, struct session *session, struct command 
         return history_handle(hub, session, command);
     case COMMAND_LEAVE:
         leave_handle(hub, session, command);
+        return true;
+    case COMMAND_PING:
+        say_frame(hub, session, hub->protocol->pong(command->ref));
+        return true;
+    case COMMAND_PRESENCE:
+    case COMMAND_TXID:
+    case COMMAND_TOKEN:
+        say_refusal(hub, session, command->channel, ERROR_CODE_BAD_ACTION);
         return true;
     case COMMAND_INVALID:
         invalid_handle(hub, session, command);
@@ -79,6 +84,20 @@ static bool hub_handle(struct hub *hub, struct session *session, struct command 
     }
     assert(false); /* what a worker says is never held back */
     return true;
+}
+
+/* The same. One that is done with, but for an answer that somebody is asked for, stays until that
+ * has come: it has the ref. */
+static bool hub_handle(struct hub *hub, struct session *session, struct command *command)
+{
+    if (session->is_closing || command->stage == COMMAND_STAGE_ANSWERING) {
+        return true;
+    }
+    hub->handled = command;
+    bool is_done = hub_try(hub, session, command);
+    hub->handled = NULL;
+    command->stage = is_done ? COMMAND_STAGE_ANSWERING : COMMAND_STAGE_WAITS;
+    return is_done && (session->wait == SESSION_WAIT_NONE || !command->ref.ptr);
 }
 
 /* What came while it waited, until it waits again. */
@@ -106,7 +125,9 @@ static void hub_hold(struct hub *hub, struct session *session, struct command *c
     say_count(hub,
               METRIC_LIMITS + (is_crowded ? METRIC_LIMIT_HELD_BYTES : METRIC_LIMIT_SESSION_HELD));
     if (!session->is_closing) {
-        say_error(hub, session, command->channel, ERROR_CODE_RATE_LIMITED);
+        hub->handled = command;
+        say_rate_limited(hub, session, command->channel, 0);
+        hub->handled = NULL;
     }
     command_free(command);
 }
@@ -187,7 +208,7 @@ static void on_append_failed(void *ctx, struct session_id sender, struct str cha
     struct session *session = session_table_find(&hub->sessions, sender);
     if (session) {
         if (!session->is_closing) {
-            say_error(hub, session, channel, ERROR_CODE_UNAVAILABLE);
+            say_error(hub, session, channel, ERROR_CODE_UNAVAILABLE, NULL);
         }
         append_answered(hub, session);
     }

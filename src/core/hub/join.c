@@ -35,7 +35,7 @@ static void tell_token_error(struct hub *hub, struct session *session, struct st
     snprintf(text, sizeof(text), "%.*s: %s.",
              (int)(strlen(error_code_text(session->token_error)) - 1),
              error_code_text(session->token_error), session->token_why);
-    say_error_text(hub, session, channel, session->token_error, text);
+    say_error(hub, session, channel, session->token_error, text);
     session->token_why = NULL;
 }
 
@@ -43,7 +43,7 @@ static bool join_refuse(struct hub *hub, const struct session *session, struct s
                         unsigned limit, enum error_code code)
 {
     say_count(hub, METRIC_LIMITS + limit);
-    say_error(hub, session, channel, code);
+    say_refusal(hub, session, channel, code);
     return false;
 }
 
@@ -54,7 +54,7 @@ static bool join_is_allowed(struct hub *hub, struct session *session, const stru
     const struct hub_options *options = &hub->options;
     enum error_code code;
     if (!access_may_join(rule, session->identity, &code)) {
-        say_error(hub, session, command->channel, code);
+        say_refusal(hub, session, command->channel, code);
         return false;
     }
     if (!channel_find(&hub->channels, command->channel) && options->max_open_channels > 0 &&
@@ -90,7 +90,7 @@ static bool join_has_room(struct hub *hub, const struct session *session, struct
     }
     if ((view && view->is_residue && channel_n_residue(channel) > RESIDUE_MAX) ||
         sights_are_crowded(hub, channel, view, session->identity)) {
-        say_error(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS);
+        say_refusal(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS);
         return false;
     }
     if (options->max_channel_members > 0 && n >= options->max_channel_members) {
@@ -142,7 +142,7 @@ static bool join_open_view(struct hub *hub, const struct session *session,
         *view = NULL;
     }
     if (!*view) {
-        say_error_text(hub, session, command->channel, code, why.len > 0 ? buf_text(&why) : NULL);
+        say_refusal_text(hub, session, command->channel, code, why.len > 0 ? buf_text(&why) : NULL);
     }
     buf_release(&why);
     buf_release(&wish);
@@ -190,7 +190,7 @@ static bool join_try(struct hub *hub, struct session *session, const struct comm
     bool is_member = channel && session_is_in(session, channel);
     tell_token_error(hub, session, command->channel);
     if (!rule) {
-        say_error(hub, session, command->channel, ERROR_CODE_NO_CHANNEL);
+        say_refusal(hub, session, command->channel, ERROR_CODE_NO_CHANNEL);
         return true;
     }
     if (rule->on_join && !is_member && !command->has_function_passed) {
@@ -237,7 +237,7 @@ bool history_handle(struct hub *hub, struct session *session, const struct comma
     struct view *view;
     struct channel *channel = command_place(hub, session, command, &view);
     if (!channel) {
-        say_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
+        say_refusal(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return true;
     }
     /* Private messages are never kept, so a client's own history (socketId) is always empty. */
@@ -257,9 +257,9 @@ void leave_handle(struct hub *hub, struct session *session, const struct command
     struct view *view;
     struct channel *channel = command_place(hub, session, command, &view);
     if (!channel) {
-        say_error(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
+        say_refusal(hub, session, command->channel, ERROR_CODE_NOT_JOINED);
         return;
     }
-    say_frame(hub, session, hub->protocol->left(command->channel, view_name(view)));
+    say_frame(hub, session, hub->protocol->left(command->channel, view_name(view), command->ref));
     membership_detach(hub, session, channel, view);
 }

@@ -71,7 +71,7 @@ static void message_append(struct hub *hub, struct session *session, struct chan
         session->n_appending++;
     } else {
         say_count(hub, METRIC_LIMITS + METRIC_LIMIT_APPEND_BYTES);
-        say_error(hub, session, message->channel, ERROR_CODE_UNAVAILABLE);
+        say_refusal(hub, session, message->channel, ERROR_CODE_UNAVAILABLE);
     }
     event_unref(event);
 }
@@ -124,7 +124,7 @@ static bool message_is_in_time(struct hub *hub, const struct session *session,
     }
     if (wait_ms > 0) {
         say_count(hub, METRIC_LIMITS + limit);
-        say_error(hub, session, channel_name(channel), ERROR_CODE_RATE_LIMITED);
+        say_rate_limited(hub, session, channel_name(channel), (uint32_t)wait_ms);
     }
     return wait_ms == 0;
 }
@@ -135,7 +135,7 @@ bool message_handle(struct hub *hub, struct session *session, const struct comma
     enum audience_kind audience;
     enum error_code code;
     if (!message_is_allowed(hub, session, channel, command, &audience, &code)) {
-        say_error(hub, session, command->channel, code);
+        say_refusal(hub, session, command->channel, code);
         return true;
     }
     bool is_new = !command->is_authorized && !command->has_function_passed;

@@ -49,8 +49,8 @@ static void welcome(struct hub *hub, struct session *session)
 {
     if (!user_take(hub, session)) {
         say_count(hub, METRIC_LIMITS + METRIC_LIMIT_USER_SESSIONS);
-        say_error_text(hub, session, (struct str){0}, ERROR_CODE_RATE_LIMITED,
-                       "You have too many sessions.");
+        say_error(hub, session, (struct str){0}, ERROR_CODE_RATE_LIMITED,
+                  "You have too many sessions.");
         say_close(hub, session, CLOSE_CODE_POLICY, "too many sessions of this user");
         return;
     }
@@ -66,7 +66,7 @@ static void take_token(struct hub *hub, struct session *session, const struct st
         session->identity = identity_ref(token->identity);
         hub->transport->identify(hub->transport->ctx, session->id, session->identity);
     } else if (hub->options.rejects_invalid_tokens) {
-        say_error(hub, session, (struct str){0}, token->error);
+        say_error(hub, session, (struct str){0}, token->error, NULL);
         say_close(hub, session, is_unavailable ? CLOSE_CODE_TRY_AGAIN : CLOSE_CODE_UNAUTHORIZED,
                   is_unavailable ? "the token could not be checked" : "the token was not accepted");
         return;

@@ -30,6 +30,7 @@ struct hub_options {
     uint32_t max_channel_members;
     uint32_t max_open_channels;
     struct bucket_rate channel_messages;
+    uint32_t message_bytes;      /* of a client's frame, at most; only told */
     uint32_t max_invalid;        /* invalid frames of a session before close 1008 */
     bool rejects_invalid_tokens; /* a token that the database refuses ends the session */
     uint32_t authorize_cache_ms; /* how long the answer of an authorize function holds */

@@ -13,7 +13,7 @@
 void revoke_membership(struct hub *hub, struct session *session, struct channel *channel,
                        const char *reason)
 {
-    say_error_text(hub, session, channel_name(channel), ERROR_CODE_REMOVED, reason);
+    say_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED, reason);
     membership_leave(hub, session, channel);
 }
 

@@ -128,7 +128,7 @@ static unsigned frame_cell(enum rfc6455_item_type type)
     return METRIC_FRAMES_RECEIVED + kinds[type];
 }
 
-static void refuse_message(struct socket *socket, struct str channel, unsigned limit)
+static void refuse_message(struct socket *socket, const struct command *command, unsigned limit)
 {
     static const char *const texts[METRIC_N_LIMITS] = {
         [METRIC_LIMIT_SESSION_BYTES] = "Too many bytes.",
@@ -137,7 +137,10 @@ static void refuse_message(struct socket *socket, struct str channel, unsigned l
     const struct protocol *protocol = socket->worker->shared->options.protocol;
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_RATE_LIMITED);
-    session_send(socket, protocol->error(channel, ERROR_CODE_RATE_LIMITED, texts[limit]));
+    session_send(socket, protocol->error(&(struct protocol_error){.channel = command->channel,
+                                                                  .ref = command->ref,
+                                                                  .code = ERROR_CODE_RATE_LIMITED,
+                                                                  .text = texts[limit]}));
     if (!limits_forgive(&socket->budget, socket->at_ms)) {
         session_close(socket, CLOSE_CODE_POLICY, "too many messages");
     }
@@ -153,7 +156,7 @@ static void take_message(struct socket *socket, struct str text)
     if (limit == LIMITS_NONE) {
         transit_submit(socket->worker, command);
     } else {
-        refuse_message(socket, command->channel, limit);
+        refuse_message(socket, command, limit);
         command_free(command);
     }
 }
@@ -283,7 +286,8 @@ void session_check_expiry(struct socket *socket, int64_t now_s)
     }
     const struct protocol *protocol = socket->worker->shared->options.protocol;
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_TOKEN_EXPIRED);
-    session_send(socket, protocol->error((struct str){0}, ERROR_CODE_TOKEN_EXPIRED, NULL));
+    session_send(socket,
+                 protocol->error(&(struct protocol_error){.code = ERROR_CODE_TOKEN_EXPIRED}));
     session_close(socket, CLOSE_CODE_TOKEN_EXPIRED, "the token has expired");
 }
 

@@ -60,10 +60,10 @@ static inline struct frame *text_frame(const char *text, size_t len, uint64_t of
     return frame;
 }
 
-static inline struct frame *plain_error(struct str channel, enum error_code code, const char *text)
+static inline struct frame *plain_error(const struct protocol_error *error)
 {
-    char *message = mem_printf("error %s %s%s", error_code_name(code), channel.ptr ? "in " : "",
-                               text ? text : "");
+    char *message = mem_printf("error %s %s%s", error_code_name(error->code),
+                               error->channel.ptr ? "in " : "", error->text ? error->text : "");
     struct frame *frame = text_frame(message, strlen(message), 0);
     free(message);
     return frame;

@@ -130,7 +130,7 @@ static void test_moved(void **state)
                  "{\"action\":\"event\",\"client\":null,\"options\":{\"channel\":\"orders\","
                  "\"view\":\"AbC-_012345\",\"id\":7,\"at\":\"" AT
                  "\",\"txid\":\"18446744073709551615\",\"moved\":\"enter\"},\"payload\":{}}");
-    assert_frame(xano_protocol.left(STR("orders"), STR("v")), 0,
+    assert_frame(xano_protocol.left(STR("orders"), STR("v"), (struct str){0}), 0,
                  "{\"action\":\"leave\",\"options\":{\"channel\":\"orders\",\"view\":\"v\"},"
                  "\"payload\":null}");
     event_unref(event);
@@ -200,7 +200,7 @@ static void test_joined(void **state)
 static void test_left(void **state)
 {
     (void)state;
-    assert_frame(xano_protocol.left(STR("room/1"), (struct str){0}), 0,
+    assert_frame(xano_protocol.left(STR("room/1"), (struct str){0}, (struct str){0}), 0,
                  "{\"action\":\"leave\",\"options\":{\"channel\":\"room/1\"},\"payload\":null}");
 }
 
@@ -232,13 +232,112 @@ static void test_history(void **state)
 static void test_error(void **state)
 {
     (void)state;
-    assert_frame(xano_protocol.error(STR("room/1"), ERROR_CODE_ANONYMOUS_REFUSED, NULL), 0,
+    struct protocol_error error = {.channel = STR("room/1"), .code = ERROR_CODE_ANONYMOUS_REFUSED};
+    assert_frame(xano_protocol.error(&error), 0,
                  "{\"action\":\"error\",\"client\":null,\"options\":{\"channel\":\"room/1\"},"
                  "\"payload\":{\"message\":\"Anonymous clients cannot join this channel.\","
                  "\"code\":\"anonymous_refused\"}}");
-    assert_frame(xano_protocol.error((struct str){0}, ERROR_CODE_BAD_JSON, "Say \"hej\"\n."), 0,
+    error = (struct protocol_error){.code = ERROR_CODE_BAD_JSON, .text = "Say \"hej\"\n."};
+    assert_frame(xano_protocol.error(&error), 0,
                  "{\"action\":\"error\",\"client\":null,\"options\":{},"
                  "\"payload\":{\"message\":\"Say \\\"hej\\\"\\n.\",\"code\":\"bad_json\"}}");
+}
+
+/* Seconds, rounded up to a tenth. */
+static void test_retry_after(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t ms;
+        const char *text;
+    } cases[] = {
+        {1, "0.1"},  {100, "0.1"},  {101, "0.2"},  {999, "1"},
+        {1000, "1"}, {1001, "1.1"}, {60000, "60"}, {UINT32_MAX, "4294967.3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf text = {0};
+        buf_printf(
+            &text,
+            "{\"action\":\"error\",\"client\":null,\"options\":{\"channel\":\"a\",\"ref\":\"r\"},"
+            "\"payload\":{\"message\":\"Too many messages.\",\"code\":\"rate_limited\","
+            "\"retry_after\":%s}}",
+            cases[i].text);
+        struct protocol_error error = {.channel = STR("a"),
+                                       .ref = STR("r"),
+                                       .code = ERROR_CODE_RATE_LIMITED,
+                                       .retry_after_ms = cases[i].ms};
+        assert_frame(xano_protocol.error(&error), 0, buf_text(&text));
+        buf_release(&text);
+    }
+}
+
+static void test_refs(void **state)
+{
+    (void)state;
+    struct protocol_joined joined = {.channel = STR("a"),
+                                     .view = STR("v"),
+                                     .client = STR(CLIENT),
+                                     .epoch = STR("e"),
+                                     .ref = STR("\"1\n"),
+                                     .message_bytes = 65536};
+    assert_frame(xano_protocol.joined(&joined), 0,
+                 "{\"action\":\"join\",\"client\":" CLIENT
+                 ",\"options\":{\"channel\":\"a\",\"view\":\"v\",\"ref\":\"\\\"1\\n\"},"
+                 "\"payload\":{\"epoch\":\"e\",\"offset\":0,\"resumed\":false,\"gap\":false,"
+                 "\"limits\":{\"message_bytes\":65536}}}");
+    assert_frame(
+        xano_protocol.left(STR("a"), STR("v"), STR("r")), 0,
+        "{\"action\":\"leave\",\"options\":{\"channel\":\"a\",\"view\":\"v\",\"ref\":\"r\"},"
+        "\"payload\":null}");
+    struct protocol_error error = {.ref = STR("r"), .code = ERROR_CODE_BAD_ACTION};
+    assert_frame(xano_protocol.error(&error), 0,
+                 "{\"action\":\"error\",\"client\":null,\"options\":{\"ref\":\"r\"},"
+                 "\"payload\":{\"message\":\"Unknown action.\",\"code\":\"bad_action\"}}");
+}
+
+#define RECEIPT                                                                                    \
+    "{\"action\":\"receipt\",\"client\":null,\"options\":{\"channel\":\"a\",\"ref\":\"r\""
+
+static void test_receipt(void **state)
+{
+    (void)state;
+    struct protocol_receipt receipt = {.channel = STR("a"), .ref = STR("r")};
+    assert_frame(xano_protocol.receipt(&receipt), 0, RECEIPT "},\"payload\":{}}");
+    receipt.is_dropped = true;
+    assert_frame(xano_protocol.receipt(&receipt), 0, RECEIPT "},\"payload\":{\"dropped\":true}}");
+    receipt.is_dropped = false;
+    receipt.is_duplicate = true; /* of an epoch that is over */
+    assert_frame(xano_protocol.receipt(&receipt), 0, RECEIPT "},\"payload\":{\"duplicate\":true}}");
+    receipt.epoch = STR("e");
+    receipt.offset = 7;
+    assert_frame(xano_protocol.receipt(&receipt), 0,
+                 RECEIPT ",\"id\":7},\"payload\":{\"epoch\":\"e\",\"offset\":7,"
+                         "\"duplicate\":true}}");
+    receipt.is_duplicate = false;
+    assert_frame(xano_protocol.receipt(&receipt), 0,
+                 RECEIPT ",\"id\":7},\"payload\":{\"epoch\":\"e\",\"offset\":7}}");
+}
+
+static void test_about_no_channel(void **state)
+{
+    (void)state;
+    assert_frame(xano_protocol.pong((struct str){0}), 0,
+                 "{\"action\":\"pong\",\"client\":null,\"options\":{},\"payload\":null}");
+    assert_frame(
+        xano_protocol.pong(STR("r")), 0,
+        "{\"action\":\"pong\",\"client\":null,\"options\":{\"ref\":\"r\"},\"payload\":null}");
+    assert_frame(xano_protocol.txid(STR("r"), UINT64_MAX), 0,
+                 "{\"action\":\"txid\",\"client\":null,\"options\":{\"ref\":\"r\"},"
+                 "\"payload\":\"18446744073709551615\"}");
+    struct protocol_renewal renewal = {.ref = STR("r"), .client = STR(CLIENT)};
+    assert_frame(xano_protocol.token(&renewal), 0,
+                 "{\"action\":\"token\",\"client\":" CLIENT
+                 ",\"options\":{\"ref\":\"r\"},\"payload\":{\"expires_at\":null}}");
+    renewal.ref = (struct str){0};
+    renewal.expires_at = STR(AT);
+    assert_frame(xano_protocol.token(&renewal), 0,
+                 "{\"action\":\"token\",\"client\":" CLIENT
+                 ",\"options\":{},\"payload\":{\"expires_at\":\"" AT "\"}}");
 }
 
 static void test_client(void **state)
@@ -300,6 +399,10 @@ int main(void)
         cmocka_unit_test(test_left),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_error),
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_refs),
+        cmocka_unit_test(test_receipt),
+        cmocka_unit_test(test_about_no_channel),
         cmocka_unit_test(test_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

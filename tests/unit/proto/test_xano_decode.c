@@ -294,12 +294,215 @@ static void test_long_epoch(void **state)
     }
 }
 
+/* ---- what only some clients send ---- */
+
+#define REFERRED(more) "\"options\":{\"channel\":\"a\",\"ref\":\"r\"" more "}"
+#define KEY "0123456789abcdef"
+#define BY "0123456789abcdef0123456789ABCDEF"
+
+static struct command *decode_text(const char *text)
+{
+    return decode_copy(str_of(text));
+}
+
+static void assert_bad(const char *text, const char *ref)
+{
+    struct command *command = decode_text(text);
+    if (command->type != COMMAND_INVALID || command->error != ERROR_CODE_BAD_JSON)
+        fail_msg("let pass: %s", text);
+    assert_non_null(command->why);
+    assert_span(text, command->ref, ref);
+    free(command);
+}
+
+/* Every frame of a client may have one, and what is wrong with the rest does not take it away. */
+static void test_ref(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum command_type type;
+    } cases[] = {
+        {"{\"action\":\"join\"," REFERRED("") "}", COMMAND_JOIN},
+        {"{\"action\":\"leave\"," REFERRED("") "}", COMMAND_LEAVE},
+        {"{\"action\":\"message\"," REFERRED("") "}", COMMAND_MESSAGE},
+        {"{\"action\":\"history\"," REFERRED("") "}", COMMAND_HISTORY},
+        {"{\"action\":\"presence\"," REFERRED("") "}", COMMAND_PRESENCE},
+        {"{\"action\":\"ping\"," REFERRED("") "}", COMMAND_PING},
+        {"{\"action\":\"ping\",\"options\":{\"ref\":\"\\u0072\"}}", COMMAND_PING},
+        {"{\"action\":\"token\",\"options\":{\"ref\":\"r\"}}", COMMAND_TOKEN},
+        {"{\"action\":\"nope\"," REFERRED("") "}", COMMAND_INVALID},
+        {"{\"action\":\"join\",\"options\":{\"ref\":\"r\"}}", COMMAND_INVALID},
+        {"{\"action\":\"message\"," REFERRED(",\"socketId\":1") "}", COMMAND_INVALID},
+        {"{\"action\":\"leave\"," REFERRED(",\"view\":1") "}", COMMAND_INVALID},
+        {"{\"action\":\"join\"," REFERRED("") ",\"payload\":{\"since\":1}}", COMMAND_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct command *command = decode_text(cases[i].text);
+        assert_int_equal(command->type, cases[i].type);
+        assert_span(cases[i].text, command->ref, "r");
+        free(command);
+    }
+    assert_bad("{\"action\":\"ping\",\"options\":{\"ref\":\"\"}}", NULL);
+    assert_bad("{\"action\":\"ping\",\"options\":{\"ref\":1}}", NULL);
+    assert_bad("{\"action\":\"ping\",\"options\":{\"ref\":\"\\ud800\"}}", NULL);
+    assert_bad("{\"action\":\"message\",\"options\":{\"channel\":\"a\",\"ref\":{}}}", NULL);
+    struct command *command = decode_text("{\"action\":\"ping\",\"options\":{\"ref\":null}}");
+    assert_int_equal(command->type, COMMAND_PING);
+    assert_null(command->ref.ptr);
+    free(command);
+}
+
+static void test_longest_ref(void **state)
+{
+    (void)state;
+    for (int n = 64; n <= 65; n++) {
+        struct buf text = {0};
+        buf_printf(&text, "{\"action\":\"ping\",\"options\":{\"ref\":\"%0*d\"}}", n, 7);
+        struct command *command = decode_text(buf_text(&text));
+        assert_int_equal(command->type, n == 64 ? COMMAND_PING : COMMAND_INVALID);
+        free(command);
+        buf_release(&text);
+    }
+}
+
+static void test_key(void **state)
+{
+    (void)state;
+    const char *text = "{\"action\":\"message\"," REFERRED(",\"id_key\":\"" KEY "\",\"by\":\"" BY
+                                                           "\"") ",\"payload\":1}";
+    struct command *command = decode_text(text);
+    assert_int_equal(command->type, COMMAND_MESSAGE);
+    assert_span(text, command->id_key, KEY);
+    assert_span(text, command->by, BY);
+    assert_span(text, command->payload, "1");
+    free(command);
+    /* Characters, not bytes. */
+    text = "{\"action\":\"message\"," REFERRED(
+        ",\"id_key\":\"\\u20ac\\u20ac\\u20ac\\u20ac€€€€€€€€€€€€\"") "}";
+    command = decode_text(text);
+    assert_span(text, command->id_key, "€€€€€€€€€€€€€€€€");
+    free(command);
+    assert_bad("{\"action\":\"message\"," REFERRED(",\"id_key\":\"0123456789abcde\"") "}", "r");
+    assert_bad("{\"action\":\"message\"," REFERRED(",\"id_key\":\"€€€€€€€€€€€€€€€\"") "}", "r");
+    assert_bad("{\"action\":\"message\"," REFERRED(",\"id_key\":\"" KEY KEY KEY KEY "0\"") "}",
+               "r");
+    assert_bad("{\"action\":\"message\"," REFERRED(",\"id_key\":\"" KEY "\\u0000\"") "}", "r");
+    assert_bad("{\"action\":\"message\"," REFERRED(",\"id_key\":1234567890123456") "}", "r");
+    assert_bad("{\"action\":\"message\"," REFERRED(",\"by\":\"" BY "0\"") "}", "r");
+    assert_bad(
+        "{\"action\":\"message\"," REFERRED(",\"by\":\"g123456789abcdef0123456789abcdef\"") "}",
+        "r");
+}
+
+static void test_to(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *row_id;
+    } good_ones[] = {
+        {"{\"action\":\"message\"," REFERRED(",\"to\":{\"dbo_id\":7,\"row_id\":\"\\u0034\"}") "}",
+         "4"},
+        {"{\"action\":\"message\"," REFERRED(",\"to\":{\"dbo_id\":7,\"row_id\":42}") "}", "42"},
+        {"{\"action\":\"message\"," REFERRED(",\"to\":{\"dbo_id\":7,\"row_id\":-1}") "}", "-1"},
+        {"{\"action\":\"message\"," REFERRED(",\"to\":{\"dbo_id\":7,\"row_id\":0}") "}", "0"},
+    };
+    for (size_t i = 0; i < sizeof good_ones / sizeof good_ones[0]; i++) {
+        struct command *command = decode_text(good_ones[i].text);
+        assert_int_equal(command->type, COMMAND_MESSAGE);
+        assert_true(command->has_to);
+        assert_int_equal(command->to_dbo_id, 7);
+        assert_span(good_ones[i].text, command->to_row_id, good_ones[i].row_id);
+        free(command);
+    }
+    static const char *const bad_ones[] = {
+        "true",
+        "7",
+        "[]",
+        "{}",
+        "{\"dbo_id\":7}",
+        "{\"row_id\":7}",
+        "{\"dbo_id\":0,\"row_id\":7}",
+        "{\"dbo_id\":-7,\"row_id\":7}",
+        "{\"dbo_id\":2147483648,\"row_id\":7}",
+        "{\"dbo_id\":\"7\",\"row_id\":7}",
+        "{\"dbo_id\":7,\"row_id\":1.5}",
+        "{\"dbo_id\":7,\"row_id\":1e3}",
+        "{\"dbo_id\":7,\"row_id\":-0}",
+        "{\"dbo_id\":7,\"row_id\":\"\"}",
+        "{\"dbo_id\":7,\"row_id\":null}",
+        "{\"dbo_id\":7,\"row_id\":7},\"socketId\":\"s\"",
+    };
+    for (size_t i = 0; i < sizeof bad_ones / sizeof bad_ones[0]; i++) {
+        struct buf text = {0};
+        buf_printf(&text, "{\"action\":\"message\"," REFERRED(",\"to\":%s") "}", bad_ones[i]);
+        assert_bad(buf_text(&text), "r");
+        buf_release(&text);
+    }
+}
+
+static void test_about_no_channel(void **state)
+{
+    (void)state;
+    const char *text =
+        "{\"action\":\"txid\"," REFERRED("") ",\"payload\":\"18446744073709551615\"}";
+    struct command *command = decode_text(text);
+    assert_int_equal(command->type, COMMAND_TXID);
+    assert_true(command->xid == UINT64_MAX);
+    assert_span(text, command->channel, NULL);
+    free(command);
+    static const char *const xids[] = {"12",     "null",   "\"\"",
+                                       "\"-1\"", "\"1 \"", "\"18446744073709551616\""};
+    for (size_t i = 0; i < sizeof xids / sizeof xids[0]; i++) {
+        struct buf xid = {0};
+        buf_printf(&xid, "{\"action\":\"txid\"," REFERRED("") ",\"payload\":%s}", xids[i]);
+        assert_bad(buf_text(&xid), "r");
+        buf_release(&xid);
+    }
+    text = "{\"action\":\"token\",\"options\":{},\"payload\":\"a.b\"}";
+    command = decode_text(text);
+    assert_int_equal(command->type, COMMAND_TOKEN);
+    assert_span(text, command->payload, "a.b");
+    free(command);
+    text = "{\"action\":\"token\",\"payload\":null}";
+    command = decode_text(text);
+    assert_int_equal(command->type, COMMAND_TOKEN);
+    assert_span(text, command->payload, NULL);
+    free(command);
+    assert_bad("{\"action\":\"token\",\"payload\":7}", NULL);
+}
+
+static void test_presence(void **state)
+{
+    (void)state;
+    const char *text = "{\"action\":\"join\"," ROOM ",\"payload\":{\"presence\":\"state\"}}";
+    struct command *command = decode_text(text);
+    assert_int_equal(command->type, COMMAND_JOIN);
+    assert_true(command->wants_state);
+    assert_false(command->wants_presence);
+    free(command);
+    text = "{\"action\":\"presence\"," ROOM ",\"payload\":{\"x\": 1}}";
+    command = decode_text(text);
+    assert_int_equal(command->type, COMMAND_PRESENCE);
+    assert_span(text, command->payload, "{\"x\": 1}");
+    free(command);
+    text = "{\"action\":\"presence\"," ROOM "}";
+    command = decode_text(text);
+    assert_span(text, command->payload, "null");
+    free(command);
+    assert_bad("{\"action\":\"presence\"," ROOM ",\"payload\":7}", NULL);
+    assert_bad("{\"action\":\"presence\"," ROOM ",\"payload\":[]}", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),       cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_bad_since),  cmocka_unit_test(test_longest_channel),
-        cmocka_unit_test(test_long_epoch),
+        cmocka_unit_test(test_good),        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_bad_since),   cmocka_unit_test(test_longest_channel),
+        cmocka_unit_test(test_long_epoch),  cmocka_unit_test(test_ref),
+        cmocka_unit_test(test_longest_ref), cmocka_unit_test(test_key),
+        cmocka_unit_test(test_to),          cmocka_unit_test(test_about_no_channel),
+        cmocka_unit_test(test_presence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

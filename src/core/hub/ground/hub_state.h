@@ -25,6 +25,7 @@ struct hub {
     struct snapshots *snapshots;    /* snapshot/ */
     struct recent *recent;          /* resume/recent.c */
     struct reads *reads;            /* resume/reads.c */
+    const struct command *handled;  /* the one that is; NULL: none */
     struct session_list paused;     /* replays that go on in another turn (resume/replay.c) */
     uint32_t n_replayed;            /* frames of replays in this turn */
     uint32_t n_epoch;               /* how many there have been */

@@ -14,17 +14,68 @@ void say_frame(struct hub *hub, const struct session *session, struct frame *fra
     frame_unref(frame);
 }
 
-void say_error_text(struct hub *hub, const struct session *session, struct str channel,
-                    enum error_code code, const char *text)
+static bool is_from(const struct command *command, const struct session *session)
 {
-    say_count(hub, METRIC_ERRORS + code);
-    say_frame(hub, session, hub->protocol->error(channel, code, text));
+    return command->session.worker == session->id.worker &&
+           command->session.slot == session->id.slot &&
+           command->session.generation == session->id.generation;
+}
+
+struct str say_ref(const struct hub *hub, const struct session *session)
+{
+    const struct command *command = hub->handled;
+    if (command && is_from(command, session)) {
+        return command->ref;
+    }
+    command = session->held;
+    return command && command->stage != COMMAND_STAGE_NEW ? command->ref : (struct str){0};
+}
+
+void say_late_refusal(struct hub *hub, const struct session *session,
+                      const struct protocol_error *error)
+{
+    say_count(hub, METRIC_ERRORS + error->code);
+    say_frame(hub, session, hub->protocol->error(error));
+}
+
+void say_refusal_text(struct hub *hub, const struct session *session, struct str channel,
+                      enum error_code code, const char *text)
+{
+    say_late_refusal(
+        hub, session,
+        &(struct protocol_error){
+            .channel = channel, .ref = say_ref(hub, session), .code = code, .text = text});
+}
+
+void say_refusal(struct hub *hub, const struct session *session, struct str channel,
+                 enum error_code code)
+{
+    say_refusal_text(hub, session, channel, code, NULL);
+}
+
+void say_rate_limited(struct hub *hub, const struct session *session, struct str channel,
+                      uint32_t retry_after_ms)
+{
+    say_late_refusal(hub, session,
+                     &(struct protocol_error){.channel = channel,
+                                              .ref = say_ref(hub, session),
+                                              .code = ERROR_CODE_RATE_LIMITED,
+                                              .retry_after_ms = retry_after_ms});
 }
 
 void say_error(struct hub *hub, const struct session *session, struct str channel,
-               enum error_code code)
+               enum error_code code, const char *text)
 {
-    say_error_text(hub, session, channel, code, NULL);
+    say_late_refusal(hub, session,
+                     &(struct protocol_error){.channel = channel, .code = code, .text = text});
+}
+
+void say_receipt(struct hub *hub, const struct session *session, struct protocol_receipt receipt)
+{
+    receipt.ref = say_ref(hub, session);
+    if (receipt.ref.ptr) {
+        say_frame(hub, session, hub->protocol->receipt(&receipt));
+    }
 }
 
 void say_close(struct hub *hub, struct session *session, uint16_t code, const char *reason)

@@ -8,11 +8,29 @@
 
 /* To one session. Takes the frame. */
 void say_frame(struct hub *hub, const struct session *session, struct frame *frame);
-void say_error(struct hub *hub, const struct session *session, struct str channel,
-               enum error_code code);
+
+/* What the client wrote into the frame that is being answered: the one that is being handled, or
+ * that the session waits with; absent: nothing, or none is. */
+struct str say_ref(const struct hub *hub, const struct session *session);
+/* No, to what is being answered: carries its ref. Whoever refuses does it by one of these. */
+void say_refusal(struct hub *hub, const struct session *session, struct str channel,
+                 enum error_code code);
 /* With a text of its own; NULL: the code's. */
-void say_error_text(struct hub *hub, const struct session *session, struct str channel,
-                    enum error_code code, const char *text);
+void say_refusal_text(struct hub *hub, const struct session *session, struct str channel,
+                      enum error_code code, const char *text);
+/* Too much, too fast. retry_after_ms: when it would not be any more; 0: not known. */
+void say_rate_limited(struct hub *hub, const struct session *session, struct str channel,
+                      uint32_t retry_after_ms);
+/* To what somebody remembered: its ref is in the error. */
+void say_late_refusal(struct hub *hub, const struct session *session,
+                      const struct protocol_error *error);
+/* An error that answers nothing: what has happened to the session. Never a refusal: it has no ref. */
+void say_error(struct hub *hub, const struct session *session, struct str channel,
+               enum error_code code, const char *text);
+/* What has become of what is being answered, if it has a ref; else nothing is said. Of the receipt
+ * all but the ref is set. */
+void say_receipt(struct hub *hub, const struct session *session, struct protocol_receipt receipt);
+
 /* The session ends: what it still says is ignored. `reason` is a literal. */
 void say_close(struct hub *hub, struct session *session, uint16_t code, const char *reason);
 

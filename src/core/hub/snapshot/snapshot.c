@@ -176,7 +176,7 @@ static void job_fail(struct job *job, enum error_code code, const char *why)
         }
         if (job_asker(job, session->id)) {
             say_count(hub, METRIC_SNAPSHOTS_FAILED);
-            say_error_text(hub, session, channel_name(job->channel), code, why);
+            say_refusal_text(hub, session, channel_name(job->channel), code, why);
             asker_leave(hub, session, job->channel, job->view);
         }
         session_end_wait(&hub->sessions, session);
@@ -450,6 +450,8 @@ static void sending_begin(struct job *job, struct session *session, bool is_gap)
         .epoch = buf_span(&epoch),
         .offset = job->head,
         .is_gap = is_gap,
+        .ref = say_ref(hub, session),
+        .message_bytes = hub->options.message_bytes,
     };
     session_in_view(session, job->channel, job->view)->is_joined = true;
     say_count(hub, METRIC_JOINS);
