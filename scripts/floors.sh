@@ -47,7 +47,7 @@ foreign() {
 # a folder of src, and the folders (with a slash) and headers of core that it may include
 walls() {
     ground='core/ core/hub/options.h core/hub/ground/'
-    presence='core/hub/presence/presence.h core/hub/presence/grace.h' # the rest are the lists' insides
+    presence='core/hub/presence/presence.h core/hub/presence/grace.h core/hub/presence/state.h' # the rest are the lists' insides
     live='core/hub/live/scope.h core/hub/live/sight.h core/hub/live/view.h core/hub/live/place.h core/hub/live/tell.h core/hub/live/version.h core/hub/live/hearing.h'
     case $1 in
     core/hub/ground) echo "$ground core/live/filter.h" ;;

@@ -8,6 +8,7 @@ bool audience_admits(const struct audience *audience, const struct identity *vie
     switch (audience->kind) {
     case AUDIENCE_ALL:
     case AUDIENCE_PRESENCE:
+    case AUDIENCE_STATES:
         return true;
     case AUDIENCE_AUTHENTICATED:
         return viewer != NULL;

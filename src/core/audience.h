@@ -11,6 +11,7 @@ enum audience_kind {
     AUDIENCE_TABLE,         /* identities of one table: dbo_id */
     AUDIENCE_USER,          /* one row of it: dbo_id and row_id */
     AUDIENCE_PRESENCE,      /* members that asked for presence, which only their worker knows */
+    AUDIENCE_STATES,        /* those of them that asked for it with states */
 };
 
 struct audience {
@@ -19,7 +20,7 @@ struct audience {
     struct str row_id;
 };
 
-/* viewer NULL: anonymous. PRESENCE admits everybody here: it is about the membership, not about the
+/* viewer NULL: anonymous. PRESENCE and STATES admit everybody here: they are about the membership, not about the
  * identity. */
 bool audience_admits(const struct audience *audience, const struct identity *viewer);
 

@@ -42,7 +42,7 @@ struct command {
         *why; /* a literal. OPEN: half a sentence, why its token was not accepted. INVALID: the
                         sentence to tell; NULL: the error's own */
     bool wants_history;       /* JOIN: payload.history is true */
-    bool wants_presence;      /* JOIN: payload.presence is true */
+    bool wants_presence;      /* JOIN: payload.presence is true or "state" */
     bool wants_state;         /* JOIN: payload.presence is "state" */
     bool is_authenticated;    /* MESSAGE: options.authenticated is true */
     bool has_since;           /* JOIN: payload.since is a position */

@@ -66,9 +66,10 @@ struct protocol_snapshot { /* a part of the rows that there are */
     uint64_t offset; /* of what comes next, everything after it */
 };
 
-struct protocol_presence { /* one member came or went */
-    bool is_join;
+struct protocol_member { /* of a channel, or a change of one */
+    enum { PROTOCOL_MEMBER_JOIN, PROTOCOL_MEMBER_LEAVE, PROTOCOL_MEMBER_UPDATE } action;
     struct str client; /* JSON text */
+    struct str state;  /* the same, of what it shows besides; absent: that is not told here */
 };
 
 struct protocol {
@@ -85,10 +86,12 @@ struct protocol {
     struct frame *(*history)(struct str channel, struct str view,
                              const struct protocol_event *events, size_t n);
     struct frame *(*snapshot)(const struct protocol_snapshot *snapshot);
-    /* All members of the channel: JSON texts of clients. */
-    struct frame *(*presence_full)(struct str channel, const struct str *clients, size_t n);
-    /* n messages in one frame, for AUDIENCE_PRESENCE. */
-    struct frame *(*presence_updates)(struct str channel, const struct protocol_presence *updates,
+    /* All members of the channel. */
+    struct frame *(*presence_full)(struct str channel, const struct protocol_member *members,
+                                   size_t n);
+    /* n messages in one frame, for AUDIENCE_PRESENCE; of all or of none the state is told: for
+     * AUDIENCE_STATES. */
+    struct frame *(*presence_updates)(struct str channel, const struct protocol_member *updates,
                                       size_t n);
     struct frame *(*error)(const struct protocol_error *error);
     struct frame *(*receipt)(const struct protocol_receipt *receipt);

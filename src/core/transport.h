@@ -13,8 +13,8 @@
  * the history), and from then on drops such frames too.
  *
  * A frame with an audience goes to those subscribers only whose identity it admits. One for
- * AUDIENCE_PRESENCE goes to those for whom resume_live has asked for presence; while they are held
- * they get none, because the list that they will be sent knows them. */
+ * AUDIENCE_PRESENCE or AUDIENCE_STATES goes to those for whom resume_live has wished for just that;
+ * while they are held they get none, because the list that they will be sent knows it. */
 #ifndef HERALD_CORE_TRANSPORT_H
 #define HERALD_CORE_TRANSPORT_H
 
@@ -25,6 +25,12 @@
 #include "core/session_id.h"
 #include "core/site.h"
 
+enum presence_wish { /* in this order: a later wish is for more */
+                     PRESENCE_WISH_NONE,
+                     PRESENCE_WISH_LIST,
+                     PRESENCE_WISH_STATES,
+};
+
 struct transport {
     void *ctx;
     /* One session. Takes a reference of its own: the caller keeps his. */
@@ -34,7 +40,7 @@ struct transport {
     void (*attach)(void *ctx, struct session_id session, uint32_t roster, bool is_held);
     /* Of one that is not held: only its wish for presence changes. */
     void (*resume_live)(void *ctx, struct session_id session, uint32_t roster, uint64_t skip_to,
-                        bool wants_presence);
+                        enum presence_wish wish);
     void (*detach)(void *ctx, struct session_id session, uint32_t roster);
     /* COMMAND_DRAINED follows once most of what the session was sent so far has gone to the kernel:
      * whoever has much to send waits for it now and then. Not if it closes before. */

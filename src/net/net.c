@@ -90,13 +90,11 @@ static void transport_attach(void *ctx, struct session_id session, uint32_t rost
 }
 
 static void transport_resume_live(void *ctx, struct session_id session, uint32_t roster,
-                                  uint64_t skip_to, bool wants_presence)
+                                  uint64_t skip_to, enum presence_wish wish)
 {
     collect_for(ctx, session,
-                (struct order){.type = ORDER_RESUME_LIVE,
-                               .roster = roster,
-                               .skip_to = skip_to,
-                               .wants_presence = wants_presence});
+                (struct order){
+                    .type = ORDER_RESUME_LIVE, .roster = roster, .skip_to = skip_to, .wish = wish});
 }
 
 static void transport_detach(void *ctx, struct session_id session, uint32_t roster)

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "proto/xano_answer.h"
+#include "proto/xano_presence.h"
 #include "proto/xano_writer.h"
 
 /* A whole action, as it goes out alone or stands in a history. */
@@ -139,74 +140,6 @@ static struct frame *encode_snapshot(const struct protocol_snapshot *snapshot)
     return frame_of(write_snapshot, snapshot);
 }
 
-struct presence_full {
-    struct str channel;
-    const struct str *clients;
-    size_t n;
-};
-
-static void write_presence_full(struct writer *w, const void *what)
-{
-    const struct presence_full *full = what;
-    put(w, STR("{\"action\":\"presence_full\",\"client\":null,\"options\":{\"channel\":"));
-    put_quoted(w, full->channel);
-    put(w, STR("},\"payload\":{\"presence\":["));
-    for (size_t i = 0; i < full->n; i++) {
-        if (i > 0)
-            put(w, STR(","));
-        put(w, full->clients[i]);
-    }
-    put(w, STR("]}}"));
-}
-
-static struct frame *encode_presence_full(struct str channel, const struct str *clients, size_t n)
-{
-    return frame_of(write_presence_full, &(struct presence_full){channel, clients, n});
-}
-
-struct presence_update {
-    struct str channel;
-    const struct protocol_presence *change;
-};
-
-static void write_presence_update(struct writer *w, const void *what)
-{
-    const struct presence_update *update = what;
-    put(w, STR("{\"action\":\"presence_update\",\"client\":null,\"options\":{\"channel\":"));
-    put_quoted(w, update->channel);
-    put(w, update->change->is_join ? STR("},\"payload\":{\"action\":\"join\",\"presence\":")
-                                   : STR("},\"payload\":{\"action\":\"leave\",\"presence\":"));
-    put(w, update->change->client);
-    put(w, STR("}}"));
-}
-
-/* Several messages in one frame: a large channel's burst is one entry in each queue. */
-static struct frame *encode_presence_updates(struct str channel,
-                                             const struct protocol_presence *updates, size_t n)
-{
-    static const struct audience members = {.kind = AUDIENCE_PRESENCE};
-    uint8_t header[RFC6455_HEADER_MAX];
-    size_t len = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct writer counter = {0};
-        write_presence_update(&counter, &(struct presence_update){channel, &updates[i]});
-        len += rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len) + counter.len;
-    }
-    struct frame *frame = frame_new(len, &members);
-    uint8_t *to = frame->bytes;
-    for (size_t i = 0; i < n; i++) {
-        struct presence_update update = {channel, &updates[i]};
-        struct writer counter = {0};
-        write_presence_update(&counter, &update);
-        size_t header_len = rfc6455_header(header, RFC6455_OPCODE_TEXT, counter.len);
-        memcpy(to, header, header_len);
-        struct writer writer = {.to = to + header_len};
-        write_presence_update(&writer, &update);
-        to += header_len + writer.len;
-    }
-    return frame;
-}
-
 /* Is it an integer in its one usual spelling that a browser's number holds exactly (up to 2^53-1)?
  * Then clients get a number, as from Xano; else a string. */
 static bool is_number_key(struct str row_id)
@@ -254,8 +187,8 @@ const struct protocol xano_protocol = {
     .left = xano_left,
     .history = encode_history,
     .snapshot = encode_snapshot,
-    .presence_full = encode_presence_full,
-    .presence_updates = encode_presence_updates,
+    .presence_full = xano_presence_full,
+    .presence_updates = xano_presence_updates,
     .error = xano_error,
     .receipt = xano_receipt,
     .pong = xano_pong,

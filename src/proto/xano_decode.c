@@ -194,8 +194,8 @@ static struct command *decode_join(struct draft *draft, struct str payload)
                                     {.key = STR("snapshot")}};
     json_scan(payload, members, 5); /* of a payload that is no object all are absent */
     draft->command->wants_history = is_true(members[0].value);
-    draft->command->wants_presence = is_true(members[1].value);
     draft->command->wants_state = str_equals(members[1].value, STR("\"state\""));
+    draft->command->wants_presence = is_true(members[1].value) || draft->command->wants_state;
     if (!is_nothing(members[2].value) && !read_since(draft, members[2].value))
         return finish_invalid(draft->command, ERROR_CODE_BAD_JSON);
     if (json_kind_of(members[3].value) != JSON_KIND_NULL)

@@ -259,7 +259,8 @@ void world_join(struct world *world, unsigned worker, unsigned slot, unsigned ch
 {
     struct command *command = command_in(world, worker, slot, COMMAND_JOIN, channel);
     command->wants_history = how.history;
-    command->wants_presence = how.presence;
+    command->wants_presence = how.presence || how.state;
+    command->wants_state = how.state;
     command->has_since = how.has_since;
     command->since_offset = how.since;
     command->filter = str_of(world_filter_text(how.filter));
@@ -288,6 +289,14 @@ bool world_drain(struct world *world)
 void world_leave(struct world *world, unsigned worker, unsigned slot, unsigned channel)
 {
     give(world, command_in(world, worker, slot, COMMAND_LEAVE, channel));
+}
+
+void world_set_state(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                     const char *state)
+{
+    struct command *command = command_in(world, worker, slot, COMMAND_PRESENCE, channel);
+    command->payload = str_of(state);
+    give(world, command);
 }
 
 static void give_in_view(struct world *world, struct command *command, enum world_filter filter)

@@ -75,12 +75,13 @@ struct note { /* a frame, as the fake protocol writes it */
     uint64_t first, last;          /* NOTE_HISTORY: offsets it holds */
     size_t n;                      /* HISTORY: how many; FULL and UPDATES: entries */
     size_t n_joins;                /* UPDATES: so many of them came */
+    size_t n_changed;              /* UPDATES: so many have another state */
     size_t wire_len;               /* FULL and UPDATES: the bytes of this frame on the real wire */
     enum error_code code;
     char channel[16];
     char socket[ID_TEXT_SIZE]; /* the sender, the joiner, or the first one of UPDATES */
     char to[ID_TEXT_SIZE];     /* of a private message */
-    char text[100];            /* payload, or sentence of an error */
+    char text[100];            /* payload, sentence of an error, or states */
     char view[12], moved[8];
     char ref[12];    /* of an answer */
     uint32_t digest; /* EVENT: of moved and all of the payload */
@@ -131,7 +132,7 @@ void world_close(struct world *world, unsigned worker, unsigned slot);
 bool world_is_open(struct world *world, unsigned worker, unsigned slot);
 
 struct world_join {
-    bool history, presence, has_since, other_epoch;
+    bool history, presence, state, has_since, other_epoch;
     uint64_t since;
     enum world_filter filter;
 };
@@ -148,6 +149,8 @@ void world_message_authenticated(struct world *world, unsigned worker, unsigned 
 void world_message_private(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                            const char *socket_id);
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel);
+void world_set_state(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                     const char *state);
 void world_history_view(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                         enum world_filter filter);
 void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,

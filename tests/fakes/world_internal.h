@@ -21,7 +21,8 @@ struct waiting {
 
 struct sub { /* a worker's part */
     uint32_t number;
-    bool is_held, wants_presence;
+    bool is_held;
+    enum presence_wish wish;
     uint64_t skip_to;
     struct waiting *waiting;
     size_t n_waiting;
@@ -195,8 +196,9 @@ void bits_release(struct bits *bits);
 extern const struct protocol world_protocol;
 struct note *world_note(struct frame *frame);
 /* HISTORY: the events' numbers in the log, then their digests. FULL and UPDATES: the entries' numbers; an update that
- * is a leave has WORLD_IS_LEAVE added. */
+ * is no join has WORLD_IS_LEAVE or WORLD_IS_UPDATE added. */
 #define WORLD_IS_LEAVE 0x80000000u
+#define WORLD_IS_UPDATE 0x40000000u
 const uint32_t *world_note_items(struct world *world, struct frame *frame);
 struct entry *world_entry(struct world *world, struct str client); /* finds or makes it */
 

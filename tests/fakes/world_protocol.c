@@ -126,21 +126,35 @@ static struct frame *fake_history(struct str channel, struct str view,
     return frame;
 }
 
-static void add_text(struct buf *texts, struct str client, bool is_leave)
+static void add_text(struct buf *texts, const struct protocol_member *member, uint32_t flag)
 {
-    uint32_t head[2] = {(uint32_t)client.len, is_leave};
+    uint32_t head[2] = {(uint32_t)member->client.len, flag};
     buf_add(texts, head, sizeof(head));
-    buf_str(texts, client);
+    buf_str(texts, member->client);
 }
 
-static struct frame *fake_presence_full(struct str channel, const struct str *clients, size_t n)
+/* The states, as far as they fit, with blanks between. */
+static void note_states(struct note *note, const struct protocol_member *members, size_t n)
+{
+    struct buf states = {0};
+    for (size_t i = 0; i < n && members[i].state.ptr; i++) {
+        buf_literal(&states, i > 0 ? " " : "");
+        buf_str(&states, members[i].state);
+    }
+    world_copy(note->text, sizeof(note->text), buf_span(&states));
+    buf_release(&states);
+}
+
+static struct frame *fake_presence_full(struct str channel, const struct protocol_member *members,
+                                        size_t n)
 {
     struct buf texts = {0};
-    struct frame *real = xano_protocol.presence_full(channel, clients, n);
+    struct frame *real = xano_protocol.presence_full(channel, members, n);
     struct note note = {.kind = NOTE_FULL, .n = n, .wire_len = real->len};
     for (size_t i = 0; i < n; i++) {
-        add_text(&texts, clients[i], false);
+        add_text(&texts, &members[i], 0);
     }
+    note_states(&note, members, n);
     struct frame *frame = frame_of(note, channel, NULL, n, &texts);
     frame_unref(real);
     buf_release(&texts);
@@ -148,19 +162,26 @@ static struct frame *fake_presence_full(struct str channel, const struct str *cl
 }
 
 static struct frame *fake_presence_updates(struct str channel,
-                                           const struct protocol_presence *updates, size_t n)
+                                           const struct protocol_member *updates, size_t n)
 {
-    static const struct audience members = {.kind = AUDIENCE_PRESENCE};
+    static const uint32_t flags[] = {
+        [PROTOCOL_MEMBER_JOIN] = 0,
+        [PROTOCOL_MEMBER_LEAVE] = WORLD_IS_LEAVE,
+        [PROTOCOL_MEMBER_UPDATE] = WORLD_IS_UPDATE,
+    };
     struct buf texts = {0};
     struct frame *real = xano_protocol.presence_updates(channel, updates, n);
     struct note note = {.kind = NOTE_UPDATES, .n = n, .wire_len = real->len};
     assert(n > 0);
     copy_socket(note.socket, updates[0].client);
     for (size_t i = 0; i < n; i++) {
-        note.n_joins += updates[i].is_join;
-        add_text(&texts, updates[i].client, !updates[i].is_join);
+        assert(!updates[i].state.ptr == !updates[0].state.ptr);
+        note.n_joins += updates[i].action == PROTOCOL_MEMBER_JOIN;
+        note.n_changed += updates[i].action == PROTOCOL_MEMBER_UPDATE;
+        add_text(&texts, &updates[i], flags[updates[i].action]);
     }
-    struct frame *frame = frame_of(note, channel, &members, n, &texts);
+    note_states(&note, updates, n);
+    struct frame *frame = frame_of(note, channel, &real->audience, n, &texts);
     frame_unref(real);
     buf_release(&texts);
     return frame;
@@ -247,7 +268,7 @@ static void intern(struct world *world, struct frame *frame, uint32_t *items)
         uint32_t head[2];
         memcpy(head, from, sizeof(head));
         struct str text = {(const char *)from + sizeof(head), head[0]};
-        items[i] = world_entry(world, text)->number | (head[1] ? WORLD_IS_LEAVE : 0);
+        items[i] = world_entry(world, text)->number | head[1];
         from += sizeof(head) + text.len;
     }
 }

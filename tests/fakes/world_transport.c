@@ -139,8 +139,13 @@ static void check_updates(struct world *world, const struct peer *peer, struct p
     const uint32_t *items = world_note_items(world, frame);
     assert(place->is_member && place->has_list);
     for (size_t i = 0; i < note->n; i++) {
-        const struct entry *entry = world->by_number[items[i] & ~WORLD_IS_LEAVE];
+        const struct entry *entry =
+            world->by_number[items[i] & ~(WORLD_IS_LEAVE | WORLD_IS_UPDATE)];
         bool is_join = !(items[i] & WORLD_IS_LEAVE);
+        if (items[i] & WORLD_IS_UPDATE) {
+            assert(bits_has(&place->list, entry->number));
+            continue;
+        }
         assert(entry != peer->self);
         assert(bits_has(&place->list, entry->number) != is_join);
         bits_set(&place->list, entry->number, is_join);
@@ -276,7 +281,7 @@ static void fake_send(void *ctx, struct session_id to, struct frame *frame)
     struct world *world = ctx;
     struct peer *peer = world_peer_of(world, to);
     const struct note *note = world_note(frame);
-    assert(frame->audience.kind != AUDIENCE_PRESENCE);
+    assert(frame->audience.kind < AUDIENCE_PRESENCE);
     if (note->kind == NOTE_FULL && !note->is_interned) {
         world->stats.full_encoded++;
         world->stats.full_encoded_bytes += note->wire_len;
@@ -308,8 +313,9 @@ static void pass(struct world *world, struct peer *peer, uint32_t number, struct
 
 static bool is_for(const struct peer *peer, const struct sub *sub, const struct frame *frame)
 {
-    return frame->audience.kind == AUDIENCE_PRESENCE
-               ? sub->wants_presence
+    return frame->audience.kind == AUDIENCE_PRESENCE ? sub->wish == PRESENCE_WISH_LIST
+           : frame->audience.kind == AUDIENCE_STATES
+               ? sub->wish == PRESENCE_WISH_STATES
                : audience_admits(&frame->audience, peer->on_worker);
 }
 
@@ -367,7 +373,7 @@ static void drop_waiting(struct sub *sub)
 }
 
 static void fake_resume_live(void *ctx, struct session_id session, uint32_t channel,
-                             uint64_t skip_to, bool wants_presence)
+                             uint64_t skip_to, enum presence_wish wish)
 {
     struct world *world = ctx;
     struct peer *peer = world_peer_of(world, session);
@@ -376,7 +382,7 @@ static void fake_resume_live(void *ctx, struct session_id session, uint32_t chan
     }
     struct sub *sub = world_find_sub(peer, channel);
     assert(sub);
-    sub->wants_presence = wants_presence;
+    sub->wish = wish;
     if (!sub->is_held) {
         return;
     }

@@ -24,12 +24,25 @@
 
 enum { HISTORY_BYTES = 1024 * 1024 }; /* most payload in a history */
 
+static enum presence_wish wish_of(const struct command *command)
+{
+    return command->wants_state      ? PRESENCE_WISH_STATES
+           : command->wants_presence ? PRESENCE_WISH_LIST
+                                     : PRESENCE_WISH_NONE;
+}
+
+/* A member that joins again goes on with what it has wished for. */
+static void subscription_wish(struct subscription *in, enum presence_wish wish)
+{
+    in->wish = wish > in->wish ? wish : in->wish;
+}
+
 /* Since beats history, and a channel that keeps nothing has no history to send. */
 struct question question_of_join(struct hub *hub, const struct command *command,
                                  struct channel *channel, struct view *view)
 {
     struct question question = {.type = COMMAND_JOIN,
-                                .wants_presence = command->wants_presence && !view};
+                                .wish = view ? PRESENCE_WISH_NONE : wish_of(command)};
     struct read *read = &question.read;
     read->channel = channel;
     read->view = view;
@@ -102,7 +115,7 @@ static void answer_begin(struct hub *hub, struct session *session, const struct 
                          uint64_t head, bool is_gap)
 {
     struct subscription *in = question_of(session, question);
-    in->wants_presence = in->wants_presence || question->wants_presence;
+    subscription_wish(in, question->wish);
     in->version = question->version;
     answer_acknowledge(hub, session, &question->read, head,
                        question->read.kind == STORE_READ_SINCE && !is_gap, is_gap);
@@ -471,8 +484,8 @@ static void answer_without_reading(struct hub *hub, struct session *session,
         membership_attach(hub, session, channel, question->read.view);
     }
     answer_acknowledge(hub, session, &question->read, offset, false, question->is_void);
-    if (question->wants_presence) {
-        question_of(session, question)->wants_presence = true;
+    if (question->wish != PRESENCE_WISH_NONE) {
+        subscription_wish(question_of(session, question), question->wish);
         presence_send(hub, session, channel);
     }
     answer_live(hub, session, question, offset);

@@ -10,7 +10,7 @@ struct question { /* what a join or a history wants to know */
     enum command_type type; /* JOIN or HISTORY */
     bool is_void;           /* JOIN: its position is of another epoch: a gap */
     bool was_member;        /* JOIN: not its first */
-    bool wants_presence;
+    enum presence_wish wish;
     bool wants_snapshot; /* JOIN: the rows, unless it can resume */
     uint64_t version;    /* JOIN: of the tables whose rows it has (live/version.h); 0: of none */
 };

@@ -36,6 +36,7 @@
 #include "core/hub/open.h"
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
+#include "core/hub/presence/state.h"
 #include "core/hub/resume/reads.h"
 #include "core/hub/resume/recent.h"
 #include "core/hub/resume/replay.h"
@@ -70,6 +71,8 @@ static bool hub_try(struct hub *hub, struct session *session, struct command *co
         say_frame(hub, session, hub->protocol->pong(command->ref));
         return true;
     case COMMAND_PRESENCE:
+        state_handle(hub, session, command);
+        return true;
     case COMMAND_TXID:
     case COMMAND_TOKEN:
         say_refusal(hub, session, command->channel, ERROR_CODE_BAD_ACTION);

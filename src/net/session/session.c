@@ -384,11 +384,14 @@ static bool is_for(const struct subscriber *subscriber, const struct frame *fram
     if (frame->offset != 0 && frame->offset <= subscriber->skip_to) {
         return false;
     }
-    if (frame->audience.kind == AUDIENCE_PRESENCE) {
-        return subscriber->wants_presence;
+    if (frame->audience.kind == AUDIENCE_ALL) {
+        return true;
     }
-    return frame->audience.kind == AUDIENCE_ALL ||
-           audience_admits(&frame->audience, subscriber->socket->identity);
+    if (frame->audience.kind >= AUDIENCE_PRESENCE) {
+        return subscriber->wish == (frame->audience.kind == AUDIENCE_STATES ? PRESENCE_WISH_STATES
+                                                                            : PRESENCE_WISH_LIST);
+    }
+    return audience_admits(&frame->audience, subscriber->socket->identity);
 }
 
 void session_publish(const struct subscriber *subscriber, uint32_t roster,
@@ -407,13 +410,13 @@ void session_publish(const struct subscriber *subscriber, uint32_t roster,
 }
 
 void session_resume_live(struct socket *socket, uint32_t roster, uint64_t skip_to,
-                         bool wants_presence)
+                         enum presence_wish wish)
 {
     struct subscriber *subscriber = subscribers_find(&socket->worker->rosters, socket, roster);
     if (!subscriber) {
         return; /* it closes, or has left */
     }
-    subscriber->wants_presence = wants_presence;
+    subscriber->wish = (uint8_t)wish;
     if (!subscriber->is_held) {
         return;
     }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/transport.h"
+
 struct command;
 struct frame;
 struct identity;
@@ -21,7 +23,7 @@ void session_attach(struct socket *socket, uint32_t roster, bool is_held);
 void session_publish(const struct subscriber *subscriber, uint32_t roster,
                      struct frame *const *frames, uint32_t n);
 void session_resume_live(struct socket *socket, uint32_t roster, uint64_t skip_to,
-                         bool wants_presence);
+                         enum presence_wish wish);
 void session_identify(struct socket *socket, struct identity *identity);
 void session_detach(struct socket *socket, uint32_t roster);
 void session_close_slow(struct socket *socket, unsigned limit); /* one of METRIC_LIMIT */

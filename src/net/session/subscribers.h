@@ -11,10 +11,10 @@ struct socket;
 
 struct subscriber {
     struct socket *socket;
-    uint64_t skip_to;    /* durable frames up to this offset are not for it */
-    uint32_t place;      /* of the entry in the socket's list */
-    bool is_held;        /* frames are kept aside until resume_live */
-    bool wants_presence; /* gets the frames for AUDIENCE_PRESENCE */
+    uint64_t skip_to; /* durable frames up to this offset are not for it */
+    uint32_t place;   /* of the entry in the socket's list */
+    bool is_held;     /* frames are kept aside until resume_live */
+    uint8_t wish;     /* enum presence_wish: which frames about presence it gets */
 };
 
 struct subscribers {

@@ -91,7 +91,7 @@ static void carry_out(struct worker *worker, struct order *order)
         session_attach(socket, order->roster, order->is_held);
         break;
     case ORDER_RESUME_LIVE:
-        session_resume_live(socket, order->roster, order->skip_to, order->wants_presence);
+        session_resume_live(socket, order->roster, order->skip_to, order->wish);
         break;
     case ORDER_DETACH:
         session_detach(socket, order->roster);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/transport.h"
+
 struct worker;
 
 enum order_type {
@@ -42,8 +44,8 @@ struct order {
         uint64_t skip_to;          /* RESUME_LIVE */
         bool is_held;              /* ATTACH */
     };
-    bool wants_presence; /* RESUME_LIVE */
-    uint32_t spread_ms;  /* CLOSE_ALL, STOP */
+    enum presence_wish wish; /* RESUME_LIVE */
+    uint32_t spread_ms;      /* CLOSE_ALL, STOP */
 };
 
 size_t order_bytes(const struct order *order); /* what it costs while it waits, about */

@@ -109,9 +109,9 @@ static void transport_attach(void *ctx, struct session_id id, uint32_t roster, b
 }
 
 static void transport_resume_live(void *ctx, struct session_id id, uint32_t roster,
-                                  uint64_t skip_to, bool wants_presence)
+                                  uint64_t skip_to, enum presence_wish wish)
 {
-    session_resume_live(socket_of(ctx, id), roster, skip_to, wants_presence);
+    session_resume_live(socket_of(ctx, id), roster, skip_to, wish);
 }
 
 static void transport_gate(void *ctx, struct site_gate *gate)

@@ -26,9 +26,9 @@ static void attach(struct session_id session, bool is_held)
     h.transport.attach(h.transport.ctx, session, CHANNEL, is_held);
 }
 
-static void release(struct session_id session, uint64_t skip_to, bool wants_presence)
+static void release(struct session_id session, uint64_t skip_to, enum presence_wish wish)
 {
-    h.transport.resume_live(h.transport.ctx, session, CHANNEL, skip_to, wants_presence);
+    h.transport.resume_live(h.transport.ctx, session, CHANNEL, skip_to, wish);
 }
 
 /* row_id NULL: absent. */
@@ -120,7 +120,7 @@ static void check_audiences(bool is_held)
         publish(&events[i].audience, events[i].text, i + 1);
     }
     for (int i = 0; i < VIEWERS; i++) {
-        release(sessions[i], 0, false);
+        release(sessions[i], 0, PRESENCE_WISH_NONE);
         expect_until_end(sessions[i], fds[i], viewers[i].gets);
     }
     for (int i = 0; i < VIEWERS; i++) {
@@ -173,7 +173,7 @@ static void test_audiences_and_offsets(void **state)
     publish(&all, "seven", 7);
     publish(&other, "not-for-me", 8);
     publish(&all, "nine", 9);
-    release(session, 8, false);
+    release(session, 8, PRESENCE_WISH_NONE);
     publish(&other, "not-for-me", 10);
     publish(&all, "eleven", 11);
     expect_until_end(session, fd, "nine eleven ");
@@ -189,16 +189,16 @@ static void test_presence_goes_to_those_who_asked(void **state)
     attach(asked, true);
     attach(not_asked, true);
     publish_presence("while-held"); /* the list that the session will be sent knows of it */
-    release(asked, 0, true);
-    release(not_asked, 0, false);
+    release(asked, 0, PRESENCE_WISH_LIST);
+    release(not_asked, 0, PRESENCE_WISH_NONE);
     publish_presence("one");
     publish(NULL, "event", 0);
     expect_until_end(asked, fd_asked, "one event ");
     expect_until_end(not_asked, fd_not, "event ");
 
     /* A second join changes the wish, both ways. */
-    release(asked, 0, false);
-    release(not_asked, 0, true);
+    release(asked, 0, PRESENCE_WISH_NONE);
+    release(not_asked, 0, PRESENCE_WISH_LIST);
     publish_presence("two");
     expect_until_end(asked, fd_asked, "");
     expect_until_end(not_asked, fd_not, "two ");
@@ -208,7 +208,7 @@ static void test_presence_goes_to_those_who_asked(void **state)
     publish_presence("three");
     attach(not_asked, false);
     publish_presence("four");
-    release(not_asked, 0, true);
+    release(not_asked, 0, PRESENCE_WISH_LIST);
     publish_presence("five");
     expect_until_end(not_asked, fd_not, "five ");
     close_and_forget(fd_asked);
@@ -226,7 +226,7 @@ static void test_wishes_survive_leaving(void **state)
     for (int i = 0; i < N; i++) {
         fds[i] = client_open(&h, &sessions[i]);
         attach(sessions[i], false);
-        release(sessions[i], 0, i % 2 == 0);
+        release(sessions[i], 0, i % 2 == 0 ? PRESENCE_WISH_LIST : PRESENCE_WISH_STATES);
     }
     for (int i = 0; i < N; i += 3) {
         h.transport.detach(h.transport.ctx, sessions[i], CHANNEL);
@@ -257,7 +257,7 @@ static void test_several_messages_in_a_frame(void **state)
     }
     int fd = client_open(&h, &session);
     attach(session, false);
-    release(session, 0, true);
+    release(session, 0, PRESENCE_WISH_LIST);
     struct frame *frame = frame_new(len, &presence);
     memcpy(frame->bytes, bytes, len);
     publish(NULL, "before", 0);

@@ -478,8 +478,7 @@ static void test_presence(void **state)
     const char *text = "{\"action\":\"join\"," ROOM ",\"payload\":{\"presence\":\"state\"}}";
     struct command *command = decode_text(text);
     assert_int_equal(command->type, COMMAND_JOIN);
-    assert_true(command->wants_state);
-    assert_false(command->wants_presence);
+    assert_true(command->wants_state && command->wants_presence);
     free(command);
     text = "{\"action\":\"presence\"," ROOM ",\"payload\":{\"x\": 1}}";
     command = decode_text(text);

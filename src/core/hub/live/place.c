@@ -74,7 +74,7 @@ static void place_move(struct hub *hub, const struct session *session,
     transport->detach(transport->ctx, session->id, from->roster->number);
     transport->attach(transport->ctx, session->id, number, true);
     if (!in->is_held) { /* what it was told of already may be on its way to all */
-        transport->resume_live(transport->ctx, session->id, number, in->offset, in->wants_presence);
+        transport->resume_live(transport->ctx, session->id, number, in->offset, in->wish);
     }
     group_leave(hub, in->channel, from, session->id.worker);
 }

@@ -34,8 +34,9 @@ struct presence { /* of one channel */
     struct member **changed; /* arriving or leaving; NULL: one that came and went unannounced */
     uint32_t n_changed, changed_cap;
     uint64_t flushed_ms;
-    struct frame *full; /* the list as announced; NULL: to be encoded when somebody wants it */
-    bool is_due;        /* is in the book's list of channels to be flushed */
+    struct frame *full;    /* the list as announced; NULL: to be encoded when somebody wants it */
+    bool is_due;           /* is in the book's list of channels to be flushed */
+    struct states *states; /* what members show besides (states.c); NULL: none did or asked */
 };
 
 struct dropped {       /* a session that is gone */
@@ -72,11 +73,14 @@ struct grace {
     struct dropped *oldest; /* all, in the order of their time */
 };
 
+struct states;
+
 struct presence_book { /* of the hub */
     uint64_t n_listed; /* members in lists */
     struct due due;
     struct told told;
     struct grace grace;
+    struct states *with_news; /* channels with states that wait to be told */
 };
 
 #endif

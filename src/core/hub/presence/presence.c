@@ -25,6 +25,7 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/presence/dropped.h"
 #include "core/hub/presence/member.h"
+#include "core/hub/presence/states.h"
 #include "core/hub/presence/told.h"
 
 enum {
@@ -52,6 +53,7 @@ static void member_list(struct hub *hub, struct presence *presence, struct membe
 static void member_unlist(struct hub *hub, struct presence *presence, struct member *member)
 {
     hub->presence->n_listed--;
+    state_forget(hub, presence, member);
     struct member *last = presence->members[--presence->n];
     presence->members[member->place] = last;
     last->place = member->place;
@@ -92,6 +94,7 @@ static void presence_free(struct hub *hub, struct channel *channel)
     struct presence *presence = channel->presence;
     channel_unset_due(hub, channel);
     frame_unref(presence->full);
+    states_free(hub, presence);
     free(presence->members);
     free(presence->changed);
     free(presence);
@@ -138,19 +141,24 @@ static void presence_apply(struct hub *hub, struct presence *presence)
     presence->n_changed = 0;
     frame_unref(presence->full);
     presence->full = NULL;
+    states_void(presence);
     presence->flushed_ms = hub->now_ms;
 }
 
-static void presence_announce(struct hub *hub, struct channel *channel)
+static void presence_announce_to(struct hub *hub, const struct channel *channel, bool with_states)
 {
     const struct presence *presence = channel->presence;
-    struct protocol_presence *updates = mem_array(NULL, presence->n_changed, sizeof(*updates));
+    struct protocol_member *updates = mem_array(NULL, presence->n_changed, sizeof(*updates));
     size_t n = 0;
     for (uint32_t i = 0; i < presence->n_changed; i++) {
         const struct member *member = presence->changed[i];
         if (member) {
-            updates[n].is_join = member->state == MEMBER_STATE_ARRIVING;
-            updates[n++].client = member->client;
+            updates[n++] = (struct protocol_member){
+                .action = member->state == MEMBER_STATE_ARRIVING ? PROTOCOL_MEMBER_JOIN
+                                                                 : PROTOCOL_MEMBER_LEAVE,
+                .client = member->client,
+                .state = with_states ? state_of(presence, member) : (struct str){0},
+            };
         }
     }
     if (n > 0) {
@@ -158,6 +166,14 @@ static void presence_announce(struct hub *hub, struct channel *channel)
                        hub->protocol->presence_updates(channel_name(channel), updates, n));
     }
     free(updates);
+}
+
+static void presence_announce(struct hub *hub, const struct channel *channel)
+{
+    presence_announce_to(hub, channel, false);
+    if (states_are_watched(channel->presence)) {
+        presence_announce_to(hub, channel, true);
+    }
 }
 
 static void presence_flush(struct hub *hub, struct channel *channel)
@@ -171,29 +187,38 @@ static void presence_flush(struct hub *hub, struct channel *channel)
     presence_free_if_empty(hub, channel);
 }
 
-/* One reference for the caller. */
-static struct frame *presence_full(const struct hub *hub, const struct channel *channel)
+static struct frame *presence_encode(const struct hub *hub, const struct channel *channel,
+                                     bool with_states)
 {
-    struct presence *presence = channel->presence;
-    if (!presence->full) {
-        struct str *clients = mem_array(NULL, presence->n, sizeof(*clients));
-        size_t n = 0;
-        for (uint32_t i = 0; i < presence->n; i++) {
-            if (presence->members[i]->state != MEMBER_STATE_ARRIVING) {
-                clients[n++] = presence->members[i]->client;
-            }
+    const struct presence *presence = channel->presence;
+    struct protocol_member *members = mem_array(NULL, presence->n, sizeof(*members));
+    size_t n = 0;
+    for (uint32_t i = 0; i < presence->n; i++) {
+        const struct member *member = presence->members[i];
+        if (member->state != MEMBER_STATE_ARRIVING) {
+            members[n++] = (struct protocol_member){
+                .client = member->client,
+                .state = with_states ? state_of(presence, member) : (struct str){0},
+            };
         }
-        presence->full = hub->protocol->presence_full(channel_name(channel), clients, n);
-        free(clients);
     }
-    return frame_ref(presence->full);
+    struct frame *frame = hub->protocol->presence_full(channel_name(channel), members, n);
+    free(members);
+    return frame;
 }
 
 void presence_send(struct hub *hub, const struct session *session, struct channel *channel)
 {
-    if (channel->presence && session_in(session, channel)->wants_presence) {
-        say_frame(hub, session, presence_full(hub, channel));
+    enum presence_wish wish = session_in(session, channel)->wish;
+    if (!channel->presence || wish == PRESENCE_WISH_NONE) {
+        return;
     }
+    bool with_states = wish == PRESENCE_WISH_STATES;
+    struct frame **full = with_states ? states_watch(channel) : &channel->presence->full;
+    if (!*full) {
+        *full = presence_encode(hub, channel, with_states);
+    }
+    say_frame(hub, session, frame_ref(*full));
 }
 
 /* ---- changes ---- */
@@ -340,6 +365,7 @@ void presence_tick(struct hub *hub)
             presence_flush(hub, channel);
         }
     }
+    states_tick(hub);
     told_tick(hub);
 }
 

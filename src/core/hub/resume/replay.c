@@ -55,7 +55,7 @@ void resume_live(struct hub *hub, struct session *session, struct channel *chann
     in->offset = skip_to;
     in->is_held = false;
     hub->transport->resume_live(hub->transport->ctx, session->id, in->group->roster->number,
-                                skip_to, in->wants_presence);
+                                skip_to, in->wish);
     version_check(hub, session, in);
 }
 
