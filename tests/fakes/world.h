@@ -78,6 +78,7 @@ struct note { /* a frame, as the fake protocol writes it */
     size_t n_changed;              /* UPDATES: so many have another state */
     size_t wire_len;               /* FULL and UPDATES: the bytes of this frame on the real wire */
     enum error_code code;
+    uint32_t retry_after_ms;
     char channel[16];
     char socket[ID_TEXT_SIZE]; /* the sender, the joiner, or the first one of UPDATES */
     char to[ID_TEXT_SIZE];     /* of a private message */
@@ -148,6 +149,9 @@ void world_message_authenticated(struct world *world, unsigned worker, unsigned 
                                  unsigned channel);
 void world_message_private(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                            const char *socket_id);
+/* To all sessions of somebody who has a row. */
+void world_message_to(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      enum world_who who);
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel);
 void world_set_state(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                      const char *state);
@@ -192,7 +196,7 @@ struct world_call { /* that is asked and not answered */
     enum world_who who; /* AUTHORIZE */
     unsigned channel;   /* WORLD_CHANNELS: none */
     char function[16], action[16];
-    char client[128], options[96], payload[64]; /* "" if absent */
+    char client[128], options[128], payload[64]; /* "" if absent */
     store_verdict_fn *done;
     void *arg;
 };

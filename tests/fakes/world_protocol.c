@@ -189,7 +189,8 @@ static struct frame *fake_presence_updates(struct str channel,
 
 static struct frame *fake_error(const struct protocol_error *error)
 {
-    struct note note = {.kind = NOTE_ERROR, .code = error->code};
+    struct note note = {
+        .kind = NOTE_ERROR, .code = error->code, .retry_after_ms = error->retry_after_ms};
     world_copy(note.text, sizeof(note.text),
                str_of(error->text ? error->text : error_code_text(error->code)));
     world_copy(note.ref, sizeof(note.ref), error->ref);

@@ -40,6 +40,20 @@ unsigned limits_of_message(const struct net_limits *limits, struct session_budge
     return LIMITS_NONE;
 }
 
+uint32_t limits_wait_ms(const struct net_limits *limits, const struct session_budget *budget,
+                        unsigned limit, size_t message_bytes, uint64_t now_ms)
+{
+    uint64_t wait_ms = 0;
+    if (limit == METRIC_LIMIT_SESSION_MESSAGES) {
+        wait_ms = bucket_wait_ms(&budget->messages, &limits->messages, 1, now_ms);
+    } else if (limit == METRIC_LIMIT_SESSION_BYTES) {
+        wait_ms = bucket_wait_ms(&budget->bytes, &limits->bytes, (uint32_t)message_bytes, now_ms);
+    } else if (limit == METRIC_LIMIT_SESSION_JOINS) {
+        wait_ms = bucket_wait_ms(&budget->joins, &limits->joins, 1, now_ms);
+    }
+    return wait_ms < UINT32_MAX ? (uint32_t)wait_ms : UINT32_MAX;
+}
+
 bool limits_forgive(struct session_budget *budget, uint64_t now_ms)
 {
     return bucket_take(&budget->refusals, &refusal_rate, 1, now_ms);

@@ -19,6 +19,9 @@ struct session_budget {
 
 unsigned limits_of_message(const struct net_limits *limits, struct session_budget *budget,
                            const struct command *command, size_t message_bytes, uint64_t now_ms);
+/* In how many milliseconds the message that passed this limit would not have; 0: it is not known. */
+uint32_t limits_wait_ms(const struct net_limits *limits, const struct session_budget *budget,
+                        unsigned limit, size_t message_bytes, uint64_t now_ms);
 /* False: it was refused too often. */
 bool limits_forgive(struct session_budget *budget, uint64_t now_ms);
 /* Bytes that a queue may hold now, and which limit that is. */

@@ -128,7 +128,8 @@ static unsigned frame_cell(enum rfc6455_item_type type)
     return METRIC_FRAMES_RECEIVED + kinds[type];
 }
 
-static void refuse_message(struct socket *socket, const struct command *command, unsigned limit)
+static void refuse_message(struct socket *socket, const struct command *command, unsigned limit,
+                           uint32_t retry_after_ms)
 {
     static const char *const texts[METRIC_N_LIMITS] = {
         [METRIC_LIMIT_SESSION_BYTES] = "Too many bytes.",
@@ -137,10 +138,12 @@ static void refuse_message(struct socket *socket, const struct command *command,
     const struct protocol *protocol = socket->worker->shared->options.protocol;
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_RATE_LIMITED);
-    session_send(socket, protocol->error(&(struct protocol_error){.channel = command->channel,
-                                                                  .ref = command->ref,
-                                                                  .code = ERROR_CODE_RATE_LIMITED,
-                                                                  .text = texts[limit]}));
+    session_send(socket,
+                 protocol->error(&(struct protocol_error){.channel = command->channel,
+                                                          .ref = command->ref,
+                                                          .code = ERROR_CODE_RATE_LIMITED,
+                                                          .text = texts[limit],
+                                                          .retry_after_ms = retry_after_ms}));
     if (!limits_forgive(&socket->budget, socket->at_ms)) {
         session_close(socket, CLOSE_CODE_POLICY, "too many messages");
     }
@@ -156,7 +159,9 @@ static void take_message(struct socket *socket, struct str text)
     if (limit == LIMITS_NONE) {
         transit_submit(socket->worker, command);
     } else {
-        refuse_message(socket, command, limit);
+        refuse_message(
+            socket, command, limit,
+            limits_wait_ms(&options->limits, &socket->budget, limit, text.len, socket->at_ms));
         command_free(command);
     }
 }

@@ -142,6 +142,7 @@ static void test_who_leaves_and_joins_again_is_the_same(void **state)
     world_settle(world);
     world_message(world, 0, 0, 0, "3");
     assert_int_equal(last_code(0, 0), ERROR_CODE_RATE_LIMITED);
+    assert_int_equal(last_note(0, 0).retry_after_ms, 30000);
     world_message(world, 0, 1, 0, "4");
     world_settle(world);
     assert_string_equal(kinds(0, 1), "MMM");
