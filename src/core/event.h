@@ -14,7 +14,8 @@ struct event_fields {
     enum event_action action;
     uint64_t id;     /* position in the whole log (dense over all channels), 0 if not stored */
     uint64_t offset; /* position in the channel, from 1; 0: ephemeral */
-    struct audience audience; /* AUTHENTICATED on a message is options.authenticated */
+    struct audience audience; /* of a message: AUTHENTICATED is options.authenticated, USER
+                                 options.to */
     struct str channel;
     struct str at;        /* RFC 3339 UTC ms; absent: ephemeral */
     struct str socket_id; /* a private message's addressee; absent: public */

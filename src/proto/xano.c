@@ -13,6 +13,34 @@
 #include "proto/xano_presence.h"
 #include "proto/xano_writer.h"
 
+/* Is it an integer in its one usual spelling that a browser's number holds exactly (up to 2^53-1)?
+ * Then clients get a number, as from Xano; else a string. */
+static bool is_number_key(struct str row_id)
+{
+    uint64_t number;
+    struct str digits = row_id;
+    if (digits.len > 1 && digits.ptr[0] == '-') {
+        digits.ptr++;
+        digits.len--;
+    }
+    if (!str_to_u64(digits, &number) || number > (UINT64_C(1) << 53) - 1)
+        return false;
+    return digits.ptr[0] != '0' || row_id.len == 1;
+}
+
+/* The identity that a message is for, its key as in a client's permissions. */
+static void put_to(struct writer *w, const struct audience *to)
+{
+    put(w, STR("\"to\":{\"dbo_id\":"));
+    put_u64(w, (uint64_t)to->dbo_id);
+    put(w, STR(",\"row_id\":"));
+    if (is_number_key(to->row_id))
+        put(w, to->row_id);
+    else
+        put_quoted(w, to->row_id);
+    put(w, STR("},"));
+}
+
 /* A whole action, as it goes out alone or stands in a history. */
 static void write_action(struct writer *w, const struct protocol_event *event, struct str view,
                          bool is_replayed)
@@ -32,6 +60,8 @@ static void write_action(struct writer *w, const struct protocol_event *event, s
         else
             put(w, STR("null"));
         put(w, STR(","));
+        if (f->audience.kind == AUDIENCE_USER)
+            put_to(w, &f->audience);
     }
     put_channel(w, f->channel, view);
     if (f->offset > 0) {
@@ -138,21 +168,6 @@ static void write_snapshot(struct writer *w, const void *what)
 static struct frame *encode_snapshot(const struct protocol_snapshot *snapshot)
 {
     return frame_of(write_snapshot, snapshot);
-}
-
-/* Is it an integer in its one usual spelling that a browser's number holds exactly (up to 2^53-1)?
- * Then clients get a number, as from Xano; else a string. */
-static bool is_number_key(struct str row_id)
-{
-    uint64_t number;
-    struct str digits = row_id;
-    if (digits.len > 1 && digits.ptr[0] == '-') {
-        digits.ptr++;
-        digits.len--;
-    }
-    if (!str_to_u64(digits, &number) || number > (UINT64_C(1) << 53) - 1)
-        return false;
-    return digits.ptr[0] != '0' || row_id.len == 1;
 }
 
 static void encode_client(struct str socket_id, const struct identity *identity, void *out)

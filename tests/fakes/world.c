@@ -345,6 +345,18 @@ void world_message_private(struct world *world, unsigned worker, unsigned slot, 
     give(world, command);
 }
 
+void world_message_to(struct world *world, unsigned worker, unsigned slot, unsigned channel,
+                      enum world_who who)
+{
+    const struct identity *identity = world->identities[who];
+    struct command *command = command_in(world, worker, slot, COMMAND_MESSAGE, channel);
+    command->payload = STR("\"psst\"");
+    command->has_to = true;
+    command->to_dbo_id = identity->dbo_id;
+    command->to_row_id = identity->row_id;
+    give(world, command);
+}
+
 void world_history(struct world *world, unsigned worker, unsigned slot, unsigned channel)
 {
     give(world, command_in(world, worker, slot, COMMAND_HISTORY, channel));

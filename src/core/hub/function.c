@@ -27,6 +27,11 @@ static void function_write_options(const struct command *command, struct buf *ou
             buf_literal(out, "null");
         }
     }
+    if (command->has_to) {
+        buf_printf(out, ",\"to\":{\"dbo_id\":%d,\"row_id\":", (int)command->to_dbo_id);
+        buf_json_string(out, command->to_row_id);
+        buf_char(out, '}');
+    }
     buf_char(out, '}');
 }
 

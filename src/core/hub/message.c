@@ -36,6 +36,9 @@ static bool message_is_allowed(struct hub *hub, const struct session *session,
         *why = ERROR_CODE_NO_CHANNEL;
         return false;
     }
+    if (command->has_to) { /* whomever it is for, he has an identity */
+        return access_may_send_private(rule, session->identity, session->identity, why);
+    }
     if (!command->socket_id.ptr) {
         return access_may_send(rule, session->identity, command->is_authenticated, audience, why);
     }
@@ -62,6 +65,22 @@ static void message_send_private(struct hub *hub, const struct session *session,
     say_frame(hub, session, frame);
 }
 
+/* To all sessions of an identity that are here. The sender learns nothing about them: whoever is there,
+ * it is published to the channel, whose workers know who has which identity, and comes back. One who
+ * writes to himself has it by that. */
+static void message_send_to(struct hub *hub, const struct session *session,
+                            const struct channel *channel, const struct event_fields *message)
+{
+    struct protocol_event told = protocol_event_of(message);
+    struct frame *frame = hub->protocol->event(&told, (struct str){0}, false);
+    say_to_channel(hub, channel, frame_ref(frame));
+    if (audience_admits(&message->audience, session->identity)) {
+        frame_unref(frame);
+    } else {
+        say_frame(hub, session, frame);
+    }
+}
+
 static void message_append(struct hub *hub, struct session *session, struct channel *channel,
                            const struct event_fields *message)
 {
@@ -80,7 +99,7 @@ static void message_append(struct hub *hub, struct session *session, struct chan
 static bool message_send(struct hub *hub, struct session *session, struct channel *channel,
                          const struct command *command, enum audience_kind audience)
 {
-    bool is_private = command->socket_id.ptr != NULL;
+    bool is_private = command->socket_id.ptr || command->has_to;
     bool is_durable = channel->rule->message_history > 0 && !is_private;
     /* The rule made this channel's messages ephemeral a moment ago: the sender's earlier ones go
      * first. */
@@ -96,7 +115,12 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
         .client = say_client_json(hub, session, &client),
         .payload = command->payload,
     };
-    if (is_private) {
+    if (command->has_to) {
+        message.audience = (struct audience){
+            .kind = AUDIENCE_USER, .dbo_id = command->to_dbo_id, .row_id = command->to_row_id};
+        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_PRIVATE);
+        message_send_to(hub, session, channel, &message);
+    } else if (is_private) {
         say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_PRIVATE);
         message_send_private(hub, session, channel, &message);
     } else if (is_durable) {
@@ -138,8 +162,7 @@ bool message_handle(struct hub *hub, struct session *session, const struct comma
         say_refusal(hub, session, command->channel, code);
         return true;
     }
-    bool is_new = !command->is_authorized && !command->has_function_passed;
-    if (is_new && !message_is_in_time(hub, session, channel)) {
+    if (command->stage == COMMAND_STAGE_NEW && !message_is_in_time(hub, session, channel)) {
         return true;
     }
     enum judged judged = authorize_command(hub, session, command, channel->rule);

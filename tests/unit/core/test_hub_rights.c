@@ -302,6 +302,74 @@ static void test_private_auth_wants_somebody_at_both_ends(void **state)
     assert_string_equal(kinds(0, 2), "M");
 }
 
+static void test_a_message_to_an_identity_reaches_all_its_sessions(void **state)
+{
+    (void)state;
+    world_rule(world, PRIVATE);
+    enter(0, 0, WHO_BEN, PLAIN);
+    enter(0, 1, WHO_ANN, PLAIN);
+    enter(1, 0, WHO_ANN_NEW, PLAIN);
+    enter(1, 1, WHO_CLEO, PLAIN);  /* her row has the same key in another table */
+    enter(1, 2, WHO_TABLE, PLAIN); /* nobody in particular */
+    enter(1, 3, WHO_ANYBODY, PLAIN);
+    open_as(1, 4, WHO_ANN); /* elsewhere */
+    world_message_to(world, 0, 0, 0, WHO_ANN);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "M"); /* its echo */
+    assert_string_equal(kinds(0, 1), "M");
+    assert_string_equal(kinds(1, 0), "M");
+    assert_string_equal(kinds(1, 1), "");
+    assert_string_equal(kinds(1, 2), "");
+    assert_string_equal(kinds(1, 3), "");
+    assert_string_equal(kinds(1, 4), "");
+    assert_int_equal(world_head(world, 0), 0); /* never kept */
+    world_message_to(world, 0, 1, 0, WHO_ANN); /* to oneself, once */
+    assert_string_equal(kinds(0, 1), "MM");
+    assert_string_equal(kinds(1, 0), "MM");
+    check_rest();
+}
+
+static void test_nobody_learns_whether_an_identity_is_there(void **state)
+{
+    (void)state;
+    world_rule(world, PRIVATE);
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    world_message_to(world, 0, 0, 0, WHO_ANN); /* there is none */
+    struct note alone = last_note(0, 0);
+    enter(0, 1, WHO_ANN, PLAIN);
+    world_message_to(world, 0, 0, 0, WHO_ANN);
+    struct note both = last_note(0, 0);
+    assert_string_equal(kinds(0, 0), "MM");
+    assert_memory_equal(&alone, &both, sizeof(alone));
+    check_rest();
+}
+
+static void test_a_message_to_an_identity_needs_what_private_ones_need(void **state)
+{
+    (void)state;
+    struct rule rule = {.anonymous_clients = true, .public_messaging = true};
+    world_rule(world, rule);
+    enter(0, 0, WHO_ANYBODY, PLAIN);
+    enter(0, 1, WHO_ANN, PLAIN);
+    world_message_to(world, 0, 1, 0, WHO_BEN);
+    assert_int_equal(last_code(0, 1), ERROR_CODE_PRIVATE_REFUSED);
+    rule.private_messaging = rule.private_auth = true;
+    rule.on_message = "hook";
+    world_rule(world, rule);
+    world_message_to(world, 0, 0, 0, WHO_ANN);
+    assert_int_equal(last_code(0, 0), ERROR_CODE_PRIVATE_REFUSED);
+    world_message_to(world, 0, 1, 0, WHO_ANN);
+    assert_string_equal(first_call().options,
+                        "{\"channel\":\"room/0\",\"authenticated\":false,\"socketId\":"
+                        "null,\"to\":{\"dbo_id\":12,\"row_id\":\"34\"}}");
+    assert_true(world_reply(world, 0, REFUSED));
+    assert_int_equal(last_code(0, 1), ERROR_CODE_HOOK_REFUSED);
+    open_as(0, 2, WHO_ANN);
+    world_message_to(world, 0, 2, 0, WHO_ANN);
+    assert_int_equal(last_code(0, 2), ERROR_CODE_NOT_JOINED);
+    check_rest();
+}
+
 static void test_private_messages_need_the_rule(void **state)
 {
     (void)state;
@@ -332,6 +400,9 @@ int main(void)
         T(test_a_private_message_needs_an_addressee_in_the_channel),
         T(test_a_private_message_to_one_who_is_told_to_close),
         T(test_private_auth_wants_somebody_at_both_ends),
+        T(test_a_message_to_an_identity_reaches_all_its_sessions),
+        T(test_nobody_learns_whether_an_identity_is_there),
+        T(test_a_message_to_an_identity_needs_what_private_ones_need),
         T(test_private_messages_need_the_rule),
     };
     return cmocka_run_group_tests_name("core/hub/rights", tests, NULL, NULL);

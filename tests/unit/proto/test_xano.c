@@ -100,6 +100,60 @@ static void test_authenticated_message(void **state)
     event_unref(event);
 }
 
+/* The key of an addressee is written as that of a sender. */
+static void test_message_to_an_identity(void **state)
+{
+    (void)state;
+    static const char *const keys[][2] = {{"34", "34"}, {"034", "\"034\""}, {"a\"b", "\"a\\\"b\""}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct event_fields fields = {
+            .action = EVENT_ACTION_MESSAGE,
+            .audience = {.kind = AUDIENCE_USER, .dbo_id = 12, .row_id = str_of(keys[i][0])},
+            .channel = STR("room/1"),
+            .client = STR(CLIENT),
+            .payload = STR("1"),
+        };
+        struct protocol_event told = protocol_event_of(&fields);
+        char *expected = mem_printf("{\"action\":\"message\",\"client\":" CLIENT
+                                    ",\"options\":{\"authenticated\":false,\"socketId\":null,"
+                                    "\"to\":{\"dbo_id\":12,\"row_id\":%s},"
+                                    "\"channel\":\"room/1\"},\"payload\":1}",
+                                    keys[i][1]);
+        assert_frame(xano_protocol.event(&told, (struct str){0}, false), 0, expected);
+        free(expected);
+    }
+}
+
+/* Without states to the byte what it was before there were any. */
+static void test_presence(void **state)
+{
+    (void)state;
+    struct protocol_member members[] = {{.client = STR(CLIENT)},
+                                        {.client = STR("{}"), .action = PROTOCOL_MEMBER_LEAVE}};
+    assert_frame(xano_protocol.presence_full(STR("room/1"), members, 2), 0,
+                 "{\"action\":\"presence_full\",\"client\":null,\"options\":{\"channel\":"
+                 "\"room/1\"},\"payload\":{\"presence\":[" CLIENT ",{}]}}");
+    struct frame *frame = xano_protocol.presence_updates(STR("room/1"), members, 1);
+    assert_int_equal(frame->audience.kind, AUDIENCE_PRESENCE);
+    assert_frame(frame, 0,
+                 "{\"action\":\"presence_update\",\"client\":null,\"options\":{\"channel\":"
+                 "\"room/1\"},\"payload\":{\"action\":\"join\",\"presence\":" CLIENT "}}");
+    members[0].state = STR("null");
+    members[1] = (struct protocol_member){
+        .client = STR(CLIENT), .action = PROTOCOL_MEMBER_UPDATE, .state = STR("{\"x\": 1}")};
+    assert_frame(xano_protocol.presence_full(STR("r"), members, 1), 0,
+                 "{\"action\":\"presence_full\",\"client\":null,\"options\":{\"channel\":\"r\"},"
+                 "\"payload\":{\"presence\":[{\"socketId\":\"9f3c\",\"extras\":{},\"permissions\":"
+                 "{\"dbo_id\":0,\"row_id\":0},\"state\":null}]}}");
+    frame = xano_protocol.presence_updates(STR("r"), &members[1], 1);
+    assert_int_equal(frame->audience.kind, AUDIENCE_STATES);
+    assert_frame(frame, 0,
+                 "{\"action\":\"presence_update\",\"client\":null,\"options\":{\"channel\":\"r\"},"
+                 "\"payload\":{\"action\":\"update\",\"presence\":{\"socketId\":\"9f3c\","
+                 "\"extras\":{},\"permissions\":{\"dbo_id\":0,\"row_id\":0},"
+                 "\"state\":{\"x\": 1}}}}");
+}
+
 static void test_event(void **state)
 {
     (void)state;
@@ -391,6 +445,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_authenticated_message),
+        cmocka_unit_test(test_message_to_an_identity),
+        cmocka_unit_test(test_presence),
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_payload_is_verbatim),
