@@ -8,10 +8,10 @@
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
-# A lock of ours shows itself by the time-out, not by a deadlock of some runs: nothing here takes a second.
+# A lock of ours shows itself by the time-out, not by a deadlock of some runs: nothing here is waited for.
 CLUSTER_CONF="deadlock_timeout = 20s" cluster_start
 cluster_install two
-export PGOPTIONS='-c client_min_messages=error -c statement_timeout=8s'
+export PGOPTIONS='-c client_min_messages=error -c lock_timeout=8s'
 
 kinds='alter rename drop part attach watch again unwatch type refresh'
 make() { # TABLE: watched, partitioned, with a type of its own
@@ -70,7 +70,7 @@ run_sql two "CREATE TYPE shared AS (n int); CREATE TABLE one (id int PRIMARY KEY
              SELECT herald.watch('one'), herald.watch('other')" >/dev/null
 first 'BEGIN; ALTER TYPE shared ADD ATTRIBUTE m int' >/dev/null
 check 'a type of two tables is altered, and one of them by another transaction: it is told' 1 \
-    "$(PGOPTIONS='-c statement_timeout=8s' run_sql two 'ALTER TABLE other ADD COLUMN more text' 2>&1 | grep -c 'WARNING.*could not follow: herald: another transaction')"
+    "$(PGOPTIONS='-c lock_timeout=8s' run_sql two 'ALTER TABLE other ADD COLUMN more text' 2>&1 | grep -c 'WARNING.*could not follow: herald: another transaction')"
 first 'LOCK TABLE other IN ACCESS EXCLUSIVE MODE' >/dev/null
 check '… no deadlock' '' "$(first COMMIT)"
 check '… the table is known to be stale' other "$(run_sql two "SELECT \"table\" FROM herald.watches WHERE stale")"

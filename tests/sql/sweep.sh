@@ -41,7 +41,7 @@ printf 'BEGIN; SELECT number FROM herald.shape WHERE number = 1 FOR UPDATE;\n' >
 read -r -t 20 held <&"${HELD[0]}"
 check 'a shape that the sweep wants is locked' 1 "$held"
 run_sql broom 'DELETE FROM herald.log'
-check 'the sweep does not wait for it' '' "$(PGOPTIONS='-c statement_timeout=5s' run_sql broom 'DO $$ BEGIN PERFORM herald.sweep(); END $$' 2>&1)"
+check 'the sweep does not wait for it' '' "$(PGOPTIONS='-c lock_timeout=5s' run_sql broom 'DO $$ BEGIN PERFORM herald.sweep(); END $$' 2>&1)"
 check '… and takes the other' 1 "$(run_sql broom "SELECT string_agg(number::text, ' ') FROM herald.shape WHERE watch = 'gone'")"
 printf 'COMMIT;\n\\q\n' >&"${HELD[1]}"
 exit $((failures > 0))
