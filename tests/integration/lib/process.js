@@ -2,6 +2,7 @@
 // A child process with its output kept, and the promise that nothing outlives the test: whatever is still running or
 // lying about when this process exits, for whatever reason, is killed and removed.
 import { spawn, execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, chownSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,13 +58,21 @@ export function temporaryDirectory(name, owner = {}, parent = tmpdir()) {
     return directory;
 }
 
+// Not one of those that the kernel gives to whoever connects: other tests, at the same time, would get it before it is used.
 export async function freePort() {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address();
-    server.close();
-    await once(server, 'close');
-    return port;
+    for (let attempt = 0; attempt < 100; attempt++) {
+        const server = createServer().listen(10000 + randomInt(20000), '127.0.0.1');
+        try {
+            await once(server, 'listening');
+        } catch {
+            continue; // somebody has it
+        }
+        const { port } = server.address();
+        server.close();
+        await once(server, 'close');
+        return port;
+    }
+    throw new Error('no port is free');
 }
 
 export class Process {
