@@ -112,7 +112,7 @@ test('a signal at any moment of the start ends both, cleanly', async () => {
     for (const [i, signal] of [[1, 'SIGTERM'], [2, 'SIGINT'], [4, 'SIGTERM'], [lines - 3, 'SIGINT']]) {
         const directory = fresh();
         const server = await dev(directory, { ready: false });
-        await until(`line ${i} of the start`, () => server.process.stderr.split('\n').length > i || server.process.exit);
+        await until(`line ${i} of the start`, () => server.process.stderr.split('\n').length > i || server.process.exit, 40 * SECOND);
         await server.stop(signal);
         assert.deepEqual(postmasters(directory), [], `after ${signal} at line ${i}`);
     }
@@ -121,7 +121,7 @@ test('a signal at any moment of the start ends both, cleanly', async () => {
 test('a start that was ended half-way can be repeated', async () => {
     const directory = fresh();
     const first = await dev(directory, { ready: false });
-    await until('the data directory', () => existsSync(directory) && readdirSync(directory).length > 0);
+    await until('the data directory', () => existsSync(directory) && readdirSync(directory).length > 0, 40 * SECOND);
     await first.stop();
     const second = await dev(directory);
     await second.stop();
