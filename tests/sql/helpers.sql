@@ -3,8 +3,8 @@
 -- Functions for the pgTAP files, in schema tap. The files commit as they go: the sequencer has a session of its own, which
 -- sees nothing else. So each file uses tables and channels of its own.
 -- Variables of psql:
---   program, url    tests/tools/drain, and the database for it
---   channel_names   the text of tests/channel-names.json
+--   program, host, port    tests/tools/drain, and the server for it
+--   channel_names          the text of tests/channel-names.json
 
 SET search_path = tap;
 
@@ -15,7 +15,7 @@ CREATE TABLE tap.channel_name_case AS
 -- The sequencer takes what is pending: until there is nothing, or so many batches. Messages are four texts each: channel,
 -- client, options ('-': none), payload. Returns how many batches it were.
 CREATE TABLE tap.drain_program (command text NOT NULL);
-INSERT INTO tap.drain_program VALUES (format('%s ''%s''', :'program', :'url'));
+INSERT INTO tap.drain_program VALUES (format('%s ''host=%s port=%s user=herald_server dbname=', :'program', :'host', :'port'));
 CREATE TABLE tap.drain_said (line text);
 CREATE FUNCTION tap.drain(max_rows int DEFAULT 2000, max_bytes int DEFAULT 100000000, max_batches int DEFAULT 0, messages text[] DEFAULT '{}') RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -25,7 +25,7 @@ DECLARE
 BEGIN
     DELETE FROM tap.drain_said;
     EXECUTE format('COPY tap.drain_said FROM PROGRAM %L (DELIMITER E''\x01'')',
-                   concat_ws(' ', (SELECT command FROM tap.drain_program), max_rows, max_bytes, max_batches, arguments, '2>&1 | tail -1'));
+                   concat_ws(' ', (SELECT command || current_database() || '''' FROM tap.drain_program), max_rows, max_bytes, max_batches, arguments, '2>&1 | tail -1'));
     SELECT string_agg(line, ' ') INTO said FROM tap.drain_said;
     IF said !~ '^[0-9]+$' THEN
         RAISE EXCEPTION '%', said;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: PostgreSQL
 #
-# All tests of sql/: installs the schema twice into a fresh cluster, runs the pgTAP files with pg_prove, then uninstalls
-# and looks for what was left behind; after that the scripts that need clusters or many sessions of their own.
+# All tests of sql/: installs the schema twice into a fresh cluster, runs the pgTAP files with pg_prove, each in a copy of that
+# database, uninstalls there and looks for what was left behind; then the scripts that need clusters or many sessions of their own.
 #
 #   tests/sql/run.sh [pgTAP files …]      with files: only those, and no scripts
 
@@ -13,28 +13,42 @@ cluster_start
 cluster_install herald_test
 "$bin/psql" -Xq -d herald_test -f "$sql_dir/install.sql" >/dev/null
 check 'the second install changes nothing' 12 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
-run_sql herald_test "CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap; ALTER DATABASE herald_test SET search_path = public, tap"
-"$bin/psql" -Xq -v ON_ERROR_STOP=1 -v program="$work/drain" -v url="$(server_url herald_test)" \
+run_sql herald_test 'CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap'
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -v program="$work/drain" -v host="$PGHOST" -v port="$PGPORT" \
     -v channel_names="$(cat "$here/../channel-names.json")" -d herald_test -f "$here/helpers.sql"
 
-if [ $# -gt 0 ]; then
-    pg_prove --directives -d herald_test "$@"
-    exit "$failures"
-fi
-pg_prove --directives -d herald_test "$here"/[0-9]*.sql || failures=$((failures + 1))
-
-# Uninstalling, with watched tables, while another database of the cluster still uses the roles, and then there too.
-cluster_install herald_other
-run_sql herald_other "CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch('a')" >/dev/null
-kept=$(PGOPTIONS='' "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_test -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role')
-check 'roles that another database uses are kept, and named' 9 "$kept"
 left_behind="SELECT (SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'herald%')
     + (SELECT count(*) FROM pg_proc p WHERE p.proname LIKE 'capture\_%' AND p.prorettype = 'trigger'::regtype)
     + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!herald\_%')
     + (SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'herald\_%') + (SELECT count(*) FROM pg_default_acl)
     + (SELECT count(*) FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid
         WHERE r.rolname LIKE 'herald\_%' AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-check 'uninstall leaves nothing in the database' 0 "$(run_sql herald_test "$left_behind")"
+# Uninstalls, with all that is watched, while other databases of the cluster still use the roles.
+uninstall_beside_others() { # DATABASE
+    local kept
+    kept=$(PGOPTIONS='' "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d "$1" -f "$sql_dir/uninstall.sql" 2>&1 | grep -c 'kept role' || true)
+    check "$1: roles that another database uses are kept, and named" 9 "$kept"
+    check "$1: uninstall leaves nothing in the database" 0 "$(run_sql "$1" "$left_behind")"
+}
+# A pgTAP file, in a copy of the database: what one watches makes no other one slow.
+run_file() { # FILE
+    local database
+    database=$(basename "$1" .sql)
+    run_sql postgres "CREATE DATABASE \"$database\" TEMPLATE herald_test"
+    run_sql postgres "ALTER DATABASE \"$database\" SET search_path = public, tap"
+    pg_prove --directives -d "$database" "$1" || failures=$((failures + 1))
+    uninstall_beside_others "$database"
+    run_sql postgres "DROP DATABASE \"$database\""
+}
+if [ $# -gt 0 ]; then
+    for file in "$@"; do run_file "$file"; done
+    exit $((failures > 0))
+fi
+for file in "$here"/[0-9]*.sql; do run_file "$file"; done
+
+cluster_install herald_other
+run_sql herald_other "CREATE TABLE public.a (id int PRIMARY KEY); SELECT herald.watch('a')" >/dev/null
+uninstall_beside_others herald_test
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
 check 'the second uninstall leaves nothing in its database' 0 "$(run_sql herald_other "$left_behind")"
 check 'the last uninstall drops the roles' 0 "$(run_sql postgres "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'herald\_%'")"
