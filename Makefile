@@ -59,7 +59,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build deps demo test install lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof ledger corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build programs deps demo test install lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof ledger corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,15 @@ deps: ## install the Debian packages that the build needs (apt as root or throug
 	@scripts/deps.sh build
 
 build: $(BIN) ## build/VARIANT/pgherald (the default)
+
+# What the tests of a variant run: only asan has the unit tests and the corpora, only release counts instructions.
+programs: $(BIN) $(TOOLS) $(NODE_MODULES) build/sdk/xano.min.js
+ifeq ($(VARIANT),asan)
+programs: $(UNIT_TESTS) $(FUZZ_TESTS:%=%.replay)
+endif
+ifeq ($(VARIANT),release)
+programs: $(B)/bench/instructions $(B)/bench/rows
+endif
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/pgherald
