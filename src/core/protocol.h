@@ -21,6 +21,7 @@ struct protocol_joined {
     bool is_gap;
     struct str ref;
     uint32_t message_bytes; /* the largest frame that a client may send; told with a ref alone */
+    bool is_durable;        /* the channel keeps its messages, so they may have keys; likewise */
 };
 
 struct protocol_receipt { /* what became of a frame that has a ref and no other answer */

@@ -41,6 +41,8 @@ static void write_joined(struct writer *w, const void *what)
     if (joined->ref.ptr) {
         put(w, STR(",\"limits\":{\"message_bytes\":"));
         put_u64(w, joined->message_bytes);
+        put(w, STR(",\"durable\":"));
+        put_bool(w, joined->is_durable);
         put(w, STR("}"));
     }
     put(w, STR("}}"));

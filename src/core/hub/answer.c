@@ -99,6 +99,7 @@ static void answer_acknowledge(struct hub *hub, struct session *session, const s
         .is_gap = is_gap,
         .ref = say_ref(hub, session),
         .message_bytes = hub->options.message_bytes,
+        .is_durable = about->channel->rule && about->channel->rule->message_history > 0,
     };
     say_count(hub, METRIC_JOINS);
     if (is_resumed || is_gap) {

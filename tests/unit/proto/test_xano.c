@@ -333,12 +333,13 @@ static void test_refs(void **state)
                                      .client = STR(CLIENT),
                                      .epoch = STR("e"),
                                      .ref = STR("\"1\n"),
-                                     .message_bytes = 65536};
+                                     .message_bytes = 65536,
+                                     .is_durable = true};
     assert_frame(xano_protocol.joined(&joined), 0,
                  "{\"action\":\"join\",\"client\":" CLIENT
                  ",\"options\":{\"channel\":\"a\",\"view\":\"v\",\"ref\":\"\\\"1\\n\"},"
                  "\"payload\":{\"epoch\":\"e\",\"offset\":0,\"resumed\":false,\"gap\":false,"
-                 "\"limits\":{\"message_bytes\":65536}}}");
+                 "\"limits\":{\"message_bytes\":65536,\"durable\":true}}}");
     assert_frame(
         xano_protocol.left(STR("a"), STR("v"), STR("r")), 0,
         "{\"action\":\"leave\",\"options\":{\"channel\":\"a\",\"view\":\"v\",\"ref\":\"r\"},"
