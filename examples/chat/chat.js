@@ -16,7 +16,7 @@ const NOT_LET_IN = new Set(['anonymous_refused', 'join_refused', 'hook_refused',
 const herald = connect({ canonical: await readCanonical(), token: () => me.hero && readToken(me.hero) });
 
 const chat = createChat(document.querySelector('#chat'), {
-    send: (room, message, options) => channels.get(room).message(message, options),
+    send,
     become,
 });
 
@@ -37,15 +37,29 @@ function enter(room) {
         .on('presence', (members) => chat.here(room, members))
         .on('gap', () => chat.note(room, 'You were away for long: these are the newest messages.'))
         .on('error', ({ payload }) => refused(room, channel, payload))
-        .on('join', (frame) => joined(room, channel, frame));
+        .on('join', (frame) => joined(room, frame));
 }
 
-/** A message that was under way when the line broke may have arrived or not. It is said again under the same key, and
- * a key is shown once: so it is neither lost nor seen twice. */
-function joined(room, channel, frame) {
+function joined(room, frame) {
     chat.letIn(room, frame.client);
     if (frame.payload.resumed) chat.note(room, 'Back again: nothing was missed.');
-    chat.unconfirmed(room).forEach(({ message, options }) => channel.message(message, options));
+}
+
+/** What is under way when the line breaks is sent again by the client, and the server takes it once. A room that keeps
+ * nothing cannot say what became of it: then it is said again under the same key, and a key is shown once. */
+function send(room, message, options) {
+    if (herald.status.status !== 'connected') return false;
+    say(room, message, options);
+    return true;
+}
+
+async function say(room, message, options) {
+    try {
+        await channels.get(room).send(message, options);
+    } catch ({ code, message: why }) {
+        if (code === 'lost') say(room, message, options);
+        else if (code !== 'identity_changed') chat.fail(room, why, message.key);
+    }
 }
 
 function refused(room, channel, { code, message }) {

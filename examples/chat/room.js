@@ -57,7 +57,7 @@ function drawMessage({ name, text, at, isOwn, isForMembers }, follows) {
 export class Room {
     #lastSaid = null;
     #keys = new Set();
-    #pending = new Map();           // key → the message as it was sent, with its options, and its element
+    #pending = new Map();           // key → the message as it was sent, and its element
 
     constructor({ id, name, about }) {
         this.id = id;
@@ -121,7 +121,7 @@ export class Room {
         const element = this.#draw(said);
         this.#lastSaid = lastSaid;    // the echo will be drawn in its place, and must find what was before it
         element.classList.add('pending');
-        this.#pending.set(message.key, { message, options, element });
+        this.#pending.set(message.key, { message, element });
         this.log.append(element);
     }
 
@@ -131,14 +131,11 @@ export class Room {
         this.#sinkPending();
     }
 
-    /** The server refused something. It does not say which message, so all that have no echo count as refused; the echo
-     * of one that was not still puts it right. */
-    fail() {
-        this.#pending.forEach(({ element }) => element.classList.add('failed'));
-    }
-
-    unconfirmed() {
-        return [...this.#pending.values()].filter(({ element }) => !element.classList.contains('failed'));
+    /** The server refused something. Where it is not known which message, all that have no echo count as refused; the echo
+     * of one that was not still puts it right. @param {string} [key] */
+    fail(key) {
+        const those = key === undefined ? [...this.#pending.values()] : [this.#pending.get(key)].filter(Boolean);
+        those.forEach(({ element }) => element.classList.add('failed'));
     }
 
     /** Who is here: a face for each person, however many tabs he has, and the number of guests. */

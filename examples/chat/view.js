@@ -170,8 +170,8 @@ export function createChat(root, { send, become }) {
         add: (room, frame) => change(room, (each) => each.add(frame), true),
         /** @param {string} room @param {string} text */
         note: (room, text) => change(room, (each) => each.note(text), false),
-        /** @param {string} room @param {string} text */
-        fail: (room, text) => change(room, (each) => { each.fail(); each.note(text); }, false),
+        /** @param {string} room @param {string} text @param {string} [key]  of a message */
+        fail: (room, text, key) => change(room, (each) => { each.fail(key); each.note(text); }, false),
         /** The server does not let us in, or not any more. @param {string} room @param {string} text */
         shutOut(room, text) {
             rooms.get(room).shutOut(text);
@@ -190,8 +190,6 @@ export function createChat(root, { send, become }) {
             rooms.forEach((room) => room.forgetPending());
             showIdentity();
         },
-        /** What was sent and has no echo yet. @param {string} room @returns {{message: object, options: object}[]} */
-        unconfirmed: (room) => rooms.get(room).unconfirmed(),
         /** @param {boolean} now */
         setConnected(now) {
             isConnected = now;

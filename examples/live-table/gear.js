@@ -22,7 +22,7 @@ const canonical = await readCanonical();
 const isMoving = () => !matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 function thing({ id, item, since }, other, give) {
-    const button = h('button.button.quiet.small', { type: 'button', onclick: () => give.message({ id, to: other }) }, `Give to ${other}`);
+    const button = h('button.button.quiet.small', { type: 'button', onclick: () => give({ id, to: other }) }, `Give to ${other}`);
     return h('li', { dataset: { id } }, h('strong', {}, item), h('span.muted.number', {}, `since ${clock(since, true)}`), button);
 }
 
@@ -53,18 +53,19 @@ function draw(list, rows, make, isCalm) {
 function pane(name, other) {
     const herald = connect({ canonical, token: () => readToken(name) });
     const gear = herald.table('live/gear', { order: ['id'] });
-    const give = herald.channel('live/give');
+    const giving = herald.channel('live/give');
+    const error = h('p.error', { role: 'alert' });
+    const give = (what) => giving.send(what).catch(({ message }) => { error.textContent = message; });
     const status = h('button.status', { type: 'button', disabled: true });
     const count = h('span.muted', {}, '…');
     const list = h('ul.things', { 'data-empty': 'Nothing is his.' });
-    const error = h('p.error', { role: 'alert' });
     showStatus(status, herald);
     gear.onChange(({ action }) => {
         draw(list, [...gear.values()], (row) => thing(row, other, give), action === 'snapshot');
         count.textContent = `${gear.size} of his`;
         error.textContent = '';
     });
-    give.on('error', ({ payload }) => { error.textContent = payload.message; });
+    giving.on('error', ({ payload }) => { error.textContent = payload.message; });
     herald.on('error', ({ payload }) => { error.textContent = payload.message; });
     return h('section.pane.card', { dataset: { name }, 'aria-label': name },
         h('header', {}, avatar(name), h('h2', {}, name), count, h('span.space'), status), list, error);

@@ -31,7 +31,7 @@ channel
     })
     .on('presence_update', ({ payload: { action, presence: member } }) => {
         people.say(`${nameOf(member)} has ${action === 'join' ? 'come' : 'gone'}.`);
-        if (action === 'join' && place) channel.message({ place }, { socketId: member.socketId });
+        if (action === 'join' && place) say({ place }, { socketId: member.socketId });
     })
     .on('message', received)
     .on('error', ({ payload }) => people.say(payload.message));
@@ -78,11 +78,18 @@ function move(now) {
 function sendPlace() {
     isPlanned = false;
     sentAt = performance.now();
-    channel.message({ place });
+    say({ place });
+}
+
+/** A place is worth nothing later: without a connection it is not kept to be sent. */
+function say(payload, options) {
+    channel.send(payload, { ...options, queue: false }).catch(({ code, message }) => {
+        if (code !== 'offline' && code !== 'lost') people.say(message);
+    });
 }
 
 function wave(socketId) {
-    channel.message({ wave: true }, { socketId });
+    say({ wave: true }, { socketId });
 }
 
 /* ---- what we hear ---- */

@@ -5,9 +5,14 @@
  * and take the place of the old ones in one step.
  */
 
+import { Emitter, HeraldError, Stream, whenAborted } from './pgherald-emitter.js';
+
 /** Between two readings of the same rows. */
 const ASK_AGAIN_MS = 1000;
-const MAX_DELAY_MS = 30_000;
+
+function keyText(values) {
+    return values.length === 1 ? String(values[0]) : JSON.stringify(values.map(String));
+}
 
 /** What prints like a number is compared as one: bigint and numeric are strings. */
 const NUMBER = /^-?(\d+(\.\d+)?|Infinity)$/;
@@ -40,7 +45,7 @@ function comparator(order) {
 
 /**
  * The rows of a watched table, as they are: a Map that cannot be written, whose keys are texts (of several columns, one as
- * JSON). With an order it is iterated in that order.
+ * JSON). With an order it is iterated in that order. Tables of the same arguments share one set of rows.
  *
  * After a cut it resumes; where that cannot be, or the server says so (the table was altered, what we may see has changed),
  * the rows are read again, and replaced in one step. A row that is too big to travel is here with its key, and with
@@ -51,31 +56,102 @@ function comparator(order) {
  * texts that look like numbers.
  */
 export class Table {
+    #rows;
+    #events = new Emitter(['change']);
+    #streams = new Set();
+    #isClosed = false;
+
+    /** @param {Rows} rows @param {import('./pgherald.js').Channel} channel @param {AbortSignal} [signal] */
+    constructor(rows, channel, signal) {
+        this.#rows = rows;
+        /** @type {import('./pgherald.js').Channel} where it comes from: for its `join`, `gap`, `error`, `position` and `joined` */
+        this.channel = channel;
+        /** @type {Promise<Table>} the rows are here for the first time. Rejects with what the server says against it (a
+         * HeraldError); the table tries again with the next connection, all the same. */
+        this.ready = rows.ready.then(() => this);
+        this.ready.catch(() => {});     // who does not wait for it hears of it by `error`
+        rows.tables.add(this);
+        whenAborted(signal, () => queueMicrotask(() => this.close()));
+    }
+
+    /** @returns {number} */
+    get size() { return this.#rows.byKey.size; }
+    /** @returns {number} another one after each change */
+    get version() { return this.#rows.version; }
+    /** @returns {boolean} there are rows behind the last one, as far as we know */
+    get isPartial() { return this.#rows.isPartial; }
+    /** @param {...*} key of the row: the value, or the values, of its key columns @returns {object|undefined} */
+    get(...key) { return this.#rows.byKey.get(keyText(key)); }
+    /** @param {...*} key @returns {boolean} */
+    has(...key) { return this.#rows.byKey.has(keyText(key)); }
+    entries() { return this.#rows.entries().values(); }
+    keys() { return this.#rows.entries().map(([key]) => key).values(); }
+    /** @returns {Iterator<object>} the rows */
+    values() { return this.#rows.entries().map(([, row]) => row).values(); }
+    [Symbol.iterator]() { return this.entries(); }
+
+    /** @param {function(Change)} callback after each change @param {{signal?: AbortSignal}} [options] @returns {function()} ends it */
+    onChange(callback, options) {
+        this.#events.on('change', callback, options);
+        return () => this.#events.off('change', callback);
+    }
+
+    /** Each change, from now on. Who lets more than 1000 wait gets an error: {@link Lagged}. */
+    [Symbol.asyncIterator]() {
+        const stream = new Stream(() => this.#streams.delete(stream));
+        if (this.#isClosed) stream.end();
+        else this.#streams.add(stream);
+        return stream;
+    }
+
+    /** Ends what this holder has of it. */
+    close() {
+        this.#isClosed = true;
+        this.#rows.tables.delete(this);
+        this.#events._silence();
+        [...this.#streams].forEach((stream) => stream.end());
+        this.channel.leave();
+    }
+
+    _changed(change) {
+        this.#events._emit('change', change);
+        this.#streams.forEach((stream) => stream.push(change));
+    }
+}
+
+/** What tables of the same arguments have in common. */
+export class Rows {
     #options;
     #compare;
-    /** @type {Map<string, object>} */
-    #rows = new Map();
+    #channel;
+    #ask;
     /** The rows that are coming, with what happened to them since. @type {Map<string, object>|null} */
     #coming = null;
     #isReady = false;
+    /** A row without a key was among them. */
+    #isBroken = false;
     #settle;
     /** Rows to be had: with less, there are others to ask for. 0: these are all. */
     #wanted = 0;
     #self = null;
     #timer = null;
     #askedAt = 0;
-    #failures = 0;
+    /** @type {Set<Table>} */
+    tables = new Set();
+    /** @type {Map<string, object>} */
+    byKey = new Map();
+    version = 0;
 
-    /** @param {import('./pgherald.js').Channel} channel
+    /** @param {import('./pgherald.js').Channel} channel  inner
+     * @param {function()} ask  for the rows
      * @param {{key: string[], order: string[], limit: number|undefined}} options  see Client.table() */
-    constructor(channel, options) {
+    constructor(channel, ask, options) {
         this.#options = options;
+        this.#channel = channel;
+        this.#ask = ask;
         this.#compare = comparator([...options.order, ...options.key]);
-        /** @type {import('./pgherald.js').Channel} where it comes from: for its `join`, `gap`, `position` and `joined` */
-        this.channel = channel;
-        /** @type {Promise<Table>} the rows are here for the first time. Rejects with what the server says against it (an Error
-         * with a `code`); the table tries again with the next connection, all the same. */
         this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+        this.ready.catch(() => {});
         channel.on('join', (frame) => this.#joined(frame));
         channel.on('gap', ({ client }) => { if (client === null) this.#askAgain(); });    // after an answer the rows come by themselves
         channel.on('snapshot', (frame) => this.#guard(() => this.#read(frame)));
@@ -83,62 +159,45 @@ export class Table {
         channel.on('error', (frame) => this.#failed(frame));
     }
 
-    /** @returns {number} */
-    get size() { return this.#rows.size; }
-    /** @returns {boolean} there are rows behind the last one, as far as we know */
     get isPartial() { return this.#wanted > 0; }
-    /** @param {...*} key of the row: the value, or the values, of its key columns @returns {object|undefined} */
-    get(...key) { return this.#rows.get(this.#keyText(key)); }
-    /** @param {...*} key @returns {boolean} */
-    has(...key) { return this.#rows.has(this.#keyText(key)); }
-    entries() { return this.#entries().values(); }
-    keys() { return this.#entries().map(([key]) => key).values(); }
-    /** @returns {Iterator<object>} the rows */
-    values() { return this.#entries().map(([, row]) => row).values(); }
-    [Symbol.iterator]() { return this.entries(); }
 
-    /** @param {function(Change)} callback after each change @returns {function()} ends it */
-    onChange(callback) {
-        this.channel.on('change', callback);
-        return () => this.channel.off('change', callback);
-    }
-
-    /** Follows no longer; the rows stay as they are. A `ready` that waits will not be settled. */
-    close() {
-        clearTimeout(this.#timer);
-        this.channel.leave();
-    }
-
-    #entries() {
+    entries() {
         const { order, limit } = this.#options;
-        const entries = [...this.#rows];
+        const entries = [...this.byKey];
         return order.length > 0 || limit ? entries.sort(([, a], [, b]) => this.#compare(a, b)) : entries;
     }
 
-    #keyText(values) {
-        return values.length === 1 ? String(values[0]) : JSON.stringify(values.map(String));
+    /** They stay as they are. */
+    close() {
+        clearTimeout(this.#timer);
+        this.#settle.reject(new HeraldError('left', 'The table was closed.'));
     }
 
     #keyOf(row) {
         const missing = this.#options.key.find((column) => row[column] === undefined);
-        if (missing === undefined) return this.#keyText(this.#options.key.map((column) => row[column]));
-        throw new TypeError(`table('${this.channel.name}'): a row has no column '${missing}'; say which tell a row from all others: { key: … }`);
+        if (missing === undefined) return keyText(this.#options.key.map((column) => row[column]));
+        throw new TypeError(`table('${this.#channel.name}'): a row has no column '${missing}'; say which tell a row from all others: { key: … }`);
     }
 
     /** A row that cannot be told from others is the application's mistake: whoever waits is told, or the console is. */
     #guard(action) {
+        if (this.#isBroken) return;
         try {
             action();
         } catch (error) {
-            this.close();
-            if (this.#isReady) throw error;
+            this.#isBroken = true;
+            const isReady = this.#isReady;
             this.#settle.reject(error);
+            this.tables.forEach((table) => table.close());
+            if (isReady) throw error;
         }
     }
 
     /** What happens to rows that are not shown yet is not told. */
     #tell(change) {
-        if (!this.#coming) this.channel._emit('change', change);
+        if (this.#coming) return;
+        this.version++;
+        this.tables.forEach((table) => table._changed(change));
     }
 
     /** Somebody else sees other rows: what was missed is not enough. */
@@ -154,42 +213,41 @@ export class Table {
         if (first) [this.#coming, this.#wanted] = [new Map(), 0];
         this.#wanted += rows.length + reduced.length;
         rows.forEach((row) => this.#coming.set(this.#keyOf(row), row));
-        reduced.forEach((row) => this.#coming.set(this.#keyOf(row), { ...this.#rows.get(this.#keyOf(row)), ...row }));
+        reduced.forEach((row) => this.#coming.set(this.#keyOf(row), { ...this.byKey.get(this.#keyOf(row)), ...row }));
         if (!last) return;
-        [this.#rows, this.#coming] = [this.#coming, null];
+        [this.byKey, this.#coming] = [this.#coming, null];
         if (complete) this.#wanted = 0;
-        this.#failures = 0;
         this.#isReady = true;
         while (this.#hasTooMany()) this.#cut();
         this.#tell({ action: 'snapshot', frame });
-        this.#settle.resolve(this);
+        this.#settle.resolve();
         this.#fill();
     }
 
     #hasTooMany() {
-        return this.#rows.size > (this.#options.limit ?? Infinity);
+        return this.byKey.size > (this.#options.limit ?? Infinity);
     }
 
     /** The row behind all others goes. */
     #cut() {
         const [key, old] = this.#last();
-        this.#rows.delete(key);
+        this.byKey.delete(key);
         this.#wanted = this.#options.limit;
         return { key, old };
     }
 
     #last() {
-        return [...this.#rows].reduce((a, b) => (this.#compare(a[1], b[1]) < 0 ? b : a));
+        return [...this.byKey].reduce((a, b) => (this.#compare(a[1], b[1]) < 0 ? b : a));
     }
 
     #fill() {
-        if (!this.#coming && this.#rows.size < this.#wanted) this.#askAgain();
+        if (!this.#coming && this.byKey.size < this.#wanted) this.#askAgain();
     }
 
     #happened(frame) {
         const { action, new: now, old, truncated_to_key: isReduced } = frame.payload.data;
         const isUnknown = frame.options.moved === 'unknown';
-        const rows = this.#coming ?? this.#rows;
+        const rows = this.#coming ?? this.byKey;
         if (!this.#coming && !this.#isReady) return;
         if (isReduced || isUnknown) this.#askAgain();
         if (action === 'truncate') {
@@ -220,32 +278,28 @@ export class Table {
         this.#tell({ action: old ? 'update' : 'insert', key, row, old, frame });
         if (gone) this.#tell({ action: 'delete', ...gone });
         // It went to the end: others, that are not here, may stand before it now.
-        if (rows === this.#rows && old && this.isPartial && this.#compare(old, row) < 0 && this.#last()[0] === key) this.#askAgain();
+        if (rows === this.byKey && old && this.isPartial && this.#compare(old, row) < 0 && this.#last()[0] === key) this.#askAgain();
     }
 
-    /** The rows, at most once a second, or after more than that. A cut until then asks for them as well. */
-    #askAgain(delayMs = ASK_AGAIN_MS) {
-        this.channel.position = null;
+    /** The rows, at most once a second. A cut until then asks for them as well. */
+    #askAgain() {
+        this.#channel._position = null;
         this.#timer ??= setTimeout(() => {
             this.#timer = null;
             this.#askedAt = Date.now();
-            this.channel.position = null; // a read that ended meanwhile has set it
-            this.channel._join();
-        }, Math.max(0, this.#askedAt + delayMs - Date.now()));
+            this.#channel._position = null; // a read that ended meanwhile has set it
+            this.#ask();
+        }, Math.max(0, this.#askedAt + ASK_AGAIN_MS - Date.now()));
     }
 
     #failed(frame) {
-        const { code, message } = frame.payload;
+        const { code } = frame.payload;
         this.#coming = null;
-        if (code === 'unavailable' || code === 'rate_limited') {
-            this.#askedAt = Date.now();
-            this.#askAgain(Math.min(MAX_DELAY_MS, ASK_AGAIN_MS * 2 ** this.#failures++) * (1 + Math.random()));
-            return;
-        }
-        this.channel.position = null;
-        this.#rows.clear();
+        if (code === 'unavailable' || code === 'rate_limited') return;     // it is asked again, later
+        this.#channel._position = null;
+        this.byKey.clear();
         this.#wanted = 0;
         this.#tell({ action: 'error', frame });
-        this.#settle.reject(Object.assign(new Error(message), { code }));
+        this.#settle.reject(HeraldError.of(frame));
     }
 }

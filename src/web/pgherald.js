@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * The browser's side of pgherald, served by every server at `/pgherald.js`: an ES module that needs nothing but the one of
- * tables beside it, `pgherald-table.js`.
+ * The browser's side of pgherald, served by every server at `/pgherald.js`: an ES module that needs nothing but those beside
+ * it, `pgherald-….js`.
  *
  *     import { connect } from '/pgherald.js';
  *
@@ -9,7 +9,7 @@
  *     const room = herald.channel('room/1', { history: true });
  *     room.on('history', (frame) => frame.payload.history.forEach(show));
  *     room.on('message', (frame) => show(frame));
- *     room.message({ text: 'hello' });
+ *     await room.send({ text: 'hello' });
  *
  * What it adds to a bare WebSocket is that a cut costs nothing. Every durable frame carries its offset in
  * `options.id`; the channel remembers the newest one it handed to the application, and after a reconnect joins with
@@ -24,9 +24,8 @@
  *     const orders = await herald.table('live/orders', { filter: { status: 'new' } }).ready;
  *     orders.onChange(() => show([...orders.values()]));
  *
- * It deliberately keeps no queue of unsent messages: whether a message that was on its way when the line broke has
- * arrived is for the application to decide, which sees its own messages come back (the echo). `message()` says
- * whether the message could be handed to an open connection.
+ * `send()` is answered by the server, with the place of what was said, or with what it has against it. Where messages are
+ * kept they have a key, and what was on its way when the line broke is sent again: it is neither lost nor there twice.
  *
  * Who we are is proved by a token, which goes out with each connection. It may be a function, which is asked for one at
  * every connect:
@@ -39,8 +38,19 @@
  * `reconnect`. To go on as anonymous is its decision too: a token of null.
  *
  * Besides browsers it runs on any runtime with a WebSocket class; pass one as `WebSocket` where none is global.
+ *
+ * How it is made: pgherald-line.js is the connection, pgherald-token.js who we are; pgherald-membership.js is a channel as the
+ * server knows it, with its pgherald-outbox.js and pgherald-presence.js, pgherald-channel.js as one of its holders does, and
+ * pgherald-table.js the rows. Here is what holds them together.
  */
+import { Channel } from './pgherald-channel.js';
+import { checkOptions, Emitter, HeraldError, Lagged, whenAborted } from './pgherald-emitter.js';
+import { Line } from './pgherald-line.js';
+import { Membership } from './pgherald-membership.js';
+import { secret } from './pgherald-outbox.js';
 import { Table } from './pgherald-table.js';
+
+export { Channel, HeraldError, Lagged, Table };
 
 /**
  * What travels, in both directions; `client` only from the server.
@@ -78,326 +88,74 @@ import { Table } from './pgherald-table.js';
  * @typedef {{epoch: string, offset: number}} Position
  */
 
-/**
- * @typedef {object} Status
- * @property {'connecting'|'connected'|'waiting'|'closed'} status
- * @property {number} [retryMs]         waiting: how long until the next attempt
- * @property {number} [code]            waiting, closed: the WebSocket close code
- * @property {string} [reason]          waiting, closed: what the server said
- */
+/** @typedef {import('./pgherald-line.js').Status} Status */
+/** @typedef {import('./pgherald-token.js').Token} Token */
 
-/**
- * What proves who we are; null or nothing: anonymous. A function gets the token that the server has just refused, if it
- * did, so that one which keeps its token knows that it needs a new one. If it fails, that is a failed attempt to connect.
- * @typedef {string|null|function((string|null)): (string|null|Promise<string|null>)} Token
- */
+const OPTIONS = ['url', 'canonical', 'token', 'WebSocket', 'fetch', 'maxQueued'];
+const TABLE_OPTIONS = ['filter', 'key', 'order', 'limit', 'signal'];
 
-/** The server's words for a token that it does not accept. */
-const TOKEN_CODES = new Set(['token_expired', 'token_invalid']);
+const MAX_QUEUED = 1000;
+const TXID_MS = 10_000;
 
-/** Codes after which coming back makes sense: the line broke, the server restarts, is full, or asks for it. */
-const RECONNECT_CODES = new Set([1006, 1011, 1012, 1013, 1014, 4000]);
-
-const FIRST_DELAY_MS = 500;
-const MAX_DELAY_MS = 30_000;
-
-/** A connection that lived this long was a real one: the next back-off starts small again. A shorter one was not, so
- * that a server which accepts and then refuses is not hammered. */
-const STABLE_MS = 10_000;
-
-/** Refusals of what a channel's member does: a join is never answered by them. */
-const NOT_ABOUT_JOINS = new Set(['not_joined', 'send_refused', 'private_refused', 'no_such_client', 'history_off']);
-
-function isSamePerson(a, b) {
-    return JSON.stringify(a?.permissions) === JSON.stringify(b?.permissions);
-}
-
-/** The smallest thing with `on`. A handler that throws must not take the frame away from the others. */
-class Emitter {
-    #handlers = new Map();
-
-    /** @param {string} type @param {Function} handler @returns {this} */
-    on(type, handler) {
-        this.#handlers.set(type, [...(this.#handlers.get(type) ?? []), handler]);
-        return this;
-    }
-
-    /** @param {string} type @param {Function} handler @returns {this} */
-    off(type, handler) {
-        this.#handlers.set(type, (this.#handlers.get(type) ?? []).filter((each) => each !== handler));
-        return this;
-    }
-
-    /** For this module only. @returns {boolean} whether anybody listens */
-    _emit(type, value) {
-        const handlers = this.#handlers.get(type) ?? [];
-        for (const handler of handlers) {
-            try {
-                handler(value);
-            } catch (error) {
-                queueMicrotask(() => { throw error; });
-            }
-        }
-        return handlers.length > 0;
-    }
+/** The order of keys in a filter says nothing. */
+function sorted(value) {
+    if (value === null || typeof value !== 'object') return value;
+    if (Array.isArray(value)) return value.map(sorted);
+    return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
 }
 
 /**
- * One channel of a client, or the rows of one that pass a filter. Events: `join`, `message`, `event`, `history`, `gap`,
- * `leave`, `presence_full`, `presence_update`, `error`; each handler gets the whole {@link Frame} (for `gap` that of the
- * join). And `presence`, after every change of the list, with the list itself.
- *
- * An error of code `removed` ends the membership: the server has taken us out of the channel, or a rule shuts us out.
- * A channel that was removed does not join again by itself, only when it is told to (`join()`). One whose join was
- * refused tries again with each new connection, perhaps as somebody else.
- */
-export class Channel extends Emitter {
-    #client;
-    /** A history was asked for by the join and has not come yet. */
-    #wantsHistory = false;
-    /** Durable frames that arrived while a history is on its way: it may contain them or not. @type {Frame[]|null} */
-    #held = null;
-    #isRemoved = false;
-    /** The rows of a snapshot are coming. */
-    #isRead = false;
-
-    /** @param {Client} client @param {string} name @param {object} options see {@link Client#channel} */
-    constructor(client, name, options) {
-        super();
-        this.#client = client;
-        this.name = name;
-        this.options = options;
-        /** @type {boolean} it has a filter or a snapshot: there is no talking here, that is for the channel itself */
-        this.isView = Boolean(options.filter || options.snapshot);
-        /** @type {string|undefined} the server's name for it, from the first join on */
-        this.view = undefined;
-        /** @type {boolean} the server has acknowledged the join on the present connection */
-        this.joined = false;
-        /** @type {Member|null} how others see us; the socketId changes with every connection */
-        this.self = null;
-        /** @type {Member[]} who is here, ourselves included, if joined with `presence` and where the rule lists members;
-         * empty without a connection. Each change makes a new array. */
-        this.presence = [];
-        /** @type {Position|null} */
-        this.position = options.since ?? null;
-    }
-
-    /** Sends to everybody in the channel, ourselves included: our own message comes back, which is how we know.
-     * @param {*} payload any JSON value
-     * @param {object} [options]
-     * @param {boolean} [options.authenticated]  true: only authenticated clients get it
-     * @param {string} [options.socketId]        a private message: only this member gets it, and we; it is never kept
-     * @returns {boolean} false: there is no connection, nothing was sent */
-    message(payload = null, options = {}) {
-        return this._send('message', payload, options);
-    }
-
-    /** Asks for the newest messages and events; the answer is a `history` event.
-     * @returns {boolean} false: there is no connection */
-    history() {
-        if (!this._send('history', null)) return false;
-        this.#held ??= [];
-        return true;
-    }
-
-    /** Asks to be let in once more, after `removed` or a join that was refused; now, or as soon as there is a connection. */
-    join() {
-        this.#isRemoved = false;
-        if (!this.joined) this._join();
-    }
-
-    /** Leaves for good; `client.channel(name)` joins anew. */
-    leave() {
-        const isLast = this.#client._remove(this);
-        // One that waits for its name leaves when it has it: _receive() is not told then, the client does it.
-        if (isLast && (!this.isView || this.view !== undefined)) this._send('leave', null);
-        this._lost();
-    }
-
-    _send(action, payload, options = {}) {
-        const place = this.view === undefined || action === 'join' ? {} : { view: this.view };
-        return this.#client._send({ action, options: { ...options, channel: this.name, ...place }, payload });
-    }
-
-    _join() {
-        if (this.#isRemoved) return;
-        const { history = false, presence = false, resume = true, filter, snapshot } = this.options;
-        const payload = this.isView ? { history, filter, snapshot } : { history, presence };
-        if (resume && this.position) payload.since = { ...this.position };
-        if (this._send('join', payload)) this.#client._joining.push(this);
-    }
-
-    _lost() {
-        this.joined = false;
-        this.#isRead = false;
-        this.#held = null;          // not handed over, so not behind our position either: they will be replayed
-        if (this.presence.length > 0) this.#listed([]);
-    }
-
-    /** @param {Frame} frame */
-    _receive(frame) {
-        if (this._isInterrupted(frame)) this.#interrupted(frame);
-        else if (frame.action === 'join') this.#acknowledged(frame);
-        else if (frame.action === 'error') this.#failed(frame);
-        else if (!this.joined) return;        // still meant for a membership that we left
-        else if (frame.action === 'history') this.#replaced(frame);
-        else if (frame.action === 'snapshot') this.#isBeingRead(frame);
-        else if (frame.action === 'presence_full' || frame.action === 'presence_update') this.#presenceChanged(frame);
-        else if (this.#held && frame.options.id !== undefined) this.#held.push(frame);
-        else this.#deliver(frame);
-    }
-
-    /** Nobody asked: something has happened that cannot be told, and what we have is to be read anew. */
-    _isInterrupted({ action, client, payload }) {
-        return action === 'join' && this.joined && client === null && payload?.gap === true;
-    }
-
-    #interrupted(frame) {
-        const { epoch, offset } = frame.payload;
-        this.position = { epoch, offset };
-        this._emit('gap', frame);
-        if (this.options.history) this.history();
-    }
-
-    #acknowledged(frame) {
-        const { epoch, offset, resumed = false, gap = false } = frame.payload ?? {};
-        const { history = false, resume = true } = this.options;
-        const asked = resume && this.position !== null;
-        const wasSomebodyElse = this.self !== null && !isSamePerson(this.self, frame.client);
-        this.joined = true;
-        this.view = frame.options.view;
-        this.self = frame.client ?? null;
-        // Resumed: the position moves by the frames that are replayed now, one by one, so that a cut among them is safe.
-        // With rows on their way there is none before the last of them, so that a cut among them asks for all again.
-        if (!resumed) {
-            this.position = epoch === undefined || this.options.snapshot ? null : { epoch, offset };
-            this.#wantsHistory = history;
-        }
-        // Somebody else may see more of what was, or less: what the application has of it is not right any more.
-        if (wasSomebodyElse) this.#wantsHistory = history;
-        this._emit('join', frame);
-        if (gap) this._emit('gap', frame);
-        // A join with `since` brings no history: we ask when there was a gap, or when the cut came before the first one.
-        if (asked && this.#wantsHistory) this.history();
-    }
-
-    #deliver(frame) {
-        const { id } = frame.options;
-        if (id !== undefined && this.position) {
-            if (id <= this.position.offset) return;
-            this.position = { epoch: this.position.epoch, offset: id };
-        }
-        this.#wantsHistory = false;           // live traffic comes after the history: there was none to send
-        this._emit(frame.action, frame);
-    }
-
-    #isBeingRead(frame) {
-        const { first = false, last = false, epoch, offset } = frame.payload;
-        if (!first && !this.#isRead) return;        // the rest of one that somebody else has asked for
-        this.#isRead = !last;
-        this.position = last ? { epoch, offset } : null;
-        this._emit('snapshot', frame);
-    }
-
-    #replaced(frame) {
-        const newest = frame.payload?.history?.at(-1)?.options?.id ?? 0;
-        if (this.position && newest > this.position.offset) {
-            this.position = { epoch: this.position.epoch, offset: newest };
-        }
-        this.#wantsHistory = false;
-        this._emit('history', frame);
-        this.#letGo();
-    }
-
-    #presenceChanged(frame) {
-        const { action, presence } = frame.payload;
-        const others = () => this.presence.filter(({ socketId }) => socketId !== presence.socketId);
-        this._emit(frame.action, frame);
-        if (frame.action === 'presence_full') this.#listed(presence);
-        else this.#listed(action === 'join' ? [...others(), presence] : others());
-    }
-
-    #listed(members) {
-        this.presence = members;
-        this._emit('presence', members);
-    }
-
-    #failed(frame) {
-        if (frame.payload?.code === 'removed') {
-            this.#isRemoved = true;
-            this._lost();
-        }
-        // That a table listens does not mean that the application knows.
-        const isHeard = this._emit('error', frame) && !this.options.snapshot;
-        if (!isHeard) this.#client._emit('error', frame);
-        this.#letGo();                        // perhaps the history was refused: nothing may wait for ever
-    }
-
-    #letGo() {
-        const held = this.#held ?? [];
-        this.#held = null;
-        held.forEach((frame) => this.#deliver(frame));
-    }
-}
-
-/**
- * The connection. Events: `status` ({@link Status}), `error`: a {@link Frame} that is about the token or the connection,
- * or that no channel took.
+ * The client. Events: `status` ({@link Status}), `error`: a {@link Frame} that is about the token or the connection, or that
+ * no channel took.
  */
 export class Client extends Emitter {
-    #url;
-    /** @type {Token} */
-    #token;
-    /** What went out with the present connection. @type {string|null} */
-    #shown = null;
-    /** What the server did not accept. @type {string|null} */
-    #refused = null;
-    #WebSocket;
-    #socket = null;
-    #attempt = 0;
-    #timer = null;
-    #failures = 0;
-    #openedAt = null;
-    /** By name; of views by name, a line's end (which no name has) and what tells them apart here. */
-    #channels = new Map();
-    /** Joins that the server has not answered, in their order, which is that of the answers. @type {Channel[]} */
-    _joining = [];
-    #onOnline = () => { if (this.status.status !== 'closed') this.#reopen(); };
+    /** By name; of views by name, a line's end (which no name has) and what tells them apart here. @type {Map<string, Membership>} */
+    #memberships = new Map();
+    /** Who waits for a transaction. @type {Set<function()>} */
+    #waiting = new Set();
+    #secret = null;
 
     /** @param {object} options see {@link connect} */
-    constructor({ url = globalThis.location?.origin, canonical, token = null, WebSocket = globalThis.WebSocket }) {
-        super();
+    constructor(options) {
+        super(['status', 'error']);
+        checkOptions('connect()', options, OPTIONS);
+        const { url = globalThis.location?.origin, canonical, token = null, WebSocket = globalThis.WebSocket, fetch = globalThis.fetch, maxQueued = MAX_QUEUED } = options;
         if (!url || !canonical || !WebSocket) throw new TypeError('connect needs url, canonical and a WebSocket class');
-        this.#url = new URL(`/rt/${encodeURIComponent(canonical)}`, url);
-        this.#url.protocol = this.#url.protocol.replace(/^http/, 'ws');
-        this.#token = token;
-        this.#WebSocket = WebSocket;
-        /** @type {Status} */
-        this.status = { status: 'closed' };
-        this.#open();
+        this._maxQueued = maxQueued;
+        /** @type {{messageBytes?: number}} what the server takes, known from the first acknowledgement on */
+        this.limits = {};
+        this._line = new Line({ url, canonical, token, WebSocket, fetch }, this);
+        this._line.open();
     }
 
+    /** @returns {Status} */
+    get status() { return this._line.status; }
+
     /**
-     * Joins a channel, now or as soon as there is a connection, and again after each cut. One object per name and filter.
+     * Joins a channel, now or as soon as there is a connection, and again after each cut. Each call makes a holder of its own;
+     * all that hold the same name and filter share one membership, which ends a second after the last of them has left.
      * @param {string} name
      * @param {object} [options]
      * @param {boolean} [options.history]    send the newest messages and events first, as one `history` event
-     * @param {boolean} [options.presence]   tell who is there: `channel.presence`, where the rule lists members
+     * @param {boolean|'state'} [options.presence]  tell who is there: `channel.presence`, where the rule lists members. 'state':
+     *                                       with what each lets the others know (`setState`)
      * @param {boolean} [options.resume]     after a cut go on where we were; true unless said otherwise
-     * @param {Position} [options.since]     begin where an earlier page stopped
+     * @param {Position} [options.since]     begin where an earlier page stopped; two holders cannot begin at different places
      * @param {object} [options.filter]      only changes of rows that pass: `{status: {in: ['new', 'late']}}`. A row that comes
      *                                       to pass is told as an insert, one that ceases to as a delete (`options.moved`).
      *                                       Messages and publishes are no rows: they go to the channel without a filter
+     * @param {AbortSignal} [options.signal]  leaves
      * @returns {Channel}
      */
     channel(name, options = {}) {
-        const key = options.filter ? `${name}\n${JSON.stringify(options.filter)}` : name;
-        return this.#channels.get(key) ?? this.#add(key, new Channel(this, name, options));
+        Channel._check(options);
+        const { filter } = options;
+        return this.#hold(name, filter ? { filter } : {}, options);
     }
 
     /**
      * The rows of a watched table (`watch(…, snapshot => true)`): those that are announced in this channel, that pass the
-     * filter, and that we may see. They are read once, and followed from then on; each call makes a table of its own.
+     * filter, and that we may see. They are read once, and followed from then on.
      * @param {string} name                  of the channel
      * @param {object} [options]
      * @param {object} [options.filter]      as for a channel
@@ -405,189 +163,155 @@ export class Client extends Emitter {
      * @param {string[]} [options.order]     `['created_at.desc', 'id']`: how the rows stand here, NULL last. With a limit: which
      *                                       rows are the first
      * @param {number} [options.limit]       no more than so many rows; without an order the first by key
-     * @returns {import('./pgherald-table.js').Table}
+     * @param {AbortSignal} [options.signal]  closes it
+     * @returns {Table}
      */
-    table(name, { filter, key = 'id', order = [], limit } = {}) {
+    table(name, options = {}) {
+        checkOptions('table()', options, TABLE_OPTIONS);
+        const { filter, key = 'id', order = [], limit, signal } = options;
         const snapshot = limit ? { limit, ...(order.length > 0 && { order }) } : true;
-        const channel = new Channel(this, name, { filter, snapshot });
-        const table = new Table(channel, { key: [key].flat(), order, limit });
-        this.#add(channel, channel);
-        return table;
+        const channel = this.#hold(name, { filter, snapshot, key: [key].flat(), order, limit }, {});
+        return new Table(channel._rows, channel, signal);
+    }
+
+    /**
+     * Waits until all that a transaction wrote has been handed to us, as far as we see it: then the page shows it.
+     * @param {string|bigint|number} txid    pg_current_xact_id() of the transaction
+     * @param {object} [options]
+     * @param {number} [options.timeout]     ms
+     * @param {AbortSignal} [options.signal]
+     * @returns {Promise<void>} rejects with a HeraldError: `timeout`, `unavailable` if the server could not tell, …
+     */
+    async txid(txid, options = {}) {
+        checkOptions('txid()', options, ['timeout', 'signal']);
+        const { timeout = TXID_MS, signal } = options;
+        const text = String(txid);
+        if (!/^\d{1,20}$/.test(text)) throw new TypeError(`a transaction is named by a number, not by ${text}`);
+        signal?.throwIfAborted();
+        await new Promise((resolve, reject) => this.#await(text, timeout, signal, { resolve, reject }));
     }
 
     /** Who we are from the next connection on: after signing in, or with a fresh token before the old one expires.
      * @param {Token} token @returns {this} for `setToken(token).reconnect()`, which is to be somebody else now */
     setToken(token) {
-        this.#token = token;
+        this._line.setToken(token);
         return this;
     }
 
     /** Drops the connection, if any, and opens a new one now. Nothing is missed: the channels resume. After a change of
      * identity a channel with history asks for it anew, because somebody else may see more of it, or less. */
     reconnect() {
-        this.#refused = null;
-        this.#reopen();
+        this._line.reconnect();
     }
 
-    /** Ends it: no more events, no way back but {@link Client#reconnect}. */
+    /** Ends it: no more events, no way back but {@link Client#reconnect}. What waits to be sent is refused. */
     close() {
-        globalThis.removeEventListener?.('online', this.#onOnline);
-        this.#drop(1000);
-        this.#setStatus({ status: 'closed', code: 1000, reason: '' });
+        this._line.close();
     }
 
-    _send(frame) {
-        if (this.#openedAt === null || this.#socket.readyState !== this.#socket.OPEN) return false;
-        this.#socket.send(JSON.stringify(frame));
-        return true;
+    #hold(name, what, options) {
+        const key = what.filter || what.snapshot ? `${name}\n${JSON.stringify(sorted(what))}` : name;
+        const membership = this.#memberships.get(key) ?? new Membership(this, key, name, what);
+        this.#memberships.set(key, membership);
+        return membership.hold(options);
     }
 
-    #add(key, channel) {
-        this.#channels.set(key, channel);
-        if (this.#openedAt !== null) channel._join();
-        return channel;
+    #await(text, timeout, signal, { resolve, reject }) {
+        const settle = (how) => (value) => {
+            clearTimeout(timer);
+            this.#waiting.delete(waiter);
+            how(value);
+        };
+        const timer = setTimeout(() => waiter.reject(new HeraldError('timeout', `Transaction ${text} has not come within ${timeout} ms.`)), timeout);
+        const answer = (frame) => (frame.action === 'error' ? waiter.reject(HeraldError.of(frame)) : waiter.resolve());
+        const waiter = {
+            resolve: settle(resolve),
+            reject: settle(reject),
+            ask: () => this._line.request({ action: 'txid', payload: text }, answer),
+        };
+        this.#waiting.add(waiter);
+        whenAborted(signal, () => waiter.reject(signal.reason));
+        if (this.status.status === 'closed') waiter.reject(new HeraldError('closed', 'The connection is closed.'));
+        waiter.ask();
+    }
+
+    /* ---- for the modules of the client ---- */
+
+    /** What only we know, so that nobody says something in our name. */
+    get _secret() {
+        this.#secret ??= secret();
+        return this.#secret;
+    }
+
+    _learned({ message_bytes: messageBytes }) {
+        if (messageBytes !== undefined && messageBytes !== this.limits.messageBytes) this.limits = { messageBytes };
+    }
+
+    _forget(membership) {
+        this.#memberships.delete(membership.key);
     }
 
     /** Those that the server calls by this name: it takes filters for one that differ only in how they are written. */
-    #of(name, view) {
-        const isMeant = (channel) => (view === undefined ? !channel.isView : channel.view === view);
-        return [...this.#channels.values()].filter((channel) => channel.name === name && isMeant(channel));
-    }
-
-    /** For this module only, like all with such a name. @returns {boolean} it was here, and nobody else is in its place */
-    _remove(channel) {
-        const found = [...this.#channels].find(([, each]) => each === channel);
-        return found !== undefined && this.#channels.delete(found[0]) && this.#of(channel.name, channel.view).length === 0;
-    }
-
-    #reopen() {
-        this.#drop(4000);
-        this.#open();
-    }
-
-    #open() {
-        // After a sleep or a change of network the old socket is often dead without knowing it yet.
-        globalThis.addEventListener?.('online', this.#onOnline);
-        this.#setStatus({ status: 'connecting' });
-        if (typeof this.#token === 'function') this.#askAndDial(++this.#attempt);
-        else this.#dial(this.#token || null);
-    }
-
-    async #askAndDial(attempt) {
-        try {
-            const token = await this.#token(this.#refused);
-            if (attempt === this.#attempt) this.#dial(token || null);
-        } catch (error) {
-            if (attempt === this.#attempt) this.#closed({ code: 1006, reason: error?.message ?? String(error) });
-        }
-    }
-
-    #dial(token) {
-        if (token !== null && token === this.#refused) {
-            this.#setStatus({ status: 'closed', code: 4000, reason: 'there is no other token than the one that was refused' });
-            return;
-        }
-        this.#shown = token;
-        const socket = new this.#WebSocket(this.#url.href, token === null ? [] : [token]);
-        const ifOurs = (handler) => (event) => { if (socket === this.#socket) handler(event); };
-        this.#socket = socket;
-        socket.addEventListener('open', ifOurs(() => this.#opened()));
-        socket.addEventListener('message', ifOurs((event) => this.#received(event.data)));
-        socket.addEventListener('close', ifOurs((event) => this.#closed(event)));
-        socket.addEventListener('error', () => {});     // a close always follows, and says more
-    }
-
-    /** Forgets the socket first: what it still says is not ours any more. */
-    #drop(code) {
-        clearTimeout(this.#timer);
-        this.#attempt++;            // a token that is still being fetched was for this connection
-        const socket = this.#socket;
-        this.#socket = null;
-        this.#openedAt = null;
-        this._joining = [];
-        this.#channels.forEach((channel) => channel._lost());
-        socket?.close(code);
-    }
-
-    #opened() {
-        this.#openedAt = Date.now();
-        this.#setStatus({ status: 'connected' });
-        this.#channels.forEach((channel) => channel._join());
-    }
-
-    #received(text) {
-        let frame;
-        try {
-            frame = JSON.parse(text);
-        } catch {
-            return;
-        }
-        frame.options ??= {};
-        const isError = frame.action === 'error';
-        if (isError && TOKEN_CODES.has(frame.payload?.code)) this.#tokenRefused(frame, this.#channels.get(frame.options.channel));
-        else if (this.#isFor(frame).map((channel) => channel._receive(frame)).length === 0 && isError) this._emit('error', frame);
-    }
-
-    /** @param {Frame} frame @returns {Channel[]} */
-    #isFor(frame) {
-        const { channel: name, view } = frame.options;
-        if (frame.payload?.code === 'removed' && frame.action === 'error') {
-            return [...this.#channels.values()].filter((channel) => channel.name === name);
-        }
-        const those = this.#of(name, view);
-        const asked = those.some((channel) => channel._isInterrupted(frame)) ? undefined : this.#answered(frame);
-        if (!asked) return those;
-        if (frame.action === 'error') this.#enterAgain(asked);
-        if ([...this.#channels.values()].includes(asked)) return [asked];
-        // It has left while it had no name yet.
-        if (view !== undefined && those.length === 0) this._send({ action: 'leave', options: { channel: name, view }, payload: null });
-        return [];
+    _those(name, view) {
+        const isMeant = (each) => each.name === name && (view === undefined ? !each.isView : each.view === view);
+        return [...this.#memberships.values()].filter(isMeant);
     }
 
     /** Rows that are refused end the view, also for others here who are in it, whom the error does not name. They go on where
      * they are. */
-    #enterAgain(refused) {
-        const wish = JSON.stringify(refused.options.snapshot);
-        const isLike = (channel) => channel.joined && channel.name === refused.name && JSON.stringify(channel.options.snapshot) === wish;
-        refused._lost();
-        if (wish) [...this.#channels.values()].filter(isLike).forEach((channel) => channel._join());
+    _viewEnded(refused) {
+        const wish = JSON.stringify(refused.snapshot);
+        const isLike = (each) => each !== refused && each.joined && each.name === refused.name && JSON.stringify(each.snapshot) === wish;
+        refused.leftBehind();
+        [...this.#memberships.values()].filter(isLike).forEach((each) => each.enterAgain());
     }
 
-    /** Whose join a frame answers: there are no other words for it than the channel, and for views their order.
-     * @returns {Channel|undefined} */
-    #answered({ action, options, payload }) {
-        if (action !== 'join' && (action !== 'error' || NOT_ABOUT_JOINS.has(payload?.code))) return undefined;
-        const i = this._joining.findIndex(({ name }) => name === options.channel);
-        return i < 0 ? undefined : this._joining.splice(i, 1)[0];
-    }
+    /* ---- for the line ---- */
 
-    /** The server would go on with us as anonymous, or close in a moment. Neither is for us to wait for. */
-    #tokenRefused(frame, channel) {
-        const socket = this.#socket;
-        this.#refused = this.#shown;
-        if (!this._emit('error', frame)) channel?._emit('error', frame);
-        if (socket === this.#socket) this.#closed({ code: 4000, reason: frame.payload.message });
-    }
-
-    #closed({ code, reason }) {
-        const wasStable = this.#openedAt !== null && Date.now() - this.#openedAt >= STABLE_MS;
-        this.#failures = wasStable ? 0 : this.#failures;
-        this.#drop(1000);
-        const hasNoOther = this.#refused !== null && this.#token === this.#refused;
-        if (!RECONNECT_CODES.has(code) || hasNoOther) {
-            this.#setStatus({ status: 'closed', code, reason });
-            return;
+    _statusChanged(status) {
+        if (status.status === 'closed') {
+            const why = status.reason || 'The connection is closed.';
+            this.#memberships.forEach(({ outbox }) => outbox.end('closed', why));
+            this.#waiting.forEach(({ reject }) => reject(new HeraldError('closed', why)));
         }
-        // Half fixed, half random: after a restart of the server its clients must not all come back at the same moment.
-        const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
-        const retryMs = Math.round(ceiling * (0.5 + Math.random() / 2));
-        this.#timer = setTimeout(() => this.#open(), retryMs);
-        this.#setStatus({ status: 'waiting', retryMs, code, reason });
+        this._emit('status', status);
     }
 
-    #setStatus(status) {
-        this.status = status;
-        this._emit('status', status);
+    _opened() {
+        this.#memberships.forEach((each) => each.join());
+        this.#waiting.forEach(({ ask }) => ask());
+    }
+
+    /** @param {Frame} frame  that answers no request */
+    _received(frame) {
+        const { channel: name, view } = frame.options;
+        const isRemoval = frame.action === 'error' && frame.payload?.code === 'removed';
+        const those = isRemoval ? [...this.#memberships.values()].filter((each) => each.name === name) : this._those(name, view);
+        those.forEach((each) => each.receive(frame));
+        if (those.length === 0 && frame.action === 'error') this._emit('error', frame);
+    }
+
+    _lost(code) {
+        if (code === 1009) this.#refuseBiggest();
+        [...this.#memberships.values()].forEach((each) => each.lost());
+    }
+
+    /** What the server would not take by its size, it will not take the next time. */
+    #refuseBiggest() {
+        const biggest = [...this.#memberships.values()].map(({ outbox }) => ({ outbox, entry: outbox.biggest })).filter(({ entry }) => entry)
+            .reduce((a, b) => (a && a.entry.bytes >= b.entry.bytes ? a : b), null);
+        biggest?.outbox.refuseAsTooBig(biggest.entry);
+    }
+
+    /** A new token may have opened what was shut. */
+    _renewed(member) {
+        [...this.#memberships.values()].forEach((each) => each.renewed(member));
+    }
+
+    _tokenRefused(frame) {
+        if (this._emit('error', frame)) return;
+        const { channel: name, view } = frame.options;
+        this._those(name, view).forEach((each) => each.tellTokenRefused(frame));
     }
 }
 
@@ -599,6 +323,8 @@ export class Client extends Emitter {
  * @param {Token} [options.token]         proves who we are; sent as the WebSocket's subprotocol, which has no room for
  *                                        blanks, quotes and `( ) , / : ; < = > ? @ [ \ ] { }`
  * @param {typeof WebSocket} [options.WebSocket]  where none is global
+ * @param {typeof fetch} [options.fetch]  asks why a handshake was refused
+ * @param {number} [options.maxQueued]    messages of a channel that may wait, those under way included; 1000
  * @returns {Client}
  */
 export function connect(options) {

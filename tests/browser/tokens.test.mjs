@@ -123,8 +123,8 @@ test('as somebody else one gets the history that is for him', async () => {
     const member = await visit(thor(), 'room/history');
     await hears(member, 'join as Thor');
     await member.evaluate(() => {
-        channel.message('for all');
-        channel.message('for members', { authenticated: true });
+        channel.send('for all');
+        channel.send('for members', { authenticated: true });
     });
     await hears(member, 'message for members');
     const page = await visit(null, 'room/history', { history: true });
@@ -143,8 +143,8 @@ test('presence and private messages: the list is kept, and a socketId is an addr
     await hears(page, 'presence -,Gamora,Thor');
     await page.evaluate(() => {
         const { socketId } = channel.presence.find(({ extras }) => extras.name === 'Gamora');
-        channel.message('psst', { socketId });
-        channel.message('aloud');
+        channel.send('psst', { socketId });
+        channel.send('aloud');
     });
     await hears(other, 'message psst');
     await hears(third, 'message aloud');
@@ -152,8 +152,8 @@ test('presence and private messages: the list is kept, and a socketId is an addr
     assert.equal(await page.evaluate(() => channel.presence.some(({ socketId }) => socketId === channel.self.socketId)), true);
     await third.context().close();
     await until('the third to be gone', async () => (await heard(page)).at(-1) === 'presence Gamora,Thor');
-    await page.evaluate(() => channel.message('to nobody', { socketId: 'nobody' }));
-    await hears(page, 'no_such_client That client is not in this channel.');
+    const refused = page.evaluate(() => channel.send('to nobody', { socketId: 'nobody' }).catch(({ code, message }) => `${code} ${message}`));
+    assert.equal(await refused, 'no_such_client That client is not in this channel.');
 });
 
 test('who is removed from a channel is told why, stays connected, and is in again only when he asks', async () => {

@@ -2,7 +2,7 @@
 // What a browser or a load balancer gets over plain HTTP.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { World, READ_ONLY } from './lib/world.js';
 import { within } from './lib/wait.js';
 
@@ -20,7 +20,7 @@ test('/health and /ready', async () => {
     }
 });
 
-for (const name of ['pgherald.js', 'pgherald-table.js']) {
+for (const name of readdirSync(new URL('../../src/web', import.meta.url)).filter((each) => each.startsWith('pgherald'))) {
     test(`${name} is served as it is in the tree`, async () => {
         const { status, headers, body } = await world.server.get(`/${name}`);
         assert.equal(status, 200);
