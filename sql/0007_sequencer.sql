@@ -347,7 +347,7 @@ COMMENT ON FUNCTION herald.emptied(text, text, int) IS
 
 CREATE FUNCTION herald.store(batch text, batch_position bigint, this_epoch text, seen pg_snapshot, last_id bigint, last_channel text, is_all boolean,
                              at timestamptz, channels text[], offsets bigint[], payloads text[], options text[], clients text[], xids xid8[],
-                             shapes bigint[], kepts text[], n_messages int) RETURNS void
+                             shapes bigint[], kepts text[], n_messages int, senders text[] DEFAULT NULL, keys text[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -365,6 +365,12 @@ BEGIN
            e.client::json, e.options::json, e.payload::json, e.xid, e.shape, e.kept::json
       FROM unnest(channels, offsets, payloads, options, clients, xids, shapes, kepts)
            WITH ORDINALITY e(channel, channel_offset, payload, options, client, xid, shape, kept, nth);
+    -- In the same transaction as the message: a key without it would swallow the next try, it without a key would double it.
+    IF keys IS NOT NULL THEN
+        INSERT INTO herald.sent (sender, key, channel, channel_offset, epoch, at)
+        SELECT e.sender, e.key, e.channel, e.channel_offset, this_epoch, store.at
+          FROM unnest(senders, keys, channels, offsets) e(sender, key, channel, channel_offset) WHERE e.key IS NOT NULL;
+    END IF;
     is_all := is_all AND c.listed_xid IS NULL;
     INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
     VALUES (c.position + 1, store.batch, c.id + n_events, CASE WHEN is_all THEN seen ELSE c.done END, CASE WHEN NOT is_all THEN seen END,
@@ -372,11 +378,11 @@ BEGIN
             CASE WHEN is_all THEN 0 ELSE coalesce(last_id, c.reading_id) END, last_channel);
 END
 $$;
-COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int) IS
+COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int, text[], text[]) IS
 'For the server, last in the transaction of a batch: appends events to the log, with dense ids in the order given, the last n_messages of
 them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen, at: as take() said. last_id: the last outbox row that
 is done, NULL: none; last_channel: if not empty, the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is
-done. Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Fan out only
+done. senders, keys: of messages that are sent once, see find_sent(). Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Fan out only
 when COMMIT has answered COMMIT.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint
@@ -512,7 +518,7 @@ $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps and lives; after the INSERT into the outbox, when its lock was refused.';
 
 GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.take(int, int, boolean), herald.heads(text[]),
-    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int),
+    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int, text[], text[]),
     herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;
 

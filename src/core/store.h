@@ -22,6 +22,14 @@ struct store {
 
 /* ---- what the store tells ---- */
 
+struct store_receipt { /* of a message that has a ref */
+    struct session_id sender;
+    struct str channel, ref;
+    struct str epoch; /* absent: where it is in the log is not known, or void by now */
+    uint64_t offset;  /* with an epoch */
+    bool is_duplicate;
+};
+
 struct store_sink {
     void *ctx;
     /* A committed event, in log order: ids strictly ascending by one over all channels, offsets by
@@ -29,7 +37,12 @@ struct store_sink {
     void (*on_event)(void *ctx, struct event *event);
     /* The sender's oldest pending message is stored (right after its on_event), or was refused. */
     void (*on_append_done)(void *ctx, struct session_id sender);
-    void (*on_append_failed)(void *ctx, struct session_id sender, struct str channel);
+    /* ref: of the message; absent: it has none */
+    void (*on_append_failed)(void *ctx, struct session_id sender, struct str channel,
+                             struct str ref);
+    /* A message is stored: right before its on_event. A duplicate has none, only its receipt and
+     * on_append_done, which may come before those of messages that the sender sent earlier. */
+    void (*on_receipt)(void *ctx, const struct store_receipt *receipt);
     void (*on_site)(void *ctx, struct site *site); /* takes the site */
     /* After the on_site of the same version; each once, in the order given. Directives from before
      * this process served are not told. */

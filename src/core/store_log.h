@@ -35,6 +35,14 @@ struct store_answer {
     size_t n_events;
 };
 
+struct store_append { /* borrowed for the call */
+    struct event *message;
+    struct session_id sender;
+    struct str ref; /* its receipt is to carry it; absent: no receipt */
+    struct str by,
+        key; /* one message of this name under this key and channel; absent: any number */
+};
+
 typedef void store_settled_fn(void *arg, bool is_settled);
 typedef void store_answer_fn(void *arg, const struct store_answer *answer);
 
@@ -47,9 +55,10 @@ struct store_log {
      * not settled. */
     void (*settle)(void *ctx, store_settled_fn *done, void *arg);
     /* A message for a durable channel: to be put into the log with the next batch. Takes its own
-     * reference. Answered by on_event with its offset followed by on_append_done, or by
+     * reference. Answered by on_receipt, if it has a ref, on_event with its offset and
+     * on_append_done; one that is there already under its key without on_event; or by
      * on_append_failed. False: the store's queue is full, nothing was taken. */
-    bool (*append)(void *ctx, struct event *message, struct session_id sender);
+    bool (*append)(void *ctx, const struct store_append *append);
 };
 
 #endif

@@ -129,10 +129,10 @@ static void read_channel(void *ctx, const struct store_query *query, store_answe
     reader_read(database->reader, query, done, arg);
 }
 
-static bool append(void *ctx, struct event *message, struct session_id sender)
+static bool append(void *ctx, const struct store_append *append)
 {
     struct database *database = ctx;
-    return sequencer_append(database->sequencer, message, sender);
+    return sequencer_append(database->sequencer, append);
 }
 
 static void settle(void *ctx, store_settled_fn *done, void *arg)

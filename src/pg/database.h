@@ -12,7 +12,7 @@
 
 /* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
  * warned about. */
-enum { DATABASE_SCHEMA_STEP = 12 };
+enum { DATABASE_SCHEMA_STEP = 13 };
 
 struct database;
 

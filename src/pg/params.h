@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { PARAMS_MAX = 18 };
+enum { PARAMS_MAX = 20 };
 
 struct params {
     int n;

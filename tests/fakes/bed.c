@@ -60,9 +60,21 @@ static void on_append_done(void *ctx, struct session_id sender)
     buf_char(&bed->trace, 'A');
 }
 
-static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
+/* Of a duplicate the trace has a D, of another one an R; the offsets stand in `receipts`. */
+static void on_receipt(void *ctx, const struct store_receipt *receipt)
 {
     struct bed *bed = ctx;
+    assert(receipt->ref.ptr && receipt->sender.generation == 1);
+    assert(bed->n_receipts < sizeof(bed->receipts) / sizeof(*bed->receipts));
+    bed->receipts[bed->n_receipts++] = receipt->epoch.ptr ? receipt->offset : 0;
+    buf_char(&bed->trace, receipt->is_duplicate ? 'D' : 'R');
+}
+
+static void on_append_failed(void *ctx, struct session_id sender, struct str channel,
+                             struct str ref)
+{
+    struct bed *bed = ctx;
+    (void)ref;
     assert(sender.generation == 1 && channel.len > 0);
     bed->n_failed++;
     buf_char(&bed->trace, 'F');
@@ -270,17 +282,37 @@ void bed_wait_sql(struct bed *bed, const char *text)
 
 /* ---- messages and reads ---- */
 
+static struct event_fields message_fields(const char *channel, struct str payload)
+{
+    return (struct event_fields){.action = EVENT_ACTION_MESSAGE,
+                                 .channel = str_of(channel),
+                                 .client = STR("{\"socketId\":\"s\"}"),
+                                 .payload = payload};
+}
+
+static bool append(struct bed *bed, const struct event_fields *fields, struct store_append what)
+{
+    what.message = event_new(fields);
+    bool is_taken = bed->store.log.append(bed->store.log.ctx, &what);
+    event_unref(what.message);
+    return is_taken;
+}
+
 bool bed_append(struct bed *bed, const char *channel, struct str payload, uint32_t sender)
 {
-    struct event_fields fields = {.action = EVENT_ACTION_MESSAGE,
-                                  .channel = str_of(channel),
-                                  .client = STR("{\"socketId\":\"s\"}"),
-                                  .payload = payload};
-    struct event *event = event_new(&fields);
-    bool is_taken =
-        bed->store.log.append(bed->store.log.ctx, event, (struct session_id){0, sender, 1});
-    event_unref(event);
-    return is_taken;
+    struct event_fields fields = message_fields(channel, payload);
+    return append(bed, &fields, (struct store_append){.sender = {0, sender, 1}});
+}
+
+bool bed_append_once(struct bed *bed, const char *channel, struct str payload, uint32_t sender,
+                     const char *by, const char *key)
+{
+    char ref[16];
+    struct event_fields fields = message_fields(channel, payload);
+    snprintf(ref, sizeof(ref), "%u", sender);
+    struct store_append once = {
+        .sender = {0, sender, 1}, .ref = str_of(ref), .by = str_of(by), .key = str_of(key)};
+    return append(bed, &fields, once);
 }
 
 static void forget_answer(struct bed *bed)
@@ -368,6 +400,7 @@ void bed_start(struct bed *bed, const struct database_options *options)
         .on_event = on_event,
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
+        .on_receipt = on_receipt,
         .on_site = on_site,
         .on_directive = on_directive,
         .on_up = on_up,

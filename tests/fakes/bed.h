@@ -33,6 +33,8 @@ struct bed {
     struct directive directive; /* the last one; its texts are in the next ones */
     char directive_row_id[64], directive_socket_id[64], directive_channel[64], directive_reason[64];
     void (*when_up)(struct bed *bed); /* called at the end of on_up; NULL: nothing */
+    uint64_t receipts[64];            /* their offsets, 0: without one */
+    size_t n_receipts;
     struct buf trace; /* one letter a call: Site Told-directive Up Down Event Append-done Failed */
 
     struct store_answer answer; /* the last one; events are referenced, epoch is in answer_epoch */
@@ -58,6 +60,9 @@ void bed_kill_server_backends(struct bed *bed);
 void bed_drain_by_another(struct bed *bed);
 
 bool bed_append(struct bed *bed, const char *channel, struct str payload, uint32_t sender);
+/* With a receipt, sent once under by and key; NULL: any number of times. */
+bool bed_append_once(struct bed *bed, const char *channel, struct str payload, uint32_t sender,
+                     const char *by, const char *key);
 void bed_read(struct bed *bed, const struct store_query *query); /* counts in n_answers */
 /* All that the log holds after `after` was delivered, once and in order, with the same offsets and
  * payloads. */

@@ -94,9 +94,10 @@ static void on_append_done(void *ctx, struct session_id sender)
     drain->n_stored++;
 }
 
-static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
+static void on_append_failed(void *ctx, struct session_id sender, struct str channel,
+                             struct str ref)
 {
-    (void)sender, (void)channel;
+    (void)sender, (void)channel, (void)ref;
     end(ctx, "a message was refused");
 }
 
@@ -179,7 +180,7 @@ static void run_sequencer(struct drain *drain)
     struct sequencer *sequencer = sequencer_new(drain->loop, &sequencer_options);
     for (size_t i = 0; i < options->n_messages; i++) {
         struct event *message = event_new(&options->messages[i]);
-        (void)sequencer_append(sequencer, message, (struct session_id){0});
+        (void)sequencer_append(sequencer, &(struct store_append){.message = message});
         event_unref(message);
     }
     sequencer_start(sequencer, sink);

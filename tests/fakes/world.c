@@ -185,8 +185,23 @@ static struct command *command_in(struct world *world, unsigned worker, unsigned
     return command;
 }
 
+void world_refer(struct world *world, const char *ref)
+{
+    world->ref = ref;
+}
+
+void world_key(struct world *world, const char *key, const char *by)
+{
+    world->key = key;
+    world->by = by;
+}
+
 static void give(struct world *world, struct command *command)
 {
+    command->ref = str_of(world->ref);
+    command->id_key = str_of(world->key);
+    command->by = str_of(world->by);
+    world->ref = world->key = world->by = NULL;
     hub_command(world->hub, command);
     world_end_step(world);
 }
@@ -368,6 +383,11 @@ void world_history_of(struct world *world, unsigned worker, unsigned slot, unsig
     struct command *command = command_in(world, worker, slot, COMMAND_HISTORY, channel);
     command->socket_id = str_of(socket_id);
     give(world, command);
+}
+
+void world_ping(struct world *world, unsigned worker, unsigned slot)
+{
+    give(world, command_of(world, worker, slot, COMMAND_PING, 0));
 }
 
 void world_invalid(struct world *world, unsigned worker, unsigned slot)

@@ -159,6 +159,10 @@ void world_history_view(struct world *world, unsigned worker, unsigned slot, uns
                         enum world_filter filter);
 void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                       const char *socket_id);
+void world_ping(struct world *world, unsigned worker, unsigned slot);
+/* What the next command has; literals. */
+void world_refer(struct world *world, const char *ref);
+void world_key(struct world *world, const char *key, const char *by);
 void world_invalid(struct world *world, unsigned worker, unsigned slot);
 
 /* ---- the database moves ---- */
@@ -182,6 +186,7 @@ size_t world_n_judging(const struct world *world); /* questions that wait */
 /* Of the nth: how many parties and images it has. */
 size_t world_n_parties(const struct world *world, size_t nth);
 size_t world_n_images(const struct world *world, size_t nth);
+bool world_repeat(struct world *world);  /* one is answered as a duplicate; false: none */
 bool world_refuse(struct world *world);  /* one appended message is refused; false: none */
 bool world_deliver(struct world *world); /* the hub hears of the next log row; false: none */
 /* The oldest read is answered, from the log as it is now or (is_early) as it was when it was asked.

@@ -89,6 +89,7 @@ struct judging { /* a question */
 struct append {
     struct event *event;
     struct session_id sender;
+    char ref[12]; /* "": none */
 };
 
 struct token {
@@ -146,6 +147,7 @@ struct world {
     struct bits newest_list;
     struct event *log[WORLD_MAX_LOG];
     struct session_id senders[WORLD_MAX_LOG]; /* generation 0: not a message */
+    char refs[WORLD_MAX_LOG][12];             /* of the messages; "": none */
     size_t n_log, n_delivered;
     uint64_t heads[WORLD_CHANNELS], floors[WORLD_CHANNELS];
     size_t n_asked;                                          /* reads */
@@ -155,6 +157,7 @@ struct world {
     struct judging *judgings;
     size_t n_judgings, cap_judgings;
     struct append appends[1024];
+    const char *ref, *key, *by; /* of the next command; or NULL */
     size_t n_appends;
     struct world_call *calls;
     size_t n_calls, cap_calls;
@@ -211,7 +214,7 @@ void world_drop_peer(struct peer *peer); /* its socket is gone */
 /* ---- world_store.c and world_calls.c ---- */
 
 void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
-bool world_fake_append(void *ctx, struct event *message, struct session_id sender);
+bool world_fake_append(void *ctx, const struct store_append *what);
 void world_fake_call(void *ctx, const struct store_call *call, store_verdict_fn *done, void *arg);
 void world_fake_check_token(void *ctx, struct str token, store_token_fn *done, void *arg);
 void world_fake_presence(void *ctx, bool is_reset, const struct presence_news *members, size_t n);

@@ -93,6 +93,20 @@ uint64_t world_head(struct world *world, unsigned channel)
     return world->heads[channel];
 }
 
+static void tell_receipt(struct world *world, struct session_id sender, const struct event *event,
+                         const char *ref, bool is_duplicate)
+{
+    struct store_receipt receipt = {.sender = sender,
+                                    .channel = event->f.channel,
+                                    .ref = str_of(ref),
+                                    .epoch = str_of(world->epoch),
+                                    .offset = event->f.offset,
+                                    .is_duplicate = is_duplicate};
+    if (sender.generation && ref[0]) {
+        world->sink.on_receipt(world->sink.ctx, &receipt);
+    }
+}
+
 bool world_deliver(struct world *world)
 {
     if (world->n_delivered == world->n_log) {
@@ -100,6 +114,7 @@ bool world_deliver(struct world *world)
     }
     size_t i = world->n_delivered++;
     world->changes[i].delivered = world->n_versions - 1;
+    tell_receipt(world, world->senders[i], world->log[i], world->refs[i], false);
     world->sink.on_event(world->sink.ctx, world->log[i]);
     if (world->senders[i].generation) {
         world->sink.on_append_done(world->sink.ctx, world->senders[i]);
@@ -110,14 +125,16 @@ bool world_deliver(struct world *world)
 
 /* ---- appends ---- */
 
-bool world_fake_append(void *ctx, struct event *message, struct session_id sender)
+bool world_fake_append(void *ctx, const struct store_append *what)
 {
     struct world *world = ctx;
-    assert(!message->f.socket_id.ptr);
+    assert(!what->message->f.socket_id.ptr);
     if (world->n_appends == sizeof(world->appends) / sizeof(world->appends[0])) {
         return false;
     }
-    world->appends[world->n_appends++] = (struct append){event_ref(message), sender};
+    struct append *append = &world->appends[world->n_appends++];
+    *append = (struct append){event_ref(what->message), what->sender, ""};
+    world_copy(append->ref, sizeof(append->ref), what->ref);
     return true;
 }
 
@@ -134,8 +151,22 @@ bool world_sequence(struct world *world)
         return false;
     }
     struct append append = take_append(world);
+    memcpy(world->refs[world->n_log], append.ref, sizeof(append.ref));
     world_add_to_log(world, append.event->f, append.sender);
     event_unref(append.event);
+    return true;
+}
+
+bool world_repeat(struct world *world)
+{
+    if (world->n_appends == 0 || world->n_delivered < world->n_log) {
+        return false;
+    }
+    struct append append = take_append(world);
+    tell_receipt(world, append.sender, append.event, append.ref, true);
+    world->sink.on_append_done(world->sink.ctx, append.sender);
+    event_unref(append.event);
+    world_end_step(world);
     return true;
 }
 
@@ -147,7 +178,8 @@ bool world_refuse(struct world *world)
         return false;
     }
     struct append append = take_append(world);
-    world->sink.on_append_failed(world->sink.ctx, append.sender, append.event->f.channel);
+    world->sink.on_append_failed(world->sink.ctx, append.sender, append.event->f.channel,
+                                 append.ref[0] ? str_of(append.ref) : (struct str){0});
     event_unref(append.event);
     world_end_step(world);
     return true;

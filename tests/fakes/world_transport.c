@@ -127,6 +127,9 @@ static void check_list(struct world *world, const struct peer *peer, struct plac
                        struct frame *frame)
 {
     assert(place->is_member);
+    if (world_note(frame)->n == 0) { /* the rule lists nobody; who is listed is in his list */
+        return;
+    }
     bits_copy(&place->list, read_list(world, frame));
     place->has_list = true;
     assert(bits_has(&place->list, peer->self->number));

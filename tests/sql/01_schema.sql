@@ -2,7 +2,7 @@
 -- What is there, described, and open to nobody by accident.
 SELECT plan(26);
 
-SELECT is(herald.schema_version(), 12, 'all steps are installed');
+SELECT is(herald.schema_version(), 13, 'all steps are installed');
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
 $$, 'every function has a comment');
@@ -68,7 +68,7 @@ SELECT is((SELECT rolinherit FROM pg_roles WHERE rolname = 'herald_judge'), fals
 SELECT set_has($$
     SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' FROM pg_proc p
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
-$$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
+$$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('find_sent(senders text[], keys text[], channels text[], this_epoch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('take(max_rows integer, max_bytes integer, has_messages boolean)'), ('heads(names text[])'), ('emptied(template text, after text, max_rows integer)'), ('count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[])'),
     ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_offset bigint, max_missed integer)'),
     ('site(since bigint)'), ('read_snapshot(watch_key text, channel text, conditions json, "order" json, max_rows integer)'), ('watches_version()'), ('get_signing_key()'),

@@ -48,6 +48,10 @@ struct question question_of_join(struct hub *hub, const struct command *command,
     read->view = view;
     question.wants_snapshot = command->snapshot.ptr;
     read->kind = STORE_READ_HEAD;
+    question.owes_presence =
+        command->ref.ptr && question.wish != PRESENCE_WISH_NONE && !channel->rule->presence;
+    question.owes_history = command->ref.ptr && command->wants_history && !command->has_since &&
+                            !question.wants_snapshot && channel->rule->message_history == 0;
     if (command->has_since) {
         question.version =
             question.wants_snapshot ? version_parse(hub, channel, command->since_epoch) : 0;
@@ -83,6 +87,12 @@ static void answer_live(struct hub *hub, struct session *session, const struct q
     resume_live(hub, session, question->read.channel, question->read.view, skip_to);
 }
 
+static void answer_send_history(struct hub *hub, const struct session *session, struct frame *frame)
+{
+    say_count(hub, METRIC_HISTORIES);
+    say_frame(hub, session, frame);
+}
+
 static void answer_acknowledge(struct hub *hub, struct session *session, const struct read *about,
                                uint64_t head, bool is_resumed, bool is_gap)
 {
@@ -111,6 +121,34 @@ static void answer_acknowledge(struct hub *hub, struct session *session, const s
     buf_release(&epoch);
 }
 
+void answer_empty_history(struct hub *hub, const struct session *session, struct str channel,
+                          struct str view)
+{
+    answer_send_history(hub, session, hub->protocol->history(channel, view, NULL, 0));
+}
+
+/* Who has a ref awaits what he asked for. Without one there are clients that never had this. */
+static void answer_owed(struct hub *hub, const struct session *session,
+                        const struct question *question)
+{
+    struct str channel = channel_name(question->read.channel);
+    if (question->owes_presence) {
+        say_frame(hub, session, hub->protocol->presence_full(channel, NULL, 0));
+    }
+    if (question->owes_history) {
+        answer_empty_history(hub, session, channel, view_name(question->read.view));
+    }
+}
+
+/* It was removed while it waited, and told so; who awaits an answer by its ref has none yet. */
+static void answer_removed(struct hub *hub, const struct session *session,
+                           const struct question *question)
+{
+    if (say_ref(hub, session).ptr) {
+        say_refusal(hub, session, channel_name(question->read.channel), ERROR_CODE_REMOVED);
+    }
+}
+
 /* Up to the end of its answer: what was missed and live frames come after it. */
 static void answer_begin(struct hub *hub, struct session *session, const struct question *question,
                          uint64_t head, bool is_gap)
@@ -123,18 +161,7 @@ static void answer_begin(struct hub *hub, struct session *session, const struct 
     if (!in->view) {
         presence_send(hub, session, in->channel);
     }
-}
-
-static void answer_send_history(struct hub *hub, const struct session *session, struct frame *frame)
-{
-    say_count(hub, METRIC_HISTORIES);
-    say_frame(hub, session, frame);
-}
-
-void answer_empty_history(struct hub *hub, const struct session *session, struct str channel,
-                          struct str view)
-{
-    answer_send_history(hub, session, hub->protocol->history(channel, view, NULL, 0));
+    answer_owed(hub, session, question);
 }
 
 /* While there are recent rows of a channel, their newest is a head that is safe to name. */
@@ -177,6 +204,8 @@ static bool resume_from_memory(struct hub *hub, struct session *session,
     if (question_of(session, question)) {
         answer_begin(hub, session, question, head, false);
         replay_begin(hub, session, channel, question->read.view, since, head, NULL);
+    } else {
+        answer_removed(hub, session, question);
     }
     return true;
 }
@@ -209,7 +238,8 @@ static bool history_from_memory(struct hub *hub, struct session *session,
     struct recent_run *run = recent_find(hub->recent, channel_name(channel));
     const struct subscription *in = question_of(session, question);
     if (!in) {
-        return true; /* removed while it waited */
+        answer_removed(hub, session, question);
+        return true;
     }
     if (!run || in->offset > recent_run_last(run) || history_is_asked(hub, run)) {
         return false; /* an earlier answer may have told it of rows that are not here yet */
@@ -238,6 +268,8 @@ static bool head_from_memory(struct hub *hub, struct session *session,
     if (channel->has_head && question_of(session, question)) {
         answer_begin(hub, session, question, channel->head, question->is_void);
         answer_live(hub, session, question, channel->head);
+    } else if (channel->has_head) {
+        answer_removed(hub, session, question);
     }
     return channel->has_head;
 }
@@ -287,7 +319,8 @@ static void answer_take_join(struct hub *hub, struct session *session,
         channel->has_head = true;
     }
     if (!question_of(session, question)) {
-        return; /* removed while it waited */
+        answer_removed(hub, session, question);
+        return;
     }
     bool is_since = question->read.kind == STORE_READ_SINCE;
     bool is_gap = question->is_void || (is_since && found->is_gap);
@@ -335,8 +368,10 @@ static void answer_take_judged(struct hub *hub, struct session *session,
         }
     } else if (question->type == COMMAND_JOIN) {
         answer_take_join(hub, session, question, found);
-    } else if (question_of(session, question)) { /* not removed while it waited */
+    } else if (question_of(session, question)) {
         answer_take_history(hub, session, question, found);
+    } else {
+        answer_removed(hub, session, question);
     }
 }
 
@@ -489,6 +524,7 @@ static void answer_without_reading(struct hub *hub, struct session *session,
         subscription_wish(question_of(session, question), question->wish);
         presence_send(hub, session, channel);
     }
+    answer_owed(hub, session, question);
     answer_live(hub, session, question, offset);
 }
 

@@ -11,6 +11,8 @@ struct question { /* what a join or a history wants to know */
     bool is_void;           /* JOIN: its position is of another epoch: a gap */
     bool was_member;        /* JOIN: not its first */
     enum presence_wish wish;
+    bool owes_history;   /* JOIN: it awaits a history, and none is kept: an empty one */
+    bool owes_presence;  /* JOIN: the same of a list */
     bool wants_snapshot; /* JOIN: the rows, unless it can resume */
     uint64_t version;    /* JOIN: of the tables whose rows it has (live/version.h); 0: of none */
 };

@@ -93,6 +93,9 @@ static void function_take_answer(struct hub *hub, struct session *session,
         session_replace_payload(session, verdict->payload);
     } else {
         say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DROPPED);
+        say_receipt(
+            hub, session,
+            (struct protocol_receipt){.channel = session->held->channel, .is_dropped = true});
         function_finish_waiting(hub, session); /* the function has dropped it */
     }
 }

@@ -205,13 +205,30 @@ static void on_append_done(void *ctx, struct session_id sender)
     }
 }
 
-static void on_append_failed(void *ctx, struct session_id sender, struct str channel)
+static void on_receipt(void *ctx, const struct store_receipt *receipt)
+{
+    struct hub *hub = ctx;
+    const struct session *session = session_table_find(&hub->sessions, receipt->sender);
+    if (session && !session->is_closing) {
+        struct protocol_receipt told = {.channel = receipt->channel,
+                                        .ref = receipt->ref,
+                                        .epoch = receipt->epoch,
+                                        .offset = receipt->offset,
+                                        .is_duplicate = receipt->is_duplicate};
+        say_frame(hub, session, hub->protocol->receipt(&told));
+    }
+}
+
+static void on_append_failed(void *ctx, struct session_id sender, struct str channel,
+                             struct str ref)
 {
     struct hub *hub = ctx;
     struct session *session = session_table_find(&hub->sessions, sender);
     if (session) {
         if (!session->is_closing) {
-            say_error(hub, session, channel, ERROR_CODE_UNAVAILABLE, NULL);
+            say_late_refusal(hub, session,
+                             &(struct protocol_error){
+                                 .channel = channel, .ref = ref, .code = ERROR_CODE_UNAVAILABLE});
         }
         append_answered(hub, session);
     }
@@ -383,6 +400,7 @@ struct store_sink hub_sink(struct hub *hub)
         .on_event = on_event,
         .on_append_done = on_append_done,
         .on_append_failed = on_append_failed,
+        .on_receipt = on_receipt,
         .on_site = on_site,
         .on_directive = on_directive,
         .on_up = on_up,

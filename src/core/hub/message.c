@@ -81,17 +81,63 @@ static void message_send_to(struct hub *hub, const struct session *session,
     }
 }
 
+/* Who a key belongs to: a user, or whoever knows the secret that an anonymous client made up. A
+ * guessed key must not make a stranger's message vanish. */
+static bool message_has_sender(const struct session *session, const struct command *command)
+{
+    return (session->identity && session->identity->row_id.ptr) || command->by.ptr;
+}
+
+static void message_put_sender(const struct session *session, const struct command *command,
+                               struct buf *by)
+{
+    const struct identity *who = session->identity;
+    if (who && who->row_id.ptr) {
+        buf_printf(by, "i:%d/", (int)who->dbo_id);
+        buf_str(by, who->row_id);
+    } else {
+        buf_literal(by, "a:");
+        buf_str(by, command->by);
+    }
+}
+
+/* What is sent once under a key must go where keys are kept, and have a sender. */
+static bool message_key_is_right(struct hub *hub, const struct session *session,
+                                 const struct channel *channel, const struct command *command)
+{
+    bool is_durable =
+        channel->rule->message_history > 0 && !command->socket_id.ptr && !command->has_to;
+    if (!command->id_key.ptr || (is_durable && message_has_sender(session, command))) {
+        return true;
+    }
+    say_refusal_text(hub, session, command->channel, ERROR_CODE_BAD_JSON,
+                     is_durable
+                         ? "With an id_key, who is not signed in must send options.by: 32 hex "
+                           "digits that only he knows."
+                         : "A message that is not kept takes no id_key: nobody could say "
+                           "later whether it was sent.");
+    return false;
+}
+
 static void message_append(struct hub *hub, struct session *session, struct channel *channel,
-                           const struct event_fields *message)
+                           const struct command *command, const struct event_fields *message)
 {
     struct event *event = event_new(message); /* it outlives the command */
-    if (hub->store->log.append(hub->store->log.ctx, event, session->id)) {
+    struct buf by = {0};
+    struct store_append append = {
+        .message = event, .sender = session->id, .ref = command->ref, .key = command->id_key};
+    if (append.key.ptr) {
+        message_put_sender(session, command, &by);
+        append.by = buf_span(&by);
+    }
+    if (hub->store->log.append(hub->store->log.ctx, &append)) {
         channel->was_durable = true;
         session->n_appending++;
     } else {
         say_count(hub, METRIC_LIMITS + METRIC_LIMIT_APPEND_BYTES);
         say_refusal(hub, session, message->channel, ERROR_CODE_UNAVAILABLE);
     }
+    buf_release(&by);
     event_unref(event);
 }
 
@@ -105,6 +151,9 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
      * first. */
     if (!is_durable && !is_private && channel->was_durable && session_awaits_appends(session)) {
         return false;
+    }
+    if (!is_durable) {
+        say_receipt(hub, session, (struct protocol_receipt){.channel = command->channel});
     }
     struct buf client = {0};
     struct event_fields message = {
@@ -125,7 +174,7 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
         message_send_private(hub, session, channel, &message);
     } else if (is_durable) {
         say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DURABLE);
-        message_append(hub, session, channel, &message);
+        message_append(hub, session, channel, command, &message);
     } else {
         say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_EPHEMERAL);
         say_event(hub, channel, &message);
@@ -160,6 +209,9 @@ bool message_handle(struct hub *hub, struct session *session, const struct comma
     enum error_code code;
     if (!message_is_allowed(hub, session, channel, command, &audience, &code)) {
         say_refusal(hub, session, command->channel, code);
+        return true;
+    }
+    if (!message_key_is_right(hub, session, channel, command)) {
         return true;
     }
     if (command->stage == COMMAND_STAGE_NEW && !message_is_in_time(hub, session, channel)) {

@@ -19,6 +19,7 @@
 #include "net/session/session.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -166,6 +167,25 @@ static void take_message(struct socket *socket, struct str text)
     }
 }
 
+/* What a client sent cannot be taken, and everything behind it is lost. */
+static void on_broken(struct socket *socket, const struct rfc6455_item *item)
+{
+    char too_big[64];
+    const char *reason = item->payload.ptr;
+    if (item->code == CLOSE_CODE_TOO_BIG) {
+        metrics_count(socket->worker->counts, METRIC_LIMITS + METRIC_LIMIT_FRAME_BYTES);
+        snprintf(too_big, sizeof(too_big), "a message may have at most %u bytes",
+                 socket->worker->shared->options.max_frame_bytes);
+        reason = too_big;
+    }
+    if (socket->state == SOCKET_SESSION) {
+        begin_close(socket, item->code, reason, SOCKET_ENDING_LINGER);
+    } else {
+        socket->ending = SOCKET_ENDING_LINGER;
+        output_mark(socket);
+    }
+}
+
 static void on_item(struct socket *socket, const struct rfc6455_item *item)
 {
     bool is_open = socket->state == SOCKET_SESSION;
@@ -192,15 +212,7 @@ static void on_item(struct socket *socket, const struct rfc6455_item *item)
         on_peer_close(socket, item);
         break;
     case RFC6455_ITEM_ERROR:
-        if (item->code == CLOSE_CODE_TOO_BIG) {
-            metrics_count(socket->worker->counts, METRIC_LIMITS + METRIC_LIMIT_FRAME_BYTES);
-        }
-        if (is_open) {
-            begin_close(socket, item->code, item->payload.ptr, SOCKET_ENDING_LINGER);
-        } else {
-            socket->ending = SOCKET_ENDING_LINGER;
-            output_mark(socket);
-        }
+        on_broken(socket, item);
         break;
     }
 }

@@ -242,9 +242,11 @@ void batch_add_messages(struct batch *batch, struct heads *heads, const struct m
                         size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct event *message = messages_at(messages, i)->event;
-        struct event_fields fields = message->f;
-        batch_add(batch, heads, &fields, rows_options(message));
+        const struct message *message = messages_at(messages, i);
+        struct event_fields fields = message->event->f;
+        batch_add(batch, heads, &fields, rows_options(message->event));
+        batch->places[batch->n - 1].ticket = message->ticket;
+        batch->n_keyed += ticket_key(message->ticket).ptr != NULL;
     }
     batch->n_messages = n;
 }
@@ -298,6 +300,16 @@ static void add_texts(const struct batch *batch, struct params *params, place_pa
         params_array_add(params, part(&batch->places[i]));
     }
     params_array_end(params);
+}
+
+static struct str place_by(const struct place *place)
+{
+    return ticket_by(place->ticket);
+}
+
+static struct str place_key(const struct place *place)
+{
+    return ticket_key(place->ticket);
 }
 
 /* Most batches have nothing here, which an absent array says for less. */
@@ -377,6 +389,13 @@ void batch_params(const struct batch *batch, struct params *params)
     add_shapes(batch, params);
     add_rare_texts(batch, params, place_kept);
     params_int(params, (int32_t)batch->n_messages);
+    if (batch->n_keyed > 0) {
+        add_texts(batch, params, place_by);
+        add_texts(batch, params, place_key);
+    } else {
+        params_null_array(params);
+        params_null_array(params);
+    }
 }
 
 void batch_clear(struct batch *batch)
@@ -387,7 +406,7 @@ void batch_clear(struct batch *batch)
     PQclear(batch->rows);
     PQclear(batch->emptied);
     batch->rows = batch->emptied = NULL;
-    batch->n = batch->n_messages = batch->n_unknown = batch->n_blemishes = 0;
+    batch->n = batch->n_messages = batch->n_keyed = batch->n_unknown = batch->n_blemishes = 0;
     batch->n_rows = batch->last_row = 0;
     batch->row_bytes = 0;
     batch->last_channel = (struct str){0};

@@ -19,14 +19,15 @@
 struct place {
     struct event *event;
     struct head *head;
-    struct str options; /* as in the log */
+    struct str options;          /* as in the log */
+    const struct ticket *ticket; /* of the message, until it is stored; or NULL */
 };
 
 struct batch {
     char name[ID_TEXT_SIZE + 24]; /* outlives the rest: whether it was committed may be in doubt */
     PGresult *rows, *emptied;     /* what herald.take and herald.emptied returned */
     struct place *places;
-    size_t n, cap, n_messages;
+    size_t n, cap, n_messages, n_keyed;
     struct head **unknown; /* whose offset herald.heads is to say */
     size_t n_unknown, unknown_cap;
     struct blemish *blemishes;

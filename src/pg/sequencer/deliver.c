@@ -17,16 +17,43 @@
 
 /* ---- delivering ---- */
 
-/* The oldest message has been stored. */
-static void complete_oldest(struct sequencer *sequencer)
+static void message_left(struct sequencer *sequencer)
 {
-    struct message message = messages_pop(&sequencer->messages);
     sequencer->n_flight--;
     if (sequencer->n_alone > 0) {
         sequencer->n_alone--;
     }
+}
+
+static void tell_receipt(struct sequencer *sequencer, const struct message *message,
+                         struct store_receipt receipt)
+{
+    receipt.ref = ticket_ref(message->ticket);
+    if (receipt.ref.ptr) {
+        receipt.sender = message->sender;
+        receipt.channel = message->event->f.channel;
+        sequencer->sink.on_receipt(sequencer->sink.ctx, &receipt);
+    }
+}
+
+/* The oldest message has been stored, and its event was told. */
+static void complete_oldest(struct sequencer *sequencer)
+{
+    struct message message = messages_pop(&sequencer->messages);
+    message_left(sequencer);
     sequencer->sink.on_append_done(sequencer->sink.ctx, message.sender);
-    event_unref(message.event);
+    message_release(&message);
+}
+
+void sequencer_complete_duplicate(struct sequencer *sequencer, size_t i, struct str epoch,
+                                  uint64_t offset)
+{
+    struct message message = messages_take(&sequencer->messages, i);
+    struct store_receipt receipt = {.epoch = epoch, .offset = offset, .is_duplicate = true};
+    message_left(sequencer);
+    tell_receipt(sequencer, &message, receipt);
+    sequencer->sink.on_append_done(sequencer->sink.ctx, message.sender);
+    message_release(&message);
 }
 
 void sequencer_refuse_oldest(struct sequencer *sequencer)
@@ -34,8 +61,9 @@ void sequencer_refuse_oldest(struct sequencer *sequencer)
     struct message message = messages_pop(&sequencer->messages);
     sequencer->n_flight--;
     sequencer->n_alone--;
-    sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender, message.event->f.channel);
-    event_unref(message.event);
+    sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender, message.event->f.channel,
+                                     ticket_ref(message.ticket));
+    message_release(&message);
 }
 
 /* What sessions know of offsets no longer holds although the epoch does: events are gone that they
@@ -67,6 +95,11 @@ static void event_deliver(struct sequencer *sequencer, struct event *event, bool
         sequencer_void_positions(sequencer);
     }
     sequencer->delivered = event->f.id;
+    if (is_ours) {
+        tell_receipt(
+            sequencer, messages_at(&sequencer->messages, 0),
+            (struct store_receipt){.epoch = str_of(sequencer->epoch), .offset = event->f.offset});
+    }
     sequencer->sink.on_event(sequencer->sink.ctx, event);
     if (is_ours) {
         complete_oldest(sequencer);
@@ -150,6 +183,7 @@ static void settle_doubt(struct sequencer *sequencer)
 {
     /* What is stored, but could not be delivered from the log: of another epoch, or trimmed. */
     while (sequencer->is_found && sequencer->n_flight > 0) {
+        tell_receipt(sequencer, messages_at(&sequencer->messages, 0), (struct store_receipt){0});
         complete_oldest(sequencer);
     }
     if (sequencer->n_flight > 0) {

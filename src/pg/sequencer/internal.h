@@ -71,6 +71,7 @@ struct sequencer {
 
     /* Batches. */
     struct messages messages;
+    size_t n_keyed;      /* so many of those in flight have a key */
     size_t n_flight;     /* so many of the oldest are in the batch that is under way, or in doubt */
     size_t n_alone;      /* so many of the oldest are sent one by one, to find the poisoned one */
     bool is_outbox_next; /* while there are such: the next batch goes without messages */
@@ -134,6 +135,9 @@ void sequencer_send_batch(struct sequencer *sequencer);
 
 /* deliver.c */
 void sequencer_refuse_oldest(struct sequencer *sequencer); /* of the messages in flight */
+/* The i-th of them is in the log already: epoch absent: it is not known where. */
+void sequencer_complete_duplicate(struct sequencer *sequencer, size_t i, struct str epoch,
+                                  uint64_t offset);
 /* The batch is committed; newest: the log's newest id before it. Then goes on. */
 void sequencer_deliver_batch(struct sequencer *sequencer, uint64_t newest);
 void sequencer_catch_up(struct sequencer *sequencer, uint64_t target); /* then goes on */

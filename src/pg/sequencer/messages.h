@@ -5,12 +5,14 @@
 #ifndef HERALD_PG_MESSAGES_H
 #define HERALD_PG_MESSAGES_H
 
-#include "core/event.h"
-#include "core/session_id.h"
+#include "core/store_log.h"
+
+struct ticket; /* what few messages have: who wants to know, and what it is sent once under */
 
 struct message {
     struct event *event;
     struct session_id sender;
+    struct ticket *ticket; /* owned; NULL: none */
 };
 
 struct messages { /* zero-initialised: empty */
@@ -20,11 +22,23 @@ struct messages { /* zero-initialised: empty */
 };
 
 size_t messages_cost(const struct event *event); /* what it adds to `bytes` */
-void messages_push(struct messages *messages, struct event *event,
-                   struct session_id sender); /* refs the event */
+void messages_push(struct messages *messages,
+                   const struct store_append *append); /* refs the event, copies the spans */
 const struct message *messages_at(const struct messages *messages, size_t i);
 /* Takes the oldest out; its reference becomes the caller's. */
 struct message messages_pop(struct messages *messages);
+/* Takes out the i-th. */
+struct message messages_take(struct messages *messages, size_t i);
+void message_release(struct message *message);
+
+/* Of NULL all are absent. */
+struct str ticket_ref(const struct ticket *ticket); /* absent: nobody wants to know */
+struct str ticket_by(const struct ticket *ticket);  /* absent with the key */
+struct str ticket_key(const struct ticket *ticket); /* absent: it may be sent again */
+/* Of the oldest n: those whose name, key and channel an older one of them has go behind the rest, in
+ * their order. Returns how many are left in front, and in *n_keyed how many of these have a key. */
+size_t messages_defer_repeats(struct messages *messages, size_t n, size_t *n_keyed);
+
 /* How many of the oldest make a batch: at most max_n, at most max_bytes, at least one if there is
  * one. */
 size_t messages_fit(const struct messages *messages, size_t max_n, size_t max_bytes);

@@ -4,6 +4,7 @@
  *   BEGIN, take       outbox rows and where the log stands; from here on we have the fence
  *   shapes            only if rows have a shape that is not known
  *   emptied           only for a TRUNCATE: the channels of its template
+ *   find_sent         only if messages have keys: those that are there already are answered and leave
  *   heads             only if there are channels whose newest offset is not known
  *   store, COMMIT     events with their numbers
  *
@@ -195,7 +196,8 @@ static void batch_store(struct sequencer *sequencer)
     batch_params(&sequencer->batch, &params);
     sequencer_ask_framed(sequencer, (struct query_frame){.behind = commit},
                          "SELECT herald.store($1, $2, $3, $4::pg_catalog.pg_snapshot, $5, $6, $7,"
-                         " $8::pg_catalog.timestamptz, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                         " $8::pg_catalog.timestamptz, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+                         " $18, $19)",
                          &params, on_stored);
 }
 
@@ -242,7 +244,7 @@ static struct batch_source batch_source(struct sequencer *sequencer)
     };
 }
 
-static void batch_make(struct sequencer *sequencer)
+static void batch_fill_up(struct sequencer *sequencer)
 {
     struct batch *batch = &sequencer->batch;
     struct batch_source source = batch_source(sequencer);
@@ -253,6 +255,67 @@ static void batch_make(struct sequencer *sequencer)
     } else {
         batch_store(sequencer);
     }
+}
+
+/* From the last one to the first, so that places stay what they were. What is in the log was
+ * committed, whatever becomes of this batch. */
+static void on_sent_found(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (!batch_answered(sequencer, result, "herald.find_sent")) {
+        return;
+    }
+    for (int row = 0; row < PQntuples(result->rows); row++) {
+        uint64_t nth = rows_u64(result->rows, row, 0);
+        if (nth > 0 && nth <= sequencer->n_flight) {
+            sequencer_complete_duplicate(sequencer, (size_t)nth - 1,
+                                         rows_text(result->rows, row, 1),
+                                         rows_u64(result->rows, row, 2));
+        }
+    }
+    batch_fill_up(sequencer);
+}
+
+typedef struct str message_part(const struct message *message);
+
+static struct str message_by(const struct message *message)
+{
+    return ticket_by(message->ticket);
+}
+
+static struct str message_key(const struct message *message)
+{
+    return ticket_key(message->ticket);
+}
+
+static struct str message_channel(const struct message *message)
+{
+    return message->event->f.channel;
+}
+
+static void add_parts(const struct sequencer *sequencer, struct params *params, message_part *part)
+{
+    params_array_begin(params, sequencer->n_flight);
+    for (size_t i = 0; i < sequencer->n_flight; i++) {
+        params_array_add(params, part(messages_at(&sequencer->messages, i)));
+    }
+    params_array_end(params);
+}
+
+static void batch_make(struct sequencer *sequencer)
+{
+    struct params params = {0};
+    if (sequencer->n_keyed == 0) {
+        batch_fill_up(sequencer);
+        return;
+    }
+    add_parts(sequencer, &params, message_by);
+    add_parts(sequencer, &params, message_key);
+    add_parts(sequencer, &params, message_channel);
+    params_text(&params, str_of(sequencer->epoch));
+    sequencer_ask(sequencer,
+                  "SELECT nth, epoch, channel_offset FROM herald.find_sent($1, $2, $3, $4)",
+                  &params, on_sent_found);
 }
 
 static void on_emptied(void *arg, const struct query_result *result)
@@ -339,7 +402,8 @@ void sequencer_send_batch(struct sequencer *sequencer)
 {
     static const char *const begin[] = {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL};
     assert(sequencer->n_flight == 0);
-    sequencer->n_flight = batch_size(sequencer);
+    sequencer->n_flight =
+        messages_defer_repeats(&sequencer->messages, batch_size(sequencer), &sequencer->n_keyed);
     sequencer->n_looks++;
     sequencer->is_fresh = sequencer->was_complete;
     batch_clear(&sequencer->batch);

@@ -355,15 +355,15 @@ void sequencer_start(struct sequencer *sequencer, struct store_sink sink)
     }
 }
 
-bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender)
+bool sequencer_append(struct sequencer *sequencer, const struct store_append *append)
 {
-    size_t cost = messages_cost(message);
+    size_t cost = messages_cost(append->message);
     bool is_full = sequencer->messages.n > 0 &&
                    sequencer->messages.bytes + cost > sequencer->options.append_max_bytes;
     if (sequencer->is_stopped || sequencer->is_superseded || is_full) {
         return false;
     }
-    messages_push(&sequencer->messages, message, sender);
+    messages_push(&sequencer->messages, append);
     loop_timer_start(sequencer->soon_timer, 0, 0);
     return true;
 }
@@ -396,8 +396,8 @@ void sequencer_stop(struct sequencer *sequencer)
     while (sequencer->messages.n > 0) {
         struct message message = messages_pop(&sequencer->messages);
         sequencer->sink.on_append_failed(sequencer->sink.ctx, message.sender,
-                                         message.event->f.channel);
-        event_unref(message.event);
+                                         message.event->f.channel, ticket_ref(message.ticket));
+        message_release(&message);
     }
     sequencer->n_flight = 0;
 }

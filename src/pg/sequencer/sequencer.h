@@ -34,7 +34,7 @@ struct sequencer_options {
 
 struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options);
 void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
-bool sequencer_append(struct sequencer *sequencer, struct event *message, struct session_id sender);
+bool sequencer_append(struct sequencer *sequencer, const struct store_append *append);
 /* `done` once all that was committed before this call was told; with the
  * end, but not settled. */
 void sequencer_settle(struct sequencer *sequencer, store_settled_fn *done, void *arg);

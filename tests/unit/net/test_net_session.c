@@ -296,6 +296,9 @@ static void test_violations_are_told(void **state)
     client_write(fd, big, sizeof(big)); /* he keeps sending, and must see the answer all the same */
     assert_int_equal(client_read_frame(fd, payload, sizeof(payload), &len), 0x88);
     assert_int_equal((uint8_t)payload[0] << 8 | (uint8_t)payload[1], 1009);
+    static const char reason[] = "a message may have at most 65536 bytes";
+    assert_int_equal(len, 2 + strlen(reason));
+    assert_memory_equal(payload + 2, reason, strlen(reason));
     client_expect_end(fd);
     expect_command(&h, COMMAND_CLOSE, NULL);
 

@@ -109,7 +109,8 @@ static void test_options_and_odd_payloads_are_kept(void **state)
         .audience = {.kind = AUDIENCE_AUTHENTICATED},
         .payload = STR("[{ \"a\":1e400, \"a\":18446744073709551616}, \"\\u0000\",\" #9\" ]")};
     struct event *event = event_new(&fields);
-    assert_true(bed->store.log.append(bed->store.log.ctx, event, (struct session_id){0, 9, 1}));
+    struct store_append append = {.message = event, .sender = {0, 9, 1}};
+    assert_true(bed->store.log.append(bed->store.log.ctx, &append));
     event_unref(event);
     bed_wait(bed, &bed->n_events, 1);
     assert_int_equal(bed->events[0]->f.audience.kind, AUDIENCE_AUTHENTICATED);

@@ -14,15 +14,16 @@ static void push(struct messages *messages, uint32_t sender, size_t payload_byte
     static const char bytes[1000];
     struct event_fields fields = {.channel = STR("c"), .payload = {bytes, payload_bytes}};
     struct event *event = event_new(&fields);
-    messages_push(messages, event, (struct session_id){0, sender, 1});
+    messages_push(messages, &(struct store_append){.message = event, .sender = {0, sender, 1}});
     event_unref(event);
 }
 
 static uint32_t pop(struct messages *messages)
 {
     struct message message = messages_pop(messages);
-    event_unref(message.event);
-    return message.sender.slot;
+    uint32_t slot = message.sender.slot;
+    message_release(&message);
+    return slot;
 }
 
 static void test_first_in_first_out(void **state)
@@ -79,12 +80,62 @@ static void test_fit(void **state)
     messages_release(&messages);
 }
 
+static void push_keyed(struct messages *messages, uint32_t sender, const char *by, const char *key,
+                       const char *channel)
+{
+    struct event *event = event_new(&(struct event_fields){.channel = str_of(channel)});
+    struct store_append append = {.message = event,
+                                  .sender = {0, sender, 1},
+                                  .ref = STR("r"),
+                                  .by = str_of(by),
+                                  .key = str_of(key)};
+    messages_push(messages, &append);
+    event_unref(event);
+}
+
+/* Those that an older one makes doubtful go behind; the others stay in order. */
+static void test_repeats_wait_for_the_next_batch(void **state)
+{
+    (void)state;
+    struct messages messages = {0};
+    size_t n_keyed;
+    push(&messages, 0, 1);
+    push_keyed(&messages, 1, "ann", "k", "c");
+    push_keyed(&messages, 2, "ann", "k", "c"); /* again */
+    push_keyed(&messages, 3, "annk", "", "c"); /* no key: as often as it likes */
+    push_keyed(&messages, 4, "an", "nk", "c"); /* somebody else's, and so on */
+    push_keyed(&messages, 5, "ann", "kc", "");
+    push_keyed(&messages, 6, "ann", "k", "d");
+    push_keyed(&messages, 7, "ann", "k", "c"); /* again */
+    push(&messages, 8, 1);
+    push_keyed(&messages, 9, "ann", "k", "c"); /* not of the first nine */
+    assert_int_equal(messages_defer_repeats(&messages, 9, &n_keyed), 7);
+    assert_int_equal(n_keyed, 4);
+    static const uint32_t order[] = {0, 1, 3, 4, 5, 6, 8, 2, 7, 9};
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(messages_at(&messages, i)->sender.slot, order[i]);
+    }
+    struct message taken = messages_take(&messages, 3);
+    assert_int_equal(taken.sender.slot, 4);
+    assert_true(str_equals(ticket_by(taken.ticket), STR("an")));
+    assert_true(str_equals(ticket_key(taken.ticket), STR("nk")));
+    assert_true(str_equals(ticket_ref(taken.ticket), STR("r")));
+    message_release(&taken);
+    static const uint32_t left[] = {0, 1, 3, 5, 6, 8, 2, 7, 9};
+    for (size_t i = 0; i < 9; i++) {
+        assert_int_equal(pop(&messages), left[i]);
+    }
+    assert_int_equal(messages.bytes, 0);
+    messages_release(&messages);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_in_first_out),
         cmocka_unit_test(test_a_short_queue_needs_little_memory_for_ever),
         cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_repeats_wait_for_the_next_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,8 @@ static void test_a_viewer_gets_what_is_for_him(void **state)
                                   .audience = {.kind = AUDIENCE_AUTHENTICATED},
                                   .payload = STR("\"#1\"")};
     struct event *event = event_new(&fields);
-    assert_true(bed->store.log.append(bed->store.log.ctx, event, (struct session_id){0, 1, 1}));
+    struct store_append append = {.message = event, .sender = {0, 1, 1}};
+    assert_true(bed->store.log.append(bed->store.log.ctx, &append));
     event_unref(event);
     bed_wait(bed, &bed->n_events, 4);
     bed_sql(bed, "SELECT herald.publish('r', '5', 13); SELECT herald.publish('r', '6')");
