@@ -54,3 +54,8 @@ void event_unref(struct event *event)
         free(event);
     }
 }
+
+bool event_is_reread(const struct event_fields *fields)
+{
+    return str_equals(fields->channel, EVENT_REREAD_CHANNEL);
+}

@@ -26,6 +26,12 @@ struct event_fields {
     struct str kept;      /* JSON text of the columns that are kept, for judges alone; or absent */
 };
 
+/* The channel, which nobody can join, of events that say that rows are to be read anew: all of the
+ * `shape`'s table; or, without one, all that who is in the audience has of tables whose rows the
+ * database judges. */
+#define EVENT_REREAD_CHANNEL STR("*")
+bool event_is_reread(const struct event_fields *fields);
+
 struct event {
     unsigned refs;
     struct event_fields f;

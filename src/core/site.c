@@ -44,7 +44,12 @@ void site_free(struct site *site)
     }
     free(site->rules);
     free(site->canonicals);
+    for (size_t i = 0; i < site->n_rereads; i++) {
+        shape_unref(site->rereads[i].shape);
+        free(site->rereads[i].row_id);
+    }
     free(site->watches);
+    free(site->rereads);
     free(site);
 }
 

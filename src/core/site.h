@@ -36,6 +36,15 @@ struct watch {           /* a table that is watched */
     size_t n_restated;
 };
 
+struct site_reread { /* rows were to be read anew (core/event.h) */
+    uint64_t id;     /* in the log */
+    int64_t number;  /* of the shape, if `of_table` */
+    bool of_table;
+    struct shape *shape; /* of_table: it; NULL: it is not to be read, so nobody has its rows */
+    int32_t dbo_id;      /* else of whom */
+    char *row_id;
+};
+
 struct site {           /* hub thread only */
     uint64_t version;   /* of the newest command that it contains */
     bool is_enabled;    /* false: realtime is switched off */
@@ -45,6 +54,10 @@ struct site {           /* hub thread only */
     size_t n_canonicals;
     struct watch *watches;
     size_t n_watches;
+    bool has_rereads; /* what follows was asked for: in the order of ids */
+    struct site_reread *rereads;
+    size_t n_rereads;
+    uint64_t rereads_since, rereads_at; /* all of them after the one id, up to the other */
 };
 
 void site_free(struct site *site); /* with all it holds; NULL is fine */

@@ -8,7 +8,9 @@
  *              {"kind":"forget","channel":"room/1"}],
  *    "news":["set_rule('room/1')"],
  *    "watches":[{"key":"a1b2c3d4e5f6","shape":"-81…","changed":"745","snapshot":false,"max_snapshot":10000,
- *                "restated":["77…"]}]}
+ *                "restated":["77…"]}],
+ *    "rereads":{"at":4711,"since":0,"list":[{"id":4000,"shape":"-81…","dbo_id":null,"row_id":null},
+ *               {"id":4100,"shape":null,"dbo_id":12,"row_id":"34"}]}}
  *
  * Unknown members are left alone: a newer schema may say more. A missing one means that the
  * function is not the one this program knows, and then nothing is taken over. */
@@ -159,6 +161,36 @@ static bool load_watches(const json_t *array, struct site *site)
     return json_is_array(array);
 }
 
+static bool load_reread(const json_t *object, struct site_reread *reread)
+{
+    const json_t *shape = json_object_get(object, "shape");
+    json_int_t dbo_id = json_integer_value(json_object_get(object, "dbo_id"));
+    reread->of_table = json_is_string(shape);
+    reread->dbo_id = (int32_t)dbo_id;
+    return load_number(object, "id", UINT64_MAX, &reread->id) && dbo_id >= 0 &&
+           dbo_id <= INT32_MAX && load_text(object, "row_id", &reread->row_id) &&
+           (!reread->of_table || load_shape_number(shape, &reread->number));
+}
+
+/* null or missing: it was not asked for. */
+static bool load_rereads(const json_t *object, struct site *site)
+{
+    const json_t *list = json_object_get(object, "list");
+    size_t n = json_array_size(list);
+    site->has_rereads = json_is_object(object);
+    site->rereads = mem_array(NULL, n + 1, sizeof(*site->rereads));
+    for (size_t i = 0; i < n; i++) {
+        site->rereads[i] = (struct site_reread){0};
+        site->n_rereads = i + 1;
+        if (!load_reread(json_array_get(list, i), &site->rereads[i])) {
+            return false;
+        }
+    }
+    return !site->has_rereads ||
+           (json_is_array(list) && load_number(object, "at", UINT64_MAX, &site->rereads_at) &&
+            load_number(object, "since", UINT64_MAX, &site->rereads_since));
+}
+
 /* ---- directives ---- */
 
 static bool load_span(const json_t *object, const char *name, struct str *out)
@@ -248,6 +280,7 @@ struct site *site_load(struct str json, struct site_directives *directives)
                        load_canonicals(json_object_get(root, "canonicals"), site) &&
                        load_rules(json_object_get(root, "rules"), site) &&
                        load_watches(json_object_get(root, "watches"), site) &&
+                       load_rereads(json_object_get(root, "rereads"), site) &&
                        load_directives(json_object_get(root, "directives"), directives) &&
                        are_texts(json_object_get(root, "news"));
     if (!is_complete) {

@@ -26,6 +26,9 @@ struct peer *world_peer_of(struct world *world, struct session_id id)
 
 unsigned world_channel_index(struct str name)
 {
+    if (str_equals(name, EVENT_REREAD_CHANNEL)) {
+        return WORLD_CHANNELS;
+    }
     assert(name.len == sizeof("room/0") - 1);
     return (unsigned)(name.ptr[name.len - 1] - '0');
 }

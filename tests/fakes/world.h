@@ -170,6 +170,8 @@ void world_invalid(struct world *world, unsigned worker, unsigned slot);
 void world_commit(struct world *world,
                   unsigned channel); /* an event is in the log; the hub does not know yet */
 void world_commit_for(struct world *world, unsigned channel, struct audience audience);
+/* Who it is may see other rows from now on. */
+void world_commit_reread(struct world *world, enum world_who who);
 /* The channel's table is watched from now on, or its watch says something else. Not if there was too
  * much of that. */
 void world_watch(struct world *world, unsigned channel, enum world_visible visible, bool restate);

@@ -149,9 +149,9 @@ struct world {
     struct session_id senders[WORLD_MAX_LOG]; /* generation 0: not a message */
     char refs[WORLD_MAX_LOG][12];             /* of the messages; "": none */
     size_t n_log, n_delivered;
-    uint64_t heads[WORLD_CHANNELS], floors[WORLD_CHANNELS];
-    size_t n_asked;                                          /* reads */
-    struct event *by_channel[WORLD_CHANNELS][WORLD_MAX_LOG]; /* by offset - 1 */
+    uint64_t heads[WORLD_CHANNELS + 1], floors[WORLD_CHANNELS];  /* the last: rereads */
+    size_t n_asked;                                              /* reads */
+    struct event *by_channel[WORLD_CHANNELS + 1][WORLD_MAX_LOG]; /* by offset - 1 */
     struct read *reads;
     size_t n_reads, cap_reads;
     struct judging *judgings;

@@ -88,6 +88,19 @@ void world_commit(struct world *world, unsigned channel)
     world_commit_for(world, channel, (struct audience){.kind = AUDIENCE_ALL});
 }
 
+void world_commit_reread(struct world *world, enum world_who who)
+{
+    const struct identity *identity = world->identities[who];
+    world_add_to_log(world,
+                     (struct event_fields){.action = EVENT_ACTION_EVENT,
+                                           .audience = {.kind = AUDIENCE_USER,
+                                                        .dbo_id = identity->dbo_id,
+                                                        .row_id = identity->row_id},
+                                           .channel = EVENT_REREAD_CHANNEL,
+                                           .payload = STR("{}")},
+                     (struct session_id){0});
+}
+
 uint64_t world_head(struct world *world, unsigned channel)
 {
     return world->heads[channel];

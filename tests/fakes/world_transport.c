@@ -162,6 +162,10 @@ static void check_joined(struct world *world, struct peer *peer, unsigned p, str
 {
     const struct note *note = world_note(frame);
     struct place *place = &peer->places[p];
+    if (note->n == 0) { /* nobody asked */
+        assert(note->is_gap && place->is_member);
+        return;
+    }
     struct str text = {(const char *)frame->bytes + sizeof(*note), note->n};
     struct entry *self = world_entry(world, text);
     assert(!peer->self || peer->self == self);

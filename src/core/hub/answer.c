@@ -38,8 +38,9 @@ static void subscription_wish(struct subscription *in, enum presence_wish wish)
 }
 
 /* Since beats history, and a channel that keeps nothing has no history to send. */
-struct question question_of_join(struct hub *hub, const struct command *command,
-                                 struct channel *channel, struct view *view)
+struct question question_of_join(struct hub *hub, const struct session *session,
+                                 const struct command *command, struct channel *channel,
+                                 struct view *view)
 {
     struct question question = {.type = COMMAND_JOIN,
                                 .wish = view ? PRESENCE_WISH_NONE : wish_of(command)};
@@ -53,8 +54,10 @@ struct question question_of_join(struct hub *hub, const struct command *command,
     question.owes_history = command->ref.ptr && command->wants_history && !command->has_since &&
                             !question.wants_snapshot && channel->rule->message_history == 0;
     if (command->has_since) {
-        question.version =
-            question.wants_snapshot ? version_parse(hub, channel, command->since_epoch) : 0;
+        question.version = question.wants_snapshot
+                               ? version_parse(hub, channel, session->identity,
+                                               command->since_epoch, &question.as_of)
+                               : 0;
         question.is_void =
             question.version == 0 && (question.wants_snapshot || !hub->epoch ||
                                       !str_equals(command->since_epoch, str_of(hub->epoch)));
@@ -98,7 +101,7 @@ static void answer_acknowledge(struct hub *hub, struct session *session, const s
 {
     struct subscription *in = session_in_view(session, about->channel, about->view);
     struct buf client = {0}, epoch = {0};
-    version_put(&epoch, hub, in->version);
+    version_put(&epoch, hub, in->version, in->as_of);
     struct protocol_joined joined = {
         .channel = channel_name(about->channel),
         .view = view_name(about->view),
@@ -156,6 +159,7 @@ static void answer_begin(struct hub *hub, struct session *session, const struct 
     struct subscription *in = question_of(session, question);
     subscription_wish(in, question->wish);
     in->version = question->version;
+    in->as_of = question->as_of;
     answer_acknowledge(hub, session, &question->read, head,
                        question->read.kind == STORE_READ_SINCE && !is_gap, is_gap);
     if (!in->view) {

@@ -15,10 +15,12 @@ struct question { /* what a join or a history wants to know */
     bool owes_presence;  /* JOIN: the same of a list */
     bool wants_snapshot; /* JOIN: the rows, unless it can resume */
     uint64_t version;    /* JOIN: of the tables whose rows it has (live/version.h); 0: of none */
+    uint64_t as_of;      /* JOIN: the log's newest id when those were read */
 };
 
-struct question question_of_join(struct hub *hub, const struct command *command,
-                                 struct channel *channel, struct view *view);
+struct question question_of_join(struct hub *hub, const struct session *session,
+                                 const struct command *command, struct channel *channel,
+                                 struct view *view);
 /* The session enters the channel, is acknowledged, sent what it wants to know, and live frames go
  * on. */
 void answer_join(struct hub *hub, struct session *session, struct question question);

@@ -28,6 +28,7 @@
 #include "core/hub/ground/users.h"
 #include "core/hub/join.h"
 #include "core/hub/live/place.h"
+#include "core/hub/live/reread.h"
 #include "core/hub/live/scope.h"
 #include "core/hub/live/sight.h"
 #include "core/hub/live/tell.h"
@@ -172,10 +173,18 @@ void hub_command(struct hub *hub, struct command *command)
 static void on_event(void *ctx, struct event *event)
 {
     struct hub *hub = ctx;
+    hub->log_id = event->f.id;
+    metrics_set(hub->options.counts, METRIC_LOG_ID, event->f.id);
+    if (event_is_reread(&event->f)) {
+        rereads_take(hub, event);
+        if (event->f.shape) {
+            version_tell_rereads(hub);
+        }
+        return;
+    }
     struct channel *channel = channel_find(&hub->channels, event->f.channel);
     recent_add(hub->recent, event);
     say_count(hub, METRIC_EVENTS);
-    metrics_set(hub->options.counts, METRIC_LOG_ID, event->f.id);
     if (!channel) {
         return;
     }
@@ -264,6 +273,7 @@ static void on_site(void *ctx, struct site *site)
     }
     site_free(hub->site);
     hub->site = site;
+    rereads_load(hub, site);
     sights_take_site(hub);
     place_all(hub, NULL);
     version_check_all(hub);
@@ -293,6 +303,7 @@ static void on_up(void *ctx, struct str epoch)
             log_warn("the epoch has changed: closing all sessions, their positions are void");
             hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART,
                                       "the epoch has changed", 0);
+            rereads_void(hub);
         }
         free(hub->epoch);
         hub->epoch = str_dup(epoch);
@@ -362,6 +373,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->rates = rates_new();
     hub->scopes = scopes_new();
     hub->teller = teller_new();
+    hub->rereads = rereads_new();
     hub->snapshots = snapshots_new();
     hub->channels.on_drop = on_drop;
     session_table_init(&hub->sessions, options->n_workers);
@@ -386,6 +398,7 @@ void hub_free(struct hub *hub)
     channel_table_release(&hub->channels);
     scopes_free(hub->scopes);
     teller_free(hub->teller);
+    rereads_free(hub->rereads);
     site_free(hub->site);
     free(hub->warnings);
     free(hub->epoch);
@@ -471,6 +484,7 @@ static void hub_handle_ready(struct hub *hub)
 
 void hub_flush(struct hub *hub)
 {
+    version_tell_rereads(hub);
     hub_handle_ready(hub);
     recent_trim(hub->recent);
     hub->n_replayed = 0;

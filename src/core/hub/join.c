@@ -153,7 +153,7 @@ static bool join_open_view(struct hub *hub, const struct session *session,
 static bool join_answer(struct hub *hub, struct session *session, const struct command *command,
                         struct channel *channel, struct view *view)
 {
-    struct question question = question_of_join(hub, command, channel, view);
+    struct question question = question_of_join(hub, session, command, channel, view);
     if (!session_in_view(session, channel, view) && !join_has_room(hub, session, channel, view)) {
         return true;
     }

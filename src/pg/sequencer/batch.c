@@ -141,6 +141,33 @@ static void take_publish(struct batch *batch, const struct batch_source *source,
                   &(struct change_event){.channel = channel, .payload = payload});
 }
 
+static bool batch_has_reread(const struct batch *batch, const struct shape *shape,
+                             struct str options)
+{
+    bool has = false;
+    for (size_t i = 0; i < batch->n && !has; i++) {
+        const struct place *place = &batch->places[i];
+        has = event_is_reread(&place->event->f) && place->event->f.shape == shape &&
+              str_equals(place->options, options);
+    }
+    return has;
+}
+
+/* Often in a batch is once: whoever is told reads after all of it. A TRUNCATE of the whole has said
+ * it of its parts. */
+static void take_reread(struct batch *batch, const struct batch_source *source, struct shape *shape,
+                        int row)
+{
+    bool is_said = shape && emptied_has(source->emptied, shape);
+    bool is_of_none = !shape && row_has_shape(batch, row); /* which nobody has rows of */
+    if (!is_said && !is_of_none &&
+        !batch_has_reread(batch, shape, rows_text(batch->rows, row, TAKE_COLUMN_OPTIONS))) {
+        batch_add_row(
+            batch, source->heads, row, shape,
+            &(struct change_event){.channel = EVENT_REREAD_CHANNEL, .payload = STR("{}")});
+    }
+}
+
 static void take_change(struct batch *batch, const struct batch_source *source, struct shape *shape,
                         int row)
 {
@@ -207,6 +234,10 @@ static bool take_row(struct batch *batch, const struct batch_source *source, int
         batch_blame(batch, shape, CHANGE_FAULT_UNPRINTABLE, true);
     } else if (action == 'p') {
         take_publish(batch, source, row);
+    } else if (action == 'a') {
+        batch->is_altered = true;
+    } else if (action == 'r') {
+        take_reread(batch, source, shape, row);
     } else if (!shape) {
         batch_blame(batch, NULL, CHANGE_FAULT_STALE, true);
     } else if (action != 't') {
@@ -410,7 +441,7 @@ void batch_clear(struct batch *batch)
     batch->n_rows = batch->last_row = 0;
     batch->row_bytes = 0;
     batch->last_channel = (struct str){0};
-    batch->is_all = false;
+    batch->is_all = batch->is_altered = false;
 }
 
 void batch_release(struct batch *batch)

@@ -40,6 +40,7 @@ struct batch {
     int last_row;            /* of `rows`; 0: none */
     struct str last_channel; /* up to which a TRUNCATE was announced; absent: completely */
     bool is_all;             /* nothing that was visible is left */
+    bool is_altered; /* a watch has changed: the site is another, before any of it is told */
 };
 
 /* What herald.take returns. The first row is the batch itself. */

@@ -43,6 +43,7 @@ struct sequencer {
     bool is_site_known;
     char *watches_version;          /* of the watches that the sink has been told of; NULL: none */
     struct arriving_site *arriving; /* site.c: read, while its watches' shapes are asked for */
+    void (*after_version)(struct sequencer *sequencer);
 
     int session_pid;     /* whose process answers us */
     struct probe *probe; /* session.c; NULL: none is under way */
@@ -122,8 +123,9 @@ void sequencer_unsettle(struct sequencer *sequencer); /* the end */
 /* site.c */
 /* Reads it and tells the sink, then calls `then`. */
 void sequencer_load_site(struct sequencer *sequencer, void (*then)(struct sequencer *sequencer));
-void sequencer_ask_version(struct sequencer *sequencer); /* loads it if it has changed; goes on */
-void sequencer_drop_site(struct sequencer *sequencer);   /* one that is not told yet */
+/* Loads it if it has changed, then calls `then`. */
+void sequencer_ask_version(struct sequencer *sequencer, void (*then)(struct sequencer *sequencer));
+void sequencer_drop_site(struct sequencer *sequencer); /* one that is not told yet */
 
 /* session.c */
 void sequencer_ask_session(struct sequencer *sequencer); /* then leads */

@@ -8,7 +8,8 @@
  *   heads             only if there are channels whose newest offset is not known
  *   store, COMMIT     events with their numbers
  *
- * so two round trips as a rule. The sink hears of a batch when COMMIT has answered COMMIT, never
+ * so two round trips as a rule; behind them, if a watch has changed, one for the site: who has rows from before hears of that
+ * first. The sink hears of a batch when COMMIT has answered COMMIT, never
  * earlier. Numbers are made here, in memory: what fails, for whatever reason, forgets all heads,
  * and so does a position that is not the one behind our last batch.
  *
@@ -159,6 +160,11 @@ static void batch_count(struct sequencer *sequencer, bool has_found)
     }
 }
 
+static void deliver_stored(struct sequencer *sequencer)
+{
+    sequencer_deliver_batch(sequencer, batch_newest(&sequencer->batch));
+}
+
 static void on_stored(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
@@ -171,7 +177,11 @@ static void on_stored(void *arg, const struct query_result *result)
     }
     sequencer->position = batch_position(&sequencer->batch) + 1;
     batch_count(sequencer, true);
-    sequencer_deliver_batch(sequencer, batch_newest(&sequencer->batch));
+    if (sequencer->batch.is_altered) {
+        sequencer_ask_version(sequencer, deliver_stored);
+    } else {
+        deliver_stored(sequencer);
+    }
 }
 
 static void on_nothing(void *arg, const struct query_result *result)

@@ -216,7 +216,7 @@ void sequencer_go_on(struct sequencer *sequencer)
     if (is_drained(sequencer)) {
         sequencer->options.on_drained(sequencer->options.arg);
     } else if (sequencer->wants_version || clock_ms() - sequencer->version_ms >= look_ms) {
-        sequencer_ask_version(sequencer);
+        sequencer_ask_version(sequencer, sequencer_go_on);
     } else if (sequencer->wants_wake) {
         sequencer_wake(sequencer);
     } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {

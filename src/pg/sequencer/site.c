@@ -38,6 +38,12 @@ static void tell_site(struct sequencer *sequencer)
         struct shape *shape = shapes_find(sequencer->options.shapes, site->watches[i].number);
         site->watches[i].shape = shape ? shape_ref(shape) : NULL;
     }
+    for (size_t i = 0; i < site->n_rereads; i++) {
+        struct site_reread *reread = &site->rereads[i];
+        struct shape *shape =
+            reread->of_table ? shapes_find(sequencer->options.shapes, reread->number) : NULL;
+        reread->shape = shape ? shape_ref(shape) : NULL;
+    }
     arriving->site = NULL;
     sequencer->site_version = site->version;
     sequencer->is_site_known = true;
@@ -70,6 +76,11 @@ static void ask_site_shapes(struct sequencer *sequencer, const struct site *site
     sequencer->wish.n = 0;
     for (size_t i = 0; i < site->n_watches; i++) {
         shapes_want(sequencer->options.shapes, site->watches[i].number, &sequencer->wish);
+    }
+    for (size_t i = 0; i < site->n_rereads; i++) {
+        if (site->rereads[i].of_table) {
+            shapes_want(sequencer->options.shapes, site->rereads[i].number, &sequencer->wish);
+        }
     }
     if (sequencer->wish.n == 0) {
         tell_site(sequencer);
@@ -121,15 +132,16 @@ static void on_version(void *arg, const struct query_result *result)
     bool is_same = rows_u64(result->rows, 0, 0) == sequencer->site_version &&
                    str_equals(rows_text(result->rows, 0, 1), str_of(sequencer->watches_version));
     if (is_same) {
-        sequencer_go_on(sequencer);
+        sequencer->after_version(sequencer);
     } else {
-        sequencer_load_site(sequencer, sequencer_go_on);
+        sequencer_load_site(sequencer, sequencer->after_version);
     }
 }
 
-void sequencer_ask_version(struct sequencer *sequencer)
+void sequencer_ask_version(struct sequencer *sequencer, void (*then)(struct sequencer *sequencer))
 {
     sequencer->wants_version = false;
+    sequencer->after_version = then;
     sequencer->version_ms = clock_ms();
     sequencer_ask(sequencer, "SELECT herald.version(), herald.watches_version()", NULL, on_version);
 }

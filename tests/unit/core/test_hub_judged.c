@@ -327,6 +327,29 @@ static void test_who_goes_meanwhile(void **state)
     check_rest();
 }
 
+/* He may see other rows of tables that the database judges, and of those alone. */
+static void test_who_is_to_read_anew_is_told(void **state)
+{
+    (void)state;
+    start();
+    enter(1, 0, WHO_ANN, PLAIN);
+    world_watch(world, 1, WORLD_OWNER, false);
+    world_site(world, 1, true, true);
+    world_join(world, 1, 0, 1, PLAIN);
+    world_settle(world);
+    world_commit_reread(world, WHO_ANN);
+    world_commit_reread(world, WHO_ANN);
+    deliver_all();
+    assert_int_equal(n_gaps(0, 0), 2); /* each in a turn of its own */
+    assert_int_equal(n_gaps(1, 0), 2);
+    assert_int_equal(n_gaps(0, 1), 0);
+    world_commit_reread(world, WHO_BEN);
+    deliver_all();
+    assert_int_equal(n_gaps(0, 0), 2);
+    assert_int_equal(n_gaps(0, 1), 1);
+    check_rest();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +366,7 @@ int main(void)
         T(test_a_history_of_who_is_grouped_anew),
         T(test_who_resumes_what_cannot_be_judged_has_a_gap),
         T(test_who_goes_meanwhile),
+        T(test_who_is_to_read_anew_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

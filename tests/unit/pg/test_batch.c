@@ -301,6 +301,52 @@ static void test_truncates_of_several_tables_and_templates(void **state)
     assert_int_equal(emptied.n, 0);
 }
 
+static void reread(const char *shape, const char *options)
+{
+    taken(shape, "r", NULL, NULL, NULL);
+    put(batch.rows, PQntuples(batch.rows) - 1, TAKE_COLUMN_OPTIONS, options);
+}
+
+static void test_rows_that_are_to_be_read_anew(void **state)
+{
+    (void)state;
+    static const char ann[] = "{\"dbo_id\":12,\"row_id\":\"34\"}";
+    reread(NULL, ann);
+    reread("2", NULL);
+    taken("2", "i", NULL, "(1)", NULL);
+    reread("-1", NULL);
+    reread(NULL, "{\"dbo_id\":12,\"row_id\":\"35\"}");
+    reread(NULL, ann);
+    reread("2", NULL);
+    reread("99", NULL); /* of a watch that nobody knows nobody has rows */
+    fill();
+    check_events("*=1 *=2 u=1 *=3 *=4 ");
+    assert_int_equal(batch.n_blemishes, 0);
+    assert_int_equal(batch.places[0].event->f.audience.kind, AUDIENCE_USER);
+    assert_true(str_equals(batch.places[0].event->f.audience.row_id, STR("34")));
+    assert_ptr_equal(batch.places[1].event->f.shape, shapes_find(&shapes, 2));
+    assert_true(event_is_reread(&batch.places[1].event->f));
+    assert_false(event_is_reread(&batch.places[2].event->f));
+    assert_false(batch.is_altered);
+}
+
+static void test_a_truncate_says_it_of_its_parts(void **state)
+{
+    (void)state;
+    taken("2", "t", NULL, NULL, NULL);
+    reread("2", NULL);
+    reread("-1", NULL);
+    taken("2", "i", NULL, "(1)", NULL);
+    reread("2", NULL);
+    taken(NULL, "a", NULL, NULL, NULL);
+    fill();
+    check_events("u=1 *=1 u=2 *=2 ");
+    assert_true(batch.is_altered);
+    assert_true(batch.is_all);
+    batch_clear(&batch);
+    assert_false(batch.is_altered);
+}
+
 static void test_the_oldest_truncate_is_forgotten(void **state)
 {
     (void)state;
@@ -333,6 +379,8 @@ int main(void)
         TEST(test_a_truncate_in_pieces),
         TEST(test_a_truncate_of_one_channel_asks_nobody),
         TEST(test_truncates_of_several_tables_and_templates),
+        TEST(test_rows_that_are_to_be_read_anew),
+        TEST(test_a_truncate_says_it_of_its_parts),
         TEST(test_the_oldest_truncate_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,9 @@ static void test_a_whole_site(void **state)
              "}],\"watches\":[{\"key\":\"k\",\"shape\":\"-9\","
              "\"changed\":\"7\","
              "\"snapshot\":true,\"max_snapshot\":7,\"restated\":[\"8\"]}],\"directives\":[],"
-             "\"news\":[],\"new\":[1]}");
+             "\"news\":[],\"new\":[1],\"rereads\":{\"at\":50,\"since\":20,\"list\":["
+             "{\"id\":30,\"shape\":\"-9\",\"dbo_id\":null,\"row_id\":null},"
+             "{\"id\":40,\"shape\":null,\"dbo_id\":12,\"row_id\":\"34\"}]}}");
     assert_non_null(site);
     assert_int_equal(site->version, 12);
     assert_true(site->is_enabled);
@@ -70,6 +72,12 @@ static void test_a_whole_site(void **state)
     assert_string_equal(watch->key, "k");
     assert_true(watch->has_snapshot && watch->number == -9 && watch->max_snapshot == 7);
     assert_true(watch->n_restated == 1 && watch->restated[0] == 8 && !watch->shape);
+    assert_true(site->has_rereads && site->n_rereads == 2);
+    assert_true(site->rereads_at == 50 && site->rereads_since == 20);
+    assert_true(site->rereads[0].of_table && site->rereads[0].number == -9);
+    assert_true(!site->rereads[1].of_table && site->rereads[1].dbo_id == 12);
+    assert_true(site->rereads[0].id == 30 && site->rereads[1].id == 40);
+    assert_string_equal(site->rereads[1].row_id, "34");
     site_free(site);
 }
 
@@ -130,6 +138,9 @@ static void test_what_is_no_site(void **state)
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":{},\"directives\":[]}",
         "{" SITE "}",
         "{" SITE ",\"directives\":null}",
+        "{" SITE ",\"directives\":[],\"rereads\":{\"at\":1,\"since\":1}}",
+        "{" SITE ",\"directives\":[],\"rereads\":{\"at\":1,\"list\":[]}}",
+        "{" SITE ",\"directives\":[],\"rereads\":{\"at\":1,\"since\":1,\"list\":[{}]}}",
         "{" SITE ",\"directives\":[],\"news\":{}}",
         "{" SITE ",\"directives\":[],\"news\":[\"a\",1]}",
         "{" SITE ",\"directives\":[{\"kind\":\"else\"}]}",

@@ -22,6 +22,7 @@ struct hub {
     struct presence_book *presence; /* presence/ */
     struct scopes *scopes;          /* live/scope.c */
     struct teller *teller;          /* live/tell.c */
+    struct rereads *rereads;        /* live/reread.c */
     struct snapshots *snapshots;    /* snapshot/ */
     struct recent *recent;          /* resume/recent.c */
     struct reads *reads;            /* resume/reads.c */
@@ -29,6 +30,7 @@ struct hub {
     struct session_list paused;     /* replays that go on in another turn (resume/replay.c) */
     uint32_t n_replayed;            /* frames of replays in this turn */
     uint32_t n_epoch;               /* how many there have been */
+    uint64_t log_id;                /* the newest of the log that was told */
     char *epoch;                    /* NULL until the store was up once */
     bool is_up;
     bool is_draining;

@@ -45,6 +45,7 @@ struct subscription {
     struct member *member; /* its entry in the channel's presence; NULL: the rule lists nobody */
     uint64_t offset;       /* the head that its last answer named: what came up to it was before */
     uint64_t version;      /* of the tables whose rows it was sent (live/version.h); 0: of none */
+    uint64_t as_of;        /* the log's newest id when those were read */
     enum presence_wish wish; /* for the list of members and its news */
     bool is_joined;          /* was acknowledged */
     bool is_attached;        /* its worker knows of it */

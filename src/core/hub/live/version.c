@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/hub/ground/say.h"
+#include "core/hub/live/reread.h"
 #include "core/hub/live/tell.h"
 #include "core/hub/live/view.h"
 
@@ -16,32 +17,54 @@ uint64_t version_of(uint64_t changed)
     return 1 + changed;
 }
 
-void version_put(struct buf *out, const struct hub *hub, uint64_t version)
+void version_put(struct buf *out, const struct hub *hub, uint64_t version, uint64_t as_of)
 {
     buf_literal(out, hub->epoch);
     if (version > 0) {
         buf_char(out, '.');
         buf_u64(out, version);
+        buf_char(out, '.');
+        buf_u64(out, as_of);
     }
 }
 
-uint64_t version_parse(struct hub *hub, struct channel *channel, struct str epoch)
+/* "VERSION.ID". */
+static bool parse_numbers(struct str text, uint64_t *version, uint64_t *as_of)
+{
+    const char *dot = memchr(text.ptr, '.', text.len);
+    size_t len = dot ? (size_t)(dot - text.ptr) : 0;
+    return dot && str_to_u64((struct str){text.ptr, len}, version) &&
+           str_to_u64((struct str){dot + 1, text.len - len - 1}, as_of);
+}
+
+uint64_t version_parse(struct hub *hub, struct channel *channel, const struct identity *who,
+                       struct str epoch, uint64_t *as_of)
 {
     size_t len = hub->epoch ? strlen(hub->epoch) : 0;
     uint64_t version = 0;
-    bool is_ours = len > 0 && epoch.len > len + 1 && memcmp(epoch.ptr, hub->epoch, len) == 0 &&
-                   epoch.ptr[len] == '.' &&
-                   str_to_u64((struct str){epoch.ptr + len + 1, epoch.len - len - 1}, &version);
-    return is_ours && version == view_tables_version(hub, channel) ? version : 0;
+    bool is_ours =
+        len > 0 && epoch.len > len + 1 && memcmp(epoch.ptr, hub->epoch, len) == 0 &&
+        epoch.ptr[len] == '.' &&
+        parse_numbers((struct str){epoch.ptr + len + 1, epoch.len - len - 1}, &version, as_of);
+    bool is_good = is_ours && version == view_tables_version(hub, channel) &&
+                   !reread_perhaps(hub, channel, who, *as_of);
+    return is_good ? version : 0;
+}
+
+static void version_tell_gap(struct hub *hub, const struct session *session,
+                             const struct subscription *in)
+{
+    say_count(hub, METRIC_GAPS);
+    say_frame(hub, session, tell_gap(hub, in->channel, in->view, channel_told(in->channel)));
 }
 
 void version_check(struct hub *hub, struct session *session, struct subscription *in)
 {
     if (in->version > 0 && in->is_attached && !in->is_held &&
-        in->version != view_tables_version(hub, in->channel)) {
+        (in->version != view_tables_version(hub, in->channel) ||
+         reread_since(hub, in->channel, session->identity, in->as_of))) {
         in->version = 0; /* it is told once */
-        say_count(hub, METRIC_GAPS);
-        say_frame(hub, session, tell_gap(hub, in->channel, in->view, channel_told(in->channel)));
+        version_tell_gap(hub, session, in);
     }
 }
 
@@ -55,4 +78,27 @@ static void session_check(void *arg, struct session *session)
 void version_check_all(struct hub *hub)
 {
     session_table_each(&hub->sessions, session_check, hub);
+}
+
+/* Who has no rows of ours has perhaps some that he read himself. */
+static void session_tell(void *arg, struct session *session)
+{
+    struct hub *hub = arg;
+    for (uint32_t i = 0; i < session->n_subscriptions && !session->is_closing; i++) {
+        struct subscription *in = &session->subscriptions[i];
+        if (in->version > 0) {
+            version_check(hub, session, in);
+        } else if (in->is_attached && !in->is_held &&
+                   reread_is_news(hub, in->channel, session->identity)) {
+            version_tell_gap(hub, session, in);
+        }
+    }
+}
+
+void version_tell_rereads(struct hub *hub)
+{
+    if (rereads_are_due(hub)) {
+        session_table_each(&hub->sessions, session_tell, hub);
+        rereads_note_told(hub);
+    }
 }

@@ -3,8 +3,8 @@
  * was altered, or who may see its rows. What happens to rows is told one by one; this is not, so they
  * have to be read anew.
  *
- * Positions of views with rows have it behind their epoch, "EPOCH.VERSION": who comes back with rows
- * from before a change cannot resume. Hub thread only. */
+ * Positions of views with rows have it behind their epoch, "EPOCH.VERSION.ID", with the log's newest id
+ * when the rows were read: who comes back with rows from before a change cannot resume. Hub thread only. */
 #ifndef HERALD_CORE_HUB_LIVE_VERSION_H
 #define HERALD_CORE_HUB_LIVE_VERSION_H
 
@@ -13,12 +13,18 @@
 /* Of rows that were read when the one table of a channel was `changed` so. */
 uint64_t version_of(uint64_t changed);
 /* Appends the epoch of a position; version 0: of one without rows. */
-void version_put(struct buf *out, const struct hub *hub, uint64_t version);
-/* The version of such an epoch, which is ours. 0: it is another one, or of other tables than today's. */
-uint64_t version_parse(struct hub *hub, struct channel *channel, struct str epoch);
+void version_put(struct buf *out, const struct hub *hub, uint64_t version, uint64_t as_of);
+/* The version of such an epoch, which is ours. 0: it is another one, or of other tables than today's, or
+ * rows of it were to be read anew since (reread.h). */
+uint64_t version_parse(struct hub *hub, struct channel *channel, const struct identity *who,
+                       struct str epoch, uint64_t *as_of);
 
-/* A subscriber who is live and has rows of another version is told that he has a gap. */
+/* A subscriber who is live and has rows of another version, or such that were to be read anew since,
+ * is told that he has a gap. */
 void version_check(struct hub *hub, struct session *session, struct subscription *in);
 void version_check_all(struct hub *hub); /* the site has changed */
+/* The same of what came since rereads were told: of a table at once, of somebody at the end of the turn,
+ * so that often is once. */
+void version_tell_rereads(struct hub *hub);
 
 #endif

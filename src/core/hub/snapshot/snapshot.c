@@ -68,6 +68,7 @@ struct job { /* one read, for all who asked the same */
     struct txid_snapshot seen;
     uint64_t head;
     uint64_t version; /* of the table, by what was read */
+    uint64_t as_of;   /* the log's newest id before that */
 };
 
 struct sending { /* to one session */
@@ -340,6 +341,7 @@ static void job_read(struct job *job)
     };
     job->refs++;
     job->n_epoch = hub->n_epoch;
+    job->as_of = hub->log_id;
     say_count(hub, METRIC_SNAPSHOT_READS);
     hub->store->snapshots.read(hub->store->snapshots.ctx, &query, on_snapshot, job);
     buf_release(&narrow);
@@ -377,7 +379,7 @@ static void rule_finish(struct hub *hub, struct session *session, void *arg, uin
 {
     const struct job *job = arg;
     struct buf epoch = {0};
-    version_put(&epoch, hub, job->version);
+    version_put(&epoch, hub, job->version, job->as_of);
     struct protocol_snapshot last = {
         .channel = channel_name(job->channel),
         .view = view_name(job->view),
@@ -388,7 +390,9 @@ static void rule_finish(struct hub *hub, struct session *session, void *arg, uin
         .offset = offset,
     };
     say_count(hub, METRIC_SNAPSHOTS);
-    session_in_view(session, job->channel, job->view)->version = job->version;
+    struct subscription *in = session_in_view(session, job->channel, job->view);
+    in->version = job->version;
+    in->as_of = job->as_of;
     say_frame(hub, session, hub->protocol->snapshot(&last));
     buf_release(&epoch);
 }
@@ -442,7 +446,7 @@ static void sending_begin(struct job *job, struct session *session, bool is_gap)
 {
     struct hub *hub = job->hub;
     struct buf client = {0}, epoch = {0};
-    version_put(&epoch, hub, job->version);
+    version_put(&epoch, hub, job->version, job->as_of);
     struct protocol_joined joined = {
         .channel = channel_name(job->channel),
         .view = view_name(job->view),
