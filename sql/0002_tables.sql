@@ -47,17 +47,18 @@ It has no CHECK constraints: each would be compiled anew for every single-row IN
 COMMENT ON COLUMN herald.outbox.id IS 'Taken before the commit: orders rows within a batch, but must never be used to find new ones';
 COMMENT ON COLUMN herald.outbox.xid IS 'The writing transaction (top level); what pg_snapshot speaks of';
 COMMENT ON COLUMN herald.outbox.at IS 'Start of the writing transaction; tells how old a pending row is';
-COMMENT ON COLUMN herald.outbox.shape IS 'How old and new are to be read: herald.shape.number; NULL: a publish';
+COMMENT ON COLUMN herald.outbox.shape IS 'How old and new are to be read: herald.shape.number; NULL: there is no row';
 COMMENT ON COLUMN herald.outbox.action IS
 'i: insert. u: update. w: update that changed no announced column (only reduced rows tell). d: delete. t: truncate. p: publish.
-s: skipped, only counted; reduced says why';
+r: rows are to be read anew: those of a table of which a part was truncated (shape), or all that somebody may see (options). a: a watch
+has changed: no event, but the server looks before it tells what is in the batch. s: skipped, only counted; reduced says why';
 COMMENT ON COLUMN herald.outbox.reduced IS
 'NULL: old and new have all captured columns. k: too large, they have the key, the template''s and the kept columns. c: too large, the
 template''s only. K and C: the same, because something could not be printed. Action s: k too large, u unprintable, t a column of the template is gone';
 COMMENT ON COLUMN herald.outbox.old IS 'The row before, as Postgres prints a record; NULL: there was none';
 COMMENT ON COLUMN herald.outbox.new IS 'The row after; of a publish what travels as the frame''s payload';
 COMMENT ON COLUMN herald.outbox.channel IS 'Of a publish: the channel';
-COMMENT ON COLUMN herald.outbox.options IS 'Of a publish: for whom, as in herald.log';
+COMMENT ON COLUMN herald.outbox.options IS 'Of a publish and of r: for whom, as in herald.log';
 
 CREATE TABLE herald.shape (
     number      bigint PRIMARY KEY,
@@ -183,7 +184,8 @@ COMMENT ON TABLE herald.log IS
 COMMENT ON COLUMN herald.log.id IS 'Dense position over all channels: 1, 2, 3 …';
 COMMENT ON COLUMN herald.log.channel IS
 'The concrete channel. Collation C, so that no upgrade of the system''s collations can damage the index; when joining it with a
-column of yours, write COLLATE "C" behind that one';
+column of yours, write COLLATE "C" behind that one. A star, which no channel is called: rows are to be read anew, those of shape, or
+of whom options names';
 COMMENT ON COLUMN herald.log.channel_offset IS 'The offset: dense position in the channel, from 1';
 COMMENT ON COLUMN herald.log.epoch IS 'The epoch in which the offset was given out';
 COMMENT ON COLUMN herald.log.at IS 'When the sequencer took the event, to the millisecond';

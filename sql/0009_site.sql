@@ -110,6 +110,41 @@ byte), jsonb, or text that holds JSON (to_json() makes it of other text); row_id
 END
 $do$;
 
+-- Of this the log has a row, on a channel that nobody can join: in order with what was committed before and after it, for each
+-- server, and for who comes back with a position from before it.
+DO $do$
+DECLARE
+    key_type text;
+BEGIN
+    FOREACH key_type IN ARRAY ARRAY['text', 'bigint', 'uuid'] LOOP
+        EXECUTE format($create$
+CREATE FUNCTION herald.reread(dbo_id int, row_id %1$s) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    key text := row_id;
+BEGIN
+    IF (dbo_id >= 1 AND octet_length(key) BETWEEN 1 AND 255) IS NOT TRUE THEN
+        RAISE EXCEPTION 'herald: %%, %% is nobody', coalesce('dbo_id ' || dbo_id, 'dbo_id NULL'), coalesce('row_id ' || quote_literal(left(key, 300)), 'row_id NULL')
+            USING ERRCODE = '22023', HINT = 'dbo_id is 1 or more, row_id 1 to 255 bytes: who is signed in as that row of that table.';
+    END IF;
+    INSERT INTO herald.outbox (action, options) VALUES ('r', concat('{"dbo_id":', dbo_id, ',"row_id":', to_json(key), '}')::json);
+    IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
+        PERFORM herald.ring();
+    END IF;
+END
+$$$create$, key_type);
+        EXECUTE format($comment$
+COMMENT ON FUNCTION herald.reread(int, %1$s) IS
+'What this user may see is another from now on, though no row of it has changed: when this transaction commits, his pages read anew what they
+have of tables whose rows Postgres judges (visible => ''"policy"'', or a function). For a trigger on the table that a policy looks at: in an AFTER
+trigger on members, PERFORM herald.reread(12, NEW.user_id), and OLD.user_id if it may change. It takes no lock; often for one user is as
+once. row_id is text, an integer or a uuid. SQLSTATE 22023: that is nobody.'$comment$, key_type);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION herald.reread(int, %s) TO herald_publisher, herald_server', key_type);
+    END LOOP;
+END
+$do$;
+
 -- --------------------------------------------------------------------------------------------------------- rules
 
 CREATE FUNCTION herald.tell_servers(kind text, args json) RETURNS void
@@ -308,6 +343,25 @@ $$;
 COMMENT ON FUNCTION herald.watches_version() IS
 'For the server: a text that is another after each change of what site() tells of watches: watch(), unwatch(), or an altered table.';
 
+CREATE FUNCTION herald.rereads() RETURNS json
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH newest AS MATERIALIZED (
+        SELECT l.id, l.channel_offset, l.shape, l.options FROM herald.log l WHERE l.channel = '*' ORDER BY l.channel_offset DESC LIMIT 1000
+    ), known AS (
+        SELECT coalesce((SELECT k.id FROM herald.cursor k ORDER BY k.position DESC LIMIT 1), 0) AS id
+    )
+    SELECT json_build_object(
+        'at', k.id,
+        'since', CASE WHEN (SELECT min(n.channel_offset) FROM newest n) = 1 OR NOT EXISTS (SELECT FROM herald.channel c WHERE c.name = '*') THEN 0
+                      ELSE coalesce((SELECT min(n.id) FROM newest n), k.id) END,
+        'list', (SELECT coalesce(json_agg(json_build_object('id', n.id, 'shape', n.shape::text, 'dbo_id', n.options -> 'dbo_id', 'row_id', n.options -> 'row_id') ORDER BY n.id), '[]')
+                   FROM newest n))
+      FROM known k
+$$;
+COMMENT ON FUNCTION herald.rereads() IS
+'Internal: the newest times that rows were to be read anew, of a table or by somebody, by their ids in the log, in order: all up to the id `at`
+that there were after the id `since`.';
+
 CREATE FUNCTION herald.site(since bigint DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT json_build_object(
@@ -327,6 +381,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                         'restated', (SELECT coalesce(json_agg(o.number::text ORDER BY o.number), '[]') FROM herald.shape o WHERE o.watch = w.key AND o.restated))
                         ORDER BY w.key), '[]')
                       FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL WHERE herald.is_watched(w.relation)),
+        'rereads', CASE WHEN since IS NULL THEN herald.rereads() END,
         'directives', (SELECT coalesce(json_agg(
                        CASE d.kind WHEN 'forget' THEN json_build_object('kind', d.kind, 'channel', d.args -> 'channel')
                        ELSE json_build_object('kind', d.kind, 'dbo_id', d.args -> 'dbo_id', 'row_id', d.args -> 'row_id',
@@ -341,7 +396,7 @@ COMMENT ON FUNCTION herald.site(bigint) IS
 'For the server: version, switch, canonicals, active rules, the directives (disconnect, forget) given after a version, and the other
 calls since then, for its log, as JSON. NULL, at the start: no directives, as no session is older than the server. watches: of each watch
 its key, the shape in use, changed (the transaction that last did), snapshot, max_snapshot, and restated, the older shapes whose rows are judged by visible of the one in use
-alone. Numbers of shapes are strings, as JSON has no integers of 64 bits. A shape with a visible whose watch is not
+alone. rereads, at the start alone: see there. Numbers of shapes are strings, as JSON has no integers of 64 bits. A shape with a visible whose watch is not
 among them: nobody is shown its rows.';
 
 GRANT EXECUTE ON FUNCTION herald.drop_rule(text), herald.rotate_canonical(), herald.set_enabled(boolean),
