@@ -29,6 +29,9 @@
 -- fails too, a row that is only counted goes to the outbox. The INSERT itself stands outside: its errors are the write's, or a change
 -- would be lost. Names are looked up when Postgres first runs an expression, so a stale function degrades step by step.
 --
+-- Parts of a partitioned table have its row trigger by themselves; for TRUNCATE each has one of its own, without an argument, and what that
+-- tells is that rows are gone.
+--
 -- The function belongs to one table and its parts; the oids are in the code, and is_part_of() decides what is not listed
 -- (a new partition, or a restored dump with other oids, until it is generated again). In a table that is not a part it
 -- raises: whoever attached it there is told so.
@@ -479,7 +482,8 @@ BEGIN
     BEGIN%1$s
     IF NOT (%2$s) THEN
         herald_is_part := herald.is_part_of(TG_RELID, %3$L);
-        IF herald_is_part IS NULL THEN
+        -- A part that was detached keeps its trigger for TRUNCATE, which is nobody's business then.
+        IF herald_is_part IS NULL OR NOT herald_is_part AND TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
             RETURN NULL;
         ELSIF NOT herald_is_part THEN
             RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::pg_catalog.regclass
@@ -496,7 +500,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$code$, fast, here, watch_key, number, CASE WHEN is_lost THEN '''s'', ''t''' ELSE '''t'', NULL' END, announce);
+$code$, fast, here, watch_key, number, CASE WHEN is_lost THEN '''s'', ''t''' ELSE 'CASE WHEN TG_NARGS OPERATOR(pg_catalog.>) 0 THEN ''t'' ELSE ''r'' END, NULL' END, announce);
 END
 $$;
 COMMENT ON FUNCTION herald.capture_code(oid, herald.shape_columns, text, bigint, int, text, text, boolean) IS 'Internal: the body of a trigger function.';

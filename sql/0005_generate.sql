@@ -106,10 +106,14 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_tem
            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
         (SELECT i.indkey FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
         CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END,
-        c.relrowsecurity, CASE WHEN c.relhassubclass OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN herald.guarded_by(c.oid) END))
+        c.relrowsecurity, c.relforcerowsecurity,
+        CASE WHEN c.relrowsecurity THEN (
+            SELECT string_agg(md5(concat_ws('/', p.oid, p.polcmd, p.polpermissive, p.polroles, p.polqual::text)), '/' ORDER BY p.oid)
+              FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN ('r', '*') AND p.polname <> 'herald_reader') END,
+        CASE WHEN c.relhassubclass OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN herald.guarded_by(c.oid) END))
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
 $$;
-COMMENT ON FUNCTION herald.looks_of(oid) IS 'Internal: a digest of all that a table''s trigger function depends on. NULL: no such table.';
+COMMENT ON FUNCTION herald.looks_of(oid) IS 'Internal: a digest of all that a table''s trigger function depends on, and of the policies by which its rows are judged. NULL: no such table.';
 
 CREATE FUNCTION herald.bind_wish(w herald.watch, wish json) RETURNS herald.watch
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -367,6 +371,7 @@ BEGIN
      WHERE x.relation = generate_capture.relation;
     PERFORM herald.tell(relation, ARRAY[CASE WHEN w.visible = '"nobody"' THEN 'policy' END,
                                         CASE WHEN (wish ->> 'snapshot')::boolean AND NOT w.snapshot THEN 'snapshot' END]);
+    INSERT INTO herald.outbox (action) VALUES ('a');
     PERFORM herald.ring_servers();
 END
 $$;

@@ -128,7 +128,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT 'policy', CASE WHEN herald.wish_of(w.relation, w.key) ->> 'visible' IS NULL
                           THEN format('%s has row level security, and watch() was not told who may see its rows: nobody is shown them', relation)
-                          ELSE format('visible of %s names a column that is gone, hidden or of another type: nobody is shown its rows', relation) END,
+                          ELSE format('visible of %s needs a column that is gone, not captured or of another type: nobody is shown its rows', relation) END,
            'Call herald.watch() again with visible.'
       FROM herald.watch w WHERE w.relation = surprises.relation AND w.visible = '"nobody"'
     UNION ALL
@@ -216,6 +216,7 @@ BEGIN
             EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', "table", trg.name);
         END IF;
     END LOOP;
+    PERFORM herald.add_part_triggers("table");
     PERFORM herald.generate_capture("table");
     IF snapshot THEN
         PERFORM herald.grant_rows("table", columns IS NULL AND exclude = '{}');
@@ -250,23 +251,61 @@ groups apart, and are passed on. A filter costs far less. Renamed columns stay t
 row that was captured before needs both: visible of then and of now; restate: of now alone.
 snapshot: clients may ask for the rows that are there, max_snapshot at most; needs an announced key. herald_reader is granted SELECT on what is
 captured, and a policy that shows it all rows.
-An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not.';
+An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not: whoever has rows of
+the table is told to read them anew.';
+
+-- Whose is it: pg_trigger alone tells, which everybody may read. The trigger that has the wish as its argument is the table's own.
+CREATE FUNCTION herald.add_part_triggers(relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    missing record;
+BEGIN
+    FOR missing IN
+        WITH RECURSIVE capture(oid) AS (
+            SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_')
+        ), own AS (
+            SELECT t.tgrelid AS oid, t.tgfoid FROM pg_trigger t JOIN capture k ON k.oid = t.tgfoid WHERE t.tgtype & 32 = 32 AND t.tgnargs = 1
+        ), part(oid, tgfoid, is_own) AS (
+            SELECT o.oid, o.tgfoid, true FROM own o JOIN pg_class c ON c.oid = o.oid AND c.relkind = 'p' WHERE o.oid = relation
+            UNION
+            SELECT i.inhrelid, p.tgfoid, false FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT EXISTS (SELECT FROM own o WHERE o.oid = i.inhrelid)
+        )
+        SELECT p.oid::regclass AS part, f.proname FROM part p JOIN pg_proc f ON f.oid = p.tgfoid
+         WHERE NOT p.is_own AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p.oid AND t.tgfoid = p.tgfoid AND t.tgtype & 32 = 32)
+         ORDER BY p.oid
+    LOOP
+        BEGIN
+            EXECUTE format('CREATE TRIGGER %I AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION herald.%I()',
+                           replace(missing.proname, 'capture_', '!herald_part_'), missing.part, missing.proname);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE WARNING 'herald: who has rows of % will not be told if its part % is truncated for itself: %', relation, missing.part, SQLERRM
+                USING HINT = 'Let somebody who may create triggers there, and use schema herald, call herald.watch() again; or truncate the whole table.';
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION herald.add_part_triggers(regclass) IS
+'Internal, with the caller''s rights: to the parts of a watched table that have none, the trigger that tells of a TRUNCATE.';
 
 CREATE FUNCTION herald.drop_triggers(relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    trigger_name name;
+    ours record;
 BEGIN
-    FOR trigger_name IN
-        SELECT t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-         WHERE t.tgrelid = relation AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND t.tgparentid = 0
-           AND NOT t.tgisinternal
+    FOR ours IN
+        WITH ours AS (
+            SELECT t.tgname, t.tgrelid, t.tgfoid, t.tgnargs FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND t.tgparentid = 0 AND NOT t.tgisinternal
+        )
+        SELECT o.tgname, o.tgrelid::regclass AS place FROM ours o
+         WHERE CASE WHEN starts_with(o.tgname::text, '!herald_part_') THEN o.tgfoid IN (SELECT w.tgfoid FROM ours w WHERE w.tgrelid = relation AND w.tgnargs = 1)
+                    ELSE o.tgrelid = relation END
     LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, relation);
+        EXECUTE format('DROP TRIGGER %I ON %s', ours.tgname, ours.place);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION herald.drop_triggers(regclass) IS 'Internal: drops our triggers of a table with the caller''s rights.';
+COMMENT ON FUNCTION herald.drop_triggers(regclass) IS 'Internal: drops our triggers of a table and its parts with the caller''s rights.';
 
 CREATE FUNCTION herald.unwatch("table" regclass) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -322,6 +361,7 @@ BEGIN
         n_cleaned := n_cleaned + 1;
     END LOOP;
     IF n_cleaned > 0 THEN
+        INSERT INTO herald.outbox (action) VALUES ('a');
         PERFORM herald.ring_servers();
     END IF;
     RETURN n_cleaned;
@@ -448,8 +488,8 @@ COMMENT ON FUNCTION herald.count_events(text[], text[], bigint[], bigint[]) IS
 
 CREATE FUNCTION herald.follows_ddl() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT count(*) = 2 FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-     WHERE n.nspname = 'herald' AND p.proname IN ('on_ddl', 'on_drop') AND e.evtenabled IN ('O', 'A')
+    SELECT count(*) = 3 FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = 'herald' AND p.proname IN ('on_ddl', 'on_owner_ddl', 'on_drop') AND e.evtenabled IN ('O', 'A')
 $$;
 COMMENT ON FUNCTION herald.follows_ddl() IS
 'Whether ALTER TABLE itself writes trigger functions anew. False: the event triggers could not be created, or are disabled.';
@@ -484,10 +524,11 @@ BEGIN
     ELSE
         touched := ARRAY(
             WITH RECURSIVE touched(classid, objid) AS (
-                SELECT CASE WHEN t.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(t.tgrelid, d.objid)
+                SELECT CASE WHEN t.oid IS NULL AND y.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(t.tgrelid, y.polrelid, d.objid)
                   FROM pg_event_trigger_ddl_commands() d
                   LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
-                 WHERE d.classid IN ('pg_class'::regclass, 'pg_type'::regclass) OR NOT starts_with(t.tgname::text, '!herald_')
+                  LEFT JOIN pg_policy y ON d.classid = 'pg_policy'::regclass AND y.oid = d.objid
+                 WHERE y.oid IS NOT NULL OR d.classid IN ('pg_class'::regclass, 'pg_type'::regclass) OR NOT starts_with(t.tgname::text, '!herald_')
                 UNION
                 SELECT below.classid, below.objid FROM touched p
                  CROSS JOIN LATERAL (
@@ -512,6 +553,40 @@ END
 $$;
 COMMENT ON FUNCTION herald.on_ddl() IS 'Event trigger: writes the trigger functions of altered tables anew.';
 
+-- Not as herald_owner: only who owns a table may do this. Most who create or alter tables know nothing of us and may not even use the schema; so it
+-- is found out from the catalogs whether it concerns us.
+CREATE FUNCTION herald.on_owner_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    reader  oid := to_regrole('herald_reader');
+    touched regclass;
+BEGIN
+    FOR touched IN
+        WITH RECURSIVE whole(oid) AS (
+            SELECT d.objid FROM pg_event_trigger_ddl_commands() d JOIN pg_class c ON c.oid = d.objid
+             WHERE d.classid = 'pg_class'::regclass AND (c.relkind = 'p' OR c.relispartition)
+            UNION
+            SELECT i.inhparent FROM whole w JOIN pg_inherits i ON i.inhrelid = w.oid
+        )
+        SELECT w.oid FROM whole w JOIN pg_class c ON c.oid = w.oid
+         WHERE c.relkind = 'p' AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = w.oid AND t.tgname = '!herald_truncate')
+    LOOP
+        PERFORM herald.add_part_triggers(touched);
+    END LOOP;
+    FOR touched IN
+        SELECT DISTINCT d.objid FROM pg_event_trigger_ddl_commands() d
+          JOIN pg_attribute a ON a.attrelid = d.objid AND a.attacl IS NOT NULL CROSS JOIN LATERAL aclexplode(a.attacl) x
+         WHERE d.classid = 'pg_class'::regclass AND x.grantee = reader
+    LOOP
+        PERFORM herald.grant_added_columns(touched);
+    END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'herald: could not follow % of %: %', TG_TAG, touched, SQLERRM USING HINT = 'Let its owner call herald.watch() again.';
+END
+$$;
+COMMENT ON FUNCTION herald.on_owner_ddl() IS
+'Event trigger, with the rights of who alters a table: triggers for parts that came, and what herald_reader needs for columns that came.';
+
 CREATE FUNCTION herald.on_drop() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -528,15 +603,26 @@ BEGIN
             PERFORM herald.follow_ddl(TG_TAG, ARRAY[dropped.relation::oid]);
         END IF;
     END LOOP;
+    -- Of a part that is gone nobody can say any more whose it was.
+    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'table' AND NOT d.is_temporary) THEN
+        PERFORM herald.follow_ddl(TG_TAG, ARRAY(
+            SELECT w.relation::oid FROM herald.watch w JOIN pg_class c ON c.oid = w.relation AND c.relkind = 'p'
+             WHERE w.looks IS DISTINCT FROM herald.looks_of(w.relation) AND herald.is_watched(w.relation)));
+    END IF;
+    PERFORM herald.follow_ddl(TG_TAG, ARRAY(
+        SELECT DISTINCT w.relation::oid
+          FROM pg_event_trigger_dropped_objects() d JOIN pg_namespace n ON n.nspname = d.address_names[1]
+          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2] JOIN herald.watch w ON w.relation = c.oid
+         WHERE d.object_type = 'policy'));
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'herald: could not follow %: %', TG_TAG, SQLERRM USING HINT = 'Call herald.refresh() when it is mended.';
 END
 $$;
-COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to dropped tables, follows dropped columns.';
+COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to dropped tables, follows dropped columns, parts and policies.';
 
 GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[], jsonb, text[], boolean, int, boolean), herald.unwatch(regclass),
     herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
-    herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.clean_watches(oid),
+    herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.add_part_triggers(regclass), herald.clean_watches(oid),
     herald.is_watched(oid), herald.tell(regclass, text[]), herald.surprises(regclass), herald.virtual_code(oid, text, text), herald.virtual_bases(oid, int2),
     herald.quoted(text), herald.has_rule(text), herald.template_prefix(text),
     herald.template_pattern(text), herald.looks_of(oid),
@@ -557,10 +643,13 @@ RESET ROLE;
 DO $$
 BEGIN
     CREATE EVENT TRIGGER herald_ddl ON ddl_command_end
-        WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE TRIGGER', 'ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN')
+        WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE TRIGGER', 'ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN', 'CREATE POLICY', 'ALTER POLICY')
         EXECUTE FUNCTION herald.on_ddl();
+    -- After that one, by its name.
+    CREATE EVENT TRIGGER herald_owner ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE') EXECUTE FUNCTION herald.on_owner_ddl();
     CREATE EVENT TRIGGER herald_drop ON sql_drop EXECUTE FUNCTION herald.on_drop();
     COMMENT ON EVENT TRIGGER herald_ddl IS 'pgherald: keeps trigger functions in step with altered tables';
+    COMMENT ON EVENT TRIGGER herald_owner IS 'pgherald: what only the owner of an altered table may do for it';
     COMMENT ON EVENT TRIGGER herald_drop IS 'pgherald: follows dropped tables and columns';
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE NOTICE 'herald: % may not create event triggers, so an ALTER TABLE does not write trigger functions anew', current_user

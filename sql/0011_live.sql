@@ -336,6 +336,20 @@ COMMENT ON FUNCTION herald.grant_rows(regclass, boolean) IS
 'Internal, for watch(), with the caller''s rights: lets herald_reader read a watched table, as far as it is announced; is_open: the columns that it
 will have, too, as all are announced. Raises if the caller may not grant that.';
 
+CREATE FUNCTION herald.grant_added_columns(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    added text := (SELECT string_agg(quote_ident(c.name), ', ') FROM unnest(herald.captured_columns(relation)) c(name)
+                    WHERE NOT has_column_privilege('herald_reader', relation, c.name, 'SELECT'));
+BEGIN
+    IF added IS NOT NULL THEN
+        EXECUTE format('GRANT SELECT (%s) ON TABLE %s TO herald_reader', added, relation);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION herald.grant_added_columns(regclass) IS
+'Internal, with the rights of who alters a table of which herald_reader reads some columns: lets it read those that are captured since, too.';
+
 CREATE FUNCTION herald.revoke_rows(relation regclass, is_over boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -358,7 +372,7 @@ COMMENT ON FUNCTION herald.revoke_rows(regclass, boolean) IS
 'Internal, for watch() and unwatch(), with the caller''s rights: takes back what herald_reader was granted of a table; is_over: and the use of its
 schema, if nothing else there is read.';
 
-GRANT EXECUTE ON FUNCTION herald.grant_rows(regclass, boolean), herald.revoke_rows(regclass, boolean), herald.is_read(regclass), herald.captured_columns(regclass),
+GRANT EXECUTE ON FUNCTION herald.grant_rows(regclass, boolean), herald.grant_added_columns(regclass), herald.revoke_rows(regclass, boolean), herald.is_read(regclass), herald.captured_columns(regclass),
     herald.check_rows(regclass) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.read_snapshot(text, text, json, json, int) TO herald_server;
 

@@ -29,7 +29,7 @@ BEGIN
             USING ERRCODE = '25001';
     END IF;
     -- The event triggers before anything else, or they would fire for what follows. A table's triggers go with their function.
-    commands := ARRAY['DROP EVENT TRIGGER IF EXISTS herald_ddl', 'DROP EVENT TRIGGER IF EXISTS herald_drop']
+    commands := ARRAY['DROP EVENT TRIGGER IF EXISTS herald_ddl', 'DROP EVENT TRIGGER IF EXISTS herald_owner', 'DROP EVENT TRIGGER IF EXISTS herald_drop']
         || ARRAY(SELECT pg_catalog.format('DROP FUNCTION IF EXISTS herald.%I() CASCADE', p.proname)
                    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                   WHERE n.nspname = 'herald' AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'capture_')

@@ -100,6 +100,7 @@ ALTER EVENT TRIGGER herald_drop ENABLE;
 
 -- Odd pieces.
 CREATE TABLE s_copy (LIKE s_typed INCLUDING ALL);
+SELECT drain();
 INSERT INTO s_copy VALUES (1);
 SELECT is(drain(), 0, 'a copy of a table is not watched');
 SELECT herald.watch('s_typed', channel => 'again');

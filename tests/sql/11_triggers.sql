@@ -183,7 +183,7 @@ RESET ROLE;
 ALTER EVENT TRIGGER herald_ddl ENABLE;
 ALTER EVENT TRIGGER herald_drop ENABLE;
 RESET search_path;
-SELECT is((SELECT string_agg(concat_ws(' ', concat(o.action, o.reduced), o.old, o.new), E'\n' ORDER BY o.id) FROM herald.outbox o),
+SELECT is((SELECT string_agg(concat_ws(' ', concat(o.action, o.reduced), o.old, o.new), E'\n' ORDER BY o.id) FROM herald.outbox o WHERE o.action <> 'a'),
     E'iK (1)\niK (2)\nuK (1) (1)\nuK (2) (2)\ndK (2)', 'statement mode without a column: by key');
 SELECT is((SELECT is_called FROM g_evil.hits), false, '… and no function of its name was called');
 DELETE FROM herald.outbox;
@@ -221,7 +221,7 @@ UPDATE g_evil.cast_row SET ks = '{a,a}';
 UPDATE g_evil.cast_stmt SET ks = '{a,a}';
 RESET ROLE;
 SELECT is(pg_temp.taken2, E'i (1,a,{a})\ni (1,a,{a})\nu (1,a,{a}) (1,a,"{a,a}")\nu (1,a,{a}) (1,a,"{a,a}")', 'casts of users'' types: printed')
-  FROM (SELECT string_agg(concat_ws(' ', concat(o.action, o.reduced), o.old, o.new), E'\n' ORDER BY o.id) AS taken2 FROM herald.outbox o) AS pg_temp;
+  FROM (SELECT string_agg(concat_ws(' ', concat(o.action, o.reduced), o.old, o.new), E'\n' ORDER BY o.id) AS taken2 FROM herald.outbox o WHERE o.action <> 'a') AS pg_temp;
 SELECT is((SELECT is_called FROM g_evil.hits), false, '… and not called');
 DELETE FROM herald.outbox;
 

@@ -111,7 +111,7 @@ ALTER TABLE v.r ALTER COLUMN owner TYPE bigint;
 SELECT is(pg_temp.visible('v.r') IS NOT NULL AND pg_temp.visible('v.r') <> '"nobody"', true, 'another type that compares as well');
 ALTER TABLE v.r ALTER COLUMN team TYPE jsonb USING NULL;
 SELECT is(pg_temp.visible('v.r'), '"nobody"', 'a type that does not compare: nobody is shown rows');
-SELECT is((SELECT sentence FROM herald.surprises('v.r') WHERE kind = 'policy'), 'visible of v.r names a column that is gone, hidden or of another type: nobody is shown its rows', '… which is told');
+SELECT is((SELECT sentence FROM herald.surprises('v.r') WHERE kind = 'policy'), 'visible of v.r needs a column that is gone, not captured or of another type: nobody is shown its rows', '… which is told');
 ALTER TABLE v.r ALTER COLUMN team TYPE text;
 SELECT isnt(pg_temp.visible('v.r'), '"nobody"', '… until it does again');
 ALTER TABLE v.r DROP COLUMN eq;
