@@ -55,8 +55,7 @@ export class Page {
     since(view) {
         const dice = random();
         if (view.saved && dice < 0.2) {
-            view.rows = new Map(view.saved.rows);
-            view.position = view.saved.position;
+            view.goBack(view.saved);
         } else if (dice > 0.85) {
             view.forget();
         }
@@ -124,7 +123,7 @@ export class Page {
                     await this.join(view, null);
                 }
                 if (view.isReady && !view.staging && random() < 0.01) {
-                    view.saved = { rows: new Map(view.rows), position: view.position };
+                    view.saved = view.copy();
                 }
             }
             await pause(50);

@@ -6,6 +6,18 @@ import { keyOf, maySee } from './tables.js';
 const LAST_FRAMES = 12;
 const LATE_MS = 3000;
 
+// As the server orders: texts by their bytes, NULL last in both directions, then the key.
+function order(table, columns, a, b) {
+    for (const column of [...columns, ...table.key]) {
+        const [name, direction] = column.split('.');
+        const [x, y] = [a[name], b[name]];
+        if (x !== y) {
+            return x === null ? 1 : y === null ? -1 : (x < y ? -1 : 1) * (direction === 'desc' ? -1 : 1);
+        }
+    }
+    return 0;
+}
+
 // What both have; a row that was read before a column was added lacks it, until the snapshot that follows.
 function differs(held, told) {
     return Object.keys(held).some((name) => name in told && !isDeepStrictEqual(held[name], told[name]));
@@ -22,6 +34,8 @@ export class View {
     forget() {
         this.rows = new Map(); // key → row; null: it is known by its key only
         this.position = null;
+        this.known = null; // the rows that it lacked at the end of a round, if it had them then already; null: not
+        this.isComplete = true;
         this.isOwed = false; // rows that it asked for, or was about to: a cut does not pay
         this.unplug();
     }
@@ -29,6 +43,7 @@ export class View {
     // Its connection is gone, and with it what came of a snapshot so far.
     unplug() {
         this.staging = null;
+        this.told = []; // rows of the snapshot, as they came
         this.name = null;
         this.isReady = false;
         this.isAwaiting = false; // acknowledged, and the first rows are not here
@@ -95,6 +110,7 @@ export class View {
     takeRows({ rows = [], reduced = [], first, last, complete, epoch, offset }) {
         if (first) {
             this.staging = new Map();
+            this.told = [];
             this.isAwaiting = false;
         } else if (!this.staging) {
             this.fault('a frame that is out of place', 'rows without a first frame');
@@ -103,7 +119,9 @@ export class View {
         for (const row of rows) {
             this.look('snapshot', row);
             this.put(row, 'snapshot');
+            this.told.push(row);
         }
+        this.nReduced = (first ? 0 : this.nReduced) + reduced.length;
         reduced.forEach((row) => this.staging.set(keyOf(this.table, row), null));
         if (last) {
             this.takeLast(complete, { epoch, offset });
@@ -116,6 +134,8 @@ export class View {
         this.rows = this.staging;
         this.staging = null;
         this.isComplete = isComplete;
+        this.known = null;
+        this.checkFirst();
         this.isOwed = this.askAt !== 0;
         this.position = position;
         this.lastId = Math.max(this.lastId, position.offset);
@@ -123,6 +143,28 @@ export class View {
         if (!this.limit && !isComplete) {
             this.fault('an incomplete snapshot', 'complete is false, and there was no limit');
         }
+    }
+
+    // Of a limited snapshot: the first rows, in order, and no more; fewer only if there are no more.
+    checkFirst() {
+        const n = this.told.length + this.nReduced;
+        if (this.limit && (n > this.limit || !this.isComplete && n < this.limit)) {
+            this.fault('a first page of another length', `${n} rows, the limit is ${this.limit}, complete: ${this.isComplete}`);
+        }
+        const wrong = this.snapshot.order ? this.told.findIndex((row, i) => i > 0 && order(this.table, this.snapshot.order, this.told[i - 1], row) > 0) : -1;
+        if (wrong >= 0) {
+            this.fault('rows out of order', `${JSON.stringify(this.told[wrong - 1])} before ${JSON.stringify(this.told[wrong])}`);
+        }
+        this.told = [];
+    }
+
+    // Where a browser would go on after it was closed for a while.
+    copy() {
+        return { rows: new Map(this.rows), position: this.position, known: this.known, isComplete: this.isComplete };
+    }
+
+    goBack({ rows, ...rest }) {
+        Object.assign(this, rest, { rows: new Map(rows) });
     }
 
     put(row, from) {
@@ -231,6 +273,15 @@ export class View {
 
     // ---- the end of a round ----
 
+    // A first page that was not whole lacks rows; those it has not lacked at the end of the round before it must have been told of since.
+    remember(expected) {
+        this.known = new Set([...expected.keys()].filter((key) => !this.rows.has(key)));
+    }
+
+    mayLack(key) {
+        return this.limit > 0 && !this.isComplete && (!this.known || this.known.has(key));
+    }
+
     // What is wrong; null: nothing. expected: key → row; large: keys of rows that come by their key and may pass.
     compare(expected) {
         for (const [key, row] of this.rows) {
@@ -244,7 +295,7 @@ export class View {
             }
         }
         for (const [key, wanted] of expected) {
-            if (!this.rows.has(key) && !this.limit && wanted.isSure) {
+            if (!this.rows.has(key) && !this.mayLack(key) && wanted.isSure) {
                 return { key, why: `is not in the Map and should be: ${JSON.stringify(wanted.row)}` };
             }
         }
