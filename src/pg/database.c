@@ -120,6 +120,12 @@ static void on_blemish(void *arg, const struct blemish *blemish)
     maintenance_note_blemish(database->maintenance, blemish);
 }
 
+static void on_stale(void *arg)
+{
+    const struct database *database = arg;
+    maintenance_note_stale(database->maintenance);
+}
+
 /* ---- the seam ---- */
 
 static void read_channel(void *ctx, const struct store_query *query, store_answer_fn *done,
@@ -271,6 +277,8 @@ struct database *database_new(struct loop *loop, const struct database_options *
                                                      .query_timeout_ms = options->query_timeout_ms,
                                                      .counts = options->counts,
                                                      .shapes = &database->shapes,
+                                                     .on_stale = on_stale,
+                                                     .arg = database,
                                                  });
     database->judges = make_judges(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);

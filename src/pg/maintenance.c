@@ -176,15 +176,19 @@ static void maintenance_refresh(void *arg)
     refresh_next(maintenance, 0);
 }
 
-void maintenance_note_blemish(struct maintenance *maintenance, const struct blemish *blemish)
+void maintenance_note_stale(struct maintenance *maintenance)
 {
-    tally_add(maintenance->tally, blemish);
-    if (blemish->fault == CHANGE_FAULT_SIZE || blemish->fault == CHANGE_FAULT_CHANNEL) {
-        return;
-    }
     if (!maintenance->has_stale) {
         maintenance->has_stale = true;
         wait_for_next_look(maintenance);
+    }
+}
+
+void maintenance_note_blemish(struct maintenance *maintenance, const struct blemish *blemish)
+{
+    tally_add(maintenance->tally, blemish);
+    if (blemish->fault != CHANGE_FAULT_SIZE && blemish->fault != CHANGE_FAULT_CHANNEL) {
+        maintenance_note_stale(maintenance);
     }
 }
 

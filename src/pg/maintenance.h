@@ -22,6 +22,7 @@ void maintenance_note_batch(
     struct maintenance *maintenance); /* outbox rows were sequenced: there is something to sweep */
 /* It is counted, and perhaps its table was altered. */
 void maintenance_note_blemish(struct maintenance *maintenance, const struct blemish *blemish);
+void maintenance_note_stale(struct maintenance *maintenance); /* some table was altered */
 void maintenance_free(
     struct maintenance *maintenance); /* the connection must be stopped. NULL is fine */
 

@@ -181,6 +181,22 @@ describe('a part of a table', () => {
     });
 });
 
+test('row level security that came unseen is seen by whoever asks for rows', async () => {
+    const client = await world.client();
+    await snapshot(client, 'open');
+    await postgres.query('ALTER EVENT TRIGGER herald_ddl DISABLE; ALTER TABLE r_open ENABLE ROW LEVEL SECURITY');
+    const asked = performance.now();
+    const other = await world.client();
+    other.send('join', 'open', { snapshot: true });
+    assert.equal((await other.waitFor((f) => f.action === 'error' || f.action === 'snapshot')).payload.code, 'unavailable');
+    await client.waitFor(isGap);
+    assert.ok(performance.now() - asked < 5000, 'the server does not wait for its next look');
+    other.send('join', 'open', { snapshot: true });
+    const answer = await other.waitFor((f) => f.action === 'error' || f.action === 'snapshot');
+    assert.ok(answer.action === 'error' || answer.payload.rows.length === 0, 'nobody is shown any');
+    await postgres.query('ALTER EVENT TRIGGER herald_ddl ENABLE; ALTER TABLE r_open DISABLE ROW LEVEL SECURITY');
+});
+
 test('a table is altered: who has its rows hears of it before what was captured then', async () => {
     const client = await world.client();
     await snapshot(client, 'open');

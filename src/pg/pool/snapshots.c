@@ -128,6 +128,9 @@ static bool ask_answered(struct ask *ask, const struct query_result *result, con
         return false;
     }
     log_warn("%s failed: %s %s", what, result->sqlstate, result->message);
+    if (strcmp(result->sqlstate, "55000") == 0 && ask->snapshots->options.on_stale) {
+        ask->snapshots->options.on_stale(ask->snapshots->options.arg);
+    }
     ask_fail(ask, code_of(result->sqlstate));
     return false;
 }

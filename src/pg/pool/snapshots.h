@@ -17,6 +17,8 @@ struct pg_snapshots_options {
     uint32_t query_timeout_ms;
     struct metrics_block *counts; /* NULL: nothing is counted */
     struct shapes *shapes;        /* outlives this */
+    void (*on_stale)(void *arg);  /* a table was altered, and its watch has not followed */
+    void *arg;
 };
 
 struct pg_snapshots *pg_snapshots_new(struct loop *loop,
