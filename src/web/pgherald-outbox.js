@@ -119,7 +119,11 @@ export class Outbox {
     }
 
     #answered(entry, frame) {
-        if (frame.action === 'error') this.#reject(entry, HeraldError.of(frame));
+        // A rule has changed: what is not kept any more takes no key.
+        if (frame.payload?.code === 'bad_json' && entry.key !== null && entry.isUnderWay) {
+            entry.key = null;
+            this.#transmit(entry);
+        } else if (frame.action === 'error') this.#reject(entry, HeraldError.of(frame));
         else if (this.#remove(entry)) entry.resolve({ ...frame.payload });
     }
 

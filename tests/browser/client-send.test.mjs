@@ -74,6 +74,16 @@ test('an anonymous sender proves by a secret that a key is his; a channel that k
     assert.deepEqual(FakeSocket.last.sentOf('message').at(-1).options, { channel: 'room/1' });
 });
 
+test('a rule that keeps messages no more takes no keys: what had one goes out once without', async () => {
+    const { room } = joined();
+    const fate = fateOf(room.send('x'));
+    FakeSocket.last.refuses('message', 'bad_json');
+    assert.deepEqual(FakeSocket.last.sentOf('message').map(({ options }) => 'id_key' in options), [true, false]);
+    FakeSocket.last.refuses('message', 'bad_json');
+    assert.equal(await fate, 'bad_json');
+    assert.equal(said().length, 2);
+});
+
 test('without a connection it waits, in order, and goes out after the acknowledgement', async () => {
     const { room } = start();
     const fates = ['a', 'b'].map((text) => fateOf(room.send(text)));
