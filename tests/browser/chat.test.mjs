@@ -186,6 +186,7 @@ test('a message that arrived, but whose echo was lost, is seen once by everybody
     await say(page, 'and after it');
     await message(page, 'and after it').waitFor();
     assert.equal(await message(page, 'the echo was lost').count(), 1);
+    assert.equal(await stored('the echo was lost'), '1', 'it was said again, and taken once');
     const other = await enter('Groot');
     await message(other, 'and after it').waitFor();
     assert.equal(await message(other, 'the echo was lost').count(), 1, 'nor twice in the history');
