@@ -55,6 +55,22 @@ static struct bits true_list(struct world *world, unsigned c, bool is_listing)
     return list;
 }
 
+/* Nobody believes another state of a member than somebody else. */
+static void check_states(const struct world *world, unsigned c, const struct bits *list)
+{
+    const struct place *first = NULL;
+    for (uint32_t i = 0; i < world->n_peers; i++) {
+        const struct place *place = &world->peers[i].places[c];
+        if (!world->peers[i].is_open || !place->has_list || !place->states) {
+            continue;
+        }
+        first = first ? first : place;
+        for (uint32_t number = 0; number < world->n_entries; number++) {
+            assert(!bits_has(list, number) || first->states[number] == place->states[number]);
+        }
+    }
+}
+
 void world_check_presence(struct world *world)
 {
     for (unsigned c = 0; c < WORLD_CHANNELS; c++) {
@@ -68,6 +84,9 @@ void world_check_presence(struct world *world)
             }
             const struct place *place = &peer->places[c];
             assert(!peer->is_open || !place->has_list || bits_equal(&place->list, &list));
+        }
+        if (is_listing) {
+            check_states(world, c, &list);
         }
         bits_release(&list);
     }

@@ -40,6 +40,8 @@ struct place { /* what a session knows of one channel */
     bool owes_start;  /* resumed, and nothing has told yet whether all of it comes */
     size_t version;   /* of the watches, when it was acknowledged */
     struct bits list; /* by the entry's number */
+    uint32_t *states; /* digests, by the same; NULL: it is told none */
+    size_t n_states;
 };
 
 enum { MAX_SUBS = 16, MAX_VERSIONS = 200, MAX_SHAPES = 200 };
@@ -199,7 +201,8 @@ void bits_release(struct bits *bits);
 extern const struct protocol world_protocol;
 struct note *world_note(struct frame *frame);
 /* HISTORY: the events' numbers in the log, then their digests. FULL and UPDATES: the entries' numbers; an update that
- * is no join has WORLD_IS_LEAVE or WORLD_IS_UPDATE added. */
+ * is no join has WORLD_IS_LEAVE or WORLD_IS_UPDATE added; then
+ * the digests of their states, 0: not told. */
 #define WORLD_IS_LEAVE 0x80000000u
 #define WORLD_IS_UPDATE 0x40000000u
 const uint32_t *world_note_items(struct world *world, struct frame *frame);

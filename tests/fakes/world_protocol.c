@@ -128,7 +128,8 @@ static struct frame *fake_history(struct str channel, struct str view,
 
 static void add_text(struct buf *texts, const struct protocol_member *member, uint32_t flag)
 {
-    uint32_t head[2] = {(uint32_t)member->client.len, flag};
+    uint32_t digest = member->state.ptr ? world_digest("", member->state) : 0;
+    uint32_t head[3] = {(uint32_t)member->client.len, flag, digest};
     buf_add(texts, head, sizeof(head));
     buf_str(texts, member->client);
 }
@@ -155,7 +156,7 @@ static struct frame *fake_presence_full(struct str channel, const struct protoco
         add_text(&texts, &members[i], 0);
     }
     note_states(&note, members, n);
-    struct frame *frame = frame_of(note, channel, NULL, n, &texts);
+    struct frame *frame = frame_of(note, channel, NULL, 2 * n, &texts);
     frame_unref(real);
     buf_release(&texts);
     return frame;
@@ -181,7 +182,7 @@ static struct frame *fake_presence_updates(struct str channel,
         add_text(&texts, &updates[i], flags[updates[i].action]);
     }
     note_states(&note, updates, n);
-    struct frame *frame = frame_of(note, channel, &real->audience, n, &texts);
+    struct frame *frame = frame_of(note, channel, &real->audience, 2 * n, &texts);
     frame_unref(real);
     buf_release(&texts);
     return frame;
@@ -264,12 +265,13 @@ struct entry *world_entry(struct world *world, struct str client)
 static void intern(struct world *world, struct frame *frame, uint32_t *items)
 {
     const struct note *note = world_note(frame);
-    const uint8_t *from = (const uint8_t *)(items + note->n);
+    const uint8_t *from = (const uint8_t *)(items + 2 * note->n);
     for (size_t i = 0; i < note->n; i++) {
-        uint32_t head[2];
+        uint32_t head[3];
         memcpy(head, from, sizeof(head));
         struct str text = {(const char *)from + sizeof(head), head[0]};
         items[i] = world_entry(world, text)->number | head[1];
+        items[note->n + i] = head[2];
         from += sizeof(head) + text.len;
     }
 }

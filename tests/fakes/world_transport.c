@@ -123,6 +123,27 @@ static const struct bits *read_list(struct world *world, struct frame *frame)
     return list;
 }
 
+static void forget_states(struct place *place)
+{
+    free(place->states);
+    place->states = NULL;
+    place->n_states = 0;
+}
+
+static void note_state(struct place *place, uint32_t number, uint32_t digest)
+{
+    if (digest == 0) {
+        return;
+    }
+    if (number >= place->n_states) {
+        place->states = mem_array(place->states, number + 1, sizeof(*place->states));
+        memset(place->states + place->n_states, 0,
+               (number + 1 - place->n_states) * sizeof(*place->states));
+        place->n_states = number + 1;
+    }
+    place->states[number] = digest;
+}
+
 static void check_list(struct world *world, const struct peer *peer, struct place *place,
                        struct frame *frame)
 {
@@ -132,6 +153,12 @@ static void check_list(struct world *world, const struct peer *peer, struct plac
     }
     bits_copy(&place->list, read_list(world, frame));
     place->has_list = true;
+    const uint32_t *items = world_note_items(world, frame);
+    size_t n = world_note(frame)->n;
+    forget_states(place);
+    for (size_t i = 0; i < n && items[n] != 0; i++) {
+        note_state(place, items[i], items[n + i]);
+    }
     assert(bits_has(&place->list, peer->self->number));
 }
 
@@ -145,6 +172,7 @@ static void check_updates(struct world *world, const struct peer *peer, struct p
         const struct entry *entry =
             world->by_number[items[i] & ~(WORLD_IS_LEAVE | WORLD_IS_UPDATE)];
         bool is_join = !(items[i] & WORLD_IS_LEAVE);
+        note_state(place, entry->number, items[note->n + i]);
         if (items[i] & WORLD_IS_UPDATE) {
             assert(bits_has(&place->list, entry->number));
             continue;
@@ -430,6 +458,7 @@ void world_drop_peer(struct peer *peer)
     }
     for (unsigned p = 0; p < WORLD_PLACES; p++) {
         bits_release(&peer->places[p].list);
+        forget_states(&peer->places[p]);
     }
     identity_unref(peer->on_worker);
     peer->on_worker = NULL;

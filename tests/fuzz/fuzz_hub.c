@@ -37,6 +37,7 @@ static void join_step(struct world *world, uint8_t step, unsigned worker, unsign
     struct world_join how = {
         .history = step & 16u,
         .presence = step & 32u,
+        .state = (step & 36u) == 36u,
         .has_since = (step & 192u) == 64u,
         .other_epoch = step == 127u,
         .since = step & 3u,
@@ -54,6 +55,19 @@ static void private_step(struct world *world, uint8_t step, unsigned worker, uns
 {
     const char *socket_id = world_known_socket_id(world, step >> 7u, (step >> 4u) % WORLD_SLOTS);
     world_message_private(world, worker, slot, channel, socket_id ? socket_id : "nobody");
+}
+
+static void other_step(struct world *world, uint8_t step, unsigned worker, unsigned slot,
+                       unsigned channel)
+{
+    static const char *const states[] = {"{\"a\":1}", "{\"b\":2}", "null"};
+    if (step > 240) {
+        world_invalid(world, worker, slot);
+    } else if (step > 120) {
+        world_set_state(world, worker, slot, channel, states[step % 3u]);
+    } else {
+        world_message_to(world, worker, slot, channel, step & 16u ? WHO_ANN : WHO_CLEO);
+    }
 }
 
 static void session_step(struct world *world, uint8_t step, uint8_t arg)
@@ -91,9 +105,7 @@ static void session_step(struct world *world, uint8_t step, uint8_t arg)
         world_close(world, worker, slot);
         break;
     default:
-        if (step > 240) {
-            world_invalid(world, worker, slot);
-        }
+        other_step(world, step, worker, slot, channel);
         break;
     }
 }
@@ -111,6 +123,7 @@ static struct rule rule_of(uint8_t bits, uint8_t more)
         .auth_channel = bits & 4u,
         .presence = bits & 8u,
         .message_history = bits & 16u ? 20 : 0,
+        .messages_per_minute = more & 8u ? 3 : 0,
         .authorize = bits & 32u ? (more & 1u ? "auth_a" : "auth_b") : NULL,
         .on_join = bits & 64u ? "hook" : NULL,
         .on_message = bits & 128u ? "hook" : NULL,

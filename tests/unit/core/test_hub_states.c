@@ -204,6 +204,19 @@ static void test_who_wishes_for_more_gets_it(void **state)
     check_rest();
 }
 
+static void test_a_list_is_never_behind_the_news(void **state)
+{
+    (void)state;
+    enter(1, 0, WHO_ANYBODY, STATES);
+    enter(0, 0, WHO_ANYBODY, STATES);
+    set(0, 0, "{\"a\":1}");
+    check_last(1, 0, NOTE_UPDATES, "{\"a\":1}");
+    join(1, 0, STATES); /* once more: nobody comes, nobody goes */
+    world_settle(world);
+    check_rest();
+    check_last(1, 0, NOTE_FULL, "null {\"a\":1}");
+}
+
 /* The entry goes on, and so does what it shows; with the entry it ends. */
 static void test_a_state_lives_as_long_as_its_entry(void **state)
 {
@@ -261,6 +274,7 @@ int main(void)
         L(test_the_states_of_a_channel_have_a_bound),
         L(test_a_large_channel_is_told_later),
         L(test_who_wishes_for_more_gets_it),
+        L(test_a_list_is_never_behind_the_news),
         L(test_a_state_lives_as_long_as_its_entry),
         L(test_one_that_arrives_brings_it_along),
     };
