@@ -48,7 +48,7 @@ foreign() {
 walls() {
     ground='core/ core/hub/options.h core/hub/ground/'
     presence='core/hub/presence/presence.h core/hub/presence/grace.h core/hub/presence/state.h' # the rest are the lists' insides
-    live='core/hub/live/scope.h core/hub/live/sight.h core/hub/live/view.h core/hub/live/place.h core/hub/live/tell.h core/hub/live/version.h core/hub/live/hearing.h core/hub/live/reread.h'
+    live='core/hub/live/scope.h core/hub/live/sight.h core/hub/live/view.h core/hub/live/place.h core/hub/live/tell.h core/hub/live/version.h core/hub/live/hearing.h core/hub/live/reread.h core/hub/live/gap.h'
     case $1 in
     core/hub/ground) echo "$ground core/live/filter.h" ;;
     core/hub/live) echo "$ground core/hub/live/ core/live/ core/row/" ;;

@@ -258,14 +258,17 @@ END
 $$;
 COMMENT ON FUNCTION herald.judge_some(herald.judgement, text, text, text[]) IS 'Internal, for judge(): the same, and u for those with which there is an error.';
 
-CREATE FUNCTION herald.judge(watch_key text, shape bigint, visible text, roles text[], claims text[], images text[]) RETURNS TABLE (verdicts text, problem text)
+CREATE FUNCTION herald.judge(watch_key text, shape bigint, visible text, roles text[], claims text[], images text[]) RETURNS TABLE (verdicts text, problem text, ms int)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    j herald.judgement := herald.judgement_of(watch_key, shape, visible);
+    j     herald.judgement := herald.judgement_of(watch_key, shape, visible);
+    began timestamptz;
 BEGIN
     FOR i IN 1 .. coalesce(cardinality(roles), 0) LOOP
+        began := clock_timestamp();
         SELECT * INTO verdicts, problem FROM herald.judge_some(j, roles[i], claims[i], images);
+        ms := greatest(0, least(extract(epoch FROM clock_timestamp() - began) * 1000, 3600000)); -- whatever the clock does
         RETURN NEXT;
     END LOOP;
 END
@@ -274,8 +277,8 @@ COMMENT ON FUNCTION herald.judge(text, bigint, text, text[], text[], text[]) IS
 'For the server, in a session of herald_judge, in a READ ONLY transaction: who may see some rows of a watch. shape: under which they were captured;
 visible: what the watch or that shape says, "policy" or {"function":"schema.name(types)"}; roles and claims: of each group that asks, the claims a JSON
 text, which becomes request.jwt.claims; role NULL: herald_judge itself. images: JSON objects of announced and kept columns. Returns a row for each group,
-in order: verdicts, a letter for each image (t it may see it, f it may not, u it could not be judged), and a problem, SQLSTATE and message of an error
-that came up, NULL: none. The message may hold values of rows. What herald_judge was not granted it cannot become: all u, 42501.
+in order: verdicts, a letter for each image (t it may see it, f it may not, u it could not be judged), a problem, SQLSTATE and message of an error
+that came up, NULL: none, and the milliseconds that it took. The message may hold values of rows. What herald_judge was not granted it cannot become: all u, 42501.
 SQLSTATE 42704: no such watch or shape. 0A000: a policy needs columns that are not captured. 42883: the function is gone. 42501: visible says otherwise. A
 time-out is the whole call''s.';
 

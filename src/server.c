@@ -385,6 +385,8 @@ static void make_hub(struct server *server, uint32_t n_workers)
     options.message_bytes = server->config->net.max_frame_bytes;
     options.page_bytes = HUB_PAGE_BYTES;
     options.max_reads = HUB_MAX_READS;
+    options.max_waiting = HUB_MAX_WAITING;
+    options.max_waiting_bytes = HUB_MAX_WAITING_BYTES;
     server->hub = hub_new(&options);
 }
 

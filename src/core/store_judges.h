@@ -15,7 +15,16 @@ struct store_party {   /* those who are shown the same rows */
     struct str claims; /* JSON text of an object */
 };
 
+/* Whose questions go first; each rank has a connection that those behind it do not use. */
+enum store_judge_rank {
+    STORE_JUDGE_LIVE,
+    STORE_JUDGE_PAST, /* of who comes back, histories, snapshots */
+    STORE_JUDGE_SLOW, /* of who was slow the last time */
+    STORE_JUDGE_RANKS,
+};
+
 struct store_case {
+    enum store_judge_rank rank;
     struct str watch;   /* its key */
     int64_t shape;      /* that the rows were captured by */
     struct str visible; /* JSON text: "policy", or {"function":"schema.name(types)"} */
@@ -28,6 +37,7 @@ struct store_case {
 struct store_judgement {
     struct str letters; /* one per image: t it may see it, f it may not, u it cannot be told */
     bool has_problem;   /* there was an error with one of them */
+    uint32_t took_ms;   /* of the database's time */
 };
 
 struct store_verdicts {

@@ -562,6 +562,9 @@ static void set_defaults(struct world_options *options)
     options->page_rows = options->page_rows ? options->page_rows : WORLD_MAX_LOG;
     options->resume_max_rows = options->resume_max_rows ? options->resume_max_rows : WORLD_MAX_LOG;
     options->max_reads = options->max_reads ? options->max_reads : 1000;
+    options->max_waiting = options->max_waiting ? options->max_waiting : WORLD_MAX_LOG;
+    options->max_waiting_bytes =
+        options->max_waiting_bytes ? options->max_waiting_bytes : HUB_MAX_WAITING_BYTES;
     options->presence_at_once =
         options->presence_at_once ? options->presence_at_once : HUB_PRESENCE_AT_ONCE;
 }
@@ -602,6 +605,8 @@ static struct hub *make_hub(struct world *world)
         .page_rows = world->options.page_rows,
         .page_bytes = UINT32_MAX,
         .max_reads = world->options.max_reads,
+        .max_waiting = world->options.max_waiting,
+        .max_waiting_bytes = world->options.max_waiting_bytes,
     };
     return hub_new(&options);
 }

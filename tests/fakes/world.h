@@ -58,8 +58,9 @@ enum world_filter {
     WORLD_FILTERS,
 };
 
-/* How the judges answer: as they should; that they cannot tell; or not at all, perhaps too late. */
-enum world_judging { WORLD_JUDGES, WORLD_UNCLEAR, WORLD_FAILS, WORLD_LATE };
+/* How the judges answer: as they should; the same, but it has taken long; that they cannot tell; or not
+ * at all, perhaps too late. */
+enum world_judging { WORLD_JUDGES, WORLD_SLOWLY, WORLD_UNCLEAR, WORLD_FAILS, WORLD_LATE };
 
 struct world_row {
     int id, n;
@@ -98,9 +99,11 @@ struct world_options { /* zero: as the plain world has it */
     uint32_t channel_messages;                      /* a second, and at once */
     uint32_t recent_rows;                           /* 0: none are kept in memory */
     uint32_t page_rows, resume_max_rows, max_reads; /* 0: enough for everything */
+    uint32_t max_waiting, max_waiting_bytes;        /* the same */
     bool rejects_invalid_tokens;
     bool has_manual_turns; /* a turn ends with world_flush, not with every step */
     bool keeps_no_notes;
+    bool expects_gaps; /* that no row explains */
 };
 
 struct world;
@@ -188,6 +191,9 @@ size_t world_n_judging(const struct world *world); /* questions that wait */
 /* Of the nth: how many parties and images it has. */
 size_t world_n_parties(const struct world *world, size_t nth);
 size_t world_n_images(const struct world *world, size_t nth);
+/* The first one that has only the party of table 12's row; past the end: there is none. */
+size_t world_find_judging(const struct world *world, const char *row_id);
+enum store_judge_rank world_rank(const struct world *world, size_t nth);
 bool world_repeat(struct world *world);  /* one is answered as a duplicate; false: none */
 bool world_refuse(struct world *world);  /* one appended message is refused; false: none */
 bool world_deliver(struct world *world); /* the hub hears of the next log row; false: none */

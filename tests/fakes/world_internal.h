@@ -82,6 +82,7 @@ struct read {
 };
 
 struct judging { /* a question */
+    enum store_judge_rank rank;
     size_t n_parties, n_images;
     char **claims, **images;
     store_judge_fn *done;

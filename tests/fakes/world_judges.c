@@ -22,7 +22,8 @@ void world_fake_judge(void *ctx, const struct store_case *asked, store_judge_fn 
     world->judgings = world_grow(world->judgings, world->n_judgings, &world->cap_judgings,
                                  sizeof(*world->judgings));
     struct judging *judging = &world->judgings[world->n_judgings++];
-    *judging = (struct judging){.n_parties = asked->n_parties,
+    *judging = (struct judging){.rank = asked->rank,
+                                .n_parties = asked->n_parties,
                                 .n_images = asked->n_images,
                                 .claims = copy_texts(asked->n_parties),
                                 .images = copy_texts(asked->n_images),
@@ -52,6 +53,23 @@ size_t world_n_images(const struct world *world, size_t nth)
     return world->judgings[nth].n_images;
 }
 
+size_t world_find_judging(const struct world *world, const char *row_id)
+{
+    char part[32];
+    size_t nth = 0;
+    snprintf(part, sizeof(part), "\"row_id\":\"%s\"", row_id);
+    while (nth < world->n_judgings &&
+           (world->judgings[nth].n_parties > 1 || !strstr(world->judgings[nth].claims[0], part))) {
+        nth++;
+    }
+    return nth;
+}
+
+enum store_judge_rank world_rank(const struct world *world, size_t nth)
+{
+    return world->judgings[nth].rank;
+}
+
 static void judging_release(struct judging *judging)
 {
     for (size_t i = 0; i < judging->n_parties; i++) {
@@ -77,7 +95,7 @@ static char letter_of(const char *claims, const char *image)
     return strstr(image, expected) ? 't' : 'f';
 }
 
-static void judging_answer(struct judging *judging, bool is_unclear)
+static void judging_answer(struct judging *judging, bool is_unclear, uint32_t took_ms)
 {
     struct store_judgement *judgements = mem_array(NULL, judging->n_parties, sizeof(*judgements));
     char *letters = mem_alloc(judging->n_parties * judging->n_images);
@@ -86,7 +104,7 @@ static void judging_answer(struct judging *judging, bool is_unclear)
         for (size_t k = 0; k < judging->n_images; k++) {
             own[k] = is_unclear ? 'u' : letter_of(judging->claims[i], judging->images[k]);
         }
-        judgements[i] = (struct store_judgement){{own, judging->n_images}, is_unclear};
+        judgements[i] = (struct store_judgement){{own, judging->n_images}, is_unclear, took_ms};
     }
     judging->done(judging->arg, &(struct store_verdicts){.judgements = judgements});
     free(letters);
@@ -105,7 +123,7 @@ bool world_judge(struct world *world, size_t nth, enum world_judging how)
         judging.done(judging.arg,
                      &(struct store_verdicts){.is_failed = true, .is_late = how == WORLD_LATE});
     } else {
-        judging_answer(&judging, how == WORLD_UNCLEAR);
+        judging_answer(&judging, how == WORLD_UNCLEAR, how == WORLD_SLOWLY ? 1000 : 1);
     }
     world_end_step(world);
     judging_release(&judging);

@@ -432,7 +432,7 @@ static struct hearing *pending_hearing(struct hub *hub, const struct session *se
 static void pending_begin(struct pending *pending, struct hearing *hearing)
 {
     pending->n_regrouped = pending->question.read.channel->n_regrouped;
-    hearing_begin(hearing, on_heard, pending);
+    hearing_begin(hearing, STORE_JUDGE_PAST, on_heard, pending);
 }
 
 /* Its members were grouped anew meanwhile: it is asked again, for the group that it is in now. */

@@ -22,7 +22,7 @@
 #include "core/close_code.h"
 #include "core/hub/authorize.h"
 #include "core/hub/directive.h"
-#include "core/hub/docket.h"
+#include "core/hub/ground/docket.h"
 #include "core/hub/ground/rates.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/ground/users.h"
@@ -42,6 +42,7 @@
 #include "core/hub/resume/recent.h"
 #include "core/hub/resume/replay.h"
 #include "core/hub/revoke.h"
+#include "core/hub/sitting.h"
 #include "core/hub/snapshot/snapshot.h"
 
 /* ---- commands ---- */
@@ -188,12 +189,13 @@ static void on_event(void *ctx, struct event *event)
     if (!channel) {
         return;
     }
-    channel->fanned = event->f.offset;
     if (channel->has_head && event->f.offset > channel->head) {
         channel->head = event->f.offset;
     }
-    if (!docket_take(hub, channel, event)) {
-        tell_live(hub, channel, &event->f);
+    tell_live(hub, channel, event);
+    channel->fanned = event->f.offset;
+    if (channel->groups.n_waiting > 0) {
+        sitting_run(hub, channel);
     }
 }
 
@@ -276,6 +278,7 @@ static void on_site(void *ctx, struct site *site)
     rereads_load(hub, site);
     sights_take_site(hub);
     place_all(hub, NULL);
+    sitting_take_site(hub);
     version_check_all(hub);
     update_gate(hub);
     revoke_recheck(hub);
@@ -314,7 +317,7 @@ static void on_up(void *ctx, struct str epoch)
         {
             channel->has_head = false;
             channel->head = channel->fanned = 0;
-            docket_clear(hub, channel);
+            docket_drop_all(&channel->groups);
         }
     }
     presence_tell_all(hub);
@@ -355,7 +358,6 @@ static void on_superseded(void *ctx)
 
 static void on_drop(struct channel *channel)
 {
-    docket_drop_channel(channel);
     sights_drop_channel(channel);
 }
 

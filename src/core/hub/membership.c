@@ -13,7 +13,7 @@
 
 uint64_t membership_position(const struct subscription *in, const struct channel *channel)
 {
-    uint64_t told = channel_told(channel);
+    uint64_t told = channel_told(channel, in->group);
     return in->offset > told ? in->offset : told;
 }
 

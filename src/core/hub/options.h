@@ -15,6 +15,8 @@
 #define HUB_PAGE_ROWS 1000
 #define HUB_PAGE_BYTES (256 * 1024)
 #define HUB_MAX_READS 4
+#define HUB_MAX_WAITING 5000
+#define HUB_MAX_WAITING_BYTES (8 * 1024 * 1024)
 
 struct hub_options {
     uint32_t n_workers;
@@ -43,7 +45,9 @@ struct hub_options {
     uint32_t page_bytes;
     /* As whom the database is asked about an identity (live/party.c); NULL: nobody. */
     const char *role_claim, *judge_roles, *anonymous_role;
-    uint32_t max_reads; /* under way at the store, of joins and of replays each */
+    uint32_t max_reads;   /* under way at the store, of joins and of replays each */
+    uint32_t max_waiting; /* events of a group that wait for its judges: more are a gap */
+    uint32_t max_waiting_bytes;
 };
 
 #endif

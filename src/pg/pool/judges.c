@@ -19,7 +19,7 @@
 #include "pg/rows.h"
 
 enum {
-    N_LANES = 2,
+    N_LANES = STORE_JUDGE_RANKS,
     GRACE_MS = 500, /* that the server has to answer after it has cancelled a call */
     MAX_WAITS = 5,  /* timeouts that a call may wait for a connection */
 };
@@ -82,7 +82,9 @@ static bool ask_read(const struct ask *ask, const PGresult *rows, struct store_j
     }
     for (size_t i = 0; i < ask->n_parties; i++) {
         struct str problem = rows_text(rows, (int)i, 1);
-        out[i] = (struct store_judgement){rows_text(rows, (int)i, 0), problem.ptr != NULL};
+        out[i] = (struct store_judgement){.letters = rows_text(rows, (int)i, 0),
+                                          .has_problem = problem.ptr != NULL,
+                                          .took_ms = (uint32_t)rows_u64(rows, (int)i, 2)};
         if (!letters_are_sound(out[i].letters, ask->n_images)) {
             return false;
         }
@@ -130,9 +132,10 @@ static void ask_send(struct pool_job *job)
     if (pool_lane_changes(job, ask->watch)) {
         connection_query(connection, "DISCARD ALL", NULL, on_clean, connection);
     }
-    connection_query_framed(connection, (struct query_frame){.before = ask->judges->before},
-                            "SELECT verdicts, problem FROM herald.judge($1, $2, $3, $4, $5, $6)",
-                            &ask->params, on_judged, ask);
+    connection_query_framed(
+        connection, (struct query_frame){.before = ask->judges->before},
+        "SELECT verdicts, problem, ms FROM herald.judge($1, $2, $3, $4, $5, $6)", &ask->params,
+        on_judged, ask);
 }
 
 static void ask_give_up(struct pool_job *job)
@@ -174,6 +177,7 @@ static void pg_judges_judge(void *ctx, const struct store_case *asked, store_jud
     ask->done = done;
     ask->arg = arg;
     put_case(&ask->params, asked);
+    ask->job.rank = asked->rank;
     pool_add(judges->pool, &ask->job);
 }
 

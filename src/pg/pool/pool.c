@@ -18,46 +18,68 @@ struct pool_lane {
     char *owner; /* of what the session may hold; NULL: nobody's */
 };
 
+struct pool_queue {
+    struct pool_job *first, **end; /* end: valid if there is a first */
+};
+
 struct pool {
     struct pool_options options;
     struct pool_lane *lanes;
     struct loop_timer *timer;
-    struct pool_job *waiting, **waiting_end;
+    struct pool_queue queues[POOL_RANKS];
     bool is_started, is_stopped, is_ticking;
 };
 
 /* ---- who waits ---- */
 
-static struct pool_job *pool_pop(struct pool *pool)
+static struct pool_job *queue_pop(struct pool_queue *queue)
 {
-    struct pool_job *job = pool->waiting;
-    pool->waiting = job->next;
-    if (!pool->waiting) {
-        pool->waiting_end = &pool->waiting;
-    }
+    struct pool_job *job = queue->first;
+    queue->first = job->next;
     return job;
+}
+
+static void queue_push(struct pool_queue *queue, struct pool_job *job)
+{
+    job->next = NULL;
+    *(queue->first ? queue->end : &queue->first) = job;
+    queue->end = &job->next;
+}
+
+static bool pool_has_waiting(const struct pool *pool)
+{
+    bool has = false;
+    for (size_t rank = 0; rank < POOL_RANKS; rank++) {
+        has |= pool->queues[rank].first != NULL;
+    }
+    return has;
 }
 
 static void pool_push(struct pool *pool, struct pool_job *job)
 {
-    job->next = NULL;
-    *pool->waiting_end = job;
-    pool->waiting_end = &job->next;
+    assert(job->rank < POOL_RANKS && job->rank < pool->options.n_lanes);
+    queue_push(&pool->queues[job->rank], job);
     if (!pool->is_ticking) {
         pool->is_ticking = true;
         loop_timer_start(pool->timer, pool->is_stopped ? 0 : AGE_CHECK_MS, AGE_CHECK_MS);
     }
 }
 
+static void queue_fail_old(struct pool *pool, struct pool_queue *queue, uint64_t now_ms)
+{
+    while (queue->first &&
+           (pool->is_stopped || now_ms - queue->first->asked_ms >= pool->options.max_age_ms)) {
+        pool->options.fail(queue_pop(queue));
+    }
+}
+
 static void on_timer(void *arg)
 {
     struct pool *pool = arg;
-    uint64_t now_ms = clock_ms();
-    while (pool->waiting &&
-           (pool->is_stopped || now_ms - pool->waiting->asked_ms >= pool->options.max_age_ms)) {
-        pool->options.fail(pool_pop(pool));
+    for (size_t rank = 0; rank < POOL_RANKS; rank++) {
+        queue_fail_old(pool, &pool->queues[rank], clock_ms());
     }
-    if (!pool->waiting) {
+    if (!pool_has_waiting(pool)) {
         pool->is_ticking = false;
         loop_timer_stop(pool->timer);
     }
@@ -72,12 +94,24 @@ static void pool_connect(struct pool *pool)
     }
 }
 
+/* The first one that the n-th lane may take; NULL: there is none. */
+static struct pool_job *pool_pop(struct pool *pool, size_t n)
+{
+    size_t own = n < POOL_RANKS ? n : 0;
+    struct pool_queue *queue = &pool->queues[own];
+    for (size_t rank = 0; rank < own && !queue->first; rank++) {
+        queue = &pool->queues[rank];
+    }
+    return queue->first ? queue_pop(queue) : NULL;
+}
+
 void pool_run(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->options.n_lanes && pool->waiting; i++) {
+    for (size_t i = 0; i < pool->options.n_lanes; i++) {
         struct pool_lane *lane = &pool->lanes[i];
-        if (!lane->is_busy && connection_is_open(lane->connection)) {
-            struct pool_job *job = pool_pop(pool);
+        struct pool_job *job =
+            !lane->is_busy && connection_is_open(lane->connection) ? pool_pop(pool, i) : NULL;
+        if (job) {
             lane->is_busy = true;
             job->lane = lane;
             pool->options.send(job);
@@ -144,7 +178,7 @@ static void on_open(void *arg)
 static void on_lost(void *arg, const char *reason)
 {
     const struct pool_lane *lane = arg;
-    if (lane->pool->waiting) {
+    if (pool_has_waiting(lane->pool)) {
         lane->pool->options.on_away(lane->pool->options.arg, reason);
     }
 }
@@ -171,7 +205,6 @@ struct pool *pool_new(struct loop *loop, const struct pool_options *options)
 {
     struct pool *pool = mem_zalloc(sizeof(*pool));
     pool->options = *options;
-    pool->waiting_end = &pool->waiting;
     pool->timer = loop_timer_new(loop, on_timer, pool);
     pool->lanes = mem_array(NULL, options->n_lanes, sizeof(*pool->lanes));
     for (size_t i = 0; i < options->n_lanes; i++) {
@@ -184,7 +217,7 @@ struct pool *pool_new(struct loop *loop, const struct pool_options *options)
 void pool_start(struct pool *pool)
 {
     pool->is_started = !pool->is_stopped;
-    if (pool->waiting) {
+    if (pool_has_waiting(pool)) {
         pool_connect(pool);
     }
 }
@@ -201,8 +234,8 @@ void pool_stop(struct pool *pool)
 {
     pool->is_stopped = true;
     pool_pause(pool);
-    while (pool->waiting) {
-        pool->options.fail(pool_pop(pool));
+    for (size_t rank = 0; rank < POOL_RANKS; rank++) {
+        queue_fail_old(pool, &pool->queues[rank], 0);
     }
 }
 

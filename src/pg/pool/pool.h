@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A few connections of their own for one kind of work, so that it makes nothing else wait. Each has
  * one job at a time; the rest wait in line, first come, first served, and fail when they have waited
- * too long. It connects with the first job. */
+ * too long. It connects with the first job.
+ *
+ * Jobs may have ranks: the n-th connection takes those up to rank n, its own first. So those of rank 0
+ * get all that is free, and none can take from a rank before it all that there is. */
 #ifndef HERALD_PG_POOL_POOL_H
 #define HERALD_PG_POOL_POOL_H
 
 #include "pg/query.h"
+
+enum { POOL_RANKS = 3 };
 
 struct pool;
 struct pool_lane;
@@ -14,6 +19,7 @@ struct pool_job { /* the first member of a job of some kind */
     struct pool_job *next;
     struct pool *pool;
     struct pool_lane *lane; /* that it is on; NULL: it waits */
+    uint32_t rank;          /* below POOL_RANKS; set by who adds it */
     uint64_t asked_ms;
 };
 
@@ -21,7 +27,7 @@ struct pool_options {
     const char *name; /* of the connections, for the log; a literal */
     const char *url;  /* copied */
     const char *user; /* logs in as this one; NULL: as the URL says; a literal */
-    uint32_t n_lanes;
+    uint32_t n_lanes; /* more than the last rank that is used */
     uint32_t query_timeout_ms;
     uint32_t max_age_ms; /* so long a job may wait */
     bool is_quiet;       /* functions of others run here */

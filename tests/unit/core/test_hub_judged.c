@@ -125,6 +125,27 @@ static void test_what_cannot_be_told_is_a_gap(void **state)
     check_rest();
 }
 
+/* Those of whom nothing is asked do not wait for those of whom something is. */
+static void test_who_is_not_asked_for_does_not_wait(void **state)
+{
+    static const struct world_row b = {.id = 3, .n = 1, .state = 'b', .owner = 34, .name = 1};
+    (void)state;
+    start();
+    open_as(1, 0, WHO_ANN);
+    join(1, 0, (struct world_join){.filter = WORLD_A});
+    world_settle(world);
+    world_take(world, 1, 0);
+    commit_insert(b); /* which her filter does not let pass, whatever the judges say */
+    world_commit_row(world, 0, NULL, NULL, false);
+    deliver_all();
+    assert_int_equal(world_n_judging(world), 1);
+    assert_string_equal(kinds(1, 0), "E"); /* truncate */
+    assert_string_equal(kinds(0, 0), "");
+    world_judge(world, 0, WORLD_JUDGES);
+    assert_string_equal(kinds(0, 0), "EE");
+    check_rest();
+}
+
 /* Who is to blame for a question that came to no end is found out by asking for each alone. */
 static void test_who_is_late_delays_himself(void **state)
 {
@@ -132,15 +153,84 @@ static void test_who_is_late_delays_himself(void **state)
     start();
     commit_insert(ROW);
     deliver_all();
+    assert_int_equal(world_rank(world, 0), STORE_JUDGE_LIVE);
     world_judge(world, 0, WORLD_LATE);
     assert_int_equal(world_n_judging(world), 2);
     assert_int_equal(world_n_parties(world, 0), 1);
+    assert_int_equal(world_rank(world, 0), STORE_JUDGE_SLOW);
     world_judge(world, 0, WORLD_JUDGES);
     assert_int_equal(world_n_judging(world), 1); /* nobody alone is asked for again */
     judge_all(WORLD_JUDGES);
     assert_string_equal(kinds(0, 0), "E");
     assert_string_equal(kinds(0, 1), "");
     check_rest();
+}
+
+static bool judge(const char *row_id, enum world_judging how)
+{
+    return world_judge(world, world_find_judging(world, row_id), how);
+}
+
+/* Ben's judges take long each time; Ann is told of what comes, also of what comes before he is. */
+static void test_a_slow_group_delays_itself_alone(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    deliver_all();
+    world_judge(world, 0, WORLD_LATE);
+    judge("34", WORLD_JUDGES);
+    judge("35", WORLD_SLOWLY);
+    for (int i = 0; i < 3; i++) {
+        commit_insert(BENS);
+        commit_insert(ROW);
+        deliver_all();
+        while (judge("34", WORLD_JUDGES)) {
+        }
+    }
+    assert_string_equal(kinds(0, 0), "EEEE");
+    assert_string_equal(kinds(0, 1), "");
+    assert_int_equal(world_n_judging(world), 1);
+    assert_int_equal(world_rank(world, 0), STORE_JUDGE_SLOW);
+    judge("35", WORLD_SLOWLY);
+    assert_string_equal(kinds(0, 1), "E");
+    assert_int_equal(world_n_images(world, 0), 5);
+    judge("35", WORLD_JUDGES);
+    assert_string_equal(kinds(0, 1), "EEE");
+    commit_insert(ROW);
+    deliver_all();
+    assert_int_equal(world_n_parties(world, 0), 2); /* he is quick again */
+    check_rest();
+}
+
+/* One whose judges never answer has a gap at some time; others are told of everything. */
+static void test_of_what_waits_too_long_there_is_a_gap(void **state)
+{
+    (void)state;
+    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
+        new_world((struct world_options){.max_waiting = by_bytes ? 0 : 4,
+                                         .max_waiting_bytes = by_bytes ? 2000 : 0,
+                                         .expects_gaps = true});
+        start();
+        commit_insert(BENS);
+        deliver_all();
+        world_judge(world, 0, WORLD_LATE);
+        for (int i = 0; n_gaps(0, 1) == 0; i++) {
+            assert_true(i < 100);
+            commit_insert(ROW);
+            commit_insert(BENS);
+            deliver_all();
+            while (judge("34", WORLD_JUDGES)) {
+            }
+        }
+        judge("35", WORLD_JUDGES); /* to nobody */
+        assert_string_equal(kinds(0, 1), "J");
+        assert_int_equal(n_gaps(0, 0), 0);
+        commit_insert(BENS);
+        world_settle(world);
+        assert_string_equal(kinds(0, 1), "JE");
+        check_rest();
+    }
 }
 
 static void fail_times(int n)
@@ -220,11 +310,14 @@ static void test_a_watch_that_changes_meanwhile(void **state)
     commit_insert(ROW);
     deliver_all();
     world_watch(world, 0, WORLD_EITHER, false);
-    assert_true(world_judge(world, 0, WORLD_JUDGES)); /* thrown away */
-    assert_string_equal(kinds(0, 0), "");
-    assert_int_equal(world_n_judging(world), 1);
+    assert_string_equal(kinds(0, 0), "J"); /* nobody waits for it any more */
+    assert_true(world_judge(world, 0, WORLD_JUDGES));
+    assert_int_equal(world_n_judging(world), 0);
+    commit_insert(ROW);
     world_settle(world);
-    assert_string_equal(kinds(0, 0), "E");
+    assert_string_equal(kinds(0, 0), "JE");
+    assert_string_equal(kinds(0, 1), "JE");
+    world_take(world, 0, 1);
     commit_insert(ROW);
     deliver_all();
     assert_int_equal(world_n_judging(world), 0);
@@ -233,7 +326,23 @@ static void test_a_watch_that_changes_meanwhile(void **state)
     deliver_all();
     world_watch(world, 0, WORLD_EVERYBODY, true);
     world_settle(world);
-    assert_string_equal(kinds(0, 1), "EE"); /* of EITHER, and of restated everybody */
+    assert_string_equal(kinds(0, 1), "EJ"); /* of EITHER */
+    check_rest();
+}
+
+/* Another rule, and the same table: what waits is asked again. */
+static void test_a_site_that_changes_meanwhile(void **state)
+{
+    (void)state;
+    start();
+    commit_insert(ROW);
+    deliver_all();
+    world_site(world, 0, true, true);
+    assert_true(world_judge(world, 0, WORLD_JUDGES)); /* thrown away */
+    assert_string_equal(kinds(0, 0), "");
+    assert_int_equal(world_n_judging(world), 1);
+    world_settle(world);
+    assert_string_equal(kinds(0, 0), "E");
     check_rest();
 }
 
@@ -357,11 +466,15 @@ int main(void)
         T(test_a_channel_waits_in_order),
         T(test_a_party_is_asked_for_once),
         T(test_what_cannot_be_told_is_a_gap),
+        T(test_who_is_not_asked_for_does_not_wait),
         T(test_who_is_late_delays_himself),
+        T(test_a_slow_group_delays_itself_alone),
+        T(test_of_what_waits_too_long_there_is_a_gap),
         T(test_after_three_failures_in_a_row_it_is_over),
         T(test_who_joins_meanwhile),
         T(test_who_joins_again_loses_nothing),
         T(test_a_watch_that_changes_meanwhile),
+        T(test_a_site_that_changes_meanwhile),
         T(test_what_was_missed_and_what_was_before),
         T(test_a_history_of_who_is_grouped_anew),
         T(test_who_resumes_what_cannot_be_judged_has_a_gap),

@@ -391,6 +391,15 @@ static void any_command(unsigned worker, unsigned slot, unsigned channel)
     }
 }
 
+static void judge_any(size_t nth)
+{
+    bool is_shared = nth < world_n_judging(world) && world_n_parties(world, nth) > 1;
+    world_judge(world, nth,
+                chance(3) > 0                ? WORLD_JUDGES
+                : is_shared && chance(2) > 0 ? WORLD_LATE
+                                             : WORLD_SLOWLY);
+}
+
 static void any_move(unsigned channel)
 {
     if (chance(8) == 0) {
@@ -400,7 +409,7 @@ static void any_move(unsigned channel)
     }
     switch (chance(5)) {
     case 4:
-        world_judge(world, chance(2), WORLD_JUDGES);
+        judge_any(chance(4));
         break;
     case 0:
         world_answer(world, chance(2), chance(30) == 0);

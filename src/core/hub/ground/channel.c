@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/hub/ground/docket.h"
 #include "core/live/filter.h"
 
 struct str channel_name(const struct channel *channel)
@@ -15,9 +16,9 @@ struct str channel_name(const struct channel *channel)
     return (struct str){channel->name, channel->name_len};
 }
 
-uint64_t channel_told(const struct channel *channel)
+uint64_t channel_told(const struct channel *channel, const struct group *group)
 {
-    return channel->waits_from > 0 ? channel->waits_from - 1 : channel->fanned;
+    return group->docket ? docket_oldest(group->docket) - 1 : channel->fanned;
 }
 
 struct channel *channel_find(const struct channel_table *table, struct str name)
@@ -61,6 +62,7 @@ static void view_free(struct view *view)
 static void channel_free(struct channel_table *table, struct channel *channel)
 {
     table->on_drop(channel);
+    docket_drop_all(&channel->groups);
     while (channel->groups.n > 0) { /* the hub ends: nobody leaves one by one */
         struct group *group = channel->groups.items[0];
         group->roster->n = 0;
@@ -72,6 +74,7 @@ static void channel_free(struct channel_table *table, struct channel *channel)
         view_free(view);
     }
     free(channel->groups.items);
+    free(channel->groups.waiting);
     free(channel);
 }
 

@@ -13,15 +13,12 @@
 
 struct presence;
 struct channel_sights;
-struct docket;
 
 struct channel {
     UT_hash_handle hh;
     struct group_list groups;      /* who is in it */
     struct view *views;            /* that somebody has, or asks for, by name */
     struct channel_sights *sights; /* live/sight.c: who may see its tables' rows; NULL: not asked */
-    struct docket *docket;         /* docket.c: events that wait for their judges; NULL: none */
-    uint64_t waits_from;           /* the oldest of them; 0: none */
     uint32_t n_regrouped;          /* how often its members were grouped anew */
     uint32_t n_pins;         /* who else refers to it: reads under way, questions about members */
     const struct rule *rule; /* of the current site; NULL: none covers it any more */
@@ -44,7 +41,8 @@ struct channel_table {
 };
 
 struct str channel_name(const struct channel *channel);
-uint64_t channel_told(const struct channel *channel); /* the newest offset that members were told */
+/* The newest offset that a group of it was told, or needs not be. */
+uint64_t channel_told(const struct channel *channel, const struct group *group);
 struct channel *channel_find(const struct channel_table *table, struct str name);
 struct channel *channel_open(struct channel_table *table, struct str name); /* finds or makes it */
 /* Kept, though nobody is in it, until unpin, after which it may be gone. */

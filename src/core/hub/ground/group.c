@@ -86,7 +86,7 @@ void group_remove(struct group_list *list, struct group *group, uint32_t worker)
 void group_free(struct group_list *list, struct roster_numbers *numbers, struct group *group)
 {
     uint32_t at = group->at;
-    assert(!group->sights);
+    assert(!group->sights && !group->docket);
     if (at < list->n_plain) {
         group_put(list, list->items[--list->n_plain], at);
         at = list->n_plain;

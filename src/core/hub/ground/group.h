@@ -17,6 +17,7 @@ enum { VIEW_NAME_LEN = 11 };
 
 struct filter; /* core/live */
 struct sight_list;
+struct docket; /* docket.h */
 
 struct view {
     UT_hash_handle hh;
@@ -34,7 +35,9 @@ struct group {
     struct roster *roster;
     struct identity *who;      /* of its first subscriber, who stands for all; NULL: anonymous */
     struct sight_list *sights; /* live/sight.c: its judges; NULL: none yet */
+    struct docket *docket;     /* events that wait for its judges; NULL: none */
     uint32_t n_failures;       /* of the database to judge for it, in a row */
+    bool is_slow;              /* its judges take long: others are not asked for with it */
     struct str claims;         /* what of an identity its tables' `visible` looks at; any bytes */
     size_t key_len;
     char key[]; /* the view's address, and the claims */
@@ -45,6 +48,8 @@ struct group_list {       /* of a channel */
     struct group *by_key; /* by view and claims */
     uint32_t n, cap, n_plain;
     uint32_t n_subscribers, n_plain_subscribers;
+    struct group **waiting; /* those that have a docket, in no order */
+    uint32_t n_waiting, waiting_cap;
 };
 
 struct str view_name(const struct view *view); /* absent for the plain membership */
@@ -53,7 +58,7 @@ struct group *group_new(struct group_list *list, struct roster_numbers *numbers,
                         struct str claims, struct identity *who);
 void group_add(struct group_list *list, struct group *group, uint32_t worker);
 void group_remove(struct group_list *list, struct group *group, uint32_t worker);
-/* Out of the list; nobody may be in it, and its sights are gone. */
+/* Out of the list; nobody may be in it, and its sights and its docket are gone. */
 void group_free(struct group_list *list, struct roster_numbers *numbers, struct group *group);
 
 #endif

@@ -2,9 +2,8 @@
 /* A case is the rows that were captured by one shape, and one of the owner's words on who may see
  * them; its parties are those who want to know. Letters stand party by party.
  *
- * A call that was stopped because it took too long may be the fault of one party's policy: it is
- * asked again for each party alone, once, and who is late then is to blame. After MAX_MS nobody is
- * asked again: what is not known by then is unknown. */
+ * A call that was stopped because it took too long may be the fault of one party's policy: if there
+ * are several, nothing is known of any of them. */
 #include "core/hub/live/hearing.h"
 
 #include <stdlib.h>
@@ -17,10 +16,9 @@
 #include <uthash.h>
 
 enum {
-    CALL_CELLS = 20000, /* parties times rows: about 0.7 s of Postgres' time for simple policies */
     CALL_IMAGES = 500,
     CALL_BYTES = 1024 * 1024, /* of images; one always fits */
-    MAX_MS = 10000,
+    SLOW_MS = 100,            /* of one party in a call */
 };
 
 struct image {
@@ -32,7 +30,7 @@ struct image {
 struct party {
     UT_hash_handle hh;
     size_t place;
-    bool is_heard, is_failed;
+    bool is_heard, is_failed, is_late, is_slow;
     size_t len;
     char text[];
 };
@@ -54,7 +52,7 @@ struct hearing {
     struct hearing_case *cases;
     size_t n_cases;
     size_t n_calls; /* under way */
-    uint64_t began_ms;
+    enum store_judge_rank rank;
     bool is_dropped;
     hearing_fn *done;
     void *arg;
@@ -63,8 +61,7 @@ struct hearing {
 struct call { /* a piece of a case */
     struct hearing *hearing;
     size_t which; /* case */
-    size_t first_party, n_parties, first_image, n_images;
-    bool is_alone; /* it was late, and is asked again */
+    size_t first_image, n_images;
 };
 
 /* ---- cases ---- */
@@ -205,8 +202,6 @@ bool hearing_is_empty(const struct hearing *hearing)
 
 /* ---- calls ---- */
 
-static void call_ask(const struct call *call);
-
 static void hearing_end_call(struct hearing *hearing)
 {
     if (--hearing->n_calls > 0) {
@@ -227,31 +222,22 @@ static bool has_verdict(struct str letters)
 static void call_take(const struct call *call, const struct store_judgement *judgements)
 {
     struct hearing_case *c = &call->hearing->cases[call->which];
-    for (size_t i = 0; i < call->n_parties; i++) {
-        struct party *party = c->parties[call->first_party + i];
-        char *letters = c->letters + party->place * c->n_images + call->first_image;
+    for (size_t i = 0; i < c->n_parties; i++) {
+        struct party *party = c->parties[i];
+        char *letters = c->letters + i * c->n_images + call->first_image;
         memcpy(letters, judgements[i].letters.ptr, call->n_images);
         party->is_heard |= has_verdict(judgements[i].letters);
         party->is_failed |= judgements[i].has_problem && !has_verdict(judgements[i].letters);
+        party->is_slow |= judgements[i].took_ms >= SLOW_MS;
     }
 }
 
 static void call_fail(const struct call *call, bool is_late)
 {
-    struct hearing *hearing = call->hearing;
-    struct hearing_case *c = &hearing->cases[call->which];
-    bool is_retried = is_late && !call->is_alone && call->n_parties > 1 && !hearing->is_dropped &&
-                      hearing->hub->now_ms - hearing->began_ms < MAX_MS;
-    for (size_t i = 0; i < call->n_parties; i++) {
-        struct call alone = *call;
-        alone.first_party += i;
-        alone.n_parties = 1;
-        alone.is_alone = true;
-        if (is_retried) {
-            call_ask(&alone);
-        } else {
-            c->parties[alone.first_party]->is_failed = true;
-        }
+    const struct hearing_case *c = &call->hearing->cases[call->which];
+    for (size_t i = 0; i < c->n_parties; i++) {
+        c->parties[i]->is_late |= is_late && c->n_parties > 1;
+        c->parties[i]->is_failed = true;
     }
 }
 
@@ -272,13 +258,12 @@ static void call_ask(const struct call *call)
 {
     const struct hearing_case *c = &call->hearing->cases[call->which];
     const struct store_judges *judges = &call->hearing->hub->store->judges;
-    struct store_party *parties = mem_array(NULL, call->n_parties, sizeof(*parties));
+    struct store_party *parties = mem_array(NULL, c->n_parties, sizeof(*parties));
     struct str *images = mem_array(NULL, call->n_images, sizeof(*images));
     struct call *copy = mem_alloc(sizeof(*copy));
     *copy = *call;
-    for (size_t i = 0; i < call->n_parties; i++) {
-        const struct party *party = c->parties[call->first_party + i];
-        parties[i] = party_of((struct str){party->text, party->len});
+    for (size_t i = 0; i < c->n_parties; i++) {
+        parties[i] = party_of((struct str){c->parties[i]->text, c->parties[i]->len});
     }
     for (size_t i = 0; i < call->n_images; i++) {
         const struct image *image = &c->images[call->first_image + i];
@@ -286,11 +271,12 @@ static void call_ask(const struct call *call)
     }
     call->hearing->n_calls++;
     judges->judge(judges->ctx,
-                  &(struct store_case){.watch = str_of(c->shape->f.watch),
+                  &(struct store_case){.rank = call->hearing->rank,
+                                       .watch = str_of(c->shape->f.watch),
                                        .shape = c->shape->f.number,
                                        .visible = str_of(c->visible),
                                        .parties = parties,
-                                       .n_parties = call->n_parties,
+                                       .n_parties = c->n_parties,
                                        .images = images,
                                        .n_images = call->n_images},
                   on_verdicts, copy);
@@ -323,21 +309,15 @@ static void case_ask(struct hearing *hearing, size_t which)
     struct call call = {.hearing = hearing, .which = which};
     for (; call.first_image < c->n_images; call.first_image += call.n_images) {
         call.n_images = call_room(c, call.first_image);
-        size_t most = CALL_CELLS / call.n_images;
-        for (call.first_party = 0; call.first_party < c->n_parties;
-             call.first_party += call.n_parties) {
-            size_t left = c->n_parties - call.first_party;
-            call.n_parties = left < most ? left : most;
-            call_ask(&call);
-        }
+        call_ask(&call);
     }
 }
 
-void hearing_begin(struct hearing *hearing, hearing_fn *done, void *arg)
+void hearing_begin(struct hearing *hearing, enum store_judge_rank rank, hearing_fn *done, void *arg)
 {
     hearing->done = done;
     hearing->arg = arg;
-    hearing->began_ms = hearing->hub->now_ms;
+    hearing->rank = rank;
     for (size_t i = 0; i < hearing->n_cases; i++) {
         case_ask(hearing, i);
     }
@@ -382,19 +362,40 @@ char hearing_letter(const struct hearing *hearing, int64_t shape, const struct s
     return c->letters[party->place * c->n_images + place];
 }
 
-enum hearing_outcome hearing_outcome(const struct hearing *hearing, struct group *group)
+/* The group's party in a case; NULL: it was not asked for it. */
+static const struct party *case_party_of(const struct hearing_case *c, const struct group *group)
 {
-    enum hearing_outcome outcome = HEARING_NOTHING;
-    for (size_t i = 0; i < hearing->n_cases; i++) {
-        const struct hearing_case *c = &hearing->cases[i];
-        const struct sight *sight = sights_find(group, c->shape->f.number);
-        for (uint32_t k = 0; sight && k < sight->n_asks; k++) {
-            const struct party *party = case_party(c, buf_span(&sight->asks[k].party));
-            if (party && party->is_failed && !party->is_heard) {
-                return HEARING_FAILED;
-            }
-            outcome = party && party->is_heard ? HEARING_ANSWERED : outcome;
+    const struct sight *sight = sights_find(group, c->shape->f.number);
+    const struct party *party = NULL;
+    for (uint32_t k = 0; sight && k < sight->n_asks && !party; k++) {
+        if (str_equals(sight->asks[k].visible, str_of(c->visible))) {
+            party = case_party(c, buf_span(&sight->asks[k].party));
         }
     }
-    return outcome;
+    return party;
+}
+
+enum hearing_outcome hearing_outcome(const struct hearing *hearing, const struct group *group)
+{
+    enum hearing_outcome outcome = HEARING_NOTHING;
+    bool is_late = false, is_failed = false;
+    for (size_t i = 0; i < hearing->n_cases; i++) {
+        const struct party *party = case_party_of(&hearing->cases[i], group);
+        if (party) {
+            is_late |= party->is_late;
+            is_failed |= party->is_failed && !party->is_heard;
+            outcome = party->is_heard ? HEARING_ANSWERED : outcome;
+        }
+    }
+    return is_late ? HEARING_LATE : is_failed ? HEARING_FAILED : outcome;
+}
+
+bool hearing_is_slow(const struct hearing *hearing, const struct group *group)
+{
+    bool is_slow = false;
+    for (size_t i = 0; i < hearing->n_cases; i++) {
+        const struct party *party = case_party_of(&hearing->cases[i], group);
+        is_slow |= party && party->is_slow;
+    }
+    return is_slow;
 }

@@ -6,6 +6,7 @@
 
 #include "core/hub/live/sight.h"
 #include "core/live/rows.h"
+#include "core/store_judges.h"
 
 struct hearing;
 
@@ -19,7 +20,8 @@ void hearing_add_rows(struct hearing *hearing, struct shape *shape, struct str p
                       struct str kept, uint64_t number);
 void hearing_add_group(struct hearing *hearing, struct group *group);
 bool hearing_is_empty(const struct hearing *hearing); /* there is nothing to ask */
-void hearing_begin(struct hearing *hearing, hearing_fn *done, void *arg);
+void hearing_begin(struct hearing *hearing, enum store_judge_rank rank, hearing_fn *done,
+                   void *arg);
 void hearing_free(struct hearing *hearing); /* at any time; NULL is fine */
 
 /* t, f or u; 0: that was not asked. */
@@ -30,7 +32,10 @@ enum hearing_outcome {
     HEARING_NOTHING,  /* nothing was asked for the group, or nothing came of it */
     HEARING_ANSWERED, /* it has a verdict */
     HEARING_FAILED,   /* its calls fail: it cannot be judged */
+    HEARING_LATE,     /* a call for it and others was stopped: to be asked for alone */
 };
-enum hearing_outcome hearing_outcome(const struct hearing *hearing, struct group *group);
+enum hearing_outcome hearing_outcome(const struct hearing *hearing, const struct group *group);
+bool hearing_is_slow(const struct hearing *hearing,
+                     const struct group *group); /* its policies are */
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/hub/live/place.h"
 
 #include "core/hub/ground/say.h"
+#include "core/hub/live/gap.h"
 #include "core/hub/live/sight.h"
 
 static void group_leave(struct hub *hub, struct channel *channel, struct group *group,
@@ -66,15 +67,29 @@ void place_hold(struct hub *hub, const struct session *session, struct subscript
     hub->transport->attach(hub->transport->ctx, session->id, in->group->roster->number, true);
 }
 
+/* It has what its old group was told, and by its answer perhaps more; its new one may have been told
+ * more than that: what the old one still waited for nobody can say any more for it. */
+static void place_go_on(struct hub *hub, const struct session *session,
+                        const struct subscription *in, const struct group *from)
+{
+    const struct transport *transport = hub->transport;
+    uint64_t told = channel_told(in->channel, from);
+    uint64_t has = in->offset > told ? in->offset : told;
+    uint64_t next = channel_told(in->channel, in->group);
+    transport->resume_live(transport->ctx, session->id, in->group->roster->number, has, in->wish);
+    if (next > has) {
+        gap_tell(hub, session, in, next);
+    }
+}
+
 static void place_move(struct hub *hub, const struct session *session,
                        const struct subscription *in, struct group *from)
 {
     const struct transport *transport = hub->transport;
-    uint32_t number = in->group->roster->number;
     transport->detach(transport->ctx, session->id, from->roster->number);
-    transport->attach(transport->ctx, session->id, number, true);
-    if (!in->is_held) { /* what it was told of already may be on its way to all */
-        transport->resume_live(transport->ctx, session->id, number, in->offset, in->wish);
+    transport->attach(transport->ctx, session->id, in->group->roster->number, true);
+    if (!in->is_held) {
+        place_go_on(hub, session, in, from);
     }
     group_leave(hub, in->channel, from, session->id.worker);
 }

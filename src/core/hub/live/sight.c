@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "core/hub/ground/docket.h"
 #include "core/hub/live/party.h"
 #include "core/row/channel.h"
 
@@ -404,6 +405,7 @@ void sights_drop_group(struct hub *hub, struct channel *channel, struct group *g
         }
     }
     group_forget(group);
+    docket_drop(&channel->groups, group);
     group_free(&channel->groups, &hub->channels.numbers, group);
 }
 

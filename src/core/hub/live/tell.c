@@ -17,7 +17,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/hub/ground/docket.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/gap.h"
 #include "core/hub/live/hearing.h"
 #include "core/hub/live/moved.h"
 #include "core/hub/live/place.h"
@@ -165,41 +167,47 @@ bool tell_is_asked(struct hub *hub, const struct event_fields *event)
            sights_asked(hub, event->shape, visible) > 0;
 }
 
-/* The members are grouped as all of these rows need it, before any group is asked for. */
-static struct hearing *hearing_of(struct hub *hub, struct channel *channel,
-                                  struct event *const *events, size_t n)
+static void hearing_add_event(struct hearing *hearing, struct hub *hub,
+                              const struct event_fields *event)
+{
+    if (tell_is_asked(hub, event)) {
+        hearing_add_rows(hearing, event->shape, event->payload, event->kept, event->offset);
+    }
+}
+
+void tell_learn(struct hub *hub, struct channel *channel, const struct event_fields *event)
+{
+    if (tell_is_asked(hub, event)) {
+        (void)tell_needs_judges(hub, channel, event->shape);
+    }
+}
+
+struct hearing *tell_hearing_of(struct hub *hub, struct group *const *groups, size_t n_groups,
+                                struct event *const *events, size_t n)
 {
     struct hearing *hearing = hearing_new(hub);
     for (size_t i = 0; i < n; i++) {
-        const struct event_fields *event = &events[i]->f;
-        if (tell_is_asked(hub, event)) {
-            (void)tell_needs_judges(hub, channel, event->shape);
-            hearing_add_rows(hearing, event->shape, event->payload, event->kept, event->offset);
-        }
+        hearing_add_event(hearing, hub, &events[i]->f);
+    }
+    for (size_t i = 0; i < n_groups; i++) {
+        hearing_add_group(hearing, groups[i]);
     }
     return hearing;
 }
 
+/* The members are grouped as all of these rows need it, before the group is asked for. */
 struct hearing *tell_hearing(struct hub *hub, struct channel *channel,
                              const struct session *session, const struct view *view,
                              struct event *const *events, size_t n)
 {
-    struct hearing *hearing = hearing_of(hub, channel, events, n);
-    const struct subscription *in = session_in_view(session, channel, view);
-    hearing_add_group(hearing, in->group);
+    for (size_t i = 0; i < n; i++) {
+        tell_learn(hub, channel, &events[i]->f);
+    }
+    struct group *group = session_in_view(session, channel, view)->group;
+    struct hearing *hearing = tell_hearing_of(hub, &group, 1, events, n);
     if (hearing_is_empty(hearing)) {
         hearing_free(hearing);
         return NULL;
-    }
-    return hearing;
-}
-
-struct hearing *tell_hearing_of_all(struct hub *hub, struct channel *channel,
-                                    struct event *const *events, size_t n)
-{
-    struct hearing *hearing = hearing_of(hub, channel, events, n);
-    for (uint32_t i = 0; i < channel->groups.n; i++) {
-        hearing_add_group(hearing, channel->groups.items[i]);
     }
     return hearing;
 }
@@ -211,29 +219,29 @@ void tell_by(struct hub *hub, const struct hearing *hearing)
 
 /* ---- live ---- */
 
-/* It has a place among the events: who is held meanwhile and reads past it must not be told later. */
-struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
-                       const struct view *view, uint64_t offset)
-{
-    struct protocol_joined joined = {
-        .channel = channel_name(channel),
-        .view = view_name(view),
-        .epoch = str_of(hub->epoch),
-        .offset = offset,
-        .is_gap = true,
-    };
-    struct frame *frame = hub->protocol->joined(&joined);
-    frame->offset = offset;
-    return frame;
-}
-
 struct telling { /* one event */
     struct hub *hub;
-    const struct channel *channel;
-    const struct event_fields *event;
+    struct channel *channel;
+    struct event *event;
     bool is_silent;
+    bool is_heard;                     /* who has waited for it is told now */
     struct frame *frames[MOVED_COUNT]; /* for plain members, who all get the same */
 };
+
+static struct telling telling_of(struct hub *hub, struct channel *channel, struct event *event)
+{
+    return (struct telling){.hub = hub,
+                            .channel = channel,
+                            .event = event,
+                            .is_silent = change_is_silent(event->f.kept)};
+}
+
+static void telling_end(const struct telling *telling)
+{
+    for (int i = 0; i < MOVED_COUNT; i++) {
+        frame_unref(telling->frames[i]);
+    }
+}
 
 static struct frame *telling_frame(struct telling *telling, const struct view *view,
                                    enum moved moved)
@@ -243,7 +251,7 @@ static struct frame *telling_frame(struct telling *telling, const struct view *v
     if (!view && *kept) {
         return frame_ref(*kept);
     }
-    struct protocol_event told = teller_put(hub->teller, telling->event, moved);
+    struct protocol_event told = teller_put(hub->teller, &telling->event->f, moved);
     struct frame *frame = hub->protocol->event(&told, view_name(view), false);
     if (!view) {
         *kept = frame_ref(frame);
@@ -251,34 +259,47 @@ static struct frame *telling_frame(struct telling *telling, const struct view *v
     return frame;
 }
 
-static void telling_publish(struct telling *telling, const struct group *group, struct frame *frame)
+/* Behind what it waits for already, if it does. */
+static void telling_give(struct telling *telling, struct group *group, enum moved moved)
 {
+    if (group->docket && !telling->is_heard) {
+        docket_push(&telling->channel->groups, group, telling->event);
+        return;
+    }
+    struct frame *frame = telling_frame(telling, group->view, moved);
     roster_publish(group->roster, telling->hub->transport, frame);
     frame_unref(frame);
 }
 
+/* Nothing is known yet of what the database would say: what it cannot change need not wait for it. */
 static void telling_judge(struct telling *telling, const struct sight *sight)
 {
     struct hub *hub = telling->hub;
-    const struct group *group = sight->group;
+    struct group *group = sight->group;
     enum moved moved;
     enum tell tell = sight_judge(sight, hub->teller, telling->is_silent, &moved);
+    bool waits = sight->n_asks > 0 || group->docket;
     if (tell == TELL_EVENT) {
-        telling_publish(telling, group, telling_frame(telling, group->view, moved));
+        telling_give(telling, group, moved);
+    } else if (tell == TELL_GAP && waits && !telling->is_heard) {
+        docket_push(&telling->channel->groups, group, telling->event);
     } else if (tell == TELL_GAP) {
-        say_count(hub, METRIC_GAPS);
-        telling_publish(telling, group,
-                        tell_gap(hub, telling->channel, group->view, telling->event->offset));
+        gap_tell_group(hub, telling->channel, group, telling->event->f.offset);
     }
 }
 
-static void telling_row(struct telling *telling, struct channel *channel)
+static void telling_take(const struct telling *telling, const struct sight_index *index)
+{
+    const struct event_fields *event = &telling->event->f;
+    teller_take(telling->hub->teller, event->shape, &index->needed, event);
+}
+
+static void telling_row(struct telling *telling)
 {
     struct hub *hub = telling->hub;
-    struct shape *shape = telling->event->shape;
-    struct sight_index *index = sights_index(hub, channel, shape);
+    struct sight_index *index = sights_index(hub, telling->channel, telling->event->f.shape);
     void *const *found;
-    teller_take(hub->teller, shape, &index->needed, telling->event);
+    telling_take(telling, index);
     size_t n = live_index_find(index->index, &hub->teller->rows, &found);
     for (size_t i = 0; i < n; i++) {
         telling_judge(telling, found[i]);
@@ -288,31 +309,56 @@ static void telling_row(struct telling *telling, struct channel *channel)
     }
 }
 
-static void telling_all(struct telling *telling)
+static void telling_all(struct telling *telling, uint32_t n)
 {
     const struct group_list *groups = &telling->channel->groups;
-    for (uint32_t i = 0; i < groups->n; i++) {
-        const struct group *group = groups->items[i];
-        telling_publish(telling, group, telling_frame(telling, group->view, MOVED_NOT));
+    for (uint32_t i = 0; i < n; i++) {
+        telling_give(telling, groups->items[i], MOVED_NOT);
     }
 }
 
-void tell_live(struct hub *hub, struct channel *channel, const struct event_fields *event)
+/* The plain members. */
+static void telling_open(struct telling *telling)
 {
-    struct telling telling = {
-        .hub = hub, .channel = channel, .event = event, .is_silent = change_is_silent(event->kept)};
-    if (!event->shape) {
-        say_event(hub, channel, event);
-    } else if (change_is_truncate(event->payload)) { /* it has no rows: everybody is told */
-        telling_all(&telling);
-    } else if (tell_needs_judges(hub, channel, event->shape)) {
-        telling_row(&telling, channel);
+    if (telling->channel->groups.n_waiting > 0) {
+        telling_all(telling, telling->channel->groups.n_plain);
+    } else {
+        say_event(telling->hub, telling->channel, &telling->event->f);
+    }
+}
+
+void tell_live(struct hub *hub, struct channel *channel, struct event *event)
+{
+    struct telling telling = telling_of(hub, channel, event);
+    if (!event->f.shape) {
+        telling_open(&telling);
+    } else if (change_is_truncate(event->f.payload)) { /* it has no rows: everybody is told */
+        telling_all(&telling, channel->groups.n);
+    } else if (tell_needs_judges(hub, channel, event->f.shape)) {
+        telling_row(&telling);
     } else if (!telling.is_silent) {
-        say_event(hub, channel, event);
+        telling_open(&telling);
     }
-    for (int i = 0; i < MOVED_COUNT; i++) {
-        frame_unref(telling.frames[i]);
+    telling_end(&telling);
+}
+
+void tell_heard(struct hub *hub, struct channel *channel, struct event *event,
+                struct group *const *groups, size_t n)
+{
+    struct telling telling = telling_of(hub, channel, event);
+    bool has_rows = event->f.shape && !change_is_truncate(event->f.payload);
+    telling.is_heard = true;
+    if (has_rows) {
+        telling_take(&telling, sights_index(hub, channel, event->f.shape));
     }
+    for (size_t i = 0; i < n; i++) {
+        if (groups[i] && has_rows) {
+            telling_judge(&telling, sights_of(hub, groups[i], event->f.shape));
+        } else if (groups[i]) {
+            telling_give(&telling, groups[i], MOVED_NOT);
+        }
+    }
+    telling_end(&telling);
 }
 
 /* ---- what was ---- */

@@ -23,9 +23,12 @@ void teller_free(struct teller *teller);
 struct hearing *tell_hearing(struct hub *hub, struct channel *channel,
                              const struct session *session, const struct view *view,
                              struct event *const *events, size_t n);
-/* The same for all groups of the channel; perhaps empty. */
-struct hearing *tell_hearing_of_all(struct hub *hub, struct channel *channel,
-                                    struct event *const *events, size_t n);
+/* The same for these groups; perhaps empty. The rows' shapes were learned. */
+struct hearing *tell_hearing_of(struct hub *hub, struct group *const *groups, size_t n_groups,
+                                struct event *const *events, size_t n);
+/* The members are grouped as the row needs it; then groups may be gone. Whoever is told of an event
+ * has learned it. */
+void tell_learn(struct hub *hub, struct channel *channel, const struct event_fields *event);
 bool tell_is_asked(struct hub *hub, const struct event_fields *event);
 /* What it has said counts for what is told from here on; NULL: nothing was said, and rows that it
  * would be asked about are a gap. */
@@ -33,8 +36,12 @@ void tell_by(struct hub *hub, const struct hearing *hearing);
 
 /* ---- telling ---- */
 
-/* To all whom it concerns. */
-void tell_live(struct hub *hub, struct channel *channel, const struct event_fields *event);
+/* To all whom it concerns; for groups that the database has to be asked for, and those that wait
+ * already, it is put on their dockets. */
+void tell_live(struct hub *hub, struct channel *channel, struct event *event);
+/* To these groups, who have waited for it; NULL among them: one that is gone. */
+void tell_heard(struct hub *hub, struct channel *channel, struct event *event,
+                struct group *const *groups, size_t n);
 /* As the session is told it that missed it, or asks for what was. *told points into the event, or
  * to text that is valid until the next call. */
 enum tell tell_past(struct hub *hub, const struct session *session, struct channel *channel,
@@ -44,9 +51,6 @@ enum tell tell_past(struct hub *hub, const struct session *session, struct chann
  * *is_unknown: whether the filter lets it pass hangs on what the row lacks. */
 enum tell tell_row(struct hub *hub, struct group *group, struct shape *shape, struct str payload,
                    struct str kept, uint64_t number, bool *is_unknown);
-/* From here on the session has to read anew what it wants to know. */
-struct frame *tell_gap(const struct hub *hub, const struct channel *channel,
-                       const struct view *view, uint64_t offset);
 /* Whether everybody is told what was on the channel in the same words. */
 bool tell_is_public(struct hub *hub, struct channel *channel, const struct event_fields *event);
 

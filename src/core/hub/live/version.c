@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-#include "core/hub/ground/say.h"
+#include "core/hub/live/gap.h"
 #include "core/hub/live/reread.h"
-#include "core/hub/live/tell.h"
 #include "core/hub/live/view.h"
 
 uint64_t version_of(uint64_t changed)
@@ -54,8 +53,7 @@ uint64_t version_parse(struct hub *hub, struct channel *channel, const struct id
 static void version_tell_gap(struct hub *hub, const struct session *session,
                              const struct subscription *in)
 {
-    say_count(hub, METRIC_GAPS);
-    say_frame(hub, session, tell_gap(hub, in->channel, in->view, channel_told(in->channel)));
+    gap_tell(hub, session, in, channel_told(in->channel, in->group));
 }
 
 void version_check(struct hub *hub, struct session *session, struct subscription *in)

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "core/close_code.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/gap.h"
 #include "core/hub/live/hearing.h"
 #include "core/hub/live/place.h"
 #include "core/hub/live/tell.h"
@@ -158,7 +159,7 @@ static size_t replay_send_event(struct hub *hub, const struct session *session,
         return 0;
     case TELL_GAP:
         say_count(hub, METRIC_GAPS);
-        frame = tell_gap(hub, replay->channel, replay->view, event->offset);
+        frame = gap_frame(hub, replay->channel, replay->view, event->offset);
         break;
     case TELL_EVENT:
         frame = hub->protocol->event(&told, view_name(replay->view), true);
@@ -239,7 +240,7 @@ static bool replay_hears(struct hub *hub, struct session *session, struct event 
     replay->n_regrouped = replay->channel->n_regrouped;
     replay->asker = (struct asker){hub, session->id};
     replay_wait(session);
-    hearing_begin(hearing, on_heard, &replay->asker);
+    hearing_begin(hearing, STORE_JUDGE_PAST, on_heard, &replay->asker);
     return true;
 }
 

@@ -289,7 +289,7 @@ static void job_take(struct job *job, const struct store_snapshot *found)
     job->n_regrouped = job->channel->n_regrouped;
     job_keep_found(job, found);
     job->refs++;
-    hearing_begin(hearing, on_heard, job);
+    hearing_begin(hearing, STORE_JUDGE_PAST, on_heard, job);
 }
 
 static void on_snapshot(void *arg, const struct store_snapshot *found)
