@@ -21,8 +21,10 @@
 #include "core/hub/snapshot/wish.h"
 
 enum {
-    VIEWS_MAX = 16,   /* of a session on a channel */
-    RESIDUE_MAX = 64, /* views of a channel that no index finds */
+    VIEWS_MAX = 16,         /* of a session on a channel */
+    RESIDUE_MAX = 64,       /* views of a channel that no index finds */
+    RESIDUE_ANONYMOUS = 32, /* so many may be there for who has no name to open another one */
+    RESIDUE_OF_SESSION = 4, /* on a channel */
 };
 
 /* Why its token was not accepted is told once, where its owner will look. */
@@ -65,14 +67,26 @@ static bool join_is_allowed(struct hub *hub, struct session *session, const stru
     return true;
 }
 
-static uint32_t n_views_of(const struct session *session, const struct channel *channel)
+static uint32_t n_views_of(const struct session *session, const struct channel *channel,
+                           bool is_residue)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
-        n += in->channel == channel && in->view;
+        n += in->channel == channel && in->view && in->view->is_residue >= is_residue;
     }
     return n;
+}
+
+/* Each row of the channel pays for such a view: one session must not have them all, nor strangers.
+ * One that is there already costs nothing more. */
+static bool residue_has_room(const struct session *session, const struct channel *channel,
+                             const struct view *view)
+{
+    uint32_t most = session->identity ? RESIDUE_MAX : RESIDUE_ANONYMOUS;
+    return !view || !view->is_residue ||
+           (channel_n_residue(channel) <= most &&
+            n_views_of(session, channel, true) < RESIDUE_OF_SESSION);
 }
 
 /* Of a session that is not in yet. False: it is refused, and told so. */
@@ -84,11 +98,11 @@ static bool join_has_room(struct hub *hub, const struct session *session, struct
     uint32_t n_plain = groups->n_plain_subscribers;
     uint32_t n = view ? groups->n_subscribers - n_plain : n_plain;
     if (session->n_subscriptions >= options->max_channels ||
-        (view && n_views_of(session, channel) >= VIEWS_MAX)) {
+        (view && n_views_of(session, channel, false) >= VIEWS_MAX)) {
         return join_refuse(hub, session, channel_name(channel), METRIC_LIMIT_SESSION_CHANNELS,
                            ERROR_CODE_TOO_MANY_CHANNELS);
     }
-    if ((view && view->is_residue && channel_n_residue(channel) > RESIDUE_MAX) ||
+    if (!residue_has_room(session, channel, view) ||
         sights_are_crowded(hub, channel, view, session->identity)) {
         say_refusal(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS);
         return false;

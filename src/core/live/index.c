@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A group with a top-level eq or in (in its filter or in what is visible to it) can only be passed by
- * rows with one of these values in that column. It is posted under each of them:
+/* A group with an eq or in (in its filter or in what is visible to it) can only be passed by rows with
+ * one of these values in that column; one with an `or` by rows that answer to one of its branches. It
+ * is posted under each of these values:
  *
  *   index -> columns -> shelves (one value of a column) -> postings -> group
  *
  * A look takes the value that the old and the new row have in each of the columns. A column that a
- * row lacks could hold any value: then all groups of that column are named. Groups without such a
- * conjunct are tried for each row, those that no row can pass never.
+ * row lacks could hold any value: then all groups of that column are named. Groups without such
+ * conditions are tried for each row, those that no row can pass never.
  *
- * Of several conjuncts the one is taken whose shelves hold fewest groups by then. So a column that is
- * the same for all of a channel is not chosen twice, and nobody has to guess which one parts best. */
+ * Of several ways to be found the one is taken whose shelves hold fewest groups by then. So a column that
+ * is the same for all of a channel is not chosen twice, and nobody has to guess which one parts best. */
 #include "core/live/index.h"
 
 #include <assert.h>
@@ -23,8 +24,6 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { PROBES_MAX = 2 * FILTER_LEAVES_MAX };
-
 struct shelf {
     struct posting *postings;
     size_t n_postings;
@@ -35,26 +34,26 @@ struct shelf {
 
 struct posting {
     struct entry *entry;
+    struct column *column;
     struct shelf *shelf;
-    struct posting *prev, *next; /* on the shelf */
+    struct posting *prev, *next;     /* on the shelf */
+    struct posting *before, *behind; /* in the column */
 };
 
 struct column {
     size_t column;
     struct shelf *shelves; /* by key */
-    struct entry *entries; /* all that are posted under the column */
+    struct posting *postings;
     struct column *prev, *next;
 };
 
 struct entry {
     void *group;
-    uint64_t number;       /* in the order of adding */
-    uint64_t named;        /* the look that has named it */
-    bool is_residue;       /* has judges, but nothing to be found by */
-    struct column *column; /* NULL: tried for each row, or never */
-    struct posting *postings;
+    uint64_t number;          /* in the order of adding */
+    uint64_t named;           /* the look that has named it */
+    struct posting *postings; /* none: it is tried for each row, or never */
     size_t n_postings;
-    struct entry *prev, *next; /* of the column, or of those that are tried */
+    struct entry *prev, *next; /* of those that are tried */
     UT_hash_handle hh;
 };
 
@@ -126,8 +125,10 @@ static struct shelf *make_shelf(struct column *column, struct str key)
 
 /* ---- groups ---- */
 
-static size_t shelves_hold(const struct live_index *index, const struct judge_probe *probe)
+/* What a look would find by it, about. */
+static size_t shelves_hold(const void *arg, const struct judge_probe *probe)
 {
+    const struct live_index *index = arg;
     const struct column *column = find_column(index, probe->column);
     size_t n = probe->n_keys;
     for (size_t i = 0; column && i < probe->n_keys; i++) {
@@ -137,83 +138,75 @@ static size_t shelves_hold(const struct live_index *index, const struct judge_pr
     return n;
 }
 
-static const struct judge_probe *choose(const struct live_index *index,
-                                        const struct judge_probe *probes, size_t n_probes)
+static void post(struct live_index *index, struct entry *entry, size_t column, struct str key)
 {
-    const struct judge_probe *best = NULL;
-    size_t least = 0;
-    for (size_t i = 0; i < n_probes; i++) {
-        size_t n = shelves_hold(index, &probes[i]);
-        if (!best || n < least) {
-            best = &probes[i];
-            least = n;
+    struct posting *posting = &entry->postings[entry->n_postings++];
+    *posting = (struct posting){.entry = entry, .column = make_column(index, column)};
+    posting->shelf = make_shelf(posting->column, key);
+    posting->shelf->n_postings++;
+    DL_APPEND(posting->shelf->postings, posting);
+    DL_APPEND2(posting->column->postings, posting, before, behind);
+}
+
+static void post_all(struct live_index *index, struct entry *entry,
+                     const struct judge_probe *probes, size_t n)
+{
+    size_t n_keys = 0;
+    for (size_t i = 0; i < n; i++) {
+        n_keys += probes[i].n_keys;
+    }
+    entry->postings = mem_array(NULL, n_keys, sizeof(*entry->postings));
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < probes[i].n_keys; k++) {
+            post(index, entry, probes[i].column, probes[i].keys[k]);
         }
     }
-    return best;
 }
 
-static void post(struct live_index *index, struct entry *entry, const struct judge_probe *probe)
+/* False: each row has to be tried. */
+static bool find_cover(const struct live_index *index, const struct judge *const *judges,
+                       size_t n_judges, struct judge_probe out[JUDGE_PROBES_MAX], size_t *n)
 {
-    entry->column = make_column(index, probe->column);
-    entry->postings = mem_array(NULL, probe->n_keys, sizeof(*entry->postings));
-    entry->n_postings = probe->n_keys;
-    for (size_t i = 0; i < probe->n_keys; i++) {
-        struct posting *posting = &entry->postings[i];
-        *posting = (struct posting){entry, make_shelf(entry->column, probe->keys[i]), NULL, NULL};
-        DL_APPEND(posting->shelf->postings, posting);
-        posting->shelf->n_postings++;
-    }
-    DL_APPEND(entry->column->entries, entry);
-}
-
-static bool is_never(const struct judge *const *judges, size_t n_judges)
-{
+    const struct judge_cost cost = {shelves_hold, index};
+    const struct judge *best = NULL;
+    size_t price, least = 0;
     for (size_t i = 0; i < n_judges; i++) {
-        if (judge_is_never(judges[i])) {
-            return true;
+        if (judge_cover(judges[i], &cost, out, n, &price) && (!best || price < least)) {
+            best = judges[i];
+            least = price;
         }
     }
-    return false;
+    return best && judge_cover(best, &cost, out, n, &price);
 }
 
 void live_index_add(struct live_index *index, const struct judge *const *judges, size_t n_judges,
                     void *group)
 {
-    struct judge_probe probes[PROBES_MAX];
+    struct judge_probe probes[JUDGE_PROBES_MAX];
     struct entry *entry = mem_zalloc(sizeof(*entry));
-    size_t n_probes = 0;
+    size_t n;
     entry->group = group;
     entry->number = ++index->n_added;
     HASH_ADD_PTR(index->groups, group, entry);
-    if (is_never(judges, n_judges)) {
-        return;
+    if (!find_cover(index, judges, n_judges, probes, &n)) {
+        DL_APPEND(index->tried, entry);
+    } else if (n > 0) {
+        post_all(index, entry, probes, n);
     }
-    for (size_t i = 0; i < n_judges; i++) {
-        n_probes += judge_probes(judges[i], probes + n_probes, PROBES_MAX - n_probes);
-    }
-    const struct judge_probe *probe = choose(index, probes, n_probes);
-    if (probe) {
-        post(index, entry, probe);
-        return;
-    }
-    DL_APPEND(index->tried, entry);
-    entry->is_residue = n_judges > 0;
 }
 
-static void unpost(struct live_index *index, struct entry *entry)
+static void unpost(struct live_index *index, struct posting *posting)
 {
-    struct column *column = entry->column;
-    for (size_t i = 0; i < entry->n_postings; i++) {
-        struct shelf *shelf = entry->postings[i].shelf;
-        DL_DELETE(shelf->postings, &entry->postings[i]);
-        if (--shelf->n_postings == 0) {
-            assert(column->shelves); /* it is one of them */
-            HASH_DELETE(hh, column->shelves, shelf);
-            free(shelf);
-        }
+    struct column *column = posting->column;
+    struct shelf *shelf = posting->shelf;
+    DL_DELETE(shelf->postings, posting);
+    DL_DELETE2(column->postings, posting, before, behind);
+    if (--shelf->n_postings == 0) {
+        assert(column->shelves); /* it is one of them */
+        HASH_DELETE(hh, column->shelves, shelf);
+        free(shelf);
     }
-    DL_DELETE(column->entries, entry);
-    if (!column->entries) {
+    if (!column->postings) {
         DL_DELETE(index->columns, column);
         free(column);
     }
@@ -222,9 +215,10 @@ static void unpost(struct live_index *index, struct entry *entry)
 static void remove_entry(struct live_index *index, struct entry *entry)
 {
     HASH_DELETE(hh, index->groups, entry);
-    if (entry->column) {
-        unpost(index, entry);
-    } else if (entry->prev) { /* also of a list's first */
+    for (size_t i = 0; i < entry->n_postings; i++) {
+        unpost(index, &entry->postings[i]);
+    }
+    if (entry->prev) { /* also of a list's first */
         DL_DELETE(index->tried, entry);
     }
     free(entry->postings);
@@ -265,15 +259,6 @@ static void name(struct live_index *index, struct entry *entry)
     }
 }
 
-static void name_all(struct live_index *index, struct entry *entries)
-{
-    struct entry *entry;
-    DL_FOREACH(entries, entry)
-    {
-        name(index, entry);
-    }
-}
-
 static void look_in_column(struct live_index *index, const struct column *column,
                            const struct live_rows *rows, enum live_side side)
 {
@@ -281,7 +266,10 @@ static void look_in_column(struct live_index *index, const struct column *column
     struct str key = {0};
     enum live_state state = live_rows_value(rows, side, column->column, &key);
     if (state == LIVE_LACKING) {
-        name_all(index, column->entries);
+        DL_FOREACH2(column->postings, posting, behind)
+        {
+            name(index, posting->entry);
+        }
     }
     if (state != LIVE_VALUE) {
         return;
@@ -314,10 +302,14 @@ static void make_room(struct live_index *index)
 size_t live_index_find(struct live_index *index, const struct live_rows *rows, void *const **groups)
 {
     struct column *column;
+    struct entry *entry;
     make_room(index);
     index->n_looks++;
     index->n_found = 0;
-    name_all(index, index->tried);
+    DL_FOREACH(index->tried, entry)
+    {
+        name(index, entry);
+    }
     DL_FOREACH(index->columns, column)
     {
         for (size_t side = 0; side < N_LIVE_SIDES; side++) {

@@ -198,40 +198,84 @@ void judge_columns(const struct judge *judge, struct column_set *needed)
     add_columns(judge->root, needed);
 }
 
-/* The n-th of what must all hold; NULL: there are no more. */
-static const struct term *conjunct(const struct judge *judge, size_t n)
+enum { PRICE_NONE = SIZE_MAX }; /* it has no cover */
+
+static bool is_probe(const struct term *term)
 {
-    const struct term *root = judge->root;
-    if (root->kind != TREE_AND) {
-        return n == 0 ? root : NULL;
-    }
-    return n < root->n_children ? root->children[n] : NULL;
+    return term->kind == TREE_LEAF && (term->op == TREE_EQ || term->op == TREE_IN);
 }
 
-size_t judge_probes(const struct judge *judge, struct judge_probe *out, size_t max)
+static struct judge_probe probe_of(const struct term *leaf)
 {
-    const struct term *term;
-    size_t n_found = 0;
-    for (size_t i = 0; n_found < max && (term = conjunct(judge, i)); i++) {
-        if (term->kind == TREE_LEAF && !term->is_unknown &&
-            (term->op == TREE_EQ || term->op == TREE_IN)) {
-            out[n_found++] = (struct judge_probe){term->column, term->keys, term->n_keys};
-        }
-    }
-    return n_found;
+    return (struct judge_probe){leaf->column, leaf->keys, leaf->n_keys};
 }
 
-bool judge_is_never(const struct judge *judge)
+static size_t price_of(const struct term *term, const struct judge_cost *cost);
+
+/* An `and` is covered by one of its parts, an `or` by all of them together. */
+static size_t price_of_list(const struct term *list, const struct judge_cost *cost)
 {
-    const struct term *term;
-    for (size_t i = 0; (term = conjunct(judge, i)); i++) {
-        bool is_empty = (term->kind == TREE_OR && term->n_children == 0) ||
-                        (term->kind == TREE_LEAF && term->op == TREE_IN && term->n_keys == 0);
-        if (is_empty || term->is_unknown) {
-            return true;
+    bool is_and = list->kind == TREE_AND;
+    size_t price = is_and ? PRICE_NONE : 0;
+    for (size_t i = 0; i < list->n_children; i++) {
+        size_t part = price_of(list->children[i], cost);
+        if (is_and) {
+            price = part < price ? part : price;
+        } else {
+            price = part == PRICE_NONE || price == PRICE_NONE ? PRICE_NONE : price + part;
         }
     }
-    return false;
+    return price;
+}
+
+static size_t price_of(const struct term *term, const struct judge_cost *cost)
+{
+    struct judge_probe probe = probe_of(term);
+    switch (term->kind) {
+    case TREE_LEAF:
+        return term->is_unknown ? 0 : is_probe(term) ? cost->of(cost->arg, &probe) : PRICE_NONE;
+    case TREE_NOT:
+        return PRICE_NONE;
+    case TREE_AND:
+    case TREE_OR:
+        break;
+    }
+    return price_of_list(term, cost);
+}
+
+/* Of a term that has a cover. */
+static void put_cover(const struct term *term, const struct judge_cost *cost,
+                      struct judge_probe out[JUDGE_PROBES_MAX], size_t *n)
+{
+    const struct term *best = NULL;
+    size_t least = PRICE_NONE;
+    if (is_probe(term) && !term->is_unknown && term->n_keys > 0) {
+        out[(*n)++] = probe_of(term);
+    }
+    for (size_t i = 0; i < term->n_children; i++) {
+        size_t price = price_of(term->children[i], cost);
+        if (term->kind == TREE_OR) {
+            put_cover(term->children[i], cost, out, n);
+        } else if (price < least) {
+            best = term->children[i];
+            least = price;
+        }
+    }
+    if (best) {
+        put_cover(best, cost, out, n);
+    }
+}
+
+bool judge_cover(const struct judge *judge, const struct judge_cost *cost,
+                 struct judge_probe out[JUDGE_PROBES_MAX], size_t *n, size_t *price)
+{
+    *n = 0;
+    *price = price_of(judge->root, cost);
+    if (*price == PRICE_NONE) {
+        return false;
+    }
+    put_cover(judge->root, cost, out, n);
+    return true;
 }
 
 struct judge *judge_new(const struct filter *filter, const struct shape *shape,

@@ -30,15 +30,24 @@ enum verdict judge_row(const struct judge *judge, const struct live_rows *rows,
 
 /* ---- for an index ---- */
 
-/* A row that passes has one of these keys in the column. */
+/* A row has one of these keys in the column. */
 struct judge_probe {
     size_t column;
     const struct str *keys; /* the judge's */
     size_t n_keys;
 };
 
-/* Up to `max` of those that hold for each row that passes: top-level eq and in. */
-size_t judge_probes(const struct judge *judge, struct judge_probe *out, size_t max);
-bool judge_is_never(const struct judge *judge); /* no row can pass, as is plain to see */
+struct judge_cost { /* of being found by a probe */
+    size_t (*of)(const void *arg, const struct judge_probe *probe);
+    const void *arg;
+};
+
+enum { JUDGE_PROBES_MAX = FILTER_LEAVES_MAX };
+
+/* A cover is a set of probes of which each row that passes answers one: an eq or in, one of each
+ * branch of an `or`. The cheapest one: its probes (0: no row can pass, as is plain to see) and its
+ * cost. False: there is none, each row has to be tried. */
+bool judge_cover(const struct judge *judge, const struct judge_cost *cost,
+                 struct judge_probe out[JUDGE_PROBES_MAX], size_t *n, size_t *price);
 
 #endif

@@ -23,20 +23,34 @@ static void view_make_name(struct str canonical, const char *wish, char name[VIE
     name[VIEW_NAME_LEN] = '\0';
 }
 
+static size_t no_cost(const void *arg, const struct judge_probe *probe)
+{
+    (void)arg, (void)probe;
+    return 0;
+}
+
+/* By an index. */
+static bool is_found(const struct judge *judge)
+{
+    static const struct judge_cost cost = {.of = no_cost};
+    struct judge_probe probes[JUDGE_PROBES_MAX];
+    size_t n, price;
+    return judge_cover(judge, &cost, probes, &n, &price);
+}
+
 /* Every table whose rows may come on the channel must be able to answer the filter. */
 static bool filter_fits(struct hub *hub, struct channel *channel, const struct filter *filter,
                         bool *is_residue, struct buf *why)
 {
     uint32_t n;
     struct scope *const *today = sights_today(hub, channel, &n);
-    struct judge_probe probe;
     *is_residue = false;
     for (uint32_t i = 0; i < n; i++) {
         struct judge *judge = judge_new(filter, today[i]->shape, NULL, why);
         if (!judge) {
             return false;
         }
-        *is_residue |= judge_probes(judge, &probe, 1) == 0 && !judge_is_never(judge);
+        *is_residue |= !is_found(judge);
         judge_free(judge);
     }
     if (n == 0) {

@@ -236,6 +236,36 @@ static void test_many_groups_and_few_hits(void **state)
     shape_unref(shape);
 }
 
+/* Those with an `or` are found by each of its branches; the first one by what all have in common. */
+static void test_many_groups_with_branches(void **state)
+{
+    enum { N = 1000 };
+    struct shape *shape = live_shape(ALL_COLUMNS);
+    struct judge *judges[N];
+    struct live_index *index = live_index_new();
+    struct column_set needed = {0};
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        char json[120];
+        snprintf(json, sizeof json,
+                 "{\"or\":[{\"i\":%d},{\"b\":true,\"n\":%d},{\"and\":[{\"or\":[{\"i\":%d}]}]}]}", i,
+                 i, i + N);
+        judges[i] = live_judge(json, FILTER_CLIENT, shape, NULL);
+        judge_columns(judges[i], &needed);
+        live_index_add(index, (const struct judge *const *)&judges[i], 1, judges[i]);
+    }
+    assert_in_range(find_one(index, shape, &needed, "{\"b\":true,\"i\":5,\"n\":-1}"), 1, 2);
+    assert_in_range(find_one(index, shape, &needed, "{\"b\":false,\"i\":1005,\"n\":7}"), 2, 3);
+    assert_in_range(find_one(index, shape, &needed, "{\"b\":true,\"i\":null,\"n\":7}"), 1, 2);
+    assert_in_range(find_one(index, shape, &needed, "{\"b\":true,\"i\":-1,\"n\":-1}"), 0, 1);
+    for (int i = 0; i < N; i++) {
+        live_index_remove(index, judges[i]);
+        judge_free(judges[i]);
+    }
+    live_index_free(index);
+    shape_unref(shape);
+}
+
 static const struct {
     const char *filter;
     size_t n_found; /* for {"i":1} */
@@ -248,6 +278,11 @@ static const struct {
     {"{\"i\":{\"gt\":5}}", 1},
     {"{}", 1},
     {"{\"or\":[{\"i\":1},{\"i\":2}]}", 1},
+    {"{\"or\":[{\"i\":2},{\"t\":\"a\"}]}", 1}, /* which it lacks */
+    {"{\"or\":[{\"i\":2},{\"and\":[{\"t\":{\"neq\":\"x\"}},{\"i\":{\"in\":[3,1]}}]}]}", 1},
+    {"{\"or\":[{\"i\":2},{\"t\":{\"neq\":\"x\"}}]}", 1}, /* tried */
+    {"{\"or\":[{\"i\":2},{\"i\":{\"in\":[]}}]}", 0},
+    {"{\"n\":{\"gt\":1},\"or\":[{\"i\":2},{\"i\":3}]}", 0},
     {"{\"not\":{\"i\":1}}", 1},
 };
 
@@ -306,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_a_walk_over_all),
         cmocka_unit_test(test_many_groups_and_few_hits),
+        cmocka_unit_test(test_many_groups_with_branches),
         cmocka_unit_test(test_residue),
         cmocka_unit_test(test_claims),
     };
