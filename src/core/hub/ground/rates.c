@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A bucket for each sender and channel, under one key: sessions of a user share it, and whoever leaves
  * and joins again finds it as it was. It is kept only while it says anything: after a minute without
- * a message it is full, and as good as none. Those are the oldest ones of a list in the order of
- * their last messages, so nothing is searched for.
+ * a message it is full, and as good as none. The table goes through them in the order in which they
+ * were put in, which is done anew with each message: so those are its first, and nothing is searched
+ * for.
  *
  * Strangers can make as many as they can send messages in a minute. There is a most; above it messages
  * of further senders are refused: a limit that lets pass what it cannot count would be none. */
@@ -10,8 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <utlist.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -25,7 +24,6 @@ enum {
 
 struct sender {
     UT_hash_handle hh;
-    struct sender *prev, *next; /* in the order of their last messages */
     struct bucket bucket;
     uint32_t per_minute; /* by which it was counted */
     size_t key_len;
@@ -33,9 +31,8 @@ struct sender {
 };
 
 struct rates {
-    struct sender *by_key;
-    struct sender *oldest;
-    bool is_crowded; /* and the operator was told */
+    struct sender *by_key; /* in the order of their last messages */
+    bool is_crowded;       /* and the operator was told */
 };
 
 struct rates *rates_new(void)
@@ -46,14 +43,15 @@ struct rates *rates_new(void)
 static void sender_forget(struct rates *rates, struct sender *sender)
 {
     HASH_DEL(rates->by_key, sender);
-    DL_DELETE(rates->oldest, sender);
     free(sender);
 }
 
 void rates_free(struct rates *rates)
 {
-    while (rates->oldest) {
-        sender_forget(rates, rates->oldest);
+    struct sender *sender, *next;
+    HASH_ITER(hh, rates->by_key, sender, next)
+    {
+        sender_forget(rates, sender);
     }
     free(rates);
 }
@@ -61,8 +59,13 @@ void rates_free(struct rates *rates)
 void rates_tick(struct hub *hub)
 {
     struct rates *rates = hub->rates;
-    while (rates->oldest && hub->now_ms - rates->oldest->bucket.at_ms >= MINUTE_MS) {
-        sender_forget(rates, rates->oldest);
+    struct sender *sender, *next;
+    HASH_ITER(hh, rates->by_key, sender, next)
+    {
+        if (hub->now_ms - sender->bucket.at_ms < MINUTE_MS) {
+            return;
+        }
+        sender_forget(rates, sender);
         rates->is_crowded = false;
     }
 }
@@ -108,12 +111,11 @@ static struct sender *sender_find(struct rates *rates, const struct buf *key)
         sender->key_len = key->len;
         memcpy(sender->key, key->data, key->len);
         HASH_ADD_KEYPTR(hh, rates->by_key, sender->key, sender->key_len, sender);
-        DL_APPEND(rates->oldest, sender);
     }
     return sender;
 }
 
-static uint32_t sender_take(struct hub *hub, struct sender *sender, uint32_t per_minute)
+static uint32_t sender_take(const struct hub *hub, struct sender *sender, uint32_t per_minute)
 {
     struct bucket_rate rate = {.n = per_minute, .period_ms = MINUTE_MS, .burst = per_minute};
     if (sender->per_minute != per_minute) { /* what was sent under another one is forgiven */
@@ -123,8 +125,8 @@ static uint32_t sender_take(struct hub *hub, struct sender *sender, uint32_t per
     if (!bucket_take(&sender->bucket, &rate, 1, hub->now_ms)) {
         return (uint32_t)bucket_wait_ms(&sender->bucket, &rate, 1, hub->now_ms);
     }
-    DL_DELETE(hub->rates->oldest, sender);
-    DL_APPEND(hub->rates->oldest, sender);
+    HASH_DEL(hub->rates->by_key, sender);
+    HASH_ADD_KEYPTR(hh, hub->rates->by_key, sender->key, sender->key_len, sender);
     return 0;
 }
 
