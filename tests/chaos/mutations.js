@@ -35,6 +35,11 @@ export const MUTATIONS = {
         finds: 'lost', faults: 'disk full',
         of: 'herald.statement_mode_code', from: 'system_error THEN\n                RAISE;', to: 'system_error THEN\n                RETURN NULL;',
     },
+    // The key is not written with its message.
+    sent: {
+        finds: 'duplicated', faults: 'server killed (',
+        of: 'herald.store', from: 'IF keys IS NOT NULL THEN', to: 'IF false THEN',
+    },
     // Whatever was restored or promoted, the epoch stays.
     epoch: {
         finds: 'shown without a commit', faults: 'failover',

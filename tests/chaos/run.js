@@ -21,6 +21,7 @@ import { Archive, checkLine, checkStretch, missing, readLine } from './check.js'
 import { DBO_ID, DURABLE, FLEETING, ROOMS, RULES, SCHEMA } from './ledger.js';
 import { FAULTS, obstacle } from './faults.js';
 import { Chatter, Follower } from './follower.js';
+import { Insister } from './insister.js';
 import { Writer, clock } from './writer.js';
 import { mutate, mutation } from './mutations.js';
 import { Server, binary, pgherald } from '../integration/lib/server.js';
@@ -54,7 +55,7 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 class Run {
     constructor() {
         this.count = {
-            transactions: 0, prepared: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0,
+            transactions: 0, prepared: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0, insisted: 0, duplicates: 0,
             logged: 0, streamed: 0, epochs: 0, rounds: 0, forgiven: 0, abandoned: 0,
         };
         this.faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0]));
@@ -197,8 +198,12 @@ class Run {
         this.chatters = [...Array(4).keys()].map((i) => new Chatter(this, i, {
             name: `chatter ${i}`, channels: [ROOMS[i % 2], FLEETING[i % 2]],
         }));
+        this.insisters = [...Array(4).keys()].map((i) => new Insister(this, 10 + i, {
+            name: `insister ${i}`, channels: [ROOMS[i % 2]], ...(i < 2 ? member(`${34 + i}`) : {}),
+        }, i < 2 ? null : `${i}`.repeat(32)));
         this.followers = [
             ...this.chatters,
+            ...this.insisters,
             new Follower(this, { name: 'anonymous', channels: everything }),
             new Follower(this, { name: 'user 34', channels: everything, ...member('34') }),
             ...[...Array(6).keys()].map((i) => new Follower(this, {
@@ -265,7 +270,8 @@ class Run {
         await until('the writers to pause', async () =>
             (await this.database.query(`SELECT FROM pg_stat_activity WHERE application_name = 'writer' AND state <> 'idle'`)).length === 0, 60 * SECOND);
         await this.everybodyIsHere();
-        await until('messages to be answered', () => this.chatters.every((chatter) => chatter.pending.size === 0), 60 * SECOND);
+        await until('messages to be answered', () => this.chatters.every((chatter) => chatter.pending.size === 0)
+            && this.insisters.every((insister) => !insister.isWaiting), 60 * SECOND);
         await until('the outbox to be empty', async () =>
             Number(await this.database.value('SELECT pending_rows FROM herald.lag()')) === 0, 60 * SECOND);
     }
@@ -295,6 +301,7 @@ class Run {
             follower.stretches.forEach((stretch) => judge(stretch, false));
             follower.at.forEach((stretch) => judge(stretch, true));
         }
+        this.insisters.forEach((insister) => insister.check(this.archive, this.violation));
         const logged = [...this.archive.epochs.values()].flatMap((channels) => [...channels.values()]).reduce((n, rows) => n + rows.length, 0);
         this.count.logged += logged;
         this.count.epochs += this.archive.epochs.size - 1;
@@ -379,6 +386,7 @@ class Run {
             'ephemeral messages received in order': count.fleeting,
             'connections': count.connections, 'resumes': count.resumes, 'events replayed': count.replayed,
             'gaps said': count.gaps, 'changes of the epoch': count.epochs, 'lines of history abandoned': count.abandoned,
+            'messages sent under keys, some again and again': count.insisted, '… known to be in the log already': count.duplicates,
             'messages refused as unavailable': count.refused, "events in a restored dump's outbox": count.forgiven,
         }));
         this.judgeSizes();
