@@ -62,6 +62,12 @@ static bool is_nothing(struct str value)
     return kind == JSON_KIND_INVALID || kind == JSON_KIND_NULL || kind == JSON_KIND_FALSE;
 }
 
+/* The same for what few frames have: absent is told without a look. */
+static bool is_something(struct str value)
+{
+    return value.ptr && !is_nothing(value);
+}
+
 static bool is_true(struct str value)
 {
     return json_kind_of(value) == JSON_KIND_TRUE;
@@ -274,16 +280,16 @@ static struct command *decode_message(struct draft *draft, const struct json_mem
 {
     struct str socket_id = options[OPTION_SOCKET_ID].value;
     struct command *command = draft->command;
-    if (!is_nothing(socket_id) && !read_string(socket_id, draft->detail, &command->socket_id))
+    if (is_something(socket_id) && !read_string(socket_id, draft->detail, &command->socket_id))
         return finish_invalid(command, ERROR_CODE_NO_SUCH_CLIENT);
-    if (!is_nothing(options[OPTION_TO].value) &&
+    if (is_something(options[OPTION_TO].value) &&
         (command->socket_id.ptr || !read_to(draft, options[OPTION_TO].value)))
         return finish_bad(command, "options.to must have dbo_id and row_id, and no socketId beside "
                                    "it.");
-    if (!is_nothing(options[OPTION_ID_KEY].value) &&
+    if (is_something(options[OPTION_ID_KEY].value) &&
         !read_id_key(draft, options[OPTION_ID_KEY].value))
         return finish_bad(command, "options.id_key must be a text of 16 to 64 characters.");
-    if (!is_nothing(options[OPTION_BY].value) && !read_by(draft, options[OPTION_BY].value))
+    if (is_something(options[OPTION_BY].value) && !read_by(draft, options[OPTION_BY].value))
         return finish_bad(command, "options.by must be 32 hex digits.");
     command->is_authenticated = is_true(options[OPTION_AUTHENTICATED].value);
     command->payload = payload.ptr ? payload : STR("null");
@@ -328,7 +334,7 @@ static struct command *decode_about_channel(struct draft *draft, const struct js
         return decode_presence(draft, payload);
     if (command->type == COMMAND_HISTORY)
         read_string(options[OPTION_SOCKET_ID].value, draft->detail, &command->socket_id);
-    if (!is_nothing(options[OPTION_VIEW].value) &&
+    if (is_something(options[OPTION_VIEW].value) &&
         !read_string(options[OPTION_VIEW].value, draft->view, &command->view))
         return finish_invalid(command, ERROR_CODE_NOT_JOINED);
     return finish(command);
@@ -389,7 +395,7 @@ struct command *xano_decode(struct str text, struct session_id session)
     if (read_string(options[OPTION_CHANNEL].value, draft.channel, &channel) &&
         channel_name_is_valid(channel))
         command.channel = channel;
-    if (!is_nothing(options[OPTION_REF].value) && !read_ref(&draft, options[OPTION_REF].value))
+    if (is_something(options[OPTION_REF].value) && !read_ref(&draft, options[OPTION_REF].value))
         return finish_bad(&command, "options.ref must be a text of 1 to 64 bytes.");
     if (read_string(envelope[0].value, scratch, &action))
         command.type = action_type(action);

@@ -152,7 +152,7 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
     if (!is_durable && !is_private && channel->was_durable && session_awaits_appends(session)) {
         return false;
     }
-    if (!is_durable) {
+    if (!is_durable && command->ref.ptr) {
         say_receipt(hub, session, (struct protocol_receipt){.channel = command->channel});
     }
     struct buf client = {0};
