@@ -59,7 +59,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build programs deps demo test install lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof ledger corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build programs deps demo test install npm lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof ledger corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,7 +116,7 @@ integration: $(BIN) $(NODE_MODULES) ## the real binary against a real Postgres; 
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh $(or $(STAGE),integration) $(INTEGRATION_TESTS)
 matrix: $(BIN) $(TOOLS) $(NODE_MODULES) ## SQL, unit and integration tests on every Postgres: MAJORS='13 18', MATRIX_PARTS='sql smoke'
 	+@VARIANT=$(VARIANT) tests/matrix/run.sh $(MAJORS)
-browser: $(BIN) build/sdk/xano.min.js ## the example pages in Chromium
+browser: $(BIN) build/sdk/xano.min.js build/npm/package.json ## the example pages and the npm package in Chromium
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
 tsan: ## the integration tests that race the threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan STAGE=tsan INTEGRATION_TESTS='$(TSAN_TESTS)' integration
@@ -138,6 +138,7 @@ bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare
 	@PGHERALD_BIN=$(abspath $(BIN)) BENCH_PROGRAMS=$(abspath $(B)/bench) node tests/bench/run.js
 instructions: $(B)/bench/instructions $(B)/bench/rows $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
 	@tests/bench/instructions.sh $(B)/bench && DRAIN=$(abspath $(B)/tests/tools/drain) tests/bench/triggers.sh
+npm: build/npm/package.json ## the browser's client as an npm package, in build/npm
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
 
 .PHONY: chaos-deps
@@ -217,6 +218,9 @@ $(B)/bench/instructions $(B)/bench/rows: $(B)/bench/%: $(call bench_objects,inst
 $(NODE_MODULES): tests/package-lock.json
 	@cd tests && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+build/npm/package.json: $(NODE_MODULES) scripts/npm.sh $(wildcard clients/js/* src/web/pgherald*.js)
+	@scripts/npm.sh $(VERSION)
 
 build/sdk/xano.min.js: $(NODE_MODULES)
 	install -D -m 644 tests/node_modules/@xano/js-sdk/dist/$(@F) $@

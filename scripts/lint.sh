@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 c_files=$(find src tests -name node_modules -prune -o -name '*.c' -print | sort)
 h_files=$(find src tests -name node_modules -prune -o -name '*.h' -print | sort)
-js_files=$(find src examples tests -name node_modules -prune -o \( -name '*.js' -o -name '*.mjs' \) -print | sort)
+js_files=$(find src examples clients tests -name node_modules -prune -o \( -name '*.js' -o -name '*.mjs' \) -print | sort)
 sh_files=$(find scripts tests examples .ci -name node_modules -prune -o -type f -print | sort |
     while read -r f; do case $(head -c 20 "$f" | tr -d '\0') in '#!/bin/sh'* | '#!/usr/bin/env sh'* | '#!/usr/bin/env bash'* | '#!/bin/bash'*) echo "$f" ;; esac done)
 
@@ -41,7 +41,7 @@ check_shellcheck() {
 # isnt is a function of pgTAP, upto a name in SQL, nin an operator of filters.
 check_codespell() {
     codespell --quiet-level=3 --skip='*/node_modules,package-lock.json,*/corpus,*.png' --ignore-words-list=isnt,upto,nin \
-        Makefile README.md CHANGELOG.md src sql scripts tests examples docs .ci
+        Makefile README.md CHANGELOG.md src sql scripts tests examples clients docs .ci
 }
 
 check_floors() {
