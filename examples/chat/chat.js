@@ -55,7 +55,7 @@ function send(room, message, options) {
 
 async function say(room, message, options) {
     try {
-        await channels.get(room).send(message, options);
+        chat.arrived(room, message.key, await channels.get(room).send(message, options));
     } catch ({ code, message: why }) {
         if (code === 'lost') say(room, message, options);
         else if (code !== 'identity_changed') chat.fail(room, why, message.key);

@@ -45,19 +45,27 @@ function drawNews({ name, text, at }) {
     return h('li.news', {}, h('strong', {}, name), h('span', {}, text), h('time', {}, clock(at)));
 }
 
-function drawMessage({ name, text, at, isOwn, isForMembers }, follows) {
+/** What the server has said of a message of ours: a mark, and what a pointer on it tells.
+ * @param {import('/pgherald.js').Receipt} [receipt] */
+function drawFate(receipt) {
+    if (!receipt) return h('span.fate', { title: 'Under way' }, '…');
+    const where = receipt.offset === undefined ? 'This room keeps nothing' : `Number ${receipt.offset} of this room`;
+    return h('span.fate', { title: `The server has it. ${where}.` }, '✓');
+}
+
+function drawMessage({ name, text, at, isOwn, isForMembers, fate = null }, follows) {
     return h(`li.message${isOwn ? '.own' : ''}${follows ? '.follows' : ''}${isForMembers ? '.for-members' : ''}`, {},
         avatar(name),
         h('div.said', {},
             h('p.who', {}, h('strong', {}, isOwn ? `${name} (you)` : name),
                 isForMembers ? h('span.lock', {}, 'members only') : null, h('time', {}, clock(at))),
-            h('p.text', {}, text)));
+            h('div.line', {}, fate, h('p.text', {}, text))));
 }
 
 export class Room {
     #lastSaid = null;
     #keys = new Set();
-    #pending = new Map();           // key → the message as it was sent, and its element
+    #pending = new Map();           // key → the message as it was sent, its element, and its receipt when it has come
 
     constructor({ id, name, about }) {
         this.id = id;
@@ -103,8 +111,7 @@ export class Room {
         if (said.key !== null) {
             if (this.#keys.has(said.key)) return false;
             this.#keys.add(said.key);
-            this.#pending.get(said.key)?.element.remove();
-            this.#pending.delete(said.key);
+            said.fate = this.#taken(said.key);
         }
         this.log.append(this.#draw(said));
         this.#sinkPending();
@@ -112,11 +119,29 @@ export class Room {
         return true;
     }
 
+    /** What was under way is here. @returns {HTMLElement|null} its fate, if it was ours and there is a receipt already */
+    #taken(key) {
+        const pending = this.#pending.get(key);
+        pending?.element.remove();
+        this.#pending.delete(key);
+        return pending?.receipt ? drawFate(pending.receipt) : null;
+    }
+
+    /** The receipt of a message of ours. It comes just before the message itself, except after a cut.
+     * @param {string} key @param {import('/pgherald.js').Receipt} receipt */
+    arrived(key, receipt) {
+        const pending = this.#pending.get(key);
+        if (!pending) return;
+        pending.receipt = receipt;
+        pending.element.querySelector('.fate').replaceWith(drawFate(receipt));
+        if (receipt.dropped) this.fail(key);
+    }
+
     addPending(message, options) {
         const lastSaid = this.#lastSaid;
         const said = {
             ...message, name: me.hero, author: JSON.stringify(me.self?.permissions), isOwn: true, isNews: false,
-            isForMembers: options.authenticated === true,
+            isForMembers: options.authenticated === true, fate: drawFate(),
         };
         const element = this.#draw(said);
         this.#lastSaid = lastSaid;    // the echo will be drawn in its place, and must find what was before it
@@ -135,7 +160,10 @@ export class Room {
      * of one that was not still puts it right. @param {string} [key] */
     fail(key) {
         const those = key === undefined ? [...this.#pending.values()] : [this.#pending.get(key)].filter(Boolean);
-        those.forEach(({ element }) => element.classList.add('failed'));
+        those.forEach(({ element }) => {
+            element.classList.add('failed');
+            element.querySelector('.fate').replaceChildren();
+        });
     }
 
     /** Who is here: a face for each person, however many tabs he has, and the number of guests. */

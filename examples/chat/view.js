@@ -14,6 +14,9 @@ export const ROOMS = [
     { id: 'room/shield', name: 'Shield', about: 'Members only.' },
 ];
 
+/** With so few characters left one is told. */
+const ROOM_LEFT = 50;
+
 /** The dialog in which one signs in and out. */
 function createPicker(onChosen) {
     const heroes = HEROES.map((name) => h('button.hero', { type: 'button', dataset: { hero: name } }, avatar(name), name));
@@ -51,10 +54,11 @@ export function createChat(root, { send, become }) {
 
     const heading = h('h2');
     const about = h('p.muted');
-    const input = h('input', { name: 'text', maxLength: MAX_TEXT, autocomplete: 'off', enterKeyHint: 'send', 'aria-label': 'Message' });
+    const input = h('input', { name: 'text', autocomplete: 'off', enterKeyHint: 'send', 'aria-label': 'Message' });
     const lock = h('button.members', { type: 'button', 'aria-pressed': 'false', title: 'Only signed-in members get the message' }, 'Members only');
     const submit = h('button.button', { type: 'submit' });
-    const form = h('form.composer', {}, input, lock, submit);
+    const length = h('output.length', { hidden: true });
+    const form = h('form.composer', {}, input, length, lock, submit);
     const newer = h('button.newer.button.small', { type: 'button', hidden: true }, 'New messages ↓');
     const identity = h('button.identity', { type: 'button', title: 'Sign in or out' });
     const picker = createPicker((hero) => {
@@ -98,11 +102,19 @@ export function createChat(root, { send, become }) {
         return isForMembers() ? 'To members only' : `Message the ${current.name}`;
     }
 
+    /** How many characters too many. A text is never cut behind one's back: it is said before it is sent. */
+    function excess() {
+        return input.value.trim().length - MAX_TEXT;
+    }
+
     function showComposer() {
         input.placeholder = placeholder();
+        input.setAttribute('aria-invalid', String(excess() > 0));
+        length.hidden = excess() <= -ROOM_LEFT;
+        length.textContent = excess() > 0 ? `${excess()} too many` : `${-excess()} left`;
         lock.hidden = !me.hero;
         submit.textContent = me.hero ? 'Send' : 'Sign in';
-        submit.disabled = !isConnected || (me.hero !== null && current.isShut);
+        submit.disabled = !isConnected || (me.hero !== null && (current.isShut || excess() > 0));
     }
 
     function open(room) {
@@ -136,16 +148,18 @@ export function createChat(root, { send, become }) {
         event.preventDefault();
         const text = input.value.trim();
         if (!me.hero) picker.open();
-        if (!me.hero || text === '' || current.isShut) return;
+        if (!me.hero || text === '' || excess() > 0 || current.isShut) return;
         const message = { text, key: randomKey() };
         const options = { authenticated: isForMembers() };
         if (!send(current.id, message, options)) return;
         current.addPending(message, options);
         input.value = '';
+        showComposer();
         toEnd();
     }
 
     form.addEventListener('submit', say);
+    input.addEventListener('input', showComposer);
     lock.addEventListener('click', () => {
         lock.setAttribute('aria-pressed', String(!isForMembers()));
         showComposer();
@@ -170,6 +184,11 @@ export function createChat(root, { send, become }) {
         add: (room, frame) => change(room, (each) => each.add(frame), true),
         /** @param {string} room @param {string} text */
         note: (room, text) => change(room, (each) => each.note(text), false),
+        /** @param {string} room @param {string} key @param {import('/pgherald.js').Receipt} receipt */
+        arrived(room, key, receipt) {
+            change(room, (each) => each.arrived(key, receipt), false);
+            if (receipt.dropped) change(room, (each) => each.note('The room did not take this message.'), false);
+        },
         /** @param {string} room @param {string} text @param {string} [key]  of a message */
         fail: (room, text, key) => change(room, (each) => { each.fail(key); each.note(text); }, false),
         /** The server does not let us in, or not any more. @param {string} room @param {string} text */

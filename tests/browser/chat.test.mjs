@@ -193,6 +193,55 @@ test('a message that arrived, but whose echo was lost, is seen once by everybody
     assertQuiet(page, { wasCut: true });
 });
 
+test('each message has its fate: under way, then what the receipt says, on this page', async () => {
+    const thor = await enter('Thor');
+    const other = await enter('Gamora');
+    const fate = (page, text) => log(page).locator('.message', { has: page.locator('.text').getByText(text, { exact: true }) }).locator('.fate');
+    site.proxy.onRequest = () => false;
+    await say(thor, 'where is it?');
+    assert.equal(await fate(thor, 'where is it?').textContent(), '…');
+    site.cut();
+    await site.comeBack(thor, other);
+    await message(thor, 'where is it?').waitFor();
+    const number = await site.sql(`select channel_offset from herald.log where channel = 'room/avengers' and payload::text like '%where is it?%'`);
+    assert.equal(await fate(thor, 'where is it?').getAttribute('title'), `The server has it. Number ${number} of this room.`);
+    await message(other, 'where is it?').waitFor();
+    assert.equal(await fate(other, 'where is it?').count(), 0, 'the others have no receipt');
+    await site.sql(`create function demo.mute(action text, channel text, client json, options json, payload json) returns json language sql security definer
+        set search_path = pg_catalog, pg_temp return null::json; select herald.set_rule('room/*', on_message => 'demo.mute')`);
+    await until('the function to be asked', async () => {
+        await say(thor, 'dropped');
+        return (await log(thor).getByText('The room did not take this message.').count()) > 0;
+    });
+    await log(thor).locator('.message.failed').first().waitFor();
+    await site.sql(`select herald.set_rule('room/*', on_message => '-'::regproc)`);
+    await until('it to be gone', async () => {
+        await say(thor, 'taken again');
+        return (await message(thor, 'taken again').count()) > 0;
+    });
+    assertQuiet(thor, { wasCut: true });
+});
+
+test('what is too long says so before it is sent, and is not cut', async () => {
+    const page = await enter('Thor');
+    const sent = () => page.sent.filter((text) => text.includes('"message"')).length;
+    const before = sent();
+    await say(page, 'x'.repeat(460));
+    await message(page, 'x'.repeat(460)).waitFor();
+    await page.fill('input[name=text]', 'y'.repeat(512));
+    await page.getByText('12 too many').waitFor();
+    assert.equal(await page.locator('.composer [type=submit]').isDisabled(), true);
+    await takePictures(page, 'chat-too-long');
+    await page.press('input[name=text]', 'Enter');
+    assert.equal(await page.inputValue('input[name=text]'), 'y'.repeat(512));
+    await page.fill('input[name=text]', 'y'.repeat(500));
+    await page.getByText('0 left').waitFor();
+    await page.press('input[name=text]', 'Enter');
+    await message(page, 'y'.repeat(500)).waitFor();
+    assert.equal(sent() - before, 2);
+    assertQuiet(page);
+});
+
 test('a message that is refused says so and is not sent again', async () => {
     const page = await enter('Thor');
     await site.sql(`select herald.set_rule('room/*', public_messaging => false, auth_channel => false)`);
