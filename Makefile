@@ -82,7 +82,7 @@ deps: ## install the Debian packages that the build needs (apt as root or throug
 build: $(BIN) ## build/VARIANT/pgherald (the default)
 
 # What the tests of a variant run: only asan has the unit tests and the corpora, only release counts instructions.
-programs: $(BIN) $(TOOLS) $(NODE_MODULES) build/sdk/xano.min.js
+programs: $(BIN) $(TOOLS) $(NODE_MODULES) build/sdk/xano.min.js build/npm/package.json
 ifeq ($(VARIANT),asan)
 programs: $(UNIT_TESTS) $(FUZZ_TESTS:%=%.replay)
 endif

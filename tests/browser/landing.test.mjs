@@ -21,7 +21,7 @@ test('the landing page says that the server is ready, where the socket is, and l
     await until('the address of the socket', async () => (await page.textContent('#socket')) === address);
     await takePictures(page, 'landing');
     const links = await page.$$eval('a[href]', (anchors) => anchors.map(({ href }) => href));
-    assert.equal(new Set(links).size, 8);
+    assert.equal(new Set(links).size, 7);
     for (const link of links) {
         const response = await fetch(link);
         assert.equal(response.status, 200, link);

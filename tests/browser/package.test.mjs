@@ -11,7 +11,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { build } from 'esbuild';
 
 import { run, temporaryDirectory } from '../integration/lib/process.js';
-import { assertQuiet, Site, until } from './support.mjs';
+import { assertQuiet, SECOND, Site, until } from './support.mjs';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const modules = join(top, 'tests/node_modules');
@@ -62,7 +62,7 @@ test('on a server the hooks show what there is before the first answer, and open
 
 test('tsc --strict: what an application writes is right, and what is wrong is an error', async () => {
     cpSync(join(top, 'tests/client-types'), join(project, 'app'), { recursive: true });
-    const { code, stdout } = await run(process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', join(project, 'app')]);
+    const { code, stdout } = await run(process.execPath, [join(modules, 'typescript/bin/tsc'), '-p', join(project, 'app')], { deadlineMs: 120 * SECOND });
     assert.equal(code, 0, stdout);
 });
 

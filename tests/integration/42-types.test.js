@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, temporaryDirectory } from './lib/process.js';
 import { pgherald } from './lib/server.js';
+import { SECOND } from './lib/wait.js';
 import { World, READ_ONLY } from './lib/world.js';
 
 const TSC = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
@@ -115,7 +116,7 @@ test('tsc --strict takes the rows that the server sends for values of these type
     }
     const compile = async (name, text) => {
         writeFileSync(join(directory, name), text);
-        return run(process.execPath, [TSC, '--strict', '--noEmit', '--skipDefaultLibCheck', '--lib', 'es2022', '--target', 'es2022', join(directory, name)]);
+        return run(process.execPath, [TSC, '--strict', '--noEmit', '--skipDefaultLibCheck', '--lib', 'es2022', '--target', 'es2022', join(directory, name)], { deadlineMs: 120 * SECOND });
     };
     const good = await compile('rows.ts', lines.join('\n'));
     assert.equal(good.code, 0, good.stdout);
