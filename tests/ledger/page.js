@@ -6,7 +6,7 @@ import { within, SECOND } from '../integration/lib/wait.js';
 import { between, pause, pick, random } from '../chaos/chance.js';
 import { View } from './view.js';
 
-const RETRY = new Set(['unavailable']);
+const RETRY = new Set(['unavailable', 'hook_failed']); // the database is away, or was too slow to judge
 
 export class Page {
     // who: { row_id, org, teams }, or null: anonymous
@@ -112,7 +112,8 @@ export class Page {
         }
         this.run.count.unavailable++;
         this.run.note(new Error(`a late error: ${frame.text}`));
-        this.views.filter((view) => view.channel === channel && !view.isReady).forEach((view) => view.ask());
+        const isOut = frame.payload.code === 'hook_failed';
+        this.views.filter((view) => view.channel === channel && (isOut || !view.isReady)).forEach((view) => view.ask());
     }
 
     async stay() {
