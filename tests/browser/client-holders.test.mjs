@@ -155,6 +155,17 @@ test('each holder has his own place: since brings to one what the other has had'
     herald.channel('room/1', { since: { epoch: 'e1', offset: 4 } });
 });
 
+test('who begins in another epoch than all others has a gap, though they have none', () => {
+    const herald = start();
+    herald.channel('room/1');
+    FakeSocket.last.open();
+    acknowledge();
+    const heard = listen(herald.channel('room/1', { since: { epoch: 'e0', offset: 90 } }));
+    assert.deepEqual(joins()[1].since, { epoch: 'e1', offset: 5 });
+    acknowledge({ resumed: true });
+    assert.deepEqual(heard, ['join', 'gap']);
+});
+
 test('where one begins too far back there is a gap for those, too, who may have been passed over', () => {
     const herald = start();
     const old = herald.channel('room/1', { history: true });

@@ -237,6 +237,17 @@ test('a server that knows no renewal is connected to anew, and so it is when the
     assert.deepEqual(FakeSocket.last.protocols, []);
 });
 
+test('a function that gives the same token again is asked once more, and nothing is sent', async () => {
+    const first = tokenFor(100);
+    const { told } = await signedIn(first, first, 'fresh');
+    advance(90 * SECOND);
+    await settled();
+    assert.deepEqual([shown(), told.length], [[], 2]);
+    advance(9 * SECOND);
+    await settled();
+    assert.deepEqual(shown(), ['fresh']);
+});
+
 test('what fails is tried again in what is left of the time, and no oftener', async () => {
     const first = tokenFor(100);
     const { told } = await signedIn(first, new Error('no network'), first, 'fresh');

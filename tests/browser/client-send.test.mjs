@@ -120,6 +120,14 @@ test('what had no receipt is sent again first, under the same key; what is kept 
     assert.deepEqual(said(), [], 'what has a receipt is done');
 });
 
+test('where nothing is kept a cut before the receipt is told, and nothing is said twice', async () => {
+    const { room } = joined(member(7), { durable: false });
+    const fate = fateOf(room.send('x'));
+    comeBack();
+    acknowledge(member(7), { durable: false, resumed: true });
+    assert.deepEqual([await fate, said()], ['lost', []]);
+});
+
 test('a line that is cut in every state loses nothing and says nothing twice', async () => {
     const { room } = start();
     const fate = fateOf(room.send('x'));

@@ -354,6 +354,14 @@ test('tables of the same arguments share the rows; the last one leaves the view 
     assert.equal(again.size, 4, 'they stay as they are');
 });
 
+test('the order of the keys in a filter makes no other view', () => {
+    const { herald } = start({ filter: { a: 1, or: [{ b: 2, c: 3 }] } });
+    herald.table('room/1', { filter: { or: [{ c: 3, b: 2 }], a: 1 } });
+    herald.channel('room/1', { filter: { a: 1, b: 2 } });
+    herald.channel('room/1', { filter: { b: 2, a: 1 } });
+    assert.equal(joins().length, 2);
+});
+
 test('a view of two filters that mean the same is left by the last, and once it has a name', () => {
     const { herald, table } = ready();
     const same = herald.table('room/1', { filter: { status: { eq: 'new' } } });
