@@ -94,7 +94,7 @@ test('an acknowledgement with a ref says how large a message may be, and 1009 sa
     client.send('join', 'fleeting/empty', { history: true, presence: true }, { ref: 'j' });
     const joined = await client.waitFor({ action: 'join' });
     assert.equal(joined.options.ref, 'j');
-    assert.deepEqual(joined.payload.limits, { message_bytes: 65536 });
+    assert.deepEqual(joined.payload.limits, { message_bytes: 65536, durable: false });
     await client.waitFor({ action: 'presence_full', payload: { presence: [] } });
     await client.waitFor({ action: 'history', payload: { history: [] } });
     client.raw(JSON.stringify({ action: 'ping', options: { ref: 'p' }, payload: null }));
