@@ -19,6 +19,7 @@
 #include "auth/tokens.h"
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
@@ -68,8 +69,9 @@ struct server {
     struct transport transport;
     struct store store;
     struct hub *hub;
-    char node[NODE_SIZE]; /* names this process in herald.presence */
-    bool is_announced;    /* the ready line was printed */
+    char node[NODE_SIZE];       /* names this process in herald.presence */
+    char node_id[ID_TEXT_SIZE]; /* and to strangers, who need not know its host */
+    bool is_announced;          /* the ready line was printed */
     bool is_stopping;
     bool is_net_stopped;
     struct err err;
@@ -345,6 +347,7 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
     options.authenticator = &server->authenticator;
     options.token_max_bytes = server->config->tokens.max_bytes;
     options.n_workers = n_workers;
+    options.node = server->node_id;
     options.protocol = &xano_protocol;
     options.metrics = server->metrics;
     options.pages = pages_list(server->pages, &options.n_pages);
@@ -444,6 +447,8 @@ static void name_node(struct server *server)
     }
     snprintf(server->node, sizeof(server->node), "%s/%ld", host[0] ? host : "localhost",
              (long)getpid());
+    id_text(server->node_id);
+    log_info("this is node %s", server->node_id);
 }
 
 static void make_metrics(struct server *server, uint32_t n_workers)

@@ -33,6 +33,7 @@
 #include "net/worker/worker.h"
 
 enum {
+    ASKING_BURST = 10,    /* questions why, of an address: many may share it behind a router */
     EXTRA_SOCKETS = 1024, /* over max_sessions: handshakes and plain requests */
     OTHER_FDS = 256,      /* the database, logs, loops, listening sockets */
     KEEP_ORDERS = 4096,   /* a larger array is given back after a quiet turn */
@@ -230,6 +231,7 @@ static void prepare_shared(struct net *net, const struct net_options *options)
 {
     struct net_shared *shared = &net->shared;
     shared->options = *options;
+    const struct bucket_rate asking_rate = {.n = 1, .period_ms = 1000, .burst = ASKING_BURST};
     shared->max_sockets = options->max_sessions + EXTRA_SOCKETS;
     shared->page_tags = mem_array(NULL, options->n_pages, sizeof(*shared->page_tags));
     for (size_t i = 0; i < options->n_pages; i++) {
@@ -244,6 +246,7 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     shared->refusals = refusals_new();
     shared->proxies =
         addresses_new(options->limits.proxy_sessions, &options->limits.proxy_handshakes);
+    shared->askers = addresses_new(0, &asking_rate);
     shared->is_proxy_named =
         mem_zalloc((options->limits.n_proxies + 1) * sizeof(*shared->is_proxy_named));
     net->counts = metrics_block(options->metrics, 0);
@@ -409,6 +412,7 @@ void net_free(struct net *net)
     free(net->shared.metrics_token);
     addresses_free(net->shared.addresses);
     addresses_free(net->shared.proxies);
+    addresses_free(net->shared.askers);
     free(net->shared.is_proxy_named);
     free(net->url);
     free(net->tls_url);

@@ -54,6 +54,7 @@ struct net_options {
     uint32_t ping_interval_ms;
     uint32_t ping_misses; /* unanswered pings before the session is dropped */
     const struct protocol *protocol;
+    const char *node;               /* the server's name for whoever asks it; NULL: "" */
     struct metrics *metrics;        /* block 1 + i is worker i's; NULL: nothing is counted */
     const char *metrics_token_file; /* read by net_new; NULL: nobody may see /metrics */
     struct net_limits limits;       /* what it points to must outlive the net */

@@ -116,6 +116,14 @@ static void cut_authority(struct http_head *head, struct str *target)
     *target = (struct str){slash, rest.len - head->authority.len};
 }
 
+/* OPTIONS is what a page of another origin sends before it asks for something; of the whole server
+ * ("*") there is nothing to ask. */
+static bool is_method(struct str method, struct str target)
+{
+    return str_equals(method, STR("GET")) || str_equals(method, STR("HEAD")) ||
+           (str_equals(method, STR("OPTIONS")) && !str_equals(target, STR("*")));
+}
+
 /* The line "GET /path?query HTTP/1.1", or 1.0. Spaces are single, so three cuts must use it up. */
 static enum http_head_state read_request_line(struct http_head *head, struct str line)
 {
@@ -129,7 +137,7 @@ static enum http_head_state read_request_line(struct http_head *head, struct str
         return bad(head, 400, "malformed HTTP version");
     if (version.ptr[5] != '1' || version.ptr[7] > '1')
         return bad(head, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-    if (!str_equals(method, STR("GET")) && !str_equals(method, STR("HEAD")))
+    if (!is_method(method, target))
         return bad(head, 405, "only GET and HEAD are possible");
     cut_authority(head, &target);
     if (target.ptr[0] != '/')

@@ -40,7 +40,7 @@ struct http_head {
     const char *reason; /* BAD: what was wrong, a literal */
     uint16_t n_fields;
     struct http_head_field fields[HTTP_HEAD_FIELDS_MAX];
-    struct str method;    /* "GET" or "HEAD" */
+    struct str method;    /* GET, HEAD or OPTIONS */
     struct str authority; /* of an absolute target, then the same as Host; else absent */
     struct str path;      /* begins with '/', not percent-decoded */
     struct str query;     /* after the '?', absent without one */

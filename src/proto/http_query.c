@@ -32,19 +32,39 @@ static struct str percent_decode(struct str text, struct buf *decoded)
     return (struct str){decoded->data, decoded->len};
 }
 
+/* Cuts the next parameter off. */
+static struct str next_parameter(struct str *query)
+{
+    const char *end = memchr(query->ptr, '&', query->len);
+    struct str parameter = {query->ptr, end ? (size_t)(end - query->ptr) : query->len};
+    size_t step = end ? parameter.len + 1 : parameter.len;
+    *query = (struct str){query->ptr + step, query->len - step};
+    return parameter;
+}
+
 struct str http_query_value(struct str query, const char *name, struct buf *decoded)
 {
-    size_t name_len = strlen(name);
+    size_t len = strlen(name);
     while (query.len > 0) {
-        const char *end = memchr(query.ptr, '&', query.len);
-        size_t len = end ? (size_t)(end - query.ptr) : query.len;
-        if (len > name_len && memcmp(query.ptr, name, name_len) == 0 &&
-            query.ptr[name_len] == '=') {
-            return percent_decode((struct str){query.ptr + name_len + 1, len - name_len - 1},
+        struct str parameter = next_parameter(&query);
+        if (parameter.len > len && memcmp(parameter.ptr, name, len) == 0 &&
+            parameter.ptr[len] == '=') {
+            return percent_decode((struct str){parameter.ptr + len + 1, parameter.len - len - 1},
                                   decoded);
         }
-        size_t step = end ? len + 1 : len;
-        query = (struct str){query.ptr + step, query.len - step};
     }
     return (struct str){0};
+}
+
+bool http_query_has(struct str query, const char *name)
+{
+    size_t len = strlen(name);
+    while (query.len > 0) {
+        struct str parameter = next_parameter(&query);
+        if (parameter.len >= len && memcmp(parameter.ptr, name, len) == 0 &&
+            (parameter.len == len || parameter.ptr[len] == '=')) {
+            return true;
+        }
+    }
+    return false;
 }

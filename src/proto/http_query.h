@@ -10,4 +10,7 @@
  * itself, and so does a plus. */
 struct str http_query_value(struct str query, const char *name, struct buf *decoded);
 
+/* Whether there is a parameter of that name, with a value or without. */
+bool http_query_has(struct str query, const char *name);
+
 #endif

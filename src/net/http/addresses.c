@@ -91,18 +91,38 @@ static bool is_idle(const struct addresses *addresses, const struct caller *call
     return caller->n_sessions == 0 && bucket_is_full(&caller->handshakes, &addresses->rate, now_ms);
 }
 
+/* caller NULL: a new one. */
+static enum admission caller_judge(const struct addresses *addresses, const struct caller *caller,
+                                   uint64_t now_ms)
+{
+    struct bucket handshakes = caller ? caller->handshakes : (struct bucket){0};
+    uint32_t n_sessions = caller ? caller->n_sessions : 0;
+    if ((!caller && HASH_COUNT(addresses->callers) >= MAX_CALLERS) ||
+        !bucket_take(&handshakes, &addresses->rate, 1, now_ms)) {
+        return ADMISSION_RATE;
+    }
+    bool is_full = addresses->max_sessions > 0 && n_sessions >= addresses->max_sessions;
+    return is_full ? ADMISSION_SESSIONS : ADMISSION_GRANTED;
+}
+
+enum admission addresses_judge(struct addresses *addresses, const struct address *from,
+                               uint64_t now_ms)
+{
+    pthread_mutex_lock(&addresses->lock);
+    enum admission admission = caller_judge(addresses, caller_find(addresses, from), now_ms);
+    pthread_mutex_unlock(&addresses->lock);
+    return admission;
+}
+
 enum admission addresses_enter(struct addresses *addresses, const struct address *from,
                                uint64_t now_ms)
 {
-    enum admission admission = ADMISSION_GRANTED;
     pthread_mutex_lock(&addresses->lock);
     struct caller *caller = caller_of(addresses, from);
-    if (!caller || !bucket_take(&caller->handshakes, &addresses->rate, 1, now_ms)) {
-        admission = ADMISSION_RATE;
-    } else if (addresses->max_sessions > 0 && caller->n_sessions >= addresses->max_sessions) {
-        admission = ADMISSION_SESSIONS;
-    } else {
-        caller->n_sessions++;
+    enum admission admission = caller_judge(addresses, caller, now_ms);
+    if (caller) { /* also for a handshake that is refused */
+        bucket_take(&caller->handshakes, &addresses->rate, 1, now_ms);
+        caller->n_sessions += admission == ADMISSION_GRANTED;
     }
     pthread_mutex_unlock(&addresses->lock);
     return admission;

@@ -12,8 +12,10 @@ struct addresses *addresses_new(uint32_t max_sessions, const struct bucket_rate 
 void addresses_free(struct addresses *addresses); /* NULL is fine */
 
 enum admission { ADMISSION_GRANTED, ADMISSION_RATE, ADMISSION_SESSIONS };
-/* A handshake from there. GRANTED: a session counts until addresses_leave with the same address.
- * Any thread, as the next. */
+/* What a handshake from there would get. Any thread, as the next. */
+enum admission addresses_judge(struct addresses *addresses, const struct address *from,
+                               uint64_t now_ms);
+/* A handshake from there. GRANTED: a session counts until addresses_leave with the same address. */
 enum admission addresses_enter(struct addresses *addresses, const struct address *from,
                                uint64_t now_ms);
 void addresses_leave(struct addresses *addresses, const struct address *from, uint64_t now_ms);

@@ -68,12 +68,36 @@ static struct addresses *table_of(const struct socket *socket)
     return socket->is_proxy ? shared->proxies : shared->addresses;
 }
 
-enum admission admission_enter(struct socket *socket, const struct http_head *head)
+static void find_client(struct socket *socket, const struct http_head *head)
 {
     socket->is_proxy = !admission_client(socket, head, &socket->from);
     if (socket->is_proxy) {
         name_proxy(socket);
     }
+}
+
+enum admission admission_judge(struct socket *socket, const struct http_head *head)
+{
+    find_client(socket, head);
+    return addresses_judge(table_of(socket), &socket->from, clock_ms());
+}
+
+bool admission_may_ask(const struct socket *socket, const struct http_head *head)
+{
+    struct addresses *askers = socket->worker->shared->askers;
+    struct address client;
+    uint64_t now_ms = clock_ms();
+    (void)admission_client(socket, head, &client);
+    bool may = addresses_enter(askers, &client, now_ms) == ADMISSION_GRANTED;
+    if (may) {
+        addresses_leave(askers, &client, now_ms);
+    }
+    return may;
+}
+
+enum admission admission_enter(struct socket *socket, const struct http_head *head)
+{
+    find_client(socket, head);
     enum admission admission = addresses_enter(table_of(socket), &socket->from, clock_ms());
     socket->has_address = admission == ADMISSION_GRANTED;
     return admission;

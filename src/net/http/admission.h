@@ -13,6 +13,10 @@ bool admission_has_origin(const char *origins, const struct http_head *head);
 /* Counts the handshake, and the session to be, against its client's address, or against the trusted
  * proxy that names none (socket->is_proxy). */
 enum admission admission_enter(struct socket *socket, const struct http_head *head);
+/* What admission_enter would say; counts nothing. */
+enum admission admission_judge(struct socket *socket, const struct http_head *head);
+/* Counts a question about it, which has a limit of its own. False: there are too many. */
+bool admission_may_ask(const struct socket *socket, const struct http_head *head);
 void admission_leave(struct socket *socket); /* the session ends, or did not come to be */
 /* For whom a peer asks: itself, or whom it names as a trusted proxy. False: it is one that names
  * nobody, and *client is the proxy. head NULL: none came. */

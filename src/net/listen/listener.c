@@ -35,7 +35,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/http/http.h"
+#include "net/http/refuse.h"
 #include "net/listen/proxied.h"
 #include "net/socket/socket.h"
 #include "net/stream/plain.h"
@@ -200,7 +200,8 @@ static int open_spare(void)
 static void listener_refuse(const struct listener *listener, int fd)
 {
     if (!listener->is_tls) {
-        ssize_t ignored = send(fd, http_refusal, strlen(http_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t ignored =
+            send(fd, refuse_unread, strlen(refuse_unread), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)ignored;
     }
     shutdown(fd, SHUT_WR);
@@ -226,7 +227,7 @@ static void listener_take(struct listener *listener, int fd, const struct addres
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if ((listener->is_tls && fd >= shared->max_fds) ||
         atomic_load(&shared->n_sockets) >= shared->max_sockets) {
-        http_note_unread(worker, peer, METRIC_REFUSAL_SOCKETS, NULL);
+        refuse_note_unread(worker, peer, METRIC_REFUSAL_SOCKETS, NULL);
         listener_refuse(listener, fd);
     } else if (listener->proxied) {
         proxied_add(listener->proxied, fd, peer);

@@ -23,7 +23,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/http/http.h"
+#include "net/http/refuse.h"
 #include "net/socket/socket.h"
 #include "net/worker/worker.h"
 #include "proto/proxy_header.h"
@@ -68,7 +68,7 @@ static void newcomer_free(struct newcomer *newcomer)
 static void newcomer_drop(struct newcomer *newcomer, unsigned reason, const char *why)
 {
     int fd = newcomer->fd;
-    http_note_unread(newcomer->proxied->worker, &newcomer->peer, reason, why);
+    refuse_note_unread(newcomer->proxied->worker, &newcomer->peer, reason, why);
     newcomer_free(newcomer);
     close(fd);
 }
@@ -137,7 +137,7 @@ void proxied_add(struct proxied *proxied, int fd, const struct address *peer)
     struct worker *worker = proxied->worker;
     const struct net_options *options = &worker->shared->options;
     if (!address_is_in(peer, options->limits.proxies, options->limits.n_proxies)) {
-        http_note_unread(worker, peer, METRIC_REFUSAL_PROXY_STRANGER, NULL);
+        refuse_note_unread(worker, peer, METRIC_REFUSAL_PROXY_STRANGER, NULL);
         close(fd);
         return;
     }

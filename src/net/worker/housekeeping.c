@@ -80,6 +80,7 @@ static void on_sweep(void *arg)
     worker->outqueue_bytes = limits_outqueue(&worker->shared->options);
     addresses_sweep(worker->shared->addresses, now_ms);
     addresses_sweep(worker->shared->proxies, now_ms);
+    addresses_sweep(worker->shared->askers, now_ms);
     refusals_sweep(worker->shared->refusals, now_ms);
     for (struct socket *socket = worker->sockets, *next; socket; socket = next) {
         next = socket->next;

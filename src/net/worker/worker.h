@@ -30,6 +30,7 @@ struct net_shared { /* by all workers; nothing else is */
     char *metrics_token;        /* NULL: none */
     struct refusals *refusals;
     struct addresses *addresses, *proxies; /* clients; trusted proxies that name no client */
+    struct addresses *askers;              /* who asks why he would be refused */
     atomic_bool *is_proxy_named;           /* each range's: one of it was named in the log */
     uint32_t max_sockets;
     int max_fds; /* the limit that libwebsockets has seen: its tables end there */

@@ -22,9 +22,13 @@ static void test_sessions_and_rate(void **state)
     struct addresses *addresses = addresses_new(2, &rate);
     struct address a = address("2001:db8::1"), same = address("2001:db8::2"),
                    b = address("10.0.0.1");
+    assert_int_equal(addresses_judge(addresses, &a, 1000), ADMISSION_GRANTED);
+    assert_int_equal(addresses_n(addresses), 0); /* who only asks leaves nothing behind */
     assert_int_equal(addresses_enter(addresses, &a, 1000), ADMISSION_GRANTED);
     assert_int_equal(addresses_enter(addresses, &same, 1000), ADMISSION_GRANTED);
+    assert_int_equal(addresses_judge(addresses, &a, 1000), ADMISSION_SESSIONS);
     assert_int_equal(addresses_enter(addresses, &a, 1000), ADMISSION_SESSIONS);
+    assert_int_equal(addresses_judge(addresses, &a, 1000), ADMISSION_RATE);
     assert_int_equal(addresses_enter(addresses, &a, 1000), ADMISSION_RATE);
     assert_int_equal(addresses_enter(addresses, &b, 1000), ADMISSION_GRANTED);
     addresses_leave(addresses, &same, 1500);

@@ -117,6 +117,8 @@ static const struct {
     {"GET / HTTP/0.1\r\n" HOST "\r\n", 505},
     {"POST / HTTP/1.1\r\n" HOST "\r\n", 405},
     {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 405},
+    {"OPTIONS / HTTP/1.1\r\n" HOST "\r\n", COMPLETE},
+    {"OPTIONS / HTTP/1.1\r\n" HOST HANDSHAKE "\r\n", 400},
     {"get / HTTP/1.1\r\n" HOST "\r\n", 405},
     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
     /* HTTP/1.0: the health check of HAProxy, nginx's proxy_pass without proxy_http_version. */
