@@ -45,12 +45,11 @@ uint64_t clock_wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-void clock_wall_text(char out[CLOCK_TEXT_SIZE])
+void clock_text(uint64_t wall_ms, char out[CLOCK_TEXT_SIZE])
 {
-    struct timespec now;
+    time_t wall_s = (time_t)(wall_ms / 1000);
     struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&wall_s, &utc);
     char *p = put_digits(out, utc.tm_year + 1900, 4);
     *p++ = '-';
     p = put_digits(p, utc.tm_mon + 1, 2);
@@ -63,7 +62,12 @@ void clock_wall_text(char out[CLOCK_TEXT_SIZE])
     *p++ = ':';
     p = put_digits(p, utc.tm_sec, 2);
     *p++ = '.';
-    p = put_digits(p, (int)(now.tv_nsec / 1000000), 3);
+    p = put_digits(p, (int)(wall_ms % 1000), 3);
     *p++ = 'Z';
     *p = '\0';
+}
+
+void clock_wall_text(char out[CLOCK_TEXT_SIZE])
+{
+    clock_text(clock_wall_ms(), out);
 }

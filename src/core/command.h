@@ -36,10 +36,11 @@ struct command {
     enum command_type type;
     enum command_stage stage; /* hub */
     struct session_id session;
-    enum error_code error;     /* INVALID: why; OPEN with `why`: TOKEN_INVALID or TOKEN_EXPIRED */
-    struct identity *identity; /* OPEN: a reference of the command's own; NULL: anonymous */
-    const char
-        *why; /* a literal. OPEN: half a sentence, why its token was not accepted. INVALID: the
+    enum error_code
+        error; /* INVALID: why; OPEN or TOKEN with `why`: TOKEN_INVALID or TOKEN_EXPIRED */
+    struct identity *identity; /* OPEN, TOKEN: a reference of the command's own; NULL: anonymous */
+    const char *
+        why; /* a literal. OPEN, TOKEN: half a sentence, why the token was not accepted. INVALID: the
                         sentence to tell; NULL: the error's own */
     bool wants_history;       /* JOIN: payload.history is true */
     bool wants_presence;      /* JOIN: payload.presence is true or "state" */
@@ -48,7 +49,8 @@ struct command {
     bool has_since;           /* JOIN: payload.since is a position */
     bool has_to;              /* MESSAGE: options.to is an identity */
     bool has_function_passed; /* JOIN, MESSAGE: the rule's function has been asked (hub) */
-    bool is_authorized;       /* JOIN, MESSAGE: so has its authorize function (hub) */
+    bool is_authorized;       /* JOIN, MESSAGE: so has its authorize function; TOKEN: those of all
+                                 channels have (hub) */
     uint64_t since_offset;
     struct str since_epoch;
     struct str channel;   /* decoded, valid name; INVALID: as far as known, else absent */
@@ -57,8 +59,8 @@ struct command {
     struct str snapshot;  /* JOIN: payload.snapshot, true or an object; absent: none */
     struct str socket_id; /* absent unless options.socketId is a string */
     struct str payload; /* MESSAGE: the JSON text, verbatim; "null" if left out. PRESENCE: the JSON
-                           text of an object, or "null". OPEN: a token that the database is to
-                           check, absent without one. TOKEN: the token; absent: null */
+                           text of an object, or "null". OPEN, TOKEN: a token that the database
+                           is to check, absent without one */
     struct str ref;     /* 1 to 64 bytes, any: what its answers carry; absent: none */
     struct str id_key;  /* MESSAGE: 16 to 64 characters, no NUL: sent once under it; or absent */
     struct str by;      /* MESSAGE: 32 hex digits, who sends if he is anonymous; or absent */

@@ -255,6 +255,34 @@ void world_open_refused(struct world *world, unsigned worker, unsigned slot, enu
     give(world, command);
 }
 
+void world_renew(struct world *world, unsigned worker, unsigned slot, enum world_who who)
+{
+    struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, 0);
+    command->ref = STR("t");
+    command->identity = identity_ref(world->identities[who]);
+    give(world, command);
+}
+
+void world_renew_refused(struct world *world, unsigned worker, unsigned slot, enum error_code error,
+                         const char *why)
+{
+    struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, 0);
+    command->ref = STR("t");
+    command->error = error;
+    command->why = why;
+    give(world, command);
+}
+
+void world_renew_opaque(struct world *world, unsigned worker, unsigned slot)
+{
+    struct session_id id = world_peer(world, worker, slot)->id;
+    struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, sizeof(id));
+    command->ref = STR("t");
+    memcpy(command->data, &id, sizeof(id));
+    command->payload = (struct str){command->data, sizeof(id)};
+    give(world, command);
+}
+
 void world_open_opaque(struct world *world, unsigned worker, unsigned slot)
 {
     struct peer *peer = open_peer(world, worker, slot, WHO_ANYBODY);
@@ -417,7 +445,7 @@ void world_take(struct world *world, unsigned worker, unsigned slot)
 
 const char *world_kinds(struct world *world, unsigned worker, unsigned slot)
 {
-    static const char letters[] = "JLEMHOFURP";
+    static const char letters[] = "JLEMHOFURPXT";
     const struct peer *peer = world_peer(world, worker, slot);
     size_t n = 0;
     for (; n < peer->n_notes && n + 1 < sizeof(world->kinds); n++) {

@@ -37,6 +37,8 @@ enum note_kind {
     NOTE_UPDATES, /* its news */
     NOTE_RECEIPT,
     NOTE_PONG,
+    NOTE_TXID,
+    NOTE_TOKEN,
 };
 
 /* Who may see the rows of a channel's table, and what a join may want of them (world_rows.c). */
@@ -132,6 +134,11 @@ void world_open_refused(struct world *world, unsigned worker, unsigned slot, enu
 void world_open_opaque(struct world *world, unsigned worker, unsigned slot);
 /* The oldest token question is answered; WHO_ANYBODY: with this error. */
 bool world_answer_token(struct world *world, enum world_who who, enum error_code error);
+/* It shows a newer token: of somebody; one that its worker does not accept; one for the database. */
+void world_renew(struct world *world, unsigned worker, unsigned slot, enum world_who who);
+void world_renew_refused(struct world *world, unsigned worker, unsigned slot, enum error_code error,
+                         const char *why);
+void world_renew_opaque(struct world *world, unsigned worker, unsigned slot);
 void world_close(struct world *world, unsigned worker, unsigned slot);
 bool world_is_open(struct world *world, unsigned worker, unsigned slot);
 

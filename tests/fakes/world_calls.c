@@ -148,10 +148,6 @@ bool world_answer_token(struct world *world, enum world_who who, enum error_code
     }
     struct token token = world->tokens[0];
     memmove(world->tokens, world->tokens + 1, --world->n_tokens * sizeof(token));
-    struct peer *peer = world_peer(world, token.session.worker, token.session.slot);
-    if (peer->id.generation == token.session.generation) {
-        peer->who = who;
-    }
     token.done(token.arg,
                &(struct store_token){.identity = world->identities[who], .error = error});
     world_end_step(world);

@@ -215,6 +215,21 @@ static struct frame *fake_pong(struct str ref)
     return plain(note, STR(""));
 }
 
+static struct frame *fake_txid(struct str ref, uint64_t xid)
+{
+    struct note note = {.kind = NOTE_TXID, .offset = xid};
+    world_copy(note.ref, sizeof(note.ref), ref);
+    return plain(note, STR(""));
+}
+
+static struct frame *fake_token(const struct protocol_renewal *renewal)
+{
+    struct note note = {.kind = NOTE_TOKEN};
+    world_copy(note.ref, sizeof(note.ref), renewal->ref);
+    world_copy(note.text, sizeof(note.text), renewal->expires_at);
+    return plain(note, STR(""));
+}
+
 const struct protocol world_protocol = {
     .name = "fake",
     .client = fake_client,
@@ -227,6 +242,8 @@ const struct protocol world_protocol = {
     .error = fake_error,
     .receipt = fake_receipt,
     .pong = fake_pong,
+    .txid = fake_txid,
+    .token = fake_token,
 };
 
 /* ---- texts to numbers ---- */

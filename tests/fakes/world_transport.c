@@ -215,7 +215,7 @@ static void check_joined(struct world *world, struct peer *peer, unsigned p, str
         return;
     }
     struct str text = {(const char *)frame->bytes + sizeof(*note), note->n};
-    struct entry *self = world_entry(world, text);
+    struct entry *self = note->n > 0 ? world_entry(world, text) : peer->self; /* a gap has none */
     assert(!peer->self || peer->self == self);
     peer->self = self;
     assert(!place->is_member || note->is_resumed || note->is_gap ||
@@ -327,6 +327,8 @@ static void receive(struct world *world, struct peer *peer, struct frame *frame,
         break;
     case NOTE_RECEIPT:
     case NOTE_PONG:
+    case NOTE_TXID:
+    case NOTE_TOKEN:
         break;
     }
 }
@@ -490,8 +492,13 @@ static void fake_identify(void *ctx, struct session_id session, struct identity 
 {
     struct peer *peer = world_peer_of(ctx, session);
     if (peer) {
-        assert(!peer->on_worker && identity);
+        struct world *world = ctx;
+        assert(identity);
+        identity_unref(peer->on_worker);
         peer->on_worker = identity_ref(identity);
+        while (world->identities[peer->who] != identity) {
+            peer->who = (peer->who + 1) % WHO_COUNT;
+        }
     }
 }
 

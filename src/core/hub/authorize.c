@@ -115,6 +115,9 @@ static void waiter_tell_member(struct hub *hub, const struct waiter *waiter, boo
         say_error(hub, session, channel_name(channel), ERROR_CODE_REMOVED, NULL);
         membership_leave(hub, session, channel); /* which our pin keeps alive */
     }
+    if (session && --session->n_questioned == 0 && session->wait == SESSION_WAIT_RIGHTS) {
+        session_end_wait(&hub->sessions, session);
+    }
     channel_unpin(&hub->channels, channel);
 }
 
@@ -251,6 +254,7 @@ void authorize_member(struct hub *hub, struct session *session, struct channel *
 {
     struct ruling *ruling = ruling_find(hub, session, channel->rule, channel_name(channel), "join");
     channel_pin(channel);
+    session->n_questioned++;
     if (ruling->is_asked) {
         ruling_await(ruling, session, channel);
     } else {

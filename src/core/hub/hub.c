@@ -38,6 +38,7 @@
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/presence/state.h"
+#include "core/hub/renew.h"
 #include "core/hub/resume/reads.h"
 #include "core/hub/resume/recent.h"
 #include "core/hub/resume/replay.h"
@@ -72,11 +73,12 @@ static bool hub_try(struct hub *hub, struct session *session, struct command *co
     case COMMAND_PING:
         say_frame(hub, session, hub->protocol->pong(command->ref));
         return true;
+    case COMMAND_TOKEN:
+        return renew_handle(hub, session, command);
     case COMMAND_PRESENCE:
         state_handle(hub, session, command);
         return true;
     case COMMAND_TXID:
-    case COMMAND_TOKEN:
         say_refusal(hub, session, command->channel, ERROR_CODE_BAD_ACTION);
         return true;
     case COMMAND_INVALID:

@@ -5,9 +5,6 @@
  * answer.c's. */
 #include "core/hub/join.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "core/hub/answer.h"
 #include "core/hub/authorize.h"
 #include "core/hub/function.h"
@@ -16,6 +13,7 @@
 #include "core/hub/live/sight.h"
 #include "core/hub/live/view.h"
 #include "core/hub/membership.h"
+#include "core/hub/open.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/snapshot/snapshot.h"
 #include "core/hub/snapshot/wish.h"
@@ -30,13 +28,11 @@ enum {
 /* Why its token was not accepted is told once, where its owner will look. */
 static void tell_token_error(struct hub *hub, struct session *session, struct str channel)
 {
-    char text[200];
+    char text[OPEN_REFUSAL_SIZE];
     if (!session->token_why) {
         return;
     }
-    snprintf(text, sizeof(text), "%.*s: %s.",
-             (int)(strlen(error_code_text(session->token_error)) - 1),
-             error_code_text(session->token_error), session->token_why);
+    open_write_refusal(text, session->token_error, session->token_why);
     say_error(hub, session, channel, session->token_error, text);
     session->token_why = NULL;
 }

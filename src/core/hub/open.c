@@ -5,6 +5,7 @@
  * on_connect is told. */
 #include "core/hub/open.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,12 @@ void open_handle(struct hub *hub, const struct command *command)
     *asker = (struct asker){hub, session->id};
     session->wait = SESSION_WAIT_TOKEN;
     hub->store->functions.check_token(hub->store->functions.ctx, command->payload, on_token, asker);
+}
+
+void open_write_refusal(char out[OPEN_REFUSAL_SIZE], enum error_code code, const char *why)
+{
+    const char *text = error_code_text(code);
+    snprintf(out, OPEN_REFUSAL_SIZE, "%.*s: %s.", (int)(strlen(text) - 1), text, why);
 }
 
 static void leave_lists(struct hub *hub, struct session *session)

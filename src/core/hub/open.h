@@ -5,6 +5,9 @@
 
 #include "core/hub/ground/hub_state.h"
 
+/* The sentence for a token that was not accepted; `why` is half a one. */
+#define OPEN_REFUSAL_SIZE 200
+void open_write_refusal(char out[OPEN_REFUSAL_SIZE], enum error_code code, const char *why);
 void open_handle(struct hub *hub, const struct command *command);
 void close_handle(struct hub *hub, struct session *session); /* frees it */
 

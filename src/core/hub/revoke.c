@@ -42,15 +42,11 @@ void revoke_waiting(struct session *session)
     }
 }
 
-static void recheck(void *arg, struct session *session)
+/* Each channel that it is in: by the flags of the rule, and by its function if that is another one
+ * or is_renewed. */
+static void recheck_rights(struct hub *hub, struct session *session, bool is_renewed)
 {
-    struct hub *hub = arg;
     enum error_code why;
-    revoke_waiting(session);
-    let_go_of_lists(session);
-    if (session->is_closing) {
-        return;
-    }
     for (uint32_t i = session->n_subscriptions; i > 0; i = session_before(session, i)) {
         struct subscription *in = &session->subscriptions[i - 1];
         struct channel *channel = in->channel;
@@ -58,10 +54,24 @@ static void recheck(void *arg, struct session *session)
             revoke_membership(hub, session, channel, NULL);
             continue;
         }
-        if (channel->is_new_judge) {
+        if (channel->is_new_judge || (is_renewed && channel->rule->authorize)) {
             authorize_member(hub, session, channel);
         }
     }
+}
+
+static void recheck(void *arg, struct session *session)
+{
+    revoke_waiting(session);
+    let_go_of_lists(session);
+    if (!session->is_closing) {
+        recheck_rights(arg, session, false);
+    }
+}
+
+void revoke_renewed(struct hub *hub, struct session *session)
+{
+    recheck_rights(hub, session, true);
 }
 
 /* Who is left in a channel that has just begun to list its members. */

@@ -7,6 +7,9 @@
 
 /* The site has changed, and channels have their new rules: who lost a right is told and removed. */
 void revoke_recheck(struct hub *hub);
+/* The session has new claims, which its channels' rules are asked about: the same. What functions say
+ * comes later, while session->n_questioned. */
+void revoke_renewed(struct hub *hub, struct session *session);
 /* Out of the channel, for this reason; NULL: the code's text. The channel may be gone afterwards. */
 void revoke_membership(struct hub *hub, struct session *session, struct channel *channel,
                        const char *reason);

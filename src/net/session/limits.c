@@ -27,14 +27,16 @@ static const struct bucket_rate refusal_rate = {.n = 1, .period_ms = 1000, .burs
 unsigned limits_of_message(const struct net_limits *limits, struct session_budget *budget,
                            const struct command *command, size_t message_bytes, uint64_t now_ms)
 {
-    bool is_read = command->type == COMMAND_JOIN || command->type == COMMAND_HISTORY;
+    /* What costs the database a query, or a signature's check here. */
+    bool is_dear = command->type == COMMAND_JOIN || command->type == COMMAND_HISTORY ||
+                   command->type == COMMAND_TOKEN;
     if (!bucket_take(&budget->messages, &limits->messages, 1, now_ms)) {
         return METRIC_LIMIT_SESSION_MESSAGES;
     }
     if (!bucket_take(&budget->bytes, &limits->bytes, (uint32_t)message_bytes, now_ms)) {
         return METRIC_LIMIT_SESSION_BYTES;
     }
-    if (is_read && !bucket_take(&budget->joins, &limits->joins, 1, now_ms)) {
+    if (is_dear && !bucket_take(&budget->joins, &limits->joins, 1, now_ms)) {
         return METRIC_LIMIT_SESSION_JOINS;
     }
     return LIMITS_NONE;

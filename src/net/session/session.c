@@ -11,7 +11,8 @@
  * input is thrown away, because after a broken frame nobody can tell where the next one starts. A
  * session that closes is on no roster any more, so nothing is added to what it still gets.
  *
- * An identity that expires ends its session: a new token needs a new handshake.
+ * An identity that expires ends its session, unless it was renewed before (COMMAND_TOKEN): the token
+ * is checked here, and what follows is the hub's.
  *
  * A slow reader is one whose unsent bytes would pass the limit: what waits for him is dropped and
  * he is told 1013. He never slows others, because his blocked socket is not written to and costs a
@@ -28,6 +29,7 @@
 #include "core/close_code.h"
 #include "net/session/limits.h"
 #include "net/session/subscribers.h"
+#include "net/session/verify.h"
 #include "net/socket/output.h"
 #include "net/socket/socket.h"
 #include "net/transit.h"
@@ -158,6 +160,9 @@ static void take_message(struct socket *socket, struct str text)
     unsigned limit = limits_of_message(&options->limits, &socket->budget, command, text.len,
                                        socket->at_ms); /* that of this very read */
     if (limit == LIMITS_NONE) {
+        if (command->type == COMMAND_TOKEN) {
+            verify_token(options, command->payload, command);
+        }
         transit_submit(socket->worker, command);
     } else {
         refuse_message(

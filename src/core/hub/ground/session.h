@@ -20,6 +20,7 @@ enum session_wait {
     SESSION_WAIT_NONE,
     SESSION_WAIT_TOKEN,    /* until the database has said who it is */
     SESSION_WAIT_CALL,     /* until a function of the rule has answered */
+    SESSION_WAIT_RIGHTS,   /* until it is clear where it may stay */
     SESSION_WAIT_PRESENCE, /* until it is in the list of a large channel */
     SESSION_WAIT_READ,     /* until the store has answered */
     SESSION_WAIT_JUDGES,   /* until the database has judged what it asked for */
@@ -75,6 +76,7 @@ struct session {
     bool is_closing;                  /* told to close: what it still says is ignored */
     bool is_welcome;                  /* who it is has become clear; on_connect was told */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
+    uint32_t n_questioned;            /* of its channels it is asked whether it may stay */
 };
 
 struct session_table {

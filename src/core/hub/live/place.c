@@ -104,12 +104,12 @@ bool place_settle(struct hub *hub, const struct session *session, struct subscri
     return from;
 }
 
-static void place_anew(struct hub *hub, const struct session *session, struct subscription *in)
+bool place_anew(struct hub *hub, const struct session *session, struct subscription *in)
 {
     struct group *group = sights_group(hub, in->channel, in->view, session->identity);
     struct group *old = in->group;
     if (group == old) {
-        return;
+        return false;
     }
     group_add(&in->channel->groups, group, session->id.worker);
     in->group = group;
@@ -120,6 +120,7 @@ static void place_anew(struct hub *hub, const struct session *session, struct su
     } else {
         in->held_in = old;
     }
+    return true;
 }
 
 struct placing {

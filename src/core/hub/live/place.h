@@ -18,6 +18,8 @@ void place_detach(struct hub *hub, const struct session *session, const struct s
 /* Held, and grouped anew meanwhile? Then what its worker kept aside is another group's: it is held in
  * its own from here on, and what came since it was held has to be replayed. */
 bool place_settle(struct hub *hub, const struct session *session, struct subscription *in);
+/* Into the group of who its session is now. False: that is the one that it is in. */
+bool place_anew(struct hub *hub, const struct session *session, struct subscription *in);
 /* Who sees which rows has changed: the subscribers of a channel, or of all (NULL), into the groups
  * that they belong to now. */
 void place_all(struct hub *hub, const struct channel *which);

@@ -272,6 +272,37 @@ struct member *presence_arrive_quietly(struct hub *hub, const struct session *se
     return member;
 }
 
+/* The list has another entry in the place of this one, and nobody is told. */
+static struct member *member_replace(struct hub *hub, const struct session *session,
+                                     struct member *old)
+{
+    struct channel *channel = old->channel;
+    struct presence *presence = channel->presence;
+    told_note(hub, old, false);
+    struct member *member = presence_arrive_quietly(hub, session, channel);
+    member->since_ms = old->since_ms;
+    member_unlist(hub, presence, old);
+    member_unref(old);
+    frame_unref(presence->full);
+    presence->full = NULL;
+    return member;
+}
+
+void presence_renew(struct hub *hub, const struct session *session, struct subscription *in)
+{
+    struct member *member = in->member;
+    if (!member || member_shows(hub, session, member)) {
+        return;
+    }
+    if (member->state == MEMBER_STATE_LISTED) {
+        in->member = member_replace(hub, session, member);
+    } else {
+        presence_leave(hub, member); /* it was never there */
+        in->member = member_add(hub, session, in->channel);
+        presence_note_change(hub, in->member);
+    }
+}
+
 void presence_leave(struct hub *hub, struct member *member)
 {
     if (!member) {

@@ -14,6 +14,9 @@ struct member *presence_arrive(struct hub *hub, const struct session *session,
 /* The same for a member of a channel whose rule has just begun to list them: nobody is told. */
 struct member *presence_arrive_quietly(struct hub *hub, const struct session *session,
                                        struct channel *channel);
+/* The session may have other extras: lists that are sent from now on show them. Nobody is told: a
+ * client knows only of who comes and goes. */
+void presence_renew(struct hub *hub, const struct session *session, struct subscription *in);
 /* Is it yet to be announced? */
 bool presence_is_arriving(const struct member *member);
 const struct channel *presence_channel(const struct member *member);
