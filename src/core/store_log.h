@@ -43,7 +43,9 @@ struct store_append { /* borrowed for the call */
         key; /* one message of this name under this key and channel; absent: any number */
 };
 
-typedef void store_settled_fn(void *arg, bool is_settled);
+/* snapshot: the text of one (core/live/txid.h) that was taken after the call, if it was wanted: all that
+ * transactions have done that it sees was told. */
+typedef void store_settled_fn(void *arg, bool is_settled, struct str snapshot);
 typedef void store_answer_fn(void *arg, const struct store_answer *answer);
 
 struct store_log {
@@ -53,7 +55,7 @@ struct store_log {
     /* `done` is called once, later: when all that was committed before this call was told by
      * on_event, which may be late: who asks has a time limit of his own; or with the end, which is
      * not settled. */
-    void (*settle)(void *ctx, store_settled_fn *done, void *arg);
+    void (*settle)(void *ctx, bool wants_snapshot, store_settled_fn *done, void *arg);
     /* A message for a durable channel: to be put into the log with the next batch. Takes its own
      * reference. Answered by on_receipt, if it has a ref, on_event with its offset and
      * on_append_done; one that is there already under its key without on_event; or by

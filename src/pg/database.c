@@ -141,10 +141,10 @@ static bool append(void *ctx, const struct store_append *append)
     return sequencer_append(database->sequencer, append);
 }
 
-static void settle(void *ctx, store_settled_fn *done, void *arg)
+static void settle(void *ctx, bool wants_snapshot, store_settled_fn *done, void *arg)
 {
     struct database *database = ctx;
-    sequencer_settle(database->sequencer, done, arg);
+    sequencer_settle(database->sequencer, wants_snapshot, done, arg);
 }
 
 struct store database_store(struct database *database)

@@ -255,10 +255,18 @@ void world_open_refused(struct world *world, unsigned worker, unsigned slot, enu
     give(world, command);
 }
 
+void world_txid(struct world *world, unsigned worker, unsigned slot, uint64_t xid)
+{
+    struct command *command = command_of(world, worker, slot, COMMAND_TXID, 0);
+    world->ref = "x";
+    command->xid = xid;
+    give(world, command);
+}
+
 void world_renew(struct world *world, unsigned worker, unsigned slot, enum world_who who)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, 0);
-    command->ref = STR("t");
+    world->ref = "t";
     command->identity = identity_ref(world->identities[who]);
     give(world, command);
 }
@@ -267,7 +275,7 @@ void world_renew_refused(struct world *world, unsigned worker, unsigned slot, en
                          const char *why)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, 0);
-    command->ref = STR("t");
+    world->ref = "t";
     command->error = error;
     command->why = why;
     give(world, command);
@@ -277,7 +285,7 @@ void world_renew_opaque(struct world *world, unsigned worker, unsigned slot)
 {
     struct session_id id = world_peer(world, worker, slot)->id;
     struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, sizeof(id));
-    command->ref = STR("t");
+    world->ref = "t";
     memcpy(command->data, &id, sizeof(id));
     command->payload = (struct str){command->data, sizeof(id)};
     give(world, command);
@@ -601,7 +609,10 @@ static struct hub *make_hub(struct world *world)
 {
     world->transport = world_transport(world);
     world->store = (struct store){
-        .log = {.ctx = world, .read = world_fake_read, .append = world_fake_append},
+        .log = {.ctx = world,
+                .read = world_fake_read,
+                .append = world_fake_append,
+                .settle = world_fake_settle},
         .functions = {world, world_fake_call, world_fake_check_token},
         .presence = {world, world_fake_presence},
         .judges = {world, world_fake_judge},

@@ -134,6 +134,10 @@ void world_open_refused(struct world *world, unsigned worker, unsigned slot, enu
 void world_open_opaque(struct world *world, unsigned worker, unsigned slot);
 /* The oldest token question is answered; WHO_ANYBODY: with this error. */
 bool world_answer_token(struct world *world, enum world_who who, enum error_code error);
+void world_txid(struct world *world, unsigned worker, unsigned slot, uint64_t xid);
+/* The store says that all is told that this snapshot sees; false: nobody has asked. NULL: it does
+ * not, and is at its end. */
+bool world_answer_settle(struct world *world, const char *snapshot);
 /* It shows a newer token: of somebody; one that its worker does not accept; one for the database. */
 void world_renew(struct world *world, unsigned worker, unsigned slot, enum world_who who);
 void world_renew_refused(struct world *world, unsigned worker, unsigned slot, enum error_code error,

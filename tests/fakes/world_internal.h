@@ -166,6 +166,8 @@ struct world {
     size_t n_calls, cap_calls;
     struct token *tokens;
     size_t n_tokens, cap_tokens;
+    store_settled_fn *settled; /* is to be told; NULL: nobody has asked */
+    void *settled_arg;
     bool denied[2][WORLD_CHANNELS][WHO_COUNT];
     struct sql_member *sql;
     struct world_stats stats;
@@ -217,6 +219,7 @@ void world_drop_peer(struct peer *peer); /* its socket is gone */
 
 /* ---- world_store.c and world_calls.c ---- */
 
+void world_fake_settle(void *ctx, bool wants_snapshot, store_settled_fn *done, void *arg);
 void world_fake_read(void *ctx, const struct store_query *query, store_answer_fn *done, void *arg);
 bool world_fake_append(void *ctx, const struct store_append *what);
 void world_fake_call(void *ctx, const struct store_call *call, store_verdict_fn *done, void *arg);

@@ -120,6 +120,26 @@ static void tell_receipt(struct world *world, struct session_id sender, const st
     }
 }
 
+void world_fake_settle(void *ctx, bool wants_snapshot, store_settled_fn *done, void *arg)
+{
+    struct world *world = ctx;
+    assert(wants_snapshot && !world->settled); /* one question is under way for all */
+    world->settled = done;
+    world->settled_arg = arg;
+}
+
+bool world_answer_settle(struct world *world, const char *snapshot)
+{
+    store_settled_fn *done = world->settled;
+    if (!done) {
+        return false;
+    }
+    world->settled = NULL;
+    done(world->settled_arg, snapshot != NULL, str_of(snapshot));
+    world_end_step(world);
+    return true;
+}
+
 bool world_deliver(struct world *world)
 {
     if (world->n_delivered == world->n_log) {

@@ -45,6 +45,7 @@
 #include "core/hub/revoke.h"
 #include "core/hub/sitting.h"
 #include "core/hub/snapshot/snapshot.h"
+#include "core/hub/snapshot/txid.h"
 
 /* ---- commands ---- */
 
@@ -79,7 +80,7 @@ static bool hub_try(struct hub *hub, struct session *session, struct command *co
         state_handle(hub, session, command);
         return true;
     case COMMAND_TXID:
-        say_refusal(hub, session, command->channel, ERROR_CODE_BAD_ACTION);
+        txid_handle(hub, session, command);
         return true;
     case COMMAND_INVALID:
         invalid_handle(hub, session, command);
@@ -373,6 +374,7 @@ struct hub *hub_new(const struct hub_options *options)
     hub->channels.numbers.n_workers = options->n_workers;
     hub->recent = recent_new(options->recent_bytes, options->recent_rows);
     hub->reads = reads_new();
+    hub->txids = txids_new();
     hub->presence = presence_book_new();
     hub->rates = rates_new();
     hub->scopes = scopes_new();
@@ -394,6 +396,7 @@ void hub_free(struct hub *hub)
     authorize_release(hub);
     snapshots_free(hub);
     reads_free(hub->reads);
+    txids_free(hub->txids);
     free(hub->paused.ids);
     recent_free(hub->recent);
     user_release_all(hub);
@@ -457,6 +460,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     rates_tick(hub);
     replay_resume_paused(hub);
     snapshot_tick(hub);
+    txids_tick(hub);
     measure(hub);
 }
 

@@ -66,9 +66,11 @@ struct sequencer {
 
     /* Settling. A look that was sent after the question, and has taken all that it saw, answers it. */
     struct settling *settling;
-    uint64_t n_looks;  /* sent */
-    bool is_fresh;     /* the one under way sees all that was committed before it was sent */
-    bool was_complete; /* the last one left nothing behind that it saw */
+    bool wants_snapshot; /* somebody is to be told of which transactions it is the answer */
+    uint64_t n_looks;    /* sent */
+    uint64_t begun_look; /* which of them began the difference that is being taken, or was taken */
+    bool is_fresh;       /* the one under way sees all that was committed before it was sent */
+    bool was_complete;   /* the last one left nothing behind that it saw */
 
     /* Batches. */
     struct messages messages;
@@ -116,6 +118,7 @@ void sequencer_lead(struct sequencer *sequencer);
 void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
 
 /* settle.c */
+void sequencer_ask_snapshot(struct sequencer *sequencer); /* for who wants one; then goes on */
 /* A look has been answered, and what it brought was told; has_all: nothing that it saw is left. */
 void sequencer_note_look(struct sequencer *sequencer, bool has_all);
 void sequencer_unsettle(struct sequencer *sequencer); /* the end */

@@ -219,6 +219,8 @@ void sequencer_go_on(struct sequencer *sequencer)
         sequencer_ask_version(sequencer, sequencer_go_on);
     } else if (sequencer->wants_wake) {
         sequencer_wake(sequencer);
+    } else if (sequencer->wants_snapshot) {
+        sequencer_ask_snapshot(sequencer);
     } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {
         sequencer_look(sequencer);
     } else if (sequencer->pause_ms > 0) {

@@ -37,7 +37,8 @@ void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
 bool sequencer_append(struct sequencer *sequencer, const struct store_append *append);
 /* `done` once all that was committed before this call was told; with the
  * end, but not settled. */
-void sequencer_settle(struct sequencer *sequencer, store_settled_fn *done, void *arg);
+void sequencer_settle(struct sequencer *sequencer, bool wants_snapshot, store_settled_fn *done,
+                      void *arg);
 void sequencer_measure(struct sequencer *sequencer); /* brings gauges up to date */
 /* Calls on_drained whenever no message is pending: at the next turn if there is none, never from
  * inside. May be called again, to hear it again. */

@@ -76,6 +76,7 @@ struct session {
     bool is_closing;                  /* told to close: what it still says is ignored */
     bool is_welcome;                  /* who it is has become clear; on_connect was told */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
+    uint8_t n_txids;                  /* transactions that it waits for (snapshot/txid.c) */
     uint32_t n_questioned;            /* of its channels it is asked whether it may stay */
 };
 

@@ -206,9 +206,10 @@ static struct group *job_group(const struct job *job)
 
 static void job_deliver(struct job *job);
 
-static void on_settled(void *arg, bool is_settled)
+static void on_settled(void *arg, bool is_settled, struct str snapshot)
 {
     struct job *job = arg;
+    (void)snapshot;
     if (job->stage == JOB_SETTLING && !is_settled) {
         job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
     } else if (job->stage == JOB_SETTLING) {
@@ -245,7 +246,7 @@ static void job_make(struct job *job, struct group *group, const struct store_sn
     job->stage = JOB_SETTLING;
     job->settle_ms = hub->now_ms;
     job->refs++;
-    hub->store->log.settle(hub->store->log.ctx, on_settled, job);
+    hub->store->log.settle(hub->store->log.ctx, false, on_settled, job);
 }
 
 static void on_heard(void *arg, struct hearing *hearing)
