@@ -6,7 +6,7 @@
  *
  * The new claims count from here on, in this order: the worker knows when they expire; rows are
  * shown by them, and who is shown others than before is told of a gap, as what he was shown before
- * is not what he may see now; lists show the new extras from the next one on; each channel's rule
+ * is not what he may see now; lists show the new extras from the next one on (who is told of states, at once); each channel's rule
  * is asked whether he may stay. When all have answered, the client is told, and the frames that it
  * has sent since are handled. */
 #include "core/hub/renew.h"

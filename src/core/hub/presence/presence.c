@@ -272,12 +272,13 @@ struct member *presence_arrive_quietly(struct hub *hub, const struct session *se
     return member;
 }
 
-/* The list has another entry in the place of this one, and nobody is told. */
+/* The list has another entry in the place of this one. Told is who is told of states. */
 static struct member *member_replace(struct hub *hub, const struct session *session,
                                      struct member *old)
 {
     struct channel *channel = old->channel;
     struct presence *presence = channel->presence;
+    char *state = str_dup(state_of(presence, old));
     told_note(hub, old, false);
     struct member *member = presence_arrive_quietly(hub, session, channel);
     member->since_ms = old->since_ms;
@@ -285,6 +286,11 @@ static struct member *member_replace(struct hub *hub, const struct session *sess
     member_unref(old);
     frame_unref(presence->full);
     presence->full = NULL;
+    states_void(presence);
+    if (presence->states) {
+        (void)state_set(hub, member, str_of(state)); /* there is room: it was there */
+    }
+    free(state);
     return member;
 }
 

@@ -14,8 +14,8 @@ struct member *presence_arrive(struct hub *hub, const struct session *session,
 /* The same for a member of a channel whose rule has just begun to list them: nobody is told. */
 struct member *presence_arrive_quietly(struct hub *hub, const struct session *session,
                                        struct channel *channel);
-/* The session may have other extras: lists that are sent from now on show them. Nobody is told: a
- * client knows only of who comes and goes. */
+/* The session may have other extras: lists that are sent from now on show them, and who is told of
+ * states is told an update. The others are told nothing: they know only of who comes and goes. */
 void presence_renew(struct hub *hub, const struct session *session, struct subscription *in);
 /* Is it yet to be announced? */
 bool presence_is_arriving(const struct member *member);
