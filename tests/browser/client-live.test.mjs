@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
  * The client in Chromium against the real server, with things between them that go wrong: components that come and go,
- * lines that are cut in every state or go silent, proxies that restart.
+ * lines that are cut in every state or go silent, proxies that restart, tokens that gain and lose rights, refusals.
  * What the page is told is written down as short texts, in order.
  */
 import assert from 'node:assert/strict';
@@ -11,8 +11,9 @@ import { after, afterEach, before, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 
 import { Proxy } from '../integration/lib/proxy.js';
+import { mint, secretFlags, user } from '../integration/lib/token.js';
 import { World } from '../integration/lib/world.js';
-import { launchBrowser, openPage, until } from './support.mjs';
+import { launchBrowser, openPage, SECOND, until } from './support.mjs';
 
 let world;
 let browser;
@@ -23,7 +24,11 @@ before(async () => {
         rules: {
             'room/*': { anonymous_clients: true, public_messaging: true, presence: true, private_messaging: true, message_history: 50 },
             'fleeting/*': { anonymous_clients: true, public_messaging: true },
+            'judged/*': { public_messaging: true, message_history: 50, authorize: 'public.may' },
         },
+        sql: `CREATE FUNCTION public.may(channel text, identity json, action text) RETURNS boolean LANGUAGE sql SECURITY DEFINER
+            SET search_path = pg_catalog, pg_temp AS $$ SELECT coalesce(channel = 'judged/' || (identity->'extras'->>'role'), false) $$`,
+        flags: secretFlags(),
     });
     proxy = await Proxy.start(world.server.port);
     browser = await launchBrowser();
@@ -227,6 +232,34 @@ test('a proxy that restarts (1001), or closes without a word (1005), costs nothi
     }
 });
 
+test('a token is renewed on the live line: what it opens is entered, what it shuts is left', async () => {
+    const first = mint({ dbo_id: 12, row_id: 1, extras: { role: 'a' }, exp: Math.ceil(Date.now() / 1000) + 8 });
+    const page = await visit({ tokens: [first, user(12, 1, { role: 'b' })] });
+    await page.evaluate(async () => {
+        herald.on('error', ({ payload }) => heard.push(`client ${payload.code}`));
+        globalThis.lost = listen(herald.channel('judged/a'), 'lost');
+        globalThis.gained = listen(herald.channel('judged/b'), 'gained');
+        await lost.ready;
+    });
+    await hears(page, 'lost join', 'gained join_refused');
+    await until('the renewal', () => page.evaluate(() => gained.joined && !lost.joined), 15 * SECOND);
+    await hears(page, 'lost removed', 'gained join');
+    assert.deepEqual(await page.evaluate(() => [told, lost.joined, gained.joined, gained.self.extras.role]), [[null, first], false, true, 'b']);
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1500)));      // past the end of the first
+    await world.publish('judged/b', 'after');
+    await hears(page, 'gained after');
+    assert.deepEqual(await page.evaluate(() => [heard.filter((text) => text.startsWith('client')), herald.status.status]), [[], 'connected']);
+    assert.equal(await count(page, 'gained join'), 1);
+});
+
+test('txid returns behind what the transaction did', async () => {
+    const page = await visit();
+    await page.evaluate(() => { globalThis.room = listen(herald.channel('room/txid'), 'room'); return room.ready; });
+    const txid = await world.postgres.value(`WITH said AS (SELECT herald.publish('room/txid', '"written"')) SELECT pg_current_xact_id()::text FROM said`);
+    const seen = await page.evaluate(async (id) => { await herald.txid(id); return heard.includes('room written'); }, txid);
+    assert.equal(seen, true);
+});
+
 test('presence with state: each sees what the others let him know, also after a cut', async () => {
     const [one, two] = [await visit(), await visit()];
     for (const page of [one, two]) {
@@ -242,4 +275,12 @@ test('presence with state: each sees what the others let him know, also after a 
     await see(1, 20);
     proxy.cut();
     await see(1, 20);
+});
+
+test('why a handshake is refused is what the status says', async () => {
+    const page = await visit({ canonical: 'nobody-knows-this-one' });
+    await until('the reason', () => page.evaluate(() => herald.status.why !== undefined));
+    const { status, why, reason } = await page.evaluate(() => herald.status);
+    assert.deepEqual([status, why], ['waiting', 'canonical']);
+    assert.match(reason, /^[A-Z].*\.$/);
 });
