@@ -136,6 +136,7 @@ fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
 bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare loop (and PEERS=1: others); build/bench/report.md
 	@PGHERALD_BIN=$(abspath $(BIN)) BENCH_PROGRAMS=$(abspath $(B)/bench) node tests/bench/run.js
+	@[ -n "$(SCENARIOS)" ] || PGHERALD_BIN=$(abspath $(BIN)) node tests/bench/live.js
 instructions: $(B)/bench/instructions $(B)/bench/rows $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
 	@tests/bench/instructions.sh $(B)/bench && DRAIN=$(abspath $(B)/tests/tools/drain) tests/bench/triggers.sh
 npm: build/npm/package.json ## the browser's client as an npm package, in build/npm
