@@ -389,6 +389,8 @@ static void make_hub(struct server *server, uint32_t n_workers)
     options.page_bytes = HUB_PAGE_BYTES;
     options.max_reads = HUB_MAX_READS;
     options.max_waiting = HUB_MAX_WAITING;
+    options.snapshot_reads = HUB_SNAPSHOT_READS;
+    options.snapshot_queue = HUB_SNAPSHOT_QUEUE;
     options.max_waiting_bytes = HUB_MAX_WAITING_BYTES;
     server->hub = hub_new(&options);
 }

@@ -167,8 +167,14 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(SNAPSHOT_READS, "snapshot_reads_total", COUNTER, NONE, 1,                                    \
       "Reads that were made for them: equal ones at the same time share one.")                     \
     X(SNAPSHOT_ROWS, "snapshot_rows_total", COUNTER, NONE, 1, "Rows that these reads gave.")       \
+    X(SNAPSHOTS_SHARED, "snapshots_shared_total", COUNTER, NONE, 1,                                \
+      "Joins with a snapshot that have shared the read of another one.")                           \
     X(SNAPSHOTS_FAILED, "snapshots_failed_total", COUNTER, NONE, 1,                                \
       "Snapshots that were refused or failed: too large, or the database could not.")              \
+    X(SNAPSHOTS_REFUSED, "snapshots_refused_total", COUNTER, NONE, 1,                              \
+      "Those of them for which too many reads waited already.")                                    \
+    X(SNAPSHOTS_QUEUED, "snapshot_reads_queued", GAUGE, NONE, 1,                                   \
+      "Reads that wait until as many in a second are allowed again.")                              \
     X(MEMORY_ANSWERS, "memory_answers_total", COUNTER, NONE, 1,                                    \
       "Joins that resume, and histories, that were answered without a read.")                      \
     X(MEMORY_ROWS, "memory_rows", GAUGE, NONE, 1,                                                  \
@@ -226,6 +232,17 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
       "Calls of rules' functions, by how they ended.")                                             \
     X(HOOKS_WAITING, "hook_calls_waiting", GAUGE, NONE, 1, "Calls that wait for a connection.")    \
     X(HOOKS_RUNNING, "hook_calls_running", GAUGE, NONE, 1, "Calls that are in the database.")      \
+    X(SNAPSHOT_READ_MS, "snapshot_reads_milliseconds_total", COUNTER, NONE, 1,                     \
+      "How long reads for snapshots took in the database.")                                        \
+    X(JUDGE_CALLS, "judge_calls_total", COUNTER, CALL, METRIC_N_CALLS,                             \
+      "Calls that asked the database who may see rows; `refused` ones were stopped, as they took " \
+      "too long.")                                                                                 \
+    X(JUDGE_VERDICTS, "judge_verdicts_total", COUNTER, NONE, 1,                                    \
+      "What they have said: of one row, as it was or is, for one group.")                          \
+    X(JUDGE_MS, "judge_milliseconds_total", COUNTER, NONE, 1,                                      \
+      "How long they took in the database.")                                                       \
+    X(JUDGES_WAITING, "judge_calls_waiting", GAUGE, NONE, 1,                                       \
+      "Those that are in the database, or wait for a connection.")                                 \
     X(AUTHORIZE_HITS, "authorize_cache_hits_total", COUNTER, NONE, 1,                              \
       "Answers of authorize functions that were still known.")                                     \
     /* tokens */                                                                                   \

@@ -232,6 +232,7 @@ static struct pg_judges *make_judges(const struct database *database, struct loo
         .url = url ? url : database->options.url,
         .user = url ? NULL : "herald_judge",
         .timeout_ms = database->options.hook_timeout_ms,
+        .counts = database->options.counts,
     };
     return pg_judges_new(loop, &options);
 }

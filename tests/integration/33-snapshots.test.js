@@ -201,3 +201,21 @@ describe('refused', () => {
     test('a limit over max_snapshot', () => refused('orders', { snapshot: { limit: 2001 } }, 'bad_filter', /2000/));
     test('a snapshot that is none', () => refused('orders', { snapshot: 'yes' }, 'bad_filter', /snapshot/));
 });
+
+// A hundred are read in a second; the rest wait, in order, and nobody is refused before there are very many.
+test('more different snapshots at once than are read in a second', async () => {
+    const clients = await Promise.all([...Array(10)].map(() => Client.open(server)));
+    const before = await metrics(server), start = performance.now();
+    for (const [i, client] of clients.entries()) {
+        for (let k = 0; k < 14; k++) {
+            client.send('join', 'orders', { snapshot: true, filter: { id: 14 * i + k } });
+        }
+    }
+    await until('all have their rows', () => clients.every((c) => c.frames.filter((f) => f.action === 'snapshot' && f.payload.last).length === 14), 20000);
+    assert.ok(performance.now() - start >= 300, '40 more than a hundred');
+    const after = await metrics(server), growth = (series) => after.get(series) - before.get(series);
+    assert.equal(growth('snapshot_reads_total'), 140);
+    assert.equal(growth('snapshots_refused_total'), 0);
+    assert.ok(growth('snapshot_reads_milliseconds_total') > 0);
+    await Promise.all(clients.map((client) => client.close()));
+});

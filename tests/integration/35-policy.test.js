@@ -5,6 +5,7 @@ import { test, describe, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World } from './lib/world.js';
 import { secretFlags, user } from './lib/token.js';
+import { metrics } from './lib/metrics.js';
 import { until } from './lib/wait.js';
 
 let world;
@@ -260,6 +261,13 @@ describe('under load', () => {
         await settle(ann, 'p_load');
         assert.equal(rows(ann).length, 200);
     });
+});
+
+test('what is asked is counted', async () => {
+    const found = await metrics(world.server);
+    assert.ok(found.get('judge_calls_total{result="done"}') > 0 && found.get('judge_verdicts_total') > found.get('judge_calls_total{result="done"}'));
+    assert.ok(found.get('judge_calls_total{result="refused"}') > 0, 'the one that slept');
+    assert.equal(found.get('judge_calls_waiting'), 0);
 });
 
 describe('a function', () => {

@@ -16,6 +16,8 @@
 #define HUB_PAGE_BYTES (256 * 1024)
 #define HUB_MAX_READS 4
 #define HUB_MAX_WAITING 5000
+#define HUB_SNAPSHOT_READS 100
+#define HUB_SNAPSHOT_QUEUE 1000
 #define HUB_MAX_WAITING_BYTES (8 * 1024 * 1024)
 
 struct hub_options {
@@ -48,6 +50,8 @@ struct hub_options {
     uint32_t max_reads;   /* under way at the store, of joins and of replays each */
     uint32_t max_waiting; /* events of a group that wait for its judges: more are a gap */
     uint32_t max_waiting_bytes;
+    uint32_t snapshot_reads; /* in a second, and so many at once */
+    uint32_t snapshot_queue; /* that wait for that; one more is refused */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/complaint.h"
@@ -30,11 +31,13 @@ struct ask {
     char *watch;
     struct params params; /* until they are sent */
     size_t n_parties, n_images;
+    uint64_t sent_ms; /* 0: it waits */
     store_judge_fn *done;
     void *arg;
 };
 
 struct pg_judges {
+    struct metrics_block *counts;
     struct pool *pool;
     char prologue[256];
     const char *before[2];
@@ -43,8 +46,22 @@ struct pg_judges {
 
 /* ---- answers ---- */
 
+static void ask_count(const struct ask *ask, const struct store_verdicts *verdicts)
+{
+    struct metrics_block *counts = ask->judges->counts;
+    unsigned how = !verdicts->is_failed ? METRIC_CALL_DONE
+                   : verdicts->is_late  ? METRIC_CALL_REFUSED
+                                        : METRIC_CALL_FAILED;
+    metrics_add(counts, METRIC_JUDGES_WAITING, UINT64_MAX);
+    metrics_count(counts, METRIC_JUDGE_CALLS + how);
+    metrics_add(counts, METRIC_JUDGE_MS, ask->sent_ms > 0 ? clock_ms() - ask->sent_ms : 0);
+    metrics_add(counts, METRIC_JUDGE_VERDICTS,
+                verdicts->is_failed ? 0 : ask->n_parties * ask->n_images);
+}
+
 static void ask_answer(struct ask *ask, const struct store_verdicts *verdicts)
 {
+    ask_count(ask, verdicts);
     pool_leave(&ask->job);
     pool_run(ask->judges->pool); /* before the answer: it may take a while to work it off */
     ask->done(ask->arg, verdicts);
@@ -129,6 +146,7 @@ static void ask_send(struct pool_job *job)
 {
     struct ask *ask = (struct ask *)job;
     struct connection *connection = pool_connection(job);
+    ask->sent_ms = clock_ms();
     if (pool_lane_changes(job, ask->watch)) {
         connection_query(connection, "DISCARD ALL", NULL, on_clean, connection);
     }
@@ -177,6 +195,7 @@ static void pg_judges_judge(void *ctx, const struct store_case *asked, store_jud
     ask->done = done;
     ask->arg = arg;
     put_case(&ask->params, asked);
+    metrics_count(judges->counts, METRIC_JUDGES_WAITING);
     ask->job.rank = asked->rank;
     pool_add(judges->pool, &ask->job);
 }
@@ -223,6 +242,7 @@ struct pg_judges *pg_judges_new(struct loop *loop, const struct pg_judges_option
              " pg_catalog.set_config('client_min_messages', 'error', true)",
              (unsigned)options->timeout_ms);
     judges->before[0] = judges->prologue;
+    judges->counts = options->counts;
     judges->pool = pool_new(loop, &pool_options);
     return judges;
 }

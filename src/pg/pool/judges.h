@@ -4,6 +4,7 @@
 #ifndef HERALD_PG_POOL_JUDGES_H
 #define HERALD_PG_POOL_JUDGES_H
 
+#include "core/metrics.h"
 #include "core/store_judges.h"
 #include "loop/loop.h"
 
@@ -14,6 +15,7 @@ struct pg_judges_options {
     const char *url;  /* copied */
     const char *user; /* logs in as this one; NULL: as the URL says; a literal */
     uint32_t timeout_ms;
+    struct metrics_block *counts; /* NULL: nothing is counted */
 };
 
 struct pg_judges *pg_judges_new(struct loop *loop, const struct pg_judges_options *options);

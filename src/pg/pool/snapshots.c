@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/complaint.h"
@@ -22,6 +23,7 @@ struct ask {
     struct pg_snapshots *snapshots;
     char *watch, *channel, *conditions, *order;
     uint32_t max_rows;
+    uint64_t sent_ms;
     store_snapshot_fn *done;
     void *arg;
     PGresult *rows;               /* read, while their shape is asked for */
@@ -186,6 +188,7 @@ static void on_rows(void *arg, const struct query_result *result)
 {
     struct ask *ask = arg;
     struct pool *pool = ask->snapshots->pool;
+    metrics_add(ask->snapshots->options.counts, METRIC_SNAPSHOT_READ_MS, clock_ms() - ask->sent_ms);
     ask_clean(ask, result);
     if (ask_answered(ask, result, "herald.read_snapshot")) {
         PQclear(ask->rows);
@@ -208,6 +211,7 @@ static void ask_send(struct pool_job *job)
     params_text(&params, str_of(ask->conditions));
     params_text(&params, str_of(ask->order));
     params_int(&params, (int32_t)ask->max_rows);
+    ask->sent_ms = clock_ms();
     connection_query_framed(
         pool_connection(job), (struct query_frame){.before = begin, .behind = commit},
         "SELECT kind, body FROM herald.read_snapshot($1, $2, $3::json, $4::json, $5)", &params,

@@ -34,10 +34,11 @@
 enum {
     MAX_TRIES = 3,
     SETTLE_MS = 10000, /* for the look */
+    RETRY_MS = 2000,
     SLACK_ROWS = 5000, /* read beyond what is wanted, where the database cannot judge all */
 };
 
-enum job_stage { JOB_READING, JOB_HEARING, JOB_SETTLING, JOB_DONE, JOB_FAILED };
+enum job_stage { JOB_QUEUED, JOB_READING, JOB_HEARING, JOB_SETTLING, JOB_DONE, JOB_FAILED };
 
 struct job { /* one read, for all who asked the same */
     struct job *next;
@@ -77,7 +78,9 @@ struct sending { /* to one session */
 };
 
 struct snapshots {
-    struct job *jobs; /* that are not done */
+    struct job *jobs, **end; /* that are not done, oldest first; end: valid if there are any */
+    uint32_t n_queued;
+    struct bucket budget;
 };
 
 /* ---- jobs ---- */
@@ -135,6 +138,7 @@ static void job_unlist(struct job *job)
     }
     if (*at) {
         *at = job->next;
+        job->hub->snapshots->end = job->next ? job->hub->snapshots->end : at;
         job_unref(job);
     }
 }
@@ -166,7 +170,7 @@ static void asker_leave(struct hub *hub, struct session *session, struct channel
     }
 }
 
-static void job_fail(struct job *job, enum error_code code, const char *why)
+static void job_refuse(struct job *job, const struct protocol_error *error)
 {
     struct hub *hub = job->hub;
     job->stage = JOB_FAILED;
@@ -177,12 +181,24 @@ static void job_fail(struct job *job, enum error_code code, const char *why)
         }
         if (job_asker(job, session->id)) {
             say_count(hub, METRIC_SNAPSHOTS_FAILED);
-            say_refusal_text(hub, session, channel_name(job->channel), code, why);
+            struct protocol_error own = *error;
+            own.channel = channel_name(job->channel);
+            own.ref = say_ref(hub, session);
+            say_late_refusal(hub, session, &own);
             asker_leave(hub, session, job->channel, job->view);
         }
         session_end_wait(&hub->sessions, session);
     }
     job_unlist(job);
+}
+
+/* What is not to be had now is worth another try. */
+static void job_fail(struct job *job, enum error_code code, const char *why)
+{
+    job_refuse(job, &(struct protocol_error){.code = code,
+                                             .text = why,
+                                             .retry_after_ms =
+                                                 code == ERROR_CODE_UNAVAILABLE ? RETRY_MS : 0});
 }
 
 /* ---- reading ---- */
@@ -321,6 +337,7 @@ static void job_read(struct job *job)
     struct buf conditions = {0}, order = {0}, why = {0};
     uint32_t n;
     const struct watch *watch = view_table(hub, job->channel, &n);
+    job->stage = JOB_READING;
     if (!group || !watch || !watch->shape) {
         job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
         return;
@@ -349,6 +366,58 @@ static void job_read(struct job *job)
     buf_release(&conditions);
     buf_release(&order);
     buf_release(&why);
+}
+
+/* ---- how many in a second ---- */
+
+static bool snapshots_may_read(struct hub *hub)
+{
+    struct bucket_rate rate = {
+        .n = hub->options.snapshot_reads, .period_ms = 1000, .burst = hub->options.snapshot_reads};
+    return bucket_take(&hub->snapshots->budget, &rate, 1, hub->now_ms);
+}
+
+static void job_enqueue(struct job *job)
+{
+    struct hub *hub = job->hub;
+    uint32_t *n = &hub->snapshots->n_queued;
+    if (*n < hub->options.snapshot_queue) {
+        job->stage = JOB_QUEUED;
+        ++*n;
+        return;
+    }
+    say_count(hub, METRIC_SNAPSHOTS_REFUSED);
+    job_refuse(job, &(struct protocol_error){
+                        .code = ERROR_CODE_UNAVAILABLE,
+                        .text = "Too many others are reading rows; try again.",
+                        .retry_after_ms = RETRY_MS + *n * 1000 / hub->options.snapshot_reads});
+}
+
+/* In the order in which they came. */
+static void snapshots_read_queued(struct hub *hub)
+{
+    struct job *job = hub->snapshots->jobs, *next;
+    for (; job && hub->snapshots->n_queued > 0; job = next) {
+        next = job->next;
+        if (job->stage == JOB_QUEUED && !snapshots_may_read(hub)) {
+            break;
+        }
+        if (job->stage == JOB_QUEUED) {
+            hub->snapshots->n_queued--;
+            job_read(job);
+        }
+    }
+    metrics_set(hub->options.counts, METRIC_SNAPSHOTS_QUEUED, hub->snapshots->n_queued);
+}
+
+/* Not before those that wait already. */
+static void job_begin(struct job *job)
+{
+    if (job->hub->snapshots->n_queued == 0 && snapshots_may_read(job->hub)) {
+        job_read(job);
+    } else {
+        job_enqueue(job);
+    }
 }
 
 /* ---- sending ---- */
@@ -547,8 +616,9 @@ static struct job *job_new(struct hub *hub, const struct subscription *in)
     job->watch = mem_strdup(watch ? watch->key : "");
     job->is_limited = limit > 0;
     job->max = limit > 0 ? limit : watch ? watch->max_snapshot : 1;
-    job->next = hub->snapshots->jobs;
-    hub->snapshots->jobs = job;
+    struct snapshots *all = hub->snapshots;
+    *(all->jobs ? all->end : &all->jobs) = job;
+    all->end = &job->next;
     channel_pin(job->channel);
     channel_pin_view(job->view);
     return job;
@@ -574,7 +644,9 @@ void snapshot_begin(struct hub *hub, struct session *session, struct channel *ch
     job = job ? job : job_new(hub, in);
     job_add(job, session, is_gap);
     if (is_new) {
-        job_read(job);
+        job_begin(job);
+    } else {
+        say_count(hub, METRIC_SNAPSHOTS_SHARED);
     }
 }
 
@@ -595,8 +667,9 @@ void snapshots_free(struct hub *hub)
 
 void snapshot_tick(struct hub *hub)
 {
-    struct job *job = hub->snapshots->jobs, *next;
-    for (; job; job = next) {
+    struct job *job, *next;
+    snapshots_read_queued(hub);
+    for (job = hub->snapshots->jobs; job; job = next) {
         next = job->next;
         if (job->stage == JOB_SETTLING && hub->now_ms - job->settle_ms >= SETTLE_MS) {
             job_fail(job, ERROR_CODE_UNAVAILABLE, NULL);
