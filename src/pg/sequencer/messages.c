@@ -60,7 +60,7 @@ static struct ticket *ticket_new(const struct store_append *append)
     char *to = ticket->data;
     const struct str parts[] = {append->by, append->key, channel, append->ref};
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-        if (parts[i].len > 0) {
+        if (parts[i].ptr) {
             memcpy(to, parts[i].ptr, parts[i].len);
             to += parts[i].len;
         }
