@@ -254,24 +254,30 @@ captured, and a policy that shows it all rows.
 An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not: whoever has rows of
 the table is told to read them anew.';
 
--- Whose is it: pg_trigger alone tells, which everybody may read. The trigger that has the wish as its argument is the table's own.
+-- Whose is it: the catalogs tell, which everybody may read. The trigger that has the wish as its argument is the table's own. By indexes, from this
+-- table on: it must not cost more where many tables are watched.
+CREATE FUNCTION herald.is_truncate_trigger(function oid, type smallint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT type & 32 = 32 AND EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                                       WHERE p.oid = function AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_'))
+$$;
+COMMENT ON FUNCTION herald.is_truncate_trigger(oid, smallint) IS 'Internal: whether a trigger of this function and pg_trigger.tgtype tells of a TRUNCATE, and is ours.';
+
 CREATE FUNCTION herald.add_part_triggers(relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     missing record;
 BEGIN
     FOR missing IN
-        WITH RECURSIVE capture(oid) AS (
-            SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_')
-        ), own AS (
-            SELECT t.tgrelid AS oid, t.tgfoid FROM pg_trigger t JOIN capture k ON k.oid = t.tgfoid WHERE t.tgtype & 32 = 32 AND t.tgnargs = 1
-        ), part(oid, tgfoid, is_own) AS (
-            SELECT o.oid, o.tgfoid, true FROM own o JOIN pg_class c ON c.oid = o.oid AND c.relkind = 'p' WHERE o.oid = relation
+        WITH RECURSIVE part(oid, tgfoid) AS (
+            SELECT c.oid, t.tgfoid FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid
+             WHERE c.oid = relation AND c.relkind = 'p' AND herald.is_truncate_trigger(t.tgfoid, t.tgtype) AND t.tgnargs = 1
             UNION
-            SELECT i.inhrelid, p.tgfoid, false FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT EXISTS (SELECT FROM own o WHERE o.oid = i.inhrelid)
+            SELECT i.inhrelid, p.tgfoid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
+             WHERE NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = i.inhrelid AND herald.is_truncate_trigger(o.tgfoid, o.tgtype) AND o.tgnargs = 1)
         )
         SELECT p.oid::regclass AS part, f.proname FROM part p JOIN pg_proc f ON f.oid = p.tgfoid
-         WHERE NOT p.is_own AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p.oid AND t.tgfoid = p.tgfoid AND t.tgtype & 32 = 32)
+         WHERE p.oid <> relation AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p.oid AND t.tgfoid = p.tgfoid AND t.tgtype & 32 = 32)
          ORDER BY p.oid
     LOOP
         BEGIN
@@ -293,13 +299,18 @@ DECLARE
     ours record;
 BEGIN
     FOR ours IN
-        WITH ours AS (
+        WITH own AS (
             SELECT t.tgname, t.tgrelid, t.tgfoid, t.tgnargs FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-             WHERE n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND t.tgparentid = 0 AND NOT t.tgisinternal
+             WHERE t.tgrelid = relation AND n.nspname = 'herald' AND starts_with(p.proname::text, 'capture_') AND t.tgparentid = 0 AND NOT t.tgisinternal
+               AND NOT starts_with(t.tgname::text, '!herald_part_')
         )
-        SELECT o.tgname, o.tgrelid::regclass AS place FROM ours o
-         WHERE CASE WHEN starts_with(o.tgname::text, '!herald_part_') THEN o.tgfoid IN (SELECT w.tgfoid FROM ours w WHERE w.tgrelid = relation AND w.tgnargs = 1)
-                    ELSE o.tgrelid = relation END
+        SELECT o.tgname, o.tgrelid::regclass AS place FROM own o
+        UNION
+        -- Wherever they are now: a part may have left.
+        SELECT t.tgname, t.tgrelid::regclass FROM own o
+          JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = o.tgfoid AND d.classid = 'pg_trigger'::regclass
+          JOIN pg_trigger t ON t.oid = d.objid AND starts_with(t.tgname::text, '!herald_part_')
+         WHERE o.tgnargs = 1
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', ours.tgname, ours.place);
     END LOOP;
@@ -622,7 +633,7 @@ COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to
 
 GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[], jsonb, text[], boolean, int, boolean), herald.unwatch(regclass),
     herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
-    herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.add_part_triggers(regclass), herald.clean_watches(oid),
+    herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.add_part_triggers(regclass), herald.is_truncate_trigger(oid, smallint), herald.clean_watches(oid),
     herald.is_watched(oid), herald.tell(regclass, text[]), herald.surprises(regclass), herald.virtual_code(oid, text, text), herald.virtual_bases(oid, int2),
     herald.quoted(text), herald.has_rule(text), herald.template_prefix(text),
     herald.template_pattern(text), herald.looks_of(oid),

@@ -392,7 +392,7 @@ test('with the roles, a dump can be restored in a cluster that never saw pgheral
         await restore();
         assert.match((await pgherald(['install'], { env: env(elsewhere) })).stdout, /is up to date/);
         await ask(elsewhere, 'INSERT INTO moved VALUES (1)');
-        assert.equal((await ask(elsewhere, 'SELECT FROM herald.outbox')).length, 1, 'the watch works');
+        assert.equal((await ask(elsewhere, 'SELECT FROM herald.outbox WHERE shape IS NOT NULL')).length, 1, 'the watch works');
     } finally {
         await Promise.all([old.stop(), elsewhere.stop()]);
     }
