@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
 # One stage of the tests, to its end: scripts/stage.sh NAME. Prints one line with its numbers (scripts/numbers.sh), and of one that
-# failed the end of its log. One that hangs is ended after STAGE_SECONDS (900). What only computes is nice to those that wait.
+# failed the end of its log. One that hangs is ended after STAGE_SECONDS (1500). What only computes is nice to those that wait.
 #
 # build/logs/NAME.log is its log, build/logs/NAME.numbers has its three numbers: passed, failed, skipped.
 set -u
@@ -52,7 +52,7 @@ if [ "${2:-}" = under-deadline ]; then
     exit
 fi
 start=$(date +%s)
-timeout -k 30 "${STAGE_SECONDS:-900}" "$0" "$name" under-deadline >"$log" 2>&1
+timeout -k 30 "${STAGE_SECONDS:-1500}" "$0" "$name" under-deadline >"$log" 2>&1
 code=$?
 report "$code" $(($(date +%s) - start)) >"build/logs/$name.report"
 flock build/logs cat "build/logs/$name.report" # whole, also when two end at once

@@ -169,6 +169,7 @@ test('who is removed from a channel is told why, stays connected, and is in agai
     }));
     assert.equal(joins(), 1, 'a new connection is no request');
     await world.publish('room/removed', 'meanwhile');
+    await until('it to be in the log', () => world.postgres.value(`SELECT count(*) = 1 FROM herald.log WHERE channel = 'room/removed'`));
     await page.evaluate(() => { channel.join(); });
     await hears(page, 'replayed meanwhile');
     assert.equal(joins(), 2);
