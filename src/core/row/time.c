@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "core/row/cursor.h"
+
 enum { SECONDS_A_DAY = 86400, DAYS_AN_ERA = 146097, YEARS_AN_ERA = 400 };
 
 struct moment {
@@ -17,59 +19,22 @@ struct moment {
     struct str fraction; /* with its point, or empty */
 };
 
-struct cursor {
-    const char *p;
-    const char *end;
-};
-
-static bool take_char(struct cursor *c, char wanted)
-{
-    if (c->p == c->end || *c->p != wanted) {
-        return false;
-    }
-    c->p++;
-    return true;
-}
-
-static bool take_digits(struct cursor *c, size_t least, size_t most, int64_t *out)
-{
-    const char *start = c->p;
-    int64_t number = 0;
-    while (c->p < c->end && *c->p >= '0' && *c->p <= '9' && (size_t)(c->p - start) < most) {
-        number = number * 10 + (*c->p++ - '0');
-    }
-    *out = number;
-    return (size_t)(c->p - start) >= least;
-}
-
-/* Two digits below `limit`. */
-static bool take_two(struct cursor *c, int64_t limit, int64_t *out)
-{
-    if (c->end - c->p < 2 || c->p[0] < '0' || c->p[0] > '9' || c->p[1] < '0' || c->p[1] > '9') {
-        return false;
-    }
-    *out = (c->p[0] - '0') * 10 + (c->p[1] - '0');
-    c->p += 2;
-    return *out < limit;
-}
-
 static bool take_date(struct cursor *c, struct moment *m)
 {
-    return take_digits(c, 4, 7, &m->year) && take_char(c, '-') && take_two(c, 13, &m->month) &&
-           take_char(c, '-') && take_two(c, 32, &m->day) && m->year > 0 && m->month > 0 &&
-           m->day > 0;
+    return cursor_digits(c, 7, &m->year) >= 4 && m->year > 0 && cursor_char(c, '-') &&
+           cursor_two(c, 1, 12, &m->month) && cursor_char(c, '-') && cursor_two(c, 1, 31, &m->day);
 }
 
 static bool take_time(struct cursor *c, struct moment *m)
 {
     int64_t hour, minute, second, digits;
-    if (!take_two(c, 24, &hour) || !take_char(c, ':') || !take_two(c, 60, &minute) ||
-        !take_char(c, ':') || !take_two(c, 60, &second)) {
+    if (!cursor_two(c, 0, 23, &hour) || !cursor_char(c, ':') || !cursor_two(c, 0, 59, &minute) ||
+        !cursor_char(c, ':') || !cursor_two(c, 0, 59, &second)) {
         return false;
     }
     m->second = (hour * 60 + minute) * 60 + second;
     const char *start = c->p;
-    if (take_char(c, '.') && !take_digits(c, 1, 6, &digits)) {
+    if (cursor_char(c, '.') && cursor_digits(c, 6, &digits) == 0) {
         return false;
     }
     m->fraction = (struct str){start, (size_t)(c->p - start)};
@@ -80,14 +45,14 @@ static bool take_time(struct cursor *c, struct moment *m)
 static bool take_offset(struct cursor *c, int64_t *seconds)
 {
     int64_t hour, minute = 0, second = 0;
-    bool is_negative = take_char(c, '-');
-    if ((!is_negative && !take_char(c, '+')) || !take_two(c, 24, &hour)) {
+    bool is_negative = cursor_char(c, '-');
+    if ((!is_negative && !cursor_char(c, '+')) || !cursor_two(c, 0, 23, &hour)) {
         return false;
     }
-    if (take_char(c, ':') && !take_two(c, 60, &minute)) {
+    if (cursor_char(c, ':') && !cursor_two(c, 0, 59, &minute)) {
         return false;
     }
-    if (take_char(c, ':') && !take_two(c, 60, &second)) {
+    if (cursor_char(c, ':') && !cursor_two(c, 0, 59, &second)) {
         return false;
     }
     *seconds = ((hour * 60 + minute) * 60 + second) * (is_negative ? -1 : 1);
@@ -97,11 +62,11 @@ static bool take_offset(struct cursor *c, int64_t *seconds)
 /* The era, and the text's end. */
 static bool take_end(struct cursor *c, struct moment *m)
 {
-    if (c->end - c->p == 3 && memcmp(c->p, " BC", 3) == 0) {
+    if (str_equals(cursor_rest(c), STR(" BC"))) {
         m->year = 1 - m->year;
         return true;
     }
-    return c->p == c->end;
+    return cursor_is_at_end(c);
 }
 
 static bool is_infinity(struct str text)
@@ -184,7 +149,7 @@ static void put_moment(struct buf *out, const struct moment *m, char separator, 
 
 bool time_put_date(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m;
     if (!is_infinity(text) && (!take_date(&c, &m) || !take_end(&c, &m))) {
         return false;
@@ -195,13 +160,13 @@ bool time_put_date(struct buf *out, struct str text)
 
 bool time_put_timestamp(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m;
     if (is_infinity(text)) {
         buf_str(out, text);
         return true;
     }
-    if (!take_date(&c, &m) || !take_char(&c, ' ') || !take_time(&c, &m) || !take_end(&c, &m)) {
+    if (!take_date(&c, &m) || !cursor_char(&c, ' ') || !take_time(&c, &m) || !take_end(&c, &m)) {
         return false;
     }
     put_moment(out, &m, 'T', STR(""));
@@ -210,14 +175,14 @@ bool time_put_timestamp(struct buf *out, struct str text)
 
 static bool put_utc(struct buf *out, struct str text, char separator, struct str zone)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m;
     int64_t offset;
     if (is_infinity(text)) {
         buf_str(out, text);
         return true;
     }
-    if (!take_date(&c, &m) || !take_char(&c, ' ') || !take_time(&c, &m) ||
+    if (!take_date(&c, &m) || !cursor_char(&c, ' ') || !take_time(&c, &m) ||
         !take_offset(&c, &offset) || !take_end(&c, &m)) {
         return false;
     }
@@ -236,7 +201,7 @@ bool time_put_timestamptz(struct buf *out, struct str text)
 /* Up to one of the two ends. A timestamptz has a blank and is quoted therefore, infinity is not. */
 static bool put_bound(struct buf *out, struct cursor *c, const char *ends)
 {
-    bool is_quoted = take_char(c, '"');
+    bool is_quoted = cursor_char(c, '"');
     const char *start = c->p;
     while (c->p < c->end && *c->p != '"' && (is_quoted || !strchr(ends, *c->p))) {
         c->p++;
@@ -247,7 +212,7 @@ static bool put_bound(struct buf *out, struct cursor *c, const char *ends)
         return bound.len == 0 || is_infinity(bound);
     }
     buf_char(out, '"');
-    if (!put_utc(out, bound, ' ', STR("+00")) || !take_char(c, '"')) {
+    if (!put_utc(out, bound, ' ', STR("+00")) || !cursor_char(c, '"')) {
         return false;
     }
     buf_char(out, '"');
@@ -256,7 +221,7 @@ static bool put_bound(struct buf *out, struct cursor *c, const char *ends)
 
 static bool put_one_of(struct buf *out, struct cursor *c, const char *wanted)
 {
-    if (c->p == c->end || *c->p == '\0' || !strchr(wanted, *c->p)) {
+    if (cursor_is_at_end(c) || *c->p == '\0' || !strchr(wanted, *c->p)) {
         return false;
     }
     buf_char(out, *c->p++);
@@ -271,26 +236,26 @@ static bool put_bounds(struct buf *out, struct cursor *c)
 
 bool time_put_range(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     size_t mark = out->len;
     if (str_equals(text, STR("empty"))) {
         buf_str(out, text);
         return true;
     }
-    bool is_range = put_bounds(out, &c) && c.p == c.end;
+    bool is_range = put_bounds(out, &c) && cursor_is_at_end(&c);
     out->len = is_range ? out->len : mark;
     return is_range;
 }
 
 bool time_put_multirange(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     size_t mark = out->len;
     bool is_good = put_one_of(out, &c, "{");
     while (is_good && !put_one_of(out, &c, "}")) {
         is_good = (out->len == mark + 1 || put_one_of(out, &c, ",")) && put_bounds(out, &c);
     }
-    is_good = is_good && c.p == c.end;
+    is_good = is_good && cursor_is_at_end(&c);
     out->len = is_good ? out->len : mark;
     return is_good;
 }

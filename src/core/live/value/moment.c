@@ -4,6 +4,7 @@
  * moves seconds only; here the calendar counts, and nobody has checked that a month has 31 days. */
 #include "core/live/value/moment.h"
 
+#include "core/row/cursor.h"
 #include "core/row/time.h"
 
 #define SECOND INT64_C(1000000) /* in microseconds */
@@ -16,45 +17,15 @@ struct moment {
     int64_t of_day; /* microseconds */
 };
 
-struct cursor {
-    const char *p;
-    const char *end;
-};
-
-static bool take_char(struct cursor *c, char wanted)
-{
-    if (c->p == c->end || *c->p != wanted) {
-        return false;
-    }
-    c->p++;
-    return true;
-}
-
-/* How many there were, up to `most`. */
-static size_t take_digits(struct cursor *c, size_t most, int64_t *out)
-{
-    size_t n = 0;
-    for (*out = 0; n < most && c->p < c->end && *c->p >= '0' && *c->p <= '9'; n++) {
-        *out = *out * 10 + (*c->p++ - '0');
-    }
-    return n;
-}
-
-/* Two digits from `least` to `most`. */
-static bool take_two(struct cursor *c, int64_t least, int64_t most, int64_t *out)
-{
-    return take_digits(c, 2, out) == 2 && *out >= least && *out <= most;
-}
-
 static bool take_date(struct cursor *c, struct moment *m)
 {
-    return take_digits(c, 7, &m->year) >= 4 && m->year > 0 && take_char(c, '-') &&
-           take_two(c, 1, 12, &m->month) && take_char(c, '-') && take_two(c, 1, 31, &m->day);
+    return cursor_digits(c, 7, &m->year) >= 4 && m->year > 0 && cursor_char(c, '-') &&
+           cursor_two(c, 1, 12, &m->month) && cursor_char(c, '-') && cursor_two(c, 1, 31, &m->day);
 }
 
 static bool take_fraction(struct cursor *c, int64_t *microseconds)
 {
-    size_t n = take_digits(c, 6, microseconds);
+    size_t n = cursor_digits(c, 6, microseconds);
     for (size_t i = n; i < 6; i++) {
         *microseconds *= 10;
     }
@@ -64,11 +35,11 @@ static bool take_fraction(struct cursor *c, int64_t *microseconds)
 static bool take_time(struct cursor *c, struct moment *m)
 {
     int64_t hour, minute, second = 0, fraction = 0;
-    if (!take_two(c, 0, 24, &hour) || !take_char(c, ':') || !take_two(c, 0, 59, &minute)) {
+    if (!cursor_two(c, 0, 24, &hour) || !cursor_char(c, ':') || !cursor_two(c, 0, 59, &minute)) {
         return false;
     }
-    if (take_char(c, ':') &&
-        (!take_two(c, 0, 59, &second) || (take_char(c, '.') && !take_fraction(c, &fraction)))) {
+    if (cursor_char(c, ':') &&
+        (!cursor_two(c, 0, 59, &second) || (cursor_char(c, '.') && !take_fraction(c, &fraction)))) {
         return false;
     }
     m->of_day = ((hour * 60 + minute) * 60 + second) * SECOND + fraction;
@@ -79,19 +50,19 @@ static bool take_offset(struct cursor *c, int64_t *seconds)
 {
     int64_t hour, minute = 0, second = 0;
     *seconds = 0;
-    if (take_char(c, 'Z')) {
+    if (cursor_char(c, 'Z')) {
         return true;
     }
-    bool is_negative = take_char(c, '-');
-    if ((!is_negative && !take_char(c, '+')) || !take_two(c, 0, 23, &hour)) {
+    bool is_negative = cursor_char(c, '-');
+    if ((!is_negative && !cursor_char(c, '+')) || !cursor_two(c, 0, 23, &hour)) {
         return false;
     }
-    bool has_colon = take_char(c, ':');
-    bool has_minute = has_colon || (c->p < c->end && *c->p != ' ');
-    if (has_minute && !take_two(c, 0, 59, &minute)) {
+    bool has_colon = cursor_char(c, ':');
+    bool has_minute = has_colon || (!cursor_is_at_end(c) && *c->p != ' ');
+    if (has_minute && !cursor_two(c, 0, 59, &minute)) {
         return false;
     }
-    if (has_colon && take_char(c, ':') && !take_two(c, 0, 59, &second)) {
+    if (has_colon && cursor_char(c, ':') && !cursor_two(c, 0, 59, &second)) {
         return false;
     }
     *seconds = ((hour * 60 + minute) * 60 + second) * (is_negative ? -1 : 1);
@@ -107,11 +78,11 @@ static int64_t days_of_month(const struct moment *m)
 /* The era, the text's end, and whether there is such a day. */
 static bool take_end(struct cursor *c, struct moment *m)
 {
-    if (str_equals((struct str){c->p, (size_t)(c->end - c->p)}, STR(" BC"))) {
+    if (str_equals(cursor_rest(c), STR(" BC"))) {
         m->year = 1 - m->year;
         c->p = c->end;
     }
-    return c->p == c->end && m->day <= days_of_month(m);
+    return cursor_is_at_end(c) && m->day <= days_of_month(m);
 }
 
 static void put_number(struct buf *out, int64_t number)
@@ -143,7 +114,7 @@ static void put_moment(struct buf *out, const struct moment *m, int64_t offset)
 
 bool moment_put_date(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m = {0};
     if (put_infinity(out, text)) {
         return true;
@@ -157,9 +128,9 @@ bool moment_put_date(struct buf *out, struct str text)
 
 bool moment_put_time(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m = {0};
-    if (!take_time(&c, &m) || c.p < c.end) {
+    if (!take_time(&c, &m) || !cursor_is_at_end(&c)) {
         return false;
     }
     put_number(out, m.of_day);
@@ -169,12 +140,12 @@ bool moment_put_time(struct buf *out, struct str text)
 /* 24:00:00 is the next day's first moment. */
 static bool take_time_of_date(struct cursor *c, struct moment *m)
 {
-    return (take_char(c, 'T') || take_char(c, ' ')) && take_time(c, m);
+    return (cursor_char(c, 'T') || cursor_char(c, ' ')) && take_time(c, m);
 }
 
 bool moment_put_timestamp(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m = {0};
     if (put_infinity(out, text)) {
         return true;
@@ -196,7 +167,7 @@ bool moment_put_timestamp(struct buf *out, struct str text)
 
 bool moment_put_timestamptz(struct buf *out, struct str text)
 {
-    struct cursor c = {text.ptr, text.ptr + text.len};
+    struct cursor c = cursor_over(text);
     struct moment m = {0};
     int64_t offset;
     if (put_infinity(out, text)) {
