@@ -143,7 +143,8 @@ void world_settle(struct world *world)
         world_flush(world);
     } while (world_sequence(world) || world_deliver(world) || world_answer(world, false, false) ||
              world_drain(world) || world_answer_token(world, WHO_ANN, ERROR_CODE_TOKEN_INVALID) ||
-             world_judge(world, 0, WORLD_JUDGES) || world_reply(world, 0, (struct world_reply){0}));
+             world_judge(world, 0, WORLD_JUDGES) ||
+             world_reply(world, 0, (struct world_reply){0}) || world_answer_look(world));
 }
 
 static void close_what_is_told_to(struct world *world)
@@ -317,7 +318,11 @@ void world_join(struct world *world, unsigned worker, unsigned slot, unsigned ch
     command->wants_state = how.state;
     command->has_since = how.has_since;
     command->since_offset = how.since;
-    command->filter = str_of(world_filter_text(how.filter));
+    if (how.filter == WORLD_ROWS) {
+        command->snapshot = STR("true");
+    } else {
+        command->filter = str_of(world_filter_text(how.filter));
+    }
     unsigned place = channel + WORLD_CHANNELS * (unsigned)how.filter;
     if (how.has_since && how.since < WORLD_MAX_LOG) {
         world_peer(world, worker, slot)->places[place].sinces[how.since / 64] |= UINT64_C(1)
@@ -453,7 +458,7 @@ void world_take(struct world *world, unsigned worker, unsigned slot)
 
 const char *world_kinds(struct world *world, unsigned worker, unsigned slot)
 {
-    static const char letters[] = "JLEMHOFURPXT";
+    static const char letters[] = "JLEMHOFURPXTS";
     const struct peer *peer = world_peer(world, worker, slot);
     size_t n = 0;
     for (; n < peer->n_notes && n + 1 < sizeof(world->kinds); n++) {
@@ -601,6 +606,10 @@ static void set_defaults(struct world_options *options)
     options->max_waiting = options->max_waiting ? options->max_waiting : WORLD_MAX_LOG;
     options->max_waiting_bytes =
         options->max_waiting_bytes ? options->max_waiting_bytes : HUB_MAX_WAITING_BYTES;
+    options->snapshot_reads =
+        options->snapshot_reads ? options->snapshot_reads : HUB_SNAPSHOT_READS;
+    options->snapshot_queue =
+        options->snapshot_queue ? options->snapshot_queue : HUB_SNAPSHOT_QUEUE;
     options->presence_at_once =
         options->presence_at_once ? options->presence_at_once : HUB_PRESENCE_AT_ONCE;
 }
@@ -616,6 +625,7 @@ static struct hub *make_hub(struct world *world)
         .functions = {world, world_fake_call, world_fake_check_token},
         .presence = {world, world_fake_presence},
         .judges = {world, world_fake_judge},
+        .snapshots = {world, world_fake_read_rows},
     };
     struct hub_options options = {
         .n_workers = WORLD_WORKERS,
@@ -646,6 +656,8 @@ static struct hub *make_hub(struct world *world)
         .max_reads = world->options.max_reads,
         .max_waiting = world->options.max_waiting,
         .max_waiting_bytes = world->options.max_waiting_bytes,
+        .snapshot_reads = world->options.snapshot_reads,
+        .snapshot_queue = world->options.snapshot_queue,
     };
     return hub_new(&options);
 }
@@ -685,6 +697,7 @@ static void fail_all(struct world *world)
            world_judge(world, 0, WORLD_FAILS) ||
            world_reply(world, 0, (struct world_reply){.result = STORE_VERDICT_FAILED})) {
     }
+    world_end_snapshots(world);
     for (size_t i = 0; i < world->n_appends; i++) {
         event_unref(world->appends[i].event);
     }

@@ -39,6 +39,7 @@ enum note_kind {
     NOTE_PONG,
     NOTE_TXID,
     NOTE_TOKEN,
+    NOTE_ROWS, /* of a snapshot */
 };
 
 /* Who may see the rows of a channel's table, and what a join may want of them (world_rows.c). */
@@ -58,6 +59,8 @@ enum world_filter {
     WORLD_FEW,   /* n is less than 3: no index finds it */
     WORLD_BOTH,  /* id > 2, and the state is b or n is 1 */
     WORLD_FILTERS,
+    WORLD_ROWS = WORLD_FILTERS, /* none, but with a snapshot (world_snapshots.c) */
+    WORLD_VIEWS,
 };
 
 /* How the judges answer: as they should; the same, but it has taken long; that they cannot tell; or not
@@ -74,9 +77,10 @@ struct note { /* a frame, as the fake protocol writes it */
     enum note_kind kind;
     bool is_resumed, is_gap, is_replayed, is_interned;
     bool is_duplicate, is_dropped; /* RECEIPT */
+    bool is_last, is_complete;     /* ROWS */
     uint64_t offset;               /* of the event or the RECEIPT, or the head in NOTE_JOINED */
     uint64_t first, last;          /* NOTE_HISTORY: offsets it holds */
-    size_t n;                      /* HISTORY: how many; FULL and UPDATES: entries */
+    size_t n;                      /* HISTORY, ROWS: how many; FULL and UPDATES: entries */
     size_t n_joins;                /* UPDATES: so many of them came */
     size_t n_changed;              /* UPDATES: so many have another state */
     size_t wire_len;               /* FULL and UPDATES: the bytes of this frame on the real wire */
@@ -85,7 +89,7 @@ struct note { /* a frame, as the fake protocol writes it */
     char channel[16];
     char socket[ID_TEXT_SIZE]; /* the sender, the joiner, or the first one of UPDATES */
     char to[ID_TEXT_SIZE];     /* of a private message */
-    char text[100];            /* payload, sentence of an error, or states */
+    char text[100];            /* payload, sentence of an error, states or rows */
     char view[12], moved[8];
     char ref[12];    /* of an answer */
     uint32_t digest; /* EVENT: of moved and all of the payload */
@@ -102,6 +106,7 @@ struct world_options { /* zero: as the plain world has it */
     uint32_t recent_rows;                           /* 0: none are kept in memory */
     uint32_t page_rows, resume_max_rows, max_reads; /* 0: enough for everything */
     uint32_t max_waiting, max_waiting_bytes;        /* the same */
+    uint32_t snapshot_reads, snapshot_queue;        /* as the server has it */
     bool rejects_invalid_tokens;
     bool has_manual_turns; /* a turn ends with world_flush, not with every step */
     bool keeps_no_notes;
@@ -211,6 +216,12 @@ bool world_deliver(struct world *world); /* the hub hears of the next log row; f
 /* The oldest read is answered, from the log as it is now or (is_early) as it was when it was asked.
  */
 bool world_answer(struct world *world, bool is_early, bool is_failed);
+/* The oldest read for a snapshot is answered as of now, by these rows, which the channel's table is to
+ * have; NULL: it fails. */
+bool world_answer_rows(struct world *world, const struct world_row *rows, size_t n);
+size_t world_n_row_reads(const struct world *world); /* that wait */
+/* The sequencer has told what there was when it was asked; false: nobody has asked it. */
+bool world_answer_look(struct world *world);
 
 struct world_call { /* that is asked and not answered */
     enum store_call_kind kind;
@@ -262,7 +273,8 @@ void world_rest(struct world *world);
 size_t world_received(struct world *world, unsigned worker, unsigned slot,
                       const struct note **notes);
 void world_take(struct world *world, unsigned worker, unsigned slot);
-/* Their kinds as letters: Joined Left Event Message History errOr Full Updates Receipt Pong. */
+/* Their kinds as letters: Joined Left Event Message History errOr Full Updates Receipt Pong tXid Token
+ * rowS. */
 const char *world_kinds(struct world *world, unsigned worker, unsigned slot);
 struct note world_last(struct world *world, unsigned worker, unsigned slot);
 const char *world_socket_id(struct world *world, unsigned worker,

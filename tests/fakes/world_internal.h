@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the files of the fake world share: world.c (life, sessions, steps), world_protocol.c,
  * world_transport.c (workers, and the oracles at each frame), world_store.c (log, reads and
- * appends), world_calls.c (functions, tokens, presence in SQL), world_judges.c and world_check.c (at rest). */
+ * appends), world_calls.c (functions, tokens, presence in SQL), world_judges.c, world_snapshots.c and
+ * world_check.c (at rest). */
 #ifndef HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 #define HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 
@@ -44,10 +45,11 @@ struct place { /* what a session knows of one channel */
     size_t n_states;
 };
 
+enum { WORLD_MAX_ROWS = 8 }; /* of a table, when they are read */
 enum { MAX_SUBS = 16, MAX_VERSIONS = 200, MAX_SHAPES = 200 };
 
 /* Of the channels' places the plain ones come first. */
-enum { WORLD_PLACES = WORLD_CHANNELS * WORLD_FILTERS };
+enum { WORLD_PLACES = WORLD_CHANNELS * WORLD_VIEWS };
 
 struct peer { /* one session, with its worker's part and its oracle */
     struct session_id id;
@@ -78,6 +80,17 @@ struct read {
     char channel[16], epoch[16];
     size_t log_len; /* when it was asked */
     store_answer_fn *done;
+    void *arg;
+};
+
+struct row_read { /* for a snapshot */
+    unsigned channel;
+    store_snapshot_fn *done;
+    void *arg;
+};
+
+struct look { /* at what the sequencer has told */
+    store_settled_fn *done;
     void *arg;
 };
 
@@ -159,6 +172,12 @@ struct world {
     size_t n_reads, cap_reads;
     struct judging *judgings;
     size_t n_judgings, cap_judgings;
+    struct world_row rows[WORLD_CHANNELS][WORLD_MAX_ROWS]; /* as they were read last */
+    size_t n_rows[WORLD_CHANNELS];
+    struct row_read row_reads[64];
+    size_t n_row_reads;
+    struct look looks[64];
+    size_t n_looks;
     struct append appends[1024];
     const char *ref, *key, *by; /* of the next command; or NULL */
     size_t n_appends;
@@ -178,7 +197,7 @@ struct world {
     struct version versions[MAX_VERSIONS];
     size_t n_versions;
     struct row_change changes[WORLD_MAX_LOG]; /* by the events' number in the log */
-    char view_names[WORLD_FILTERS][12];
+    char view_names[WORLD_VIEWS][12];
 };
 
 /* ---- world.c ---- */
@@ -243,12 +262,22 @@ bool world_has_visible(struct world *world, const struct peer *peer, unsigned pl
 void world_fake_judge(void *ctx, const struct store_case *asked, store_judge_fn *done, void *arg);
 void world_release_judgings(struct world *world);
 
+/* ---- world_snapshots.c ---- */
+
+void world_fake_read_rows(void *ctx, const struct store_snapshot_query *query,
+                          store_snapshot_fn *done, void *arg);
+void world_fake_look(struct world *world, store_settled_fn *done, void *arg);
+void world_end_snapshots(struct world *world); /* as a store that stops */
+
 /* ---- world_rows.c ---- */
 
 struct world_told world_told_row(struct world *world, size_t version, const struct event *event,
                                  enum world_who who, enum world_filter filter);
 uint32_t world_digest(const char *moved, struct str payload);
-const char *world_filter_text(enum world_filter filter); /* NULL: plain */
+const char *world_filter_text(enum world_filter filter);                   /* NULL: plain */
+struct shape *world_shape_of(const struct world *world, unsigned channel); /* of its table today */
+/* Of the rows that were read last as this one may see them today, as a frame has them. */
+uint32_t world_digest_rows(const struct world *world, unsigned channel, enum world_who who);
 unsigned world_place_of(const struct world *world, const struct note *note);
 void world_start_rows(struct world *world);
 void world_release_rows(struct world *world);

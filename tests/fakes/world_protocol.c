@@ -126,6 +126,21 @@ static struct frame *fake_history(struct str channel, struct str view,
     return frame;
 }
 
+static struct frame *fake_snapshot(const struct protocol_snapshot *snapshot)
+{
+    struct note note = {.kind = NOTE_ROWS,
+                        .offset = snapshot->offset,
+                        .is_last = snapshot->is_last,
+                        .is_complete = snapshot->is_complete,
+                        .digest = world_digest("", snapshot->rows)};
+    for (size_t i = 0; i < snapshot->rows.len; i++) {
+        note.n += snapshot->rows.ptr[i] == '{';
+    }
+    world_copy(note.text, sizeof(note.text), snapshot->rows);
+    world_copy(note.view, sizeof(note.view), snapshot->view);
+    return plain(note, snapshot->channel);
+}
+
 static void add_text(struct buf *texts, const struct protocol_member *member, uint32_t flag)
 {
     uint32_t digest = member->state.ptr ? world_digest("", member->state) : 0;
@@ -244,6 +259,7 @@ const struct protocol world_protocol = {
     .pong = fake_pong,
     .txid = fake_txid,
     .token = fake_token,
+    .snapshot = fake_snapshot,
 };
 
 /* ---- texts to numbers ---- */

@@ -129,7 +129,8 @@ void world_commit_row(struct world *world, unsigned channel, const struct world_
                                            .channel = str_of(world_channel_name(channel)),
                                            .payload = buf_span(&payload),
                                            .shape = world->shapes[table->shape],
-                                           .kept = buf_span(&kept)},
+                                           .kept = buf_span(&kept),
+                                           .xid = world->n_log + 1},
                      (struct session_id){0});
     buf_release(&payload);
     buf_release(&kept);
@@ -184,6 +185,7 @@ static enum answer wants(enum world_filter filter, const struct world_row *row, 
 {
     switch (filter) {
     case WORLD_PLAIN:
+    case WORLD_ROWS:
         return YES;
     case WORLD_A:
         return is_reduced ? MAYBE : answer_of(row->state == 'a');
@@ -192,7 +194,7 @@ static enum answer wants(enum world_filter filter, const struct world_row *row, 
     case WORLD_BOTH:
         return row->id <= 2 ? NO
                             : (is_reduced ? MAYBE : answer_of(row->state == 'b' || row->n == 1));
-    case WORLD_FILTERS:
+    case WORLD_VIEWS:
         break;
     }
     return NO;
@@ -276,6 +278,23 @@ struct world_told world_told_row(struct world *world, size_t version, const stru
                change->is_reduced);
 }
 
+uint32_t world_digest_rows(const struct world *world, unsigned channel, enum world_who who)
+{
+    const struct watched *table = &world->versions[world->n_versions - 1].tables[channel];
+    const struct row_change change = {.shape = table->shape};
+    struct buf text = {0};
+    for (size_t i = 0; i < world->n_rows[channel]; i++) {
+        const struct world_row *row = &world->rows[channel][i];
+        if (sees(world, table, &change, row, who) == YES) {
+            buf_literal(&text, text.len > 0 ? "," : "");
+            put_row(&text, row, false);
+        }
+    }
+    uint32_t digest = world_digest("", buf_span(&text));
+    buf_release(&text);
+    return digest;
+}
+
 /* ---- watches ---- */
 
 #define COLUMN(name, type, compares, announced, kept)                                              \
@@ -348,11 +367,18 @@ static void fill_watch(const struct world *world, unsigned channel, struct watch
     snprintf(key, sizeof(key), "w%u", channel);
     *watch = (struct watch){.key = mem_strdup(key),
                             .number = world->shapes[table->shape]->f.number,
-                            .shape = shape_ref(world->shapes[table->shape])};
+                            .shape = shape_ref(world->shapes[table->shape]),
+                            .has_snapshot = true,
+                            .max_snapshot = WORLD_MAX_ROWS};
     watch->restated = mem_array(NULL, MAX_SHAPES, sizeof(int64_t));
     for (unsigned i = 0; table->is_restated && i < table->restated; i++) {
         watch->restated[watch->n_restated++] = world->shapes[i]->f.number;
     }
+}
+
+struct shape *world_shape_of(const struct world *world, unsigned channel)
+{
+    return world->shapes[world->versions[world->n_versions - 1].tables[channel].shape];
 }
 
 void world_fill_watches(struct world *world, struct site *site)
@@ -368,20 +394,24 @@ void world_fill_watches(struct world *world, struct site *site)
 /* ---- views ---- */
 
 /* Their names are digests, so they are known beforehand. */
-static void name_view(struct world *world, enum world_filter filter)
+static void name_view(struct world *world, enum world_filter view, const char *json,
+                      const char *wish)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     unsigned char digest[HMAC_SIZE];
-    struct buf why = {0};
-    struct filter *tree = filter_parse(str_of(world_filter_text(filter)), FILTER_CLIENT, &why);
+    struct buf why = {0}, text = {0};
+    struct filter *tree = filter_parse(str_of(json), FILTER_CLIENT, &why);
     assert(tree);
-    hmac_sha256(STR("view"), filter_canonical(tree), digest);
+    buf_str(&text, filter_canonical(tree));
+    buf_str(&text, str_of(wish));
+    hmac_sha256(STR("view"), buf_span(&text), digest);
     for (int i = 0; i < 11; i++) {
-        world->view_names[filter][i] = letters[digest[i] & 63];
+        world->view_names[view][i] = letters[digest[i] & 63];
     }
     filter_unref(tree);
     buf_release(&why);
+    buf_release(&text);
 }
 
 unsigned world_place_of(const struct world *world, const struct note *note)
@@ -389,7 +419,7 @@ unsigned world_place_of(const struct world *world, const struct note *note)
     unsigned filter = WORLD_PLAIN;
     while (strcmp(world->view_names[filter], note->view) != 0) {
         filter++;
-        assert(filter < WORLD_FILTERS);
+        assert(filter < WORLD_VIEWS);
     }
     return world_channel_index(str_of(note->channel)) + WORLD_CHANNELS * filter;
 }
@@ -398,8 +428,10 @@ void world_start_rows(struct world *world)
 {
     world->n_versions = 1;
     for (unsigned filter = WORLD_A; filter < WORLD_FILTERS; filter++) {
-        name_view(world, (enum world_filter)filter);
+        const char *json = world_filter_text((enum world_filter)filter);
+        name_view(world, (enum world_filter)filter, json, "");
     }
+    name_view(world, WORLD_ROWS, "{}", "0");
 }
 
 void world_release_rows(struct world *world)

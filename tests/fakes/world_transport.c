@@ -284,6 +284,21 @@ static void remove_from(struct peer *peer, unsigned c)
     }
 }
 
+/* The rows as they are to be seen now; and at the end all that came since, so that nothing is owed. */
+static void check_rows(struct world *world, struct peer *peer, unsigned p, const struct note *note)
+{
+    struct place *place = &peer->places[p];
+    assert(place->is_member);
+    if (note->is_last) {
+        assert(note->offset >= place->position);
+        assert(!world_has_visible(world, peer, p, place->position, note->offset));
+        place->position = note->offset;
+        place->owes_history = false;
+    } else {
+        assert(note->digest == world_digest_rows(world, p % WORLD_CHANNELS, peer->who));
+    }
+}
+
 static void receive(struct world *world, struct peer *peer, struct frame *frame, bool is_sent)
 {
     const struct note *note = world_note(frame);
@@ -291,7 +306,7 @@ static void receive(struct world *world, struct peer *peer, struct frame *frame,
     struct place *place = &peer->places[p];
     remember(world, peer, note);
     assert(!place->owes_history || note->kind == NOTE_ERROR || note->kind == NOTE_FULL ||
-           note->kind == NOTE_HISTORY || note->to[0]);
+           note->kind == NOTE_HISTORY || note->kind == NOTE_ROWS || note->to[0]);
     switch (note->kind) {
     case NOTE_JOINED:
         if (frame->offset > 0) { /* a gap among the events */
@@ -324,6 +339,9 @@ static void receive(struct world *world, struct peer *peer, struct frame *frame,
         world->stats.update_frames_sent++;
         world->stats.sent_bytes += note->wire_len;
         check_updates(world, peer, place, frame);
+        break;
+    case NOTE_ROWS:
+        check_rows(world, peer, p, note);
         break;
     case NOTE_RECEIPT:
     case NOTE_PONG:
