@@ -24,7 +24,7 @@ const here = herald.channel('tasks/cards', { presence: 'state' });
 const desk = herald.channel('tasks/write');
 
 const optimistic = new Optimistic();
-/** What takes the answers of our calls, by their number. @type {Map<number, (txid: string) => void>} */
+/** What takes the answers of our calls, by their number; null: there will be none. @type {Map<number, (txid: string|null) => void>} */
 const waiting = new Map();
 let calls = 0;
 const view = createView({ add, change, remove, edit });
@@ -33,6 +33,7 @@ showStatus(document.querySelector('#status'), herald);
 [open, done].forEach((table) => table.onChange(showSoon));
 here.on('presence', (members) => view.showMembers(members, here.self));
 desk.on('message', ({ payload: { call, txid } }) => waiting.get(call)?.(txid));
+herald.on('status', forgetAnswers);
 Promise.all([open.ready, done.ready]).then(() => view.showReady(), ({ message }) => view.refuse(message));
 herald.on('error', ({ payload: { code, message } }) => {
     if (code !== 'token_expired') view.refuse(message);         // for an expired token the client fetches another
@@ -99,7 +100,8 @@ async function write(order, shown) {
     try {
         await desk.ready;
         await desk.send({ ...order, call }, { socketId: desk.self.socketId, queue: false });
-        await herald.txid(await answer).catch(() => {});    // written it is, also if nobody can say when we have it
+        const txid = await answer;
+        if (txid !== null) await herald.txid(txid).catch(() => {});     // written it is, also if nobody can say when we have it
     } catch (error) {
         view.refuse(explain(error));
     } finally {
@@ -107,6 +109,11 @@ async function write(order, shown) {
         undo();
         showSoon();
     }
+}
+
+/** An answer that was on its way when the line broke is kept nowhere. What was written comes with the rows. */
+function forgetAnswers({ status }) {
+    if (status !== 'connected') waiting.forEach((answer) => answer(null));
 }
 
 /** The rows are right in any case: what was written after all is among them, or will be. */
