@@ -25,7 +25,7 @@ const PRESENCES = [true, false, 'state'];
  * always means: this replaces all you have.
  *
  * An error of code `removed` ends the membership: the server has taken us out of the channel, or a rule shuts us out.
- * A channel that was removed does not join again by itself, only when it is told to (`join()`). One whose join was
+ * A channel that was removed does not join again by itself, only when it is told to (`join()`, a new holder). One whose join was
  * refused tries again with each new connection, perhaps as somebody else.
  */
 export class Channel extends Emitter {
@@ -40,6 +40,7 @@ export class Channel extends Emitter {
     /** The rows of a snapshot are coming. */
     #isRead = false;
     #settle;
+    #ignoreSignal;
     /** It was told that we are in, on the present connection. */
     _isIn = false;
     /** @type {Position|null} */
@@ -57,7 +58,7 @@ export class Channel extends Emitter {
          * tries again with the next connection, all the same. */
         this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
         this.ready.catch(() => {});     // who does not wait for it hears of it by `error`
-        whenAborted(options.signal, () => queueMicrotask(() => this.leave()));
+        this.#ignoreSignal = whenAborted(options.signal, () => queueMicrotask(() => this.leave()));
     }
 
     static _check(options) {
@@ -128,7 +129,8 @@ export class Channel extends Emitter {
         this.#hasLeft = true;
         this.#membership.release(this);
         this.#settle.reject(new HeraldError('left', 'This holder has left the channel.'));
-        [...this.#streams].forEach(({ stream }) => stream.end());
+        [...this.#streams].forEach((stream) => stream.end());
+        this.#ignoreSignal();
         this._silence();
     }
 
@@ -139,13 +141,12 @@ export class Channel extends Emitter {
         const wanted = actions.length > 0 ? actions : ['message', 'event'];
         const stream = new Stream(() => {
             wanted.forEach((action) => this.off(action, push));
-            this.#streams.delete(entry);
+            this.#streams.delete(stream);
         });
         const push = (frame) => stream.push(frame);
-        const entry = { stream };
         wanted.forEach((action) => this.on(action, push));
         if (this.#hasLeft) stream.end();
-        else this.#streams.add(entry);
+        else this.#streams.add(stream);
         return stream;
     }
 
@@ -168,7 +169,8 @@ export class Channel extends Emitter {
     _late(frame, position) {
         this._isIn = true;
         this._position = position;
-        if (this.options.history) this.#membership._askHistory([this]);
+        this.#wantsHistory = Boolean(this.options.history);
+        if (this.#wantsHistory) this.#membership._askHistory([this]);
         queueMicrotask(() => {
             if (!this._isIn || this.#hasLeft) return;
             this._emit('join', frame);

@@ -39,10 +39,13 @@ export function checkOptions(what, options, names) {
     if (unknown !== undefined) throw new TypeError(`${what} has no option '${unknown}'; there are ${names.join(', ')}`);
 }
 
-/** Calls back when the signal is aborted, or is already. @param {AbortSignal|undefined} signal @param {function()} action */
+/** Calls back when the signal is aborted, or is already. A signal may live for as long as the page, and would keep alive what
+ * has long ended: so who has ended takes it back.
+ * @param {AbortSignal|undefined} signal @param {function()} action @returns {function()} it is not to be called any more */
 export function whenAborted(signal, action) {
     if (signal?.aborted) action();
     else signal?.addEventListener('abort', action, { once: true });
+    return () => signal?.removeEventListener('abort', action);
 }
 
 /** A handler that throws must not take the event away from the others. */
@@ -114,7 +117,7 @@ export class Stream {
 
     push(value) {
         const reader = this.#readers.shift();
-        if (reader) reader.resolve({ value, done: false });
+        if (reader) reader({ value, done: false });
         else if (this.#unread.length < MAX_UNREAD) this.#unread.push(value);
         else this.#fail(new Lagged());
     }
@@ -129,7 +132,7 @@ export class Stream {
         if (this.#isOver) return;
         this.#isOver = true;
         this.#onEnd(this);
-        this.#readers.forEach(({ resolve }) => resolve({ value: undefined, done: true }));
+        this.#readers.forEach((reader) => reader({ value: undefined, done: true }));
         this.#readers = [];
     }
 
@@ -139,7 +142,7 @@ export class Stream {
         this.#error = null;
         if (error) throw error;
         if (this.#isOver) return { value: undefined, done: true };
-        return new Promise((resolve) => this.#readers.push({ resolve }));
+        return new Promise((resolve) => this.#readers.push(resolve));
     }
 
     async return() {

@@ -85,7 +85,6 @@ export class Line {
     }
 
     close() {
-        this.#listenToPage('remove');
         this.#drop(1000);
         this.#setStatus({ status: 'closed', code: 1000, reason: '' });
     }
@@ -221,6 +220,7 @@ export class Line {
     }
 
     #setStatus(status) {
+        if (status.status === 'closed') this.#listenToPage('remove');
         this.status = status;
         this.#owner._statusChanged(status);
     }

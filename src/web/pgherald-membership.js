@@ -35,12 +35,12 @@ export class Membership {
     /** The join that is on its way: one at a time, so that each says where all the holders are. */
     #asking = null;
     #isRemoved = false;
-    #isForgotten = false;
     /** Why we are not in. @type {HeraldError|null} */
     #refusal = null;
     /** Of the last join. @type {string|null} */
     #ref = null;
-    /** A history that was asked for: who waits for it, oldest first. @type {{holders: Channel[]}[]} */
+    /** A history that was asked for, also by a join, which has no ref here: who waits for it, oldest first.
+     * @type {{holders: Channel[], ref?: string}[]} */
     #histories = [];
     /** What the joins of this connection have asked for. */
     #asked = { presence: false };
@@ -86,7 +86,7 @@ export class Membership {
         const holder = this.#add(new Channel(this, options));
         if (this.#asking) this.#goAlong(holder);
         else if (this.joined) this.#askForTheRest();
-        else this.join();
+        else this.enter();
         return holder;
     }
 
@@ -94,7 +94,22 @@ export class Membership {
     release(holder) {
         this.#holders.delete(holder);
         this.presence.set(holder, null);
-        if (!this.isHeld) this.#lingerTimer = setTimeout(() => this.#forget(), LINGER_MS);
+        if (!this.isHeld) this.#linger();
+    }
+
+    get isAsking() {
+        return this.#asking !== null;
+    }
+
+    #linger() {
+        this.#lingerTimer = setTimeout(() => this.#giveUp(), LINGER_MS);
+    }
+
+    /** Nobody has taken it up again. But a join that is on its way, ours or that of a filter which is written otherwise, may be
+     * for the same view: to leave would end it behind their back. Its answer tells. */
+    #giveUp() {
+        if (this.#client._isAsking(this.name)) this.#linger();
+        else this.#forget();
     }
 
     get isHeld() {
@@ -118,28 +133,22 @@ export class Membership {
         return holder;
     }
 
-    /** Nobody has taken it up again. */
     #forget() {
-        this.#isForgotten = true;
-        this.#client._forget(this);
-        this.#holders.clear();
-        this.end('left', 'The channel was left before it could be sent.');
-        if (this.joined) this._leave();
-    }
-
-    /** Why nothing more will be sent. */
-    end(code, message) {
         clearTimeout(this.#retryTimer);
         clearTimeout(this.#lingerTimer);
+        this.#client._forget(this);
+        this.#client._line.unask(this.#ref);
+        this.#holders.clear();
         this.presence.lost();
         this.rows?.close();
-        this.outbox.end(code, message);
+        this.outbox.end('left', 'The channel was left before it could be sent.');
+        const isShared = this.#client._those(this.name, this.view).length > 0;
+        if (this.joined && !isShared) this.#client._line.send({ action: 'leave', options: this.#place, payload: null });
     }
 
-    /** Unless somebody else here is in the same view, by a filter that is written otherwise. */
-    _leave() {
-        const isShared = this.#client._those(this.name, this.view).some((each) => each !== this);
-        if (!isShared) this.#client._line.send({ action: 'leave', options: { channel: this.name, ...(this.view && { view: this.view }) }, payload: null });
+    /** As it is named to the server. */
+    get #place() {
+        return { channel: this.name, ...(this.view && { view: this.view }) };
     }
 
     /* ---- joining ---- */
@@ -207,25 +216,15 @@ export class Membership {
     }
 
     #reread() {
-        if (this.#isHereStill) this.#ask();
-    }
-
-    get #isHereStill() {
-        return !this.#isForgotten && !this.#isRemoved;
+        if (!this.#isRemoved) this.#ask();
     }
 
     /** @returns {boolean} there may be more answers: rows may be refused later */
     #answered(frame, asked) {
         this.#asking = null;
         if (frame.action === 'error') this.#refused(frame);
-        else if (this.#isForgotten) this.#hasLeftMeanwhile(frame);
         else this.#acknowledged(frame, asked);
         return frame.action !== 'error' && this.rows !== null;
-    }
-
-    #hasLeftMeanwhile(frame) {
-        this.view = frame.options.view;
-        this._leave();
     }
 
     #acknowledged(frame, asked) {
@@ -238,10 +237,10 @@ export class Membership {
         this.#lastJoin = frame;
         this.#failures = 0;
         if (!wasJoined) this.#head = payload?.epoch === undefined ? null : { epoch: payload.epoch, offset: payload.offset };
+        this.outbox.flush();        // before what the application says now that it is told of the join
         this.#tellHolders(frame, asked, isSomebodyElse);
         if (asked.presence === 'state' && !this.presence.isJoined) this.presence.joined();
         this.#askForTheRest();
-        this.outbox.flush();
     }
 
     #tellHolders(frame, asked, isSomebodyElse) {
@@ -258,9 +257,8 @@ export class Membership {
     /** @param {Channel[]} holders @returns {boolean} false: there is no connection */
     _askHistory(holders) {
         const history = { holders };
-        const options = { channel: this.name, ...(this.view && { view: this.view }) };
-        const ref = this.request({ action: 'history', options, payload: null }, (frame) => this.#historyRefused(history, frame));
-        if (ref === null) return false;
+        history.ref = this.request({ action: 'history', options: this.#place, payload: null }, (frame) => this.#historyRefused(history, frame));
+        if (history.ref === null) return false;
         this.#histories.push(history);
         holders.forEach((holder) => holder._awaitHistory());
         return true;
@@ -275,7 +273,10 @@ export class Membership {
     /** A join, or the rows that it has asked for. */
     #refused(frame) {
         const { code, retry_after: retryAfter } = frame.payload ?? {};
-        if (this.#isForgotten) return;
+        if (code === 'removed') {           // we were in, and in its views: all of them are to hear of it
+            if (!this.#isRemoved) this.#client._received(frame);
+            return;
+        }
         if (this.rows) this.#client._viewEnded(this);
         this.#tellError(frame);
         if (TRANSIENT.has(code)) this.#retryLater(retryAfter);
@@ -367,7 +368,8 @@ export class Membership {
     }
 
     #replaced(frame) {
-        const { holders = [] } = this.#histories.shift() ?? {};
+        const { holders = [], ref } = this.#histories.shift() ?? {};
+        this.#client._line.unask(ref);      // a history has no ref
         holders.filter((holder) => this.#holders.has(holder)).forEach((holder) => holder._replaced(frame));
     }
 

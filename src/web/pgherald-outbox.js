@@ -27,7 +27,7 @@ export function bytesOf(text) {
 
 /**
  * @typedef {object} Entry
- * @property {*} payload
+ * @property {*} payload               as it was when it was said: who said it may go on with his object
  * @property {object} options          as they travel
  * @property {string|null} key         under which the server takes it once; null: it may go out once
  * @property {number} bytes            of the frame; 0: not known yet
@@ -35,6 +35,7 @@ export function bytesOf(text) {
  * @property {boolean} isUnderWay      handed to the present connection
  * @property {function(object)} resolve
  * @property {function(*)} reject
+ * @property {function()} ignoreSignal
  */
 
 export class Outbox {
@@ -54,22 +55,23 @@ export class Outbox {
         checkOptions('send()', options, OPTIONS);
         const { idempotent = true, queue = true, signal, ...others } = options;
         if (typeof idempotent === 'string' && !KEY.test(idempotent)) throw new TypeError('a key of a message has 16 to 64 characters');
+        const said = JSON.parse(JSON.stringify({ payload, options: others }));     // what is no JSON throws here, and is never in the queue
         return new Promise((resolve, reject) => {
             signal?.throwIfAborted();
-            const entry = { payload, options: others, key: null, bytes: 0, queuedAt: Date.now(), isUnderWay: false, resolve, reject };
+            this.#checkRoom(queue);
+            const entry = { ...said, key: null, bytes: 0, queuedAt: Date.now(), isUnderWay: false, resolve, reject };
             if (idempotent && !others.socketId && !others.to) entry.key = idempotent === true ? secret() : idempotent;
-            this.#refuseOrAdd(entry, queue);
-            whenAborted(signal, () => this.#reject(entry, signal.reason));
+            entry.ignoreSignal = whenAborted(signal, () => this.#reject(entry, signal.reason));
+            this.#entries.push(entry);
+            if (this.#membership.joined) this.#transmit(entry);
         });
     }
 
-    #refuseOrAdd(entry, mayWait) {
+    #checkRoom(mayWait) {
         if (this.#entries.length >= this.#maxQueued) {
             throw new HeraldError('queue_full', `${this.#maxQueued} messages wait already.`);
         }
         if (!mayWait && !this.#membership.joined) throw new HeraldError('offline', 'There is no connection, or we are not in the channel.');
-        this.#entries.push(entry);
-        if (this.#membership.joined) this.#transmit(entry);
     }
 
     /** What the line took with it, and what has waited. */
@@ -129,6 +131,7 @@ export class Outbox {
 
     #remove(entry) {
         const i = this.#entries.indexOf(entry);
+        entry.ignoreSignal();
         return i >= 0 && this.#entries.splice(i, 1).length > 0;
     }
 

@@ -43,8 +43,9 @@ export class Presence {
     set(holder, state) {
         if (state !== null && (typeof state !== 'object' || Array.isArray(state))) throw new TypeError('a state is an object, or null');
         const before = this.#states.get(holder);
+        const copy = JSON.parse(JSON.stringify(state));     // what is no JSON throws here
         if (state === null) this.#states.delete(holder);
-        else this.#states.set(holder, state);
+        else this.#states.set(holder, copy);
         if (bytesOf(this.#text) > MAX_BYTES) {
             this.#states.delete(holder);
             if (before) this.#states.set(holder, before);

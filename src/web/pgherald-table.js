@@ -60,6 +60,7 @@ export class Table {
     #events = new Emitter(['change']);
     #streams = new Set();
     #isClosed = false;
+    #ignoreSignal;
 
     /** @param {Rows} rows @param {import('./pgherald.js').Channel} channel @param {AbortSignal} [signal] */
     constructor(rows, channel, signal) {
@@ -71,7 +72,7 @@ export class Table {
         this.ready = rows.ready.then(() => this);
         this.ready.catch(() => {});     // who does not wait for it hears of it by `error`
         rows.tables.add(this);
-        whenAborted(signal, () => queueMicrotask(() => this.close()));
+        this.#ignoreSignal = whenAborted(signal, () => queueMicrotask(() => this.close()));
     }
 
     /** @returns {number} */
@@ -107,6 +108,7 @@ export class Table {
     /** Ends what this holder has of it. */
     close() {
         this.#isClosed = true;
+        this.#ignoreSignal();
         this.#rows.tables.delete(this);
         this.#events._silence();
         [...this.#streams].forEach((stream) => stream.end());
@@ -150,8 +152,7 @@ export class Rows {
         this.#channel = channel;
         this.#ask = ask;
         this.#compare = comparator([...options.order, ...options.key]);
-        this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
-        this.ready.catch(() => {});
+        this.#await();
         channel.on('join', (frame) => this.#joined(frame));
         channel.on('gap', ({ client }) => { if (client === null) this.#askAgain(); });    // after an answer the rows come by themselves
         channel.on('snapshot', (frame) => this.#guard(() => this.#read(frame)));
@@ -160,6 +161,12 @@ export class Rows {
     }
 
     get isPartial() { return this.#wanted > 0; }
+
+    #await() {
+        /** @type {Promise<void>} the rows are here, for tables that are made from now on */
+        this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+        this.ready.catch(() => {});
+    }
 
     entries() {
         const { order, limit } = this.#options;
@@ -301,5 +308,6 @@ export class Rows {
         this.#wanted = 0;
         this.#tell({ action: 'error', frame });
         this.#settle.reject(HeraldError.of(frame));
+        this.#await();          // who comes later may have more luck
     }
 }

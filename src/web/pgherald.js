@@ -219,6 +219,7 @@ export class Client extends Emitter {
     #await(text, timeout, signal, { resolve, reject }) {
         const settle = (how) => (value) => {
             clearTimeout(timer);
+            ignoreSignal();
             this.#waiting.delete(waiter);
             how(value);
         };
@@ -230,7 +231,7 @@ export class Client extends Emitter {
             ask: () => this._line.request({ action: 'txid', payload: text }, answer),
         };
         this.#waiting.add(waiter);
-        whenAborted(signal, () => waiter.reject(signal.reason));
+        const ignoreSignal = whenAborted(signal, () => waiter.reject(signal.reason));
         if (this.status.status === 'closed') waiter.reject(new HeraldError('closed', 'The connection is closed.'));
         waiter.ask();
     }
@@ -245,6 +246,11 @@ export class Client extends Emitter {
 
     _learned({ message_bytes: messageBytes }) {
         if (messageBytes !== undefined && messageBytes !== this.limits.messageBytes) this.limits = { messageBytes };
+    }
+
+    /** A join of this channel, or of a view of it, is on its way. */
+    _isAsking(name) {
+        return [...this.#memberships.values()].some((each) => each.name === name && each.isAsking);
     }
 
     _forget(membership) {

@@ -4,6 +4,7 @@
  * told, who comes late and who leaves; presence with state; `for await`, `ready`, `once`, signals.
  */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 
 import { advance, comeBack, connect, due, FakeSocket, HeraldError, Lagged, settled } from './fake-socket.mjs';
@@ -275,6 +276,59 @@ test('once, signals, and names that there are not', async () => {
     ]) assert.throws(wrong, TypeError);
 });
 
+test('a signal that lives on keeps nothing of what has ended', async () => {
+    const herald = start();
+    const { signal } = new AbortController();
+    const channel = herald.channel('room/1', { signal });
+    const table = herald.table('room/2', { signal });
+    FakeSocket.last.open();
+    acknowledge();
+    const sent = channel.send('x', { signal });
+    const waits = herald.txid(1, { signal });
+    assert.equal(getEventListeners(signal, 'abort').length, 4);
+    FakeSocket.last.answers('message', 'receipt', {});
+    FakeSocket.last.answers('txid', 'txid', '1');
+    await Promise.all([sent, waits]);
+    channel.leave();
+    table.close();
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('who may not stay, as he asks for more, is out, with all that he has of the channel', () => {
+    const herald = start();
+    const channel = herald.channel('room/1');
+    const view = herald.channel('room/1', { filter: { a: 1 } });
+    FakeSocket.last.open();
+    acknowledge();
+    acknowledgeView();
+    const heard = [listen(channel), listen(view)];
+    herald.channel('room/1', { presence: true });
+    FakeSocket.last.refuses('join', 'removed');
+    assert.deepEqual([channel.joined, view.joined, heard], [false, false, [['error'], ['error']]]);
+    const newcomer = listen(herald.channel('room/1'));
+    assert.equal(joins().length, 4, 'somebody new asks to be let in');
+    acknowledge();
+    assert.deepEqual([newcomer, heard[0]], [['join'], ['error', 'join']]);
+
+    function acknowledgeView() {
+        FakeSocket.last.answers('join', 'join', { epoch: 'e1', offset: 5 }, { view: 'viewviewvie' }, member('me'));
+    }
+});
+
+test('a history that could not be asked for as the line was closing is asked for on the next one', () => {
+    const herald = start();
+    herald.channel('room/1');
+    FakeSocket.last.open();
+    acknowledge();
+    FakeSocket.last.readyState = 2;
+    const heard = listen(herald.channel('room/1', { history: true }));
+    comeBack();
+    acknowledge({ resumed: true });
+    assert.equal(FakeSocket.last.sentOf('history').length, 1);
+    FakeSocket.last.says('history', history(5));
+    assert.deepEqual(heard, ['join', 'history 5']);
+});
+
 test('presence with state: each one\'s, updated in its place, and ours from all that hold the channel', () => {
     const herald = start();
     const a = herald.channel('room/1', { presence: 'state' });
@@ -285,6 +339,7 @@ test('presence with state: each one\'s, updated in its place, and ours from all 
     assert.throws(() => a.setState({ big: 'x'.repeat(1024) }), { code: 'too_large' });
     a.setState({ card: 1 });
     b.setState({ typing: true });
+    assert.throws(() => b.setState({ n: 1n }), TypeError, 'and what he had stays');
     FakeSocket.last.open();
     assert.equal(joins()[0].presence, 'state');
     acknowledge();

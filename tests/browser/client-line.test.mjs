@@ -89,6 +89,10 @@ test('a page that is looked at again, or a network that comes back, asks at once
         assert.equal(herald.status.status, 'connecting');
         herald.close();
         assert.deepEqual(listeners, {});
+        herald.reconnect();
+        assert.equal(Object.keys(listeners).length, 3);
+        FakeSocket.last.drop(1008);
+        assert.deepEqual(listeners, {}, 'who is closed from outside wakes up for nothing');
     } finally {
         for (const name of ['addEventListener', 'removeEventListener', 'document']) delete globalThis[name];
     }

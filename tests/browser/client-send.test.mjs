@@ -98,6 +98,28 @@ test('without a connection it waits, in order, and goes out after the acknowledg
     assert.equal(await fateOf(room.send('now or never', { queue: false })), 'offline');
 });
 
+test('what is said on hearing of the join goes out behind what has waited', () => {
+    const { room } = start();
+    room.on('join', () => room.send('hello again').catch(() => {}));
+    room.send('waited').catch(() => {});
+    FakeSocket.last.open();
+    acknowledge();
+    assert.deepEqual(said(), ['waited', 'hello again']);
+});
+
+test('a message is sent as it was said; what is no JSON is refused, and holds nothing up', async () => {
+    const { room } = start();
+    const cycle = {};
+    cycle.cycle = cycle;
+    for (const payload of [cycle, { n: 1n }]) await assert.rejects(room.send(payload), TypeError);
+    const card = { n: 1 };
+    room.send(card).catch(() => {});
+    card.n = 2;
+    FakeSocket.last.open();
+    acknowledge();
+    assert.deepEqual(said(), [{ n: 1 }]);
+});
+
 test('what had no receipt is sent again first, under the same key; what is kept nowhere is told to be lost', async () => {
     const { room } = joined();
     const first = room.send('kept');

@@ -380,12 +380,54 @@ test('a view of two filters that mean the same is left by the last, and once it 
     advance(1000);
     assert.equal(FakeSocket.last.sent.at(-1).action, 'join');
     acknowledge({}, { view: 'otherothero' });
+    advance(1000);
     assert.deepEqual(FakeSocket.last.sent.at(-1), { action: 'leave', options: { channel: 'room/1', view: 'otherothero' }, payload: null });
     herald.table('room/1').close();
     const next = herald.table('room/1');
     comeBack();
     acknowledge();
     assert.equal(next.channel.joined, true, 'what was asked on another connection is not answered here');
+});
+
+test('a view is not left while a join is on its way that may be for the same one', () => {
+    const { herald, table } = ready();
+    const same = herald.table('room/1', { filter: { status: { eq: 'new' } } });
+    table.close();
+    advance(3000);
+    assert.equal(FakeSocket.last.sentOf('leave').length, 0);
+    acknowledge();
+    snapshot({ rows: [row(1)], first: true, ...end });
+    same.close();
+    herald.table('room/1', { filter: { status: { eq: 'new' } } });
+    advance(3000);
+    assert.equal(FakeSocket.last.sentOf('leave').length, 0);
+    const other = { filter: { status: 'old' } };
+    herald.table('room/1', other).close();
+    advance(3000);
+    const again = herald.table('room/1', other);
+    acknowledge({}, { view: 'otherothero' });
+    FakeSocket.last.says('snapshot', { rows: [row(7)], first: true, ...end }, { view: 'otherothero' });
+    advance(3000);
+    assert.deepEqual([again.size, FakeSocket.last.sentOf('leave').length], [1, 0]);
+});
+
+test('who asks for rows after they were refused waits for those that come then', async () => {
+    const { herald, table } = start();
+    FakeSocket.last.refuses('join', 'join_refused');
+    await assert.rejects(table.ready, { code: 'join_refused' });
+    const later = herald.table('room/1', { filter });
+    acknowledge();
+    snapshot({ rows: [row(1)], first: true, ...end });
+    assert.equal(await later.ready, later);
+});
+
+test('what a table has asked for is forgotten with it', () => {
+    const { table, errors } = start();
+    const ref = acknowledge();
+    table.close();
+    advance(1000);
+    FakeSocket.last.says('error', { code: 'too_large', message: 'Why.' }, { ref });
+    assert.deepEqual(errors, ['too_large'], 'it is nobody\'s any more');
 });
 
 test('for await has each change, and ends with the table', async () => {
