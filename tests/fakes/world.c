@@ -165,6 +165,7 @@ void world_rest(struct world *world)
     for (int i = 0; i < 12; i++) {
         world_tick(world, 1000 + world->options.presence_grace_ms);
         world_settle(world);
+        world_answer_settle(world, "9999:9999:");
         close_what_is_told_to(world);
     }
     world_tick(world, 1000);
@@ -202,7 +203,7 @@ void world_key(struct world *world, const char *key, const char *by)
 
 static void give(struct world *world, struct command *command)
 {
-    command->ref = str_of(world->ref);
+    world_note_ref(world, command);
     command->id_key = str_of(world->key);
     command->by = str_of(world->by);
     world->ref = world->key = world->by = NULL;
@@ -213,6 +214,11 @@ static void give(struct world *world, struct command *command)
 bool world_is_open(struct world *world, unsigned worker, unsigned slot)
 {
     return world_peer(world, worker, slot)->is_open;
+}
+
+enum world_who world_who_is(struct world *world, unsigned worker, unsigned slot)
+{
+    return world_peer(world, worker, slot)->who;
 }
 
 struct identity *world_identity(struct world *world, enum world_who who)
@@ -226,6 +232,7 @@ static struct peer *open_peer(struct world *world, unsigned worker, unsigned slo
     struct peer *peer = world_peer(world, worker, slot);
     assert(!peer->is_open);
     free(peer->notes);
+    free(peer->asked);
     *peer = (struct peer){.is_open = true, .who = who, .id = {worker, slot, ++world->generation}};
     peer->on_worker = identity_ref(world->identities[who]);
     return peer;
@@ -256,10 +263,15 @@ void world_open_refused(struct world *world, unsigned worker, unsigned slot, enu
     give(world, command);
 }
 
+static void refer_else(struct world *world, const char *ref)
+{
+    world->ref = world->ref ? world->ref : ref;
+}
+
 void world_txid(struct world *world, unsigned worker, unsigned slot, uint64_t xid)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_TXID, 0);
-    world->ref = "x";
+    refer_else(world, "x");
     command->xid = xid;
     give(world, command);
 }
@@ -267,7 +279,7 @@ void world_txid(struct world *world, unsigned worker, unsigned slot, uint64_t xi
 void world_renew(struct world *world, unsigned worker, unsigned slot, enum world_who who)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, 0);
-    world->ref = "t";
+    refer_else(world, "t");
     command->identity = identity_ref(world->identities[who]);
     give(world, command);
 }
@@ -276,7 +288,7 @@ void world_renew_refused(struct world *world, unsigned worker, unsigned slot, en
                          const char *why)
 {
     struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, 0);
-    world->ref = "t";
+    refer_else(world, "t");
     command->error = error;
     command->why = why;
     give(world, command);
@@ -286,7 +298,7 @@ void world_renew_opaque(struct world *world, unsigned worker, unsigned slot)
 {
     struct session_id id = world_peer(world, worker, slot)->id;
     struct command *command = command_of(world, worker, slot, COMMAND_TOKEN, sizeof(id));
-    world->ref = "t";
+    refer_else(world, "t");
     memcpy(command->data, &id, sizeof(id));
     command->payload = (struct str){command->data, sizeof(id)};
     give(world, command);
@@ -694,7 +706,7 @@ static void fail_all(struct world *world)
 {
     while (world_answer(world, false, true) ||
            world_answer_token(world, WHO_ANYBODY, ERROR_CODE_UNAVAILABLE) ||
-           world_judge(world, 0, WORLD_FAILS) ||
+           world_judge(world, 0, WORLD_FAILS) || world_answer_settle(world, NULL) ||
            world_reply(world, 0, (struct world_reply){.result = STORE_VERDICT_FAILED})) {
     }
     world_end_snapshots(world);
@@ -719,6 +731,7 @@ void world_free(struct world *world)
             world_close(world, world->peers[i].id.worker, world->peers[i].id.slot);
         }
         free(world->peers[i].notes);
+        free(world->peers[i].asked);
     }
     fail_all(world);
     hub_free(world->hub);

@@ -150,6 +150,8 @@ void world_renew_refused(struct world *world, unsigned worker, unsigned slot, en
 void world_renew_opaque(struct world *world, unsigned worker, unsigned slot);
 void world_close(struct world *world, unsigned worker, unsigned slot);
 bool world_is_open(struct world *world, unsigned worker, unsigned slot);
+/* Of an open one, as far as the worker knows. */
+enum world_who world_who_is(struct world *world, unsigned worker, unsigned slot);
 
 struct world_join {
     bool history, presence, state, has_since, other_epoch;
@@ -179,7 +181,7 @@ void world_history_view(struct world *world, unsigned worker, unsigned slot, uns
 void world_history_of(struct world *world, unsigned worker, unsigned slot, unsigned channel,
                       const char *socket_id);
 void world_ping(struct world *world, unsigned worker, unsigned slot);
-/* What the next command has; literals. */
+/* What the next command has; borrowed as long as the world lives. A ref is answered at most once. */
 void world_refer(struct world *world, const char *ref);
 void world_key(struct world *world, const char *key, const char *by);
 void world_invalid(struct world *world, unsigned worker, unsigned slot);
@@ -296,6 +298,8 @@ void world_check_presence(struct world *world);
 /* After world_rest, if nobody was denied without a world_forget: asserts that no member is in a
  * channel where it may not be. */
 void world_check_rights(struct world *world);
+/* After world_rest: asserts that each ref of a session that is open was answered. */
+void world_check_refs(struct world *world);
 
 struct world_stats {
     uint64_t full_encoded, full_encoded_bytes; /* lists */

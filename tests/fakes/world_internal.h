@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the files of the fake world share: world.c (life, sessions, steps), world_protocol.c,
  * world_transport.c (workers, and the oracles at each frame), world_store.c (log, reads and
- * appends), world_calls.c (functions, tokens, presence in SQL), world_judges.c, world_snapshots.c and
- * world_check.c (at rest). */
+ * appends), world_calls.c (functions, tokens, presence in SQL), world_judges.c, world_snapshots.c,
+ * world_refs.c and world_check.c (at rest). */
 #ifndef HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 #define HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 
@@ -51,6 +51,11 @@ enum { MAX_SUBS = 16, MAX_VERSIONS = 200, MAX_SHAPES = 200 };
 /* Of the channels' places the plain ones come first. */
 enum { WORLD_PLACES = WORLD_CHANNELS * WORLD_VIEWS };
 
+struct asked { /* a ref of a command */
+    char ref[12];
+    bool is_optional; /* HISTORY: answered only if it is refused */
+};
+
 struct peer { /* one session, with its worker's part and its oracle */
     struct session_id id;
     bool is_open;
@@ -62,6 +67,8 @@ struct peer { /* one session, with its worker's part and its oracle */
     bool owes_drain; /* the hub waits for it */
     struct note *notes;
     size_t n_notes, cap_notes;
+    struct asked *asked; /* refs that are not answered */
+    size_t n_asked, cap_asked;
     struct entry *self; /* how others see it, from its acknowledgements */
     struct place places[WORLD_PLACES];
 };
@@ -261,6 +268,11 @@ bool world_has_visible(struct world *world, const struct peer *peer, unsigned pl
 
 void world_fake_judge(void *ctx, const struct store_case *asked, store_judge_fn *done, void *arg);
 void world_release_judgings(struct world *world);
+
+/* ---- world_refs.c ---- */
+
+void world_note_ref(struct world *world, struct command *command); /* gives it the next ref */
+void world_check_ref(struct peer *peer, const struct note *note);  /* which it receives */
 
 /* ---- world_snapshots.c ---- */
 

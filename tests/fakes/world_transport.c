@@ -11,6 +11,8 @@
  * itself in the list, is never told of itself, of somebody who is in already or of the leaving of
  * somebody who is not, and never of two clients with one socketId.
  *
+ * Answers: world_refs.c.
+ *
  * Whatever the hub does wrong breaks one of these, and an assert fires at the very frame. */
 #include <assert.h>
 #include <stdlib.h>
@@ -305,6 +307,7 @@ static void receive(struct world *world, struct peer *peer, struct frame *frame,
     unsigned p = note->channel[0] ? world_place_of(world, note) : 0;
     struct place *place = &peer->places[p];
     remember(world, peer, note);
+    world_check_ref(peer, note);
     assert(!place->owes_history || note->kind == NOTE_ERROR || note->kind == NOTE_FULL ||
            note->kind == NOTE_HISTORY || note->kind == NOTE_ROWS || note->to[0]);
     switch (note->kind) {

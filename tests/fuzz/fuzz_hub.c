@@ -3,16 +3,19 @@
  * sessions, database, rules, time or delivery, in any order that can happen. The fake world asserts
  * at every frame that nothing is lost, repeated, out of order or for somebody else, and that every
  * list of members is right; at the end, after all has come to rest, every member must have had
- * everything, every list must be the true one, and nobody may be where he may not be. Rows are among the
- * events and filters among the joins, and who may see the rows changes: each frame is judged anew. */
+ * everything, every list must be the true one, every frame with a ref must have been answered, once, and
+ * nobody may be where he may not be. Rows are among the events and filters among the joins, and who may
+ * see the rows changes: each frame is judged anew. */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../fakes/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
+    MAX_SIZE = 1500, /* the fake log and its queues are bounded */
     GRACE_MS = 300,
     AT_ONCE = 2, /* with more members the changes of presence wait for a tick */
 };
@@ -57,16 +60,39 @@ static void private_step(struct world *world, uint8_t step, unsigned worker, uns
     world_message_private(world, worker, slot, channel, socket_id ? socket_id : "nobody");
 }
 
+/* Nobody gets other extras: lists would show both, each for a while, and the world knows one text of
+ * each client. */
+static void renew_step(struct world *world, uint8_t step, unsigned worker, unsigned slot,
+                       unsigned channel)
+{
+    enum world_who who = world_who_is(world, worker, slot);
+    if (step > 230) {
+        world_renew(world, worker, slot, who);
+    } else if (step > 220 && (who == WHO_BEN || who == WHO_CLEO)) {
+        world_renew_opaque(world, worker, slot);
+    } else if (step > 210) {
+        world_renew_refused(world, worker, slot, ERROR_CODE_TOKEN_EXPIRED, "it is old");
+    } else {
+        world_renew(world, worker, slot, channel & 1u ? WHO_BEN : WHO_CLEO);
+    }
+}
+
 static void other_step(struct world *world, uint8_t step, unsigned worker, unsigned slot,
                        unsigned channel)
 {
     static const char *const states[] = {"{\"a\":1}", "{\"b\":2}", "null"};
     if (step > 240) {
         world_invalid(world, worker, slot);
+    } else if (step > 200) {
+        renew_step(world, step, worker, slot, channel);
     } else if (step > 120) {
-        world_set_state(world, worker, slot, channel, states[step % 3u]);
-    } else {
+        world_set_state(world, worker, slot, channel, states[step / 12u % 3u]);
+    } else if (step > 100) {
+        world_ping(world, worker, slot);
+    } else if (step > 40) {
         world_message_to(world, worker, slot, channel, step & 16u ? WHO_ANN : WHO_CLEO);
+    } else {
+        world_txid(world, worker, slot, 1 + channel);
     }
 }
 
@@ -222,6 +248,16 @@ static void road_step(struct world *world, uint8_t arg)
     }
 }
 
+/* What was asked about: a token, or which transactions are over. */
+static void answer_step(struct world *world, uint8_t arg)
+{
+    static const char *const snapshots[] = {"9:9:", "2:9:2,4", "1:1:", "3:5:3"};
+    if (arg < 128 || !world_answer_settle(world, snapshots[arg % 4u])) {
+        world_answer_token(world, (enum world_who)(arg % (unsigned)WHO_COUNT),
+                           arg & 16u ? ERROR_CODE_TOKEN_INVALID : ERROR_CODE_UNAVAILABLE);
+    }
+}
+
 static void database_step(struct world *world, uint8_t step, uint8_t arg)
 {
     switch (step % 16u) {
@@ -258,8 +294,7 @@ static void database_step(struct world *world, uint8_t step, uint8_t arg)
         reply_step(world, step, arg);
         break;
     case 10:
-        world_answer_token(world, (enum world_who)(arg % (unsigned)WHO_COUNT),
-                           arg & 16u ? ERROR_CODE_TOKEN_INVALID : ERROR_CODE_UNAVAILABLE);
+        answer_step(world, arg);
         break;
     case 11:
         world_tick(world, arg * 2u);
@@ -306,14 +341,25 @@ static struct world *make_world(uint8_t choice)
     return world;
 }
 
+/* Each step has another one. */
+static void refer(struct world *world, size_t nth)
+{
+    static char refs[MAX_SIZE][12];
+    snprintf(refs[nth], sizeof(refs[nth]), "r%u", (unsigned)nth);
+    world_refer(world, refs[nth]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 1 || size > 1500) {
-        return 0; /* the fake log and its queues are bounded */
+    if (size < 1 || size > MAX_SIZE) {
+        return 0;
     }
     struct world *world = make_world(data[0]);
     for (size_t i = 1; i + 2 < size; i += 3) {
         if (data[i] & 1u) {
+            if (data[i] & 2u) {
+                refer(world, i);
+            }
             session_step(world, data[i + 1], data[i + 2]);
         } else {
             database_step(world, data[i + 1], data[i + 2]);
@@ -324,6 +370,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_check_complete(world);
     world_check_presence(world);
     world_check_rights(world);
+    world_check_refs(world);
     world_free(world);
     return 0;
 }

@@ -102,6 +102,7 @@ static inline void check_rest(void)
     world_rest(world);
     world_check_complete(world);
     world_check_presence(world);
+    world_check_refs(world);
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
