@@ -14,7 +14,7 @@ trap 'rm -f "$output"' EXIT
 
 for file in "$@"; do
     start=$(date +%s)
-    timeout -k 10 "${FILE_SECONDS:-150}" node --test-reporter=tap "$file" >"$output" 2>&1
+    timeout -k 10 "${FILE_SECONDS:-400}" node --test-reporter=tap "$file" >"$output" 2>&1
     code=$?
     # Only leaves are tests: a describe() block has "type: 'suite'" and its own ok line.
     counts=$(awk '

@@ -11,7 +11,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
 for program in "$@"; do
-    timeout 120 "$program" >"$output" 2>&1
+    timeout 400 "$program" >"$output" 2>&1
     code=$?
     ok=$(grep -c '^ok ' "$output")
     not_ok=$(grep -c '^not ok ' "$output")
