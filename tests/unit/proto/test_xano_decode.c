@@ -415,6 +415,16 @@ static void test_to(void **state)
         assert_span(good_ones[i].text, command->to_row_id, good_ones[i].row_id);
         free(command);
     }
+    struct buf long_one = {0};
+    buf_printf(
+        &long_one,
+        "{\"action\":\"message\"," REFERRED(",\"to\":{\"dbo_id\":7,\"row_id\":\"%05000d\"}") "}",
+        0);
+    struct command *kept = decode_text(buf_text(&long_one));
+    assert_int_equal(kept->to_row_id.len, 5000);
+    assert_true(command_bytes(kept) > 5000); /* what is held back is limited by this */
+    free(kept);
+    buf_release(&long_one);
     static const char *const bad_ones[] = {
         "true",
         "7",
