@@ -93,6 +93,20 @@ static void test_rows_that_wait_for_their_judges_come_first(void **state)
     assert_string_equal(kinds(0, 0), "EX");
 }
 
+static void test_that_rows_are_to_be_read_anew_comes_first(void **state)
+{
+    (void)state;
+    new_world((struct world_options){.has_manual_turns = true, .expects_gaps = true});
+    world_watch(world, 0, WORLD_POLICY, false);
+    enter(0, 0, WHO_ANN, PLAIN);
+    world_txid(world, 0, 0, 7);
+    world_commit_reread(world, WHO_ANN);
+    assert_true(world_deliver(world));
+    answer("9:9:");
+    world_flush(world);
+    assert_string_equal(kinds(0, 0), "JX");
+}
+
 static void test_a_join_under_way_comes_first(void **state)
 {
     (void)state;
@@ -130,6 +144,7 @@ int main(void)
         T(test_it_ends_after_ten_seconds),
         T(test_a_session_waits_for_so_many),
         T(test_rows_that_wait_for_their_judges_come_first),
+        T(test_that_rows_are_to_be_read_anew_comes_first),
         T(test_a_join_under_way_comes_first),
         T(test_a_session_may_close_meanwhile),
     };

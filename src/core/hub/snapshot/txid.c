@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "core/hub/ground/docket.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/live/version.h"
 #include "core/live/txid.h"
 
 enum {
@@ -159,6 +160,7 @@ static void on_settled(void *arg, bool is_settled, struct str snapshot)
     }
     bool is_left = txids_take(hub, &seen);
     txid_snapshot_release(&seen);
+    version_tell_rereads(hub); /* what the transaction said of his rows is not behind its answer */
     txids_answer(hub);
     if (is_left) {
         uint32_t pause_ms = txids->pause_ms * 2;
@@ -177,11 +179,14 @@ static void txids_ask(struct hub *hub)
 {
     struct txids *txids = hub->txids;
     bool has_new = false, has_open = false;
+    if (txids->is_asking) {
+        return;
+    }
     for (const struct txid_wait *wait = txids->list; wait; wait = wait->next) {
         has_new |= !wait->is_asked;
         has_open |= !wait->is_over;
     }
-    if (txids->is_asking || !(has_new || (has_open && hub->now_ms >= txids->again_ms))) {
+    if (!has_new && !(has_open && hub->now_ms >= txids->again_ms)) {
         return;
     }
     for (struct txid_wait *wait = txids->list; wait; wait = wait->next) {
