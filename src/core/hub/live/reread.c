@@ -197,12 +197,15 @@ void rereads_load(struct hub *hub, const struct site *site)
     }
 }
 
+/* Perhaps for the second time in a row, when positions became void but the epoch stays: those from
+ * before the first one may still come. */
 void rereads_void(struct hub *hub)
 {
     struct rereads *rereads = hub->rereads;
+    uint64_t since = rereads->since > hub->log_id ? rereads->since : hub->log_id + 1;
     list_clear(&rereads->users);
     list_clear(&rereads->shapes);
-    *rereads = (struct rereads){.since = hub->log_id + 1};
+    *rereads = (struct rereads){.since = since};
     hub->log_id = 0;
 }
 
