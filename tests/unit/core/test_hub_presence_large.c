@@ -55,6 +55,21 @@ static void test_the_larger_the_longer(void **state)
     assert_string_equal(kinds(0, 1), "JF");
 }
 
+static void test_a_state_outlives_a_newer_token(void **state)
+{
+    (void)state;
+    crowd(LISTING, 0);
+    enter(0, 0, WHO_BEN, (struct world_join){.state = true});
+    world_tick(world, 50);
+    world_take(world, 0, 0);
+    enter(0, 1, WHO_ANN, PLAIN); /* not announced yet */
+    world_set_state(world, 0, 1, 0, "{\"a\":1}");
+    world_renew(world, 0, 1, WHO_ANN_NEW);
+    world_tick(world, 50);
+    assert_string_equal(kinds(0, 0), "U");
+    assert_string_equal(last_note(0, 0).text, "{\"a\":1}");
+}
+
 static void test_who_wants_presence_waits_for_the_list(void **state)
 {
     (void)state;
@@ -370,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_a_large_channel_gathers_its_news),
         T(test_the_larger_the_longer),
+        T(test_a_state_outlives_a_newer_token),
         T(test_who_wants_presence_waits_for_the_list),
         T(test_those_who_wait_together_share_one_list),
         T(test_who_came_and_went_was_never_there),

@@ -294,6 +294,23 @@ static struct member *member_replace(struct hub *hub, const struct session *sess
     return member;
 }
 
+/* The same of one that is yet to be announced: it was never there. */
+static struct member *member_begin_anew(struct hub *hub, const struct session *session,
+                                        struct member *old)
+{
+    struct channel *channel = old->channel;
+    struct str shown = state_of(channel->presence, old);
+    char *state = str_equals(shown, STR("null")) ? NULL : str_dup(shown);
+    presence_leave(hub, old);
+    struct member *member = member_add(hub, session, channel);
+    if (state) {
+        (void)state_set(hub, member, str_of(state)); /* there is room: it was there */
+    }
+    free(state);
+    presence_note_change(hub, member);
+    return member;
+}
+
 void presence_renew(struct hub *hub, const struct session *session, struct subscription *in)
 {
     struct member *member = in->member;
@@ -303,9 +320,7 @@ void presence_renew(struct hub *hub, const struct session *session, struct subsc
     if (member->state == MEMBER_STATE_LISTED) {
         in->member = member_replace(hub, session, member);
     } else {
-        presence_leave(hub, member); /* it was never there */
-        in->member = member_add(hub, session, in->channel);
-        presence_note_change(hub, in->member);
+        in->member = member_begin_anew(hub, session, member);
     }
 }
 
