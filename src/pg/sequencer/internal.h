@@ -74,11 +74,12 @@ struct sequencer {
 
     /* Batches. */
     struct messages messages;
-    size_t n_keyed;      /* so many of those in flight have a key */
-    size_t n_flight;     /* so many of the oldest are in the batch that is under way, or in doubt */
-    size_t n_alone;      /* so many of the oldest are sent one by one, to find the poisoned one */
-    bool is_outbox_next; /* while there are such: the next batch goes without messages */
-    bool is_overtaken;   /* another server sequenced, or a restore did: open again */
+    size_t n_keyed;  /* so many of those in flight have a key */
+    size_t n_flight; /* so many of the oldest are in the batch that is under way, or in doubt */
+    size_t n_alone;  /* so many of the oldest are sent one by one, to find the poisoned one */
+    bool is_without_rows; /* the batch under way is of such a one: rows wait for the next */
+    bool is_outbox_next;  /* while there are such: the next batch goes without messages */
+    bool is_overtaken;    /* another server sequenced, or a restore did: open again */
     char base[ID_TEXT_SIZE];
     uint64_t n_batches;
     struct batch batch;

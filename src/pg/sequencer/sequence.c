@@ -250,7 +250,7 @@ static struct batch_source batch_source(struct sequencer *sequencer)
         .max_bytes = sequencer->options.batch_bytes,
         .few_rows = sequencer->few_rows,
         .poison_id = sequencer->poison_id,
-        .is_without_rows = is_alone(sequencer),
+        .is_without_rows = sequencer->is_without_rows,
     };
 }
 
@@ -414,6 +414,8 @@ void sequencer_send_batch(struct sequencer *sequencer)
     assert(sequencer->n_flight == 0);
     sequencer->n_flight =
         messages_defer_repeats(&sequencer->messages, batch_size(sequencer), &sequencer->n_keyed);
+    /* Also if that one turns out to be there already: what rows need is asked for before that. */
+    sequencer->is_without_rows = is_alone(sequencer);
     sequencer->n_looks++;
     sequencer->is_fresh = sequencer->was_complete;
     batch_clear(&sequencer->batch);
