@@ -177,6 +177,23 @@ describe('a snapshot', () => {
     });
 });
 
+test('who is removed while they are read has an answer to his join, too', async () => {
+    const client = await Client.open(server);
+    const session = await postgres.connect();
+    await session.query('BEGIN; LOCK TABLE s_orders');
+    client.send('join', 'orders', { snapshot: true }, { ref: 'j' });
+    client.raw(JSON.stringify({ action: 'ping', options: { ref: 'p' }, payload: null }));
+    await until('the read to wait', () => postgres.value(`SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 's_orders'::regclass`));
+    await postgres.query(`SELECT herald.disconnect(channel => 'orders')`);
+    await client.waitFor({ action: 'error', payload: { code: 'removed' } });
+    await session.query('COMMIT');
+    await session.end();
+    await client.waitFor({ action: 'pong' });
+    assert.deepEqual(client.frames.map((f) => [f.action, f.payload?.code, f.options.ref]),
+        [['error', 'removed', undefined], ['error', 'removed', 'j'], ['pong', undefined, 'p']]);
+    await client.close();
+});
+
 describe('refused', () => {
     const refused = async (channel, payload, code, text) => {
         const client = await Client.open(server);

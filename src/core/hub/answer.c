@@ -143,15 +143,6 @@ static void answer_owed(struct hub *hub, const struct session *session,
     }
 }
 
-/* It was removed while it waited, and told so; who awaits an answer by its ref has none yet. */
-static void answer_removed(struct hub *hub, const struct session *session,
-                           const struct question *question)
-{
-    if (say_ref(hub, session).ptr) {
-        say_refusal(hub, session, channel_name(question->read.channel), ERROR_CODE_REMOVED);
-    }
-}
-
 /* Up to the end of its answer: what was missed and live frames come after it. */
 static void answer_begin(struct hub *hub, struct session *session, const struct question *question,
                          uint64_t head, bool is_gap)
@@ -209,7 +200,7 @@ static bool resume_from_memory(struct hub *hub, struct session *session,
         answer_begin(hub, session, question, head, false);
         replay_begin(hub, session, channel, question->read.view, since, head, NULL);
     } else {
-        answer_removed(hub, session, question);
+        say_removed(hub, session, question->read.channel);
     }
     return true;
 }
@@ -242,7 +233,7 @@ static bool history_from_memory(struct hub *hub, struct session *session,
     struct recent_run *run = recent_find(hub->recent, channel_name(channel));
     const struct subscription *in = question_of(session, question);
     if (!in) {
-        answer_removed(hub, session, question);
+        say_removed(hub, session, question->read.channel);
         return true;
     }
     if (!run || in->offset > recent_run_last(run) || history_is_asked(hub, run)) {
@@ -273,7 +264,7 @@ static bool head_from_memory(struct hub *hub, struct session *session,
         answer_begin(hub, session, question, channel->head, question->is_void);
         answer_live(hub, session, question, channel->head);
     } else if (channel->has_head) {
-        answer_removed(hub, session, question);
+        say_removed(hub, session, question->read.channel);
     }
     return channel->has_head;
 }
@@ -323,7 +314,7 @@ static void answer_take_join(struct hub *hub, struct session *session,
         channel->has_head = true;
     }
     if (!question_of(session, question)) {
-        answer_removed(hub, session, question);
+        say_removed(hub, session, question->read.channel);
         return;
     }
     bool is_since = question->read.kind == STORE_READ_SINCE;
@@ -375,7 +366,7 @@ static void answer_take_judged(struct hub *hub, struct session *session,
     } else if (question_of(session, question)) {
         answer_take_history(hub, session, question, found);
     } else {
-        answer_removed(hub, session, question);
+        say_removed(hub, session, question->read.channel);
     }
 }
 

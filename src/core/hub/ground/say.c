@@ -63,6 +63,13 @@ void say_rate_limited(struct hub *hub, const struct session *session, struct str
                                               .retry_after_ms = retry_after_ms});
 }
 
+void say_removed(struct hub *hub, const struct session *session, const struct channel *channel)
+{
+    if (say_ref(hub, session).ptr) {
+        say_refusal(hub, session, channel_name(channel), ERROR_CODE_REMOVED);
+    }
+}
+
 void say_error(struct hub *hub, const struct session *session, struct str channel,
                enum error_code code, const char *text)
 {

@@ -21,6 +21,9 @@ void say_refusal_text(struct hub *hub, const struct session *session, struct str
 /* Too much, too fast. retry_after_ms: when it would not be any more; 0: not known. */
 void say_rate_limited(struct hub *hub, const struct session *session, struct str channel,
                       uint32_t retry_after_ms);
+/* What is being answered was about a channel that the session was taken out of meanwhile. It was told
+ * so; but who awaits an answer by its ref has none yet. */
+void say_removed(struct hub *hub, const struct session *session, const struct channel *channel);
 /* To what somebody remembered: its ref is in the error. */
 void say_late_refusal(struct hub *hub, const struct session *session,
                       const struct protocol_error *error);

@@ -160,6 +160,14 @@ static void asker_leave(struct hub *hub, struct session *session, struct channel
     }
 }
 
+void job_let_go(const struct job *job, struct session *session)
+{
+    if (!session->is_closing) {
+        say_removed(job->hub, session, job->channel);
+    }
+    session_end_wait(&job->hub->sessions, session);
+}
+
 void job_refuse(struct job *job, const struct protocol_error *error)
 {
     struct hub *hub = job->hub;
@@ -169,14 +177,16 @@ void job_refuse(struct job *job, const struct protocol_error *error)
         if (!session || session->wait != SESSION_WAIT_SNAPSHOT) {
             continue;
         }
-        if (job_asker(job, session->id)) {
-            say_count(hub, METRIC_SNAPSHOTS_FAILED);
-            struct protocol_error own = *error;
-            own.channel = channel_name(job->channel);
-            own.ref = say_ref(hub, session);
-            say_late_refusal(hub, session, &own);
-            asker_leave(hub, session, job->channel, job->view);
+        if (!job_asker(job, session->id)) {
+            job_let_go(job, session);
+            continue;
         }
+        say_count(hub, METRIC_SNAPSHOTS_FAILED);
+        struct protocol_error own = *error;
+        own.channel = channel_name(job->channel);
+        own.ref = say_ref(hub, session);
+        say_late_refusal(hub, session, &own);
+        asker_leave(hub, session, job->channel, job->view);
         session_end_wait(&hub->sessions, session);
     }
     job_unlist(job);

@@ -76,6 +76,8 @@ struct group *job_group(const struct job *job);
 void job_keep_found(struct job *job, const struct store_snapshot *found);
 void job_drop_found(struct job *job);
 
+/* One who closes, or was removed while it waited. */
+void job_let_go(const struct job *job, struct session *session);
 /* All who asked and still wait are told, and leave the view; it is unlisted, and may be gone. */
 void job_refuse(struct job *job, const struct protocol_error *error);
 /* The same; unavailable is worth another try after JOB_RETRY_MS. why NULL: the code's own sentence. */

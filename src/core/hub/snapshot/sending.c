@@ -109,6 +109,7 @@ void sending_begin(struct job *job, struct session *session, bool is_gap)
         .is_gap = is_gap,
         .ref = say_ref(hub, session),
         .message_bytes = hub->options.message_bytes,
+        .is_durable = job->channel->rule && job->channel->rule->message_history > 0,
     };
     session_in_view(session, job->channel, job->view)->is_joined = true;
     say_count(hub, METRIC_JOINS);

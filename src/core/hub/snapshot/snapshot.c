@@ -66,7 +66,7 @@ static void job_deliver(struct job *job)
         }
         const struct subscription *in = session_in_view(session, job->channel, job->view);
         if (!in || session->is_closing) {
-            session_end_wait(&hub->sessions, session);
+            job_let_go(job, session);
         } else if (is_good && job_is_for(job, in)) {
             sending_begin(job, session, job->askers[i].is_gap);
         } else {
