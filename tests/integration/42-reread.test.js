@@ -133,6 +133,15 @@ describe('somebody may see other rows, though none has changed', () => {
         }
     });
 
+    test('who comes back as somebody else has none of the rows of before', async () => {
+        const [ann, bob] = [await world.client(as(1)), await world.client(as(2))];
+        await snapshot(ann, 'docs');
+        const { joined, ids } = await snapshot(bob, 'docs', ann.position);
+        assert.deepEqual([joined.resumed, joined.gap, ids], [false, true, ALL]);
+        await snapshot(ann, 'open');
+        assert.equal((await snapshot(bob, 'open', ann.position)).joined.resumed, true, 'where all see the same, nothing is read');
+    });
+
     test('a policy is another', async () => {
         const bob = await world.client(as(2));
         assert.deepEqual((await snapshot(bob, 'docs')).ids, ALL);

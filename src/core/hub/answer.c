@@ -101,7 +101,7 @@ static void answer_acknowledge(struct hub *hub, struct session *session, const s
 {
     struct subscription *in = session_in_view(session, about->channel, about->view);
     struct buf client = {0}, epoch = {0};
-    version_put(&epoch, hub, in->version, in->as_of);
+    version_put(&epoch, hub, in->version, in->as_of, in->group->claims);
     struct protocol_joined joined = {
         .channel = channel_name(about->channel),
         .view = view_name(about->view),

@@ -17,6 +17,10 @@ struct group *sights_group(struct hub *hub, struct channel *channel, struct view
 /* One more group would be too many for the database to be asked for all of them. */
 bool sights_are_crowded(struct hub *hub, struct channel *channel, const struct view *view,
                         const struct identity *who);
+/* Tells groups of a channel apart by their claims, today and in every process; 0: there are no claims,
+ * all are one group. And the same of who would join. */
+uint64_t sights_digest(struct str claims);
+uint64_t sights_digest_of(struct hub *hub, struct channel *channel, const struct identity *who);
 /* Nobody is in it any more: it ends. */
 void sights_drop_group(struct hub *hub, struct channel *channel, struct group *group);
 

@@ -9,6 +9,7 @@
 
 #include "core/hub/live/gap.h"
 #include "core/hub/live/reread.h"
+#include "core/hub/live/sight.h"
 #include "core/hub/live/view.h"
 
 uint64_t version_of(uint64_t changed)
@@ -16,38 +17,49 @@ uint64_t version_of(uint64_t changed)
     return 1 + changed;
 }
 
-void version_put(struct buf *out, const struct hub *hub, uint64_t version, uint64_t as_of)
+enum { NUMBER_VERSION, NUMBER_AS_OF, NUMBER_GROUP, N_NUMBERS };
+
+void version_put(struct buf *out, const struct hub *hub, uint64_t version, uint64_t as_of,
+                 struct str claims)
 {
+    uint64_t numbers[N_NUMBERS] = {version, as_of, sights_digest(claims)};
     buf_literal(out, hub->epoch);
-    if (version > 0) {
+    for (size_t i = 0; i < N_NUMBERS && version > 0; i++) {
         buf_char(out, '.');
-        buf_u64(out, version);
-        buf_char(out, '.');
-        buf_u64(out, as_of);
+        buf_u64(out, numbers[i]);
     }
 }
 
-/* "VERSION.ID". */
-static bool parse_numbers(struct str text, uint64_t *version, uint64_t *as_of)
+/* "VERSION.ID.GROUP". */
+static bool parse_numbers(struct str text, uint64_t numbers[N_NUMBERS])
 {
-    const char *dot = memchr(text.ptr, '.', text.len);
-    size_t len = dot ? (size_t)(dot - text.ptr) : 0;
-    return dot && str_to_u64((struct str){text.ptr, len}, version) &&
-           str_to_u64((struct str){dot + 1, text.len - len - 1}, as_of);
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        const char *dot = memchr(text.ptr, '.', text.len);
+        size_t len = dot ? (size_t)(dot - text.ptr) : text.len;
+        bool is_last = i + 1 == N_NUMBERS;
+        if (is_last != !dot || !str_to_u64((struct str){text.ptr, len}, &numbers[i])) {
+            return false;
+        }
+        text = is_last ? text : (struct str){dot + 1, text.len - len - 1};
+    }
+    return true;
 }
 
 uint64_t version_parse(struct hub *hub, struct channel *channel, const struct identity *who,
                        struct str epoch, uint64_t *as_of)
 {
     size_t len = hub->epoch ? strlen(hub->epoch) : 0;
-    uint64_t version = 0;
-    bool is_ours =
-        len > 0 && epoch.len > len + 1 && memcmp(epoch.ptr, hub->epoch, len) == 0 &&
-        epoch.ptr[len] == '.' &&
-        parse_numbers((struct str){epoch.ptr + len + 1, epoch.len - len - 1}, &version, as_of);
-    bool is_good = is_ours && version == view_tables_version(hub, channel) &&
-                   !reread_perhaps(hub, channel, who, *as_of);
-    return is_good ? version : 0;
+    uint64_t numbers[N_NUMBERS];
+    bool is_ours = len > 0 && epoch.len > len + 1 && memcmp(epoch.ptr, hub->epoch, len) == 0 &&
+                   epoch.ptr[len] == '.' &&
+                   parse_numbers((struct str){epoch.ptr + len + 1, epoch.len - len - 1}, numbers);
+    if (!is_ours || numbers[NUMBER_VERSION] != view_tables_version(hub, channel) ||
+        numbers[NUMBER_GROUP] != sights_digest_of(hub, channel, who) ||
+        reread_perhaps(hub, channel, who, numbers[NUMBER_AS_OF])) {
+        return 0;
+    }
+    *as_of = numbers[NUMBER_AS_OF];
+    return numbers[NUMBER_VERSION];
 }
 
 static void version_tell_gap(struct hub *hub, const struct session *session,

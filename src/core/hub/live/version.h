@@ -3,8 +3,9 @@
  * was altered, or who may see its rows. What happens to rows is told one by one; this is not, so they
  * have to be read anew.
  *
- * Positions of views with rows have it behind their epoch, "EPOCH.VERSION.ID", with the log's newest id
- * when the rows were read: who comes back with rows from before a change cannot resume. Hub thread only. */
+ * Positions of views with rows have it behind their epoch, "EPOCH.VERSION.ID.GROUP", with the log's newest
+ * id when the rows were read, and for whom: who comes back with rows from before a change cannot resume,
+ * nor can who comes back as somebody else, who may see others. Hub thread only. */
 #ifndef HERALD_CORE_HUB_LIVE_VERSION_H
 #define HERALD_CORE_HUB_LIVE_VERSION_H
 
@@ -12,10 +13,12 @@
 
 /* Of rows that were read when the one table of a channel was `changed` so. */
 uint64_t version_of(uint64_t changed);
-/* Appends the epoch of a position; version 0: of one without rows. */
-void version_put(struct buf *out, const struct hub *hub, uint64_t version, uint64_t as_of);
+/* Appends the epoch of a position; version 0: of one without rows. claims: of the group whose rows they
+ * are. */
+void version_put(struct buf *out, const struct hub *hub, uint64_t version, uint64_t as_of,
+                 struct str claims);
 /* The version of such an epoch, which is ours. 0: it is another one, or of other tables than today's, or
- * rows of it were to be read anew since (reread.h). */
+ * of another group than his, or rows of it were to be read anew since (reread.h). */
 uint64_t version_parse(struct hub *hub, struct channel *channel, const struct identity *who,
                        struct str epoch, uint64_t *as_of);
 

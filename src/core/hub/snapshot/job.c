@@ -97,10 +97,15 @@ void job_keep_found(struct job *job, const struct store_snapshot *found)
 
 /* ---- who asks ---- */
 
+struct str job_claims(const struct job *job)
+{
+    return (struct str){job->claims, job->claims_len};
+}
+
 bool job_is_for(const struct job *job, const struct subscription *in)
 {
     return job->channel == in->channel && job->view == in->view &&
-           str_equals(in->group->claims, (struct str){job->claims, job->claims_len});
+           str_equals(in->group->claims, job_claims(job));
 }
 
 struct job *job_find(const struct hub *hub, const struct subscription *in)

@@ -67,6 +67,7 @@ void job_unlist(struct job *job); /* nothing, if it is not listed */
 struct job *job_find(const struct hub *hub, const struct subscription *in);
 void job_add(struct job *job, const struct session *session, bool is_gap);
 
+struct str job_claims(const struct job *job); /* of the group that it is read for */
 bool job_is_for(const struct job *job, const struct subscription *in); /* by its group, too */
 /* One of those who asked, as whom the rows are judged; NULL: nobody is left, or all are of another
  * group now. */

@@ -39,7 +39,7 @@ static void rule_finish(struct hub *hub, struct session *session, void *arg, uin
 {
     const struct job *job = arg;
     struct buf epoch = {0};
-    version_put(&epoch, hub, job->version, job->as_of);
+    version_put(&epoch, hub, job->version, job->as_of, job_claims(job));
     struct protocol_snapshot last = {
         .channel = channel_name(job->channel),
         .view = view_name(job->view),
@@ -99,7 +99,7 @@ void sending_begin(struct job *job, struct session *session, bool is_gap)
 {
     struct hub *hub = job->hub;
     struct buf client = {0}, epoch = {0};
-    version_put(&epoch, hub, job->version, job->as_of);
+    version_put(&epoch, hub, job->version, job->as_of, job_claims(job));
     struct protocol_joined joined = {
         .channel = channel_name(job->channel),
         .view = view_name(job->view),
