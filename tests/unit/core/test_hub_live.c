@@ -457,6 +457,13 @@ static void run_anything(uint32_t start)
     world_check_rights(world);
 }
 
+/* Who is moved to a group that waits for its judges, and has more than that was told, names what he has. */
+static void test_what_was_found_by_chance(void **state)
+{
+    (void)state;
+    run_anything(252);
+}
+
 static void test_anything(void **state)
 {
     (void)state;
@@ -487,6 +494,7 @@ int main(void)
         T(test_a_history_is_shared_by_those_only_who_see_the_same),
         T(test_what_was_kept_for_all_is_not_sent_when_it_is_no_more_for_all),
         T(test_unwatched_rows_are_shown_to_nobody),
+        T(test_what_was_found_by_chance),
         T(test_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,8 +69,8 @@ void place_hold(struct hub *hub, const struct session *session, struct subscript
 
 /* It has what its old group was told, and by its answer perhaps more; its new one may have been told
  * more than that: what the old one still waited for nobody can say any more for it. */
-static void place_go_on(struct hub *hub, const struct session *session,
-                        const struct subscription *in, const struct group *from)
+static void place_go_on(struct hub *hub, const struct session *session, struct subscription *in,
+                        const struct group *from)
 {
     const struct transport *transport = hub->transport;
     uint64_t told = channel_told(in->channel, from);
@@ -80,10 +80,11 @@ static void place_go_on(struct hub *hub, const struct session *session,
     if (next > has) {
         gap_tell(hub, session, in, next);
     }
+    in->offset = has > next ? has : next; /* its new group may still wait for less than it has */
 }
 
-static void place_move(struct hub *hub, const struct session *session,
-                       const struct subscription *in, struct group *from)
+static void place_move(struct hub *hub, const struct session *session, struct subscription *in,
+                       struct group *from)
 {
     const struct transport *transport = hub->transport;
     transport->detach(transport->ctx, session->id, from->roster->number);
