@@ -114,7 +114,7 @@ export class Line {
         this.#listenToPage('add');
         this.#setStatus({ status: 'connecting' });
         if (this.#credentials.isFunction) this.#askAndDial(++this.#attempt);
-        else this.#dial(this.#credentials.fixed);
+        else this.#dialFixed();
     }
 
     #reopen() {
@@ -142,6 +142,15 @@ export class Line {
             if (attempt === this.#attempt) this.#dial(token);
         } catch (error) {
             if (attempt === this.#attempt) this.#closed({ code: 1006, reason: error?.message ?? String(error) });
+        }
+    }
+
+    /** A token that no WebSocket can carry is not carried by the next one either. */
+    #dialFixed() {
+        try {
+            this.#dial(this.#credentials.fixed);
+        } catch (error) {
+            this.#closed({ code: 1008, reason: `the token cannot be sent: ${error.message}` });
         }
     }
 

@@ -35,6 +35,15 @@ test('importing touches no global, and a client is made where there is no page',
     assert.equal(due(10 * 60 * SECOND).length, 0, 'nothing is left that would keep a process alive');
 });
 
+test('a token that cannot be sent is the end, and not a surprise', () => {
+    const cannot = class { constructor() { throw new SyntaxError('no such subprotocol'); } };
+    const { herald } = start({ WebSocket: cannot, token: 'a b' });
+    assert.deepEqual(herald.status, { status: 'closed', code: 1008, reason: 'the token cannot be sent: no such subprotocol' });
+    assert.doesNotThrow(() => herald.setToken('c d').reconnect());
+    assert.equal(herald.status.status, 'closed');
+    assert.equal(due(10 * 60 * SECOND).length, 0, 'it does not try again');
+});
+
 test('after half a minute of silence it asks whether anybody is there; no answer in five seconds is the end of the line', () => {
     const { herald } = start();
     FakeSocket.last.open();
