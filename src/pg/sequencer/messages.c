@@ -24,12 +24,6 @@ struct ticket {
     char data[];                         /* by, key, channel, ref */
 };
 
-size_t messages_cost(const struct event *event)
-{
-    return sizeof(struct message) + sizeof(*event) + event->f.channel.len + event->f.client.len +
-           event->f.payload.len;
-}
-
 static void messages_make_room(struct messages *messages)
 {
     if (messages->first + messages->n < messages->cap) {
@@ -45,14 +39,30 @@ static void messages_make_room(struct messages *messages)
     messages->items = mem_array(messages->items, messages->cap, sizeof(*messages->items));
 }
 
+/* 0: it needs none. */
+static size_t ticket_size(const struct store_append *append)
+{
+    return append->ref.ptr || append->key.ptr
+               ? sizeof(struct ticket) + append->ref.len + append->by.len + append->key.len +
+                     append->message->f.channel.len
+               : 0;
+}
+
+size_t messages_cost(const struct store_append *append)
+{
+    const struct event *event = append->message;
+    return sizeof(struct message) + sizeof(*event) + event->f.channel.len + event->f.client.len +
+           event->f.payload.len + ticket_size(append);
+}
+
 static struct ticket *ticket_new(const struct store_append *append)
 {
     struct str channel = append->message->f.channel;
-    size_t len = append->ref.len + append->by.len + append->key.len + channel.len;
-    if (!append->ref.ptr && !append->key.ptr) {
+    size_t size = ticket_size(append);
+    if (size == 0) {
         return NULL;
     }
-    struct ticket *ticket = mem_zalloc(sizeof(*ticket) + len);
+    struct ticket *ticket = mem_zalloc(size);
     ticket->ref_len = append->ref.len;
     ticket->by_len = append->by.len;
     ticket->key_len = append->key.len;
@@ -92,9 +102,10 @@ struct str ticket_ref(const struct ticket *ticket)
 void messages_push(struct messages *messages, const struct store_append *append)
 {
     messages_make_room(messages);
-    messages->items[messages->first + messages->n++] =
-        (struct message){event_ref(append->message), append->sender, ticket_new(append)};
-    messages->bytes += messages_cost(append->message);
+    struct message *message = &messages->items[messages->first + messages->n++];
+    *message = (struct message){event_ref(append->message), append->sender, ticket_new(append),
+                                messages_cost(append)};
+    messages->bytes += message->cost;
 }
 
 void message_release(struct message *message)
@@ -113,7 +124,7 @@ struct message messages_pop(struct messages *messages)
 {
     assert(messages->n > 0);
     struct message oldest = messages->items[messages->first++];
-    messages->bytes -= messages_cost(oldest.event);
+    messages->bytes -= oldest.cost;
     if (--messages->n == 0) {
         messages->first = 0;
     }
@@ -173,7 +184,7 @@ size_t messages_fit(const struct messages *messages, size_t max_n, size_t max_by
     size_t n = 0;
     size_t bytes = 0;
     while (n < messages->n && n < max_n) {
-        bytes += messages_cost(messages_at(messages, n)->event);
+        bytes += messages_at(messages, n)->cost;
         if (bytes > max_bytes && n > 0) {
             break;
         }

@@ -13,6 +13,7 @@ struct message {
     struct event *event;
     struct session_id sender;
     struct ticket *ticket; /* owned; NULL: none */
+    size_t cost;           /* bytes, about */
 };
 
 struct messages { /* zero-initialised: empty */
@@ -21,7 +22,7 @@ struct messages { /* zero-initialised: empty */
     size_t bytes;         /* of all that are there */
 };
 
-size_t messages_cost(const struct event *event); /* what it adds to `bytes` */
+size_t messages_cost(const struct store_append *append); /* what it adds to `bytes` */
 void messages_push(struct messages *messages,
                    const struct store_append *append); /* refs the event, copies the spans */
 const struct message *messages_at(const struct messages *messages, size_t i);

@@ -359,7 +359,7 @@ void sequencer_start(struct sequencer *sequencer, struct store_sink sink)
 
 bool sequencer_append(struct sequencer *sequencer, const struct store_append *append)
 {
-    size_t cost = messages_cost(append->message);
+    size_t cost = messages_cost(append);
     bool is_full = sequencer->messages.n > 0 &&
                    sequencer->messages.bytes + cost > sequencer->options.append_max_bytes;
     if (sequencer->is_stopped || sequencer->is_superseded || is_full) {

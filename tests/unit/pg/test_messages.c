@@ -9,6 +9,8 @@
 
 #include "pg/sequencer/messages.h"
 
+#include <string.h>
+
 static void push(struct messages *messages, uint32_t sender, size_t payload_bytes)
 {
     static const char bytes[1000];
@@ -70,7 +72,7 @@ static void test_fit(void **state)
     for (uint32_t i = 0; i < 5; i++) {
         push(&messages, i, 1000);
     }
-    size_t cost = messages_cost(messages_at(&messages, 0)->event);
+    size_t cost = messages_at(&messages, 0)->cost;
     assert_int_equal(messages.bytes, 5 * cost);
     assert_int_equal(messages_fit(&messages, 10, 100 * cost), 5);
     assert_int_equal(messages_fit(&messages, 3, 100 * cost), 3);
@@ -91,6 +93,20 @@ static void push_keyed(struct messages *messages, uint32_t sender, const char *b
                                   .key = str_of(key)};
     messages_push(messages, &append);
     event_unref(event);
+}
+
+/* Many small ones with refs must not fill the memory that append-max-bytes means to bound. */
+static void test_what_comes_beside_a_message_costs_too(void **state)
+{
+    (void)state;
+    struct messages messages = {0};
+    push_keyed(&messages, 1, "", "", "c");
+    push_keyed(&messages, 2, "ann", "a key of some length", "c");
+    size_t with_ref = messages_at(&messages, 0)->cost, with_key = messages_at(&messages, 1)->cost;
+    assert_int_equal(with_key, with_ref + strlen("ann") + strlen("a key of some length"));
+    push(&messages, 3, 1);
+    assert_true(messages_at(&messages, 2)->cost < with_ref);
+    messages_release(&messages);
 }
 
 /* Those that an older one makes doubtful go behind; the others stay in order. */
@@ -135,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_first_in_first_out),
         cmocka_unit_test(test_a_short_queue_needs_little_memory_for_ever),
         cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_what_comes_beside_a_message_costs_too),
         cmocka_unit_test(test_repeats_wait_for_the_next_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
