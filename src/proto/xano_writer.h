@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Writing frames of the Xano wire; for xano.c and xano_answer.c.
+/* Writing frames of the Xano wire; for xano.c, xano_answer.c and xano_presence.c.
  *
  * Each encoder is a function that writes its text through a struct writer, and it runs twice: first
  * only to count, then into a frame of exactly that size, behind the WebSocket header. So a frame is
