@@ -101,12 +101,20 @@ static void message_put_sender(const struct session *session, const struct comma
     }
 }
 
+/* METRIC_MESSAGE_PRIVATE, _DURABLE or _EPHEMERAL. */
+static unsigned message_kind(const struct channel *channel, const struct command *command)
+{
+    if (command->socket_id.ptr || command->has_to) {
+        return METRIC_MESSAGE_PRIVATE;
+    }
+    return channel->rule->message_history > 0 ? METRIC_MESSAGE_DURABLE : METRIC_MESSAGE_EPHEMERAL;
+}
+
 /* What is sent once under a key must go where keys are kept, and have a sender. */
 static bool message_key_is_right(struct hub *hub, const struct session *session,
                                  const struct channel *channel, const struct command *command)
 {
-    bool is_durable =
-        channel->rule->message_history > 0 && !command->socket_id.ptr && !command->has_to;
+    bool is_durable = message_kind(channel, command) == METRIC_MESSAGE_DURABLE;
     if (!command->id_key.ptr || (is_durable && message_has_sender(session, command))) {
         return true;
     }
@@ -145,14 +153,15 @@ static void message_append(struct hub *hub, struct session *session, struct chan
 static bool message_send(struct hub *hub, struct session *session, struct channel *channel,
                          const struct command *command, enum audience_kind audience)
 {
-    bool is_private = command->socket_id.ptr || command->has_to;
-    bool is_durable = channel->rule->message_history > 0 && !is_private;
+    unsigned kind = message_kind(channel, command);
     /* The rule made this channel's messages ephemeral a moment ago: the sender's earlier ones go
      * first. */
-    if (!is_durable && !is_private && channel->was_durable && session_awaits_appends(session)) {
+    if (kind == METRIC_MESSAGE_EPHEMERAL && channel->was_durable &&
+        session_awaits_appends(session)) {
         return false;
     }
-    if (!is_durable && command->ref.ptr) {
+    say_count(hub, METRIC_MESSAGES + kind);
+    if (kind != METRIC_MESSAGE_DURABLE && command->ref.ptr) {
         say_receipt(hub, session, (struct protocol_receipt){.channel = command->channel});
     }
     struct buf client = {0};
@@ -167,16 +176,12 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
     if (command->has_to) {
         message.audience = (struct audience){
             .kind = AUDIENCE_USER, .dbo_id = command->to_dbo_id, .row_id = command->to_row_id};
-        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_PRIVATE);
         message_send_to(hub, session, channel, &message);
-    } else if (is_private) {
-        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_PRIVATE);
+    } else if (kind == METRIC_MESSAGE_PRIVATE) {
         message_send_private(hub, session, channel, &message);
-    } else if (is_durable) {
-        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DURABLE);
+    } else if (kind == METRIC_MESSAGE_DURABLE) {
         message_append(hub, session, channel, command, &message);
     } else {
-        say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_EPHEMERAL);
         say_event(hub, channel, &message);
     }
     buf_release(&client);
