@@ -120,5 +120,6 @@ test('the next list shows other extras; whoever has one is told nothing', async 
     await client.close();
     const { presence } = (await late.waitFor((f) => f.action === 'presence_update' && f.payload.action === 'leave')).payload;
     assert.equal(presence.socketId, client.joined.client.socketId);
+    await reader.waitFor((f) => f.action === 'presence_update' && f.payload.presence.socketId === presence.socketId && f.payload.action === 'leave');
     assert.equal(reader.on('listed', 'presence_update').filter((f) => f.payload.presence.extras.name === 'Ann' || f.payload.presence.socketId === presence.socketId).length, 1);
 });
