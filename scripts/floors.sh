@@ -39,6 +39,7 @@ foreign() {
     jansson.h) echo auth proto pg cli ;;
     confuse.h) echo config ;;
     jose/* | curl/*) echo auth ;;
+    nats/*) echo bus ;;
     openssl/*) echo base net auth proto cli ;;
     *) echo any ;;
     esac
@@ -46,8 +47,8 @@ foreign() {
 
 # a folder of src, and the folders (with a slash) and headers of core that it may include
 walls() {
-    ground='core/ core/hub/options.h core/hub/ground/'
-    presence='core/hub/presence/presence.h core/hub/presence/grace.h core/hub/presence/state.h' # the rest are the lists' insides
+    ground='core/ core/nodes/ core/hub/options.h core/hub/ground/'
+    presence='core/hub/presence/presence.h core/hub/presence/grace.h core/hub/presence/state.h core/hub/presence/remote.h' # the rest are the lists' insides
     live='core/hub/live/scope.h core/hub/live/sight.h core/hub/live/view.h core/hub/live/place.h core/hub/live/tell.h core/hub/live/version.h core/hub/live/hearing.h core/hub/live/reread.h core/hub/live/gap.h'
     case $1 in
     core/hub/ground) echo "$ground core/live/filter.h" ;;
@@ -55,12 +56,14 @@ walls() {
     core/hub/presence) echo "$ground core/hub/presence/" ;;
     core/hub/resume) echo "$ground $presence $live core/hub/resume/" ;;
     core/hub/snapshot) echo "$ground $live core/hub/resume/replay.h core/hub/snapshot/ core/live/ core/row/" ;;
-    core/hub) echo "$ground $presence $live core/hub/resume/ core/hub/snapshot/snapshot.h core/hub/snapshot/txid.h core/hub/snapshot/wish.h core/hub/" ;;
+    core/hub/nodes) echo "$ground $presence core/hub/nodes/" ;;
+    core/hub) echo "$ground $presence $live core/hub/nodes/ core/hub/resume/ core/hub/snapshot/snapshot.h core/hub/snapshot/txid.h core/hub/snapshot/wish.h core/hub/" ;;
     core/row) echo core/row/ core/json_span.h ;; # pure: rows, and nothing of the server
     core/live) echo core/live/ core/live/value/ core/row/ core/identity.h core/json_span.h core/json_walk.h ;; # pure too
     core/live/value) echo core/live/value/ core/live/limits.h core/row/ core/json_span.h ;;
+    core/nodes) echo core/nodes/ ;;
     core) echo core/ core/row/ ;;
-    *) echo core/ core/hub/hub.h core/hub/options.h core/row/ core/live/ ;;
+    *) echo core/ core/hub/hub.h core/hub/options.h core/nodes/ core/row/ core/live/ ;;
     esac
 }
 

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "bus/local.h"
 #include "core/hub/hub.h"
 #include "core/metrics.h"
 #include "loop/loop.h"
@@ -377,6 +378,7 @@ static void make_hub(struct server *server, uint32_t n_workers)
     options.protocol = &xano_protocol;
     options.transport = &server->transport;
     options.store = &server->store;
+    options.bus = &bus_local;
     options.counts = server->counts;
     options.max_held = MAX_HELD_PER_CHANNEL * options.max_channels + 64;
     options.max_held_bytes = MAX_HELD_BYTES;

@@ -12,7 +12,7 @@
 
 /* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
  * warned about. */
-enum { DATABASE_SCHEMA_STEP = 13 };
+enum { DATABASE_SCHEMA_STEP = 14 };
 
 struct database;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bus/local.h"
 #include "world_internal.h"
 
 /* ---- small things ---- */
@@ -644,6 +645,7 @@ static struct hub *make_hub(struct world *world)
         .protocol = &world_protocol,
         .transport = &world->transport,
         .store = &world->store,
+        .bus = &bus_local,
         .max_channels = world->options.max_channels,
         .max_held = world->options.max_held,
         .max_held_bytes = 1 << 20,

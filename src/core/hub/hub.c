@@ -34,6 +34,7 @@
 #include "core/hub/live/tell.h"
 #include "core/hub/live/version.h"
 #include "core/hub/message.h"
+#include "core/hub/nodes/nodes.h"
 #include "core/hub/open.h"
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
@@ -428,6 +429,11 @@ struct store_sink hub_sink(struct hub *hub)
         .on_warnings = on_warnings,
         .on_superseded = on_superseded,
     };
+}
+
+struct bus_sink hub_bus_sink(struct hub *hub)
+{
+    return nodes_sink(hub);
 }
 
 void hub_drain(struct hub *hub, uint32_t spread_ms)

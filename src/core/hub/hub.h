@@ -12,6 +12,7 @@ struct hub;
 struct hub *hub_new(const struct hub_options *options);
 void hub_free(struct hub *hub);
 struct store_sink hub_sink(struct hub *hub);
+struct bus_sink hub_bus_sink(struct hub *hub); /* of parcels: the kinds that are the hub's */
 void hub_command(struct hub *hub, struct command *command); /* takes the command */
 /* Stops taking sessions (the gate says why) and closes those there are with 1012, spread over
  * spread_ms. Events still reach a session until its close. */

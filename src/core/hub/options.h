@@ -5,6 +5,7 @@
 
 #include "base/bucket.h"
 #include "core/metrics.h"
+#include "core/nodes/bus.h"
 #include "core/protocol.h"
 #include "core/store.h"
 #include "core/transport.h"
@@ -25,6 +26,7 @@ struct hub_options {
     const struct protocol *protocol;
     const struct transport *transport;
     const struct store *store;
+    const struct bus *bus;
     struct metrics_block *counts; /* of the hub's thread; NULL: nothing is counted */
     uint32_t max_channels;        /* per session */
     uint32_t max_held;            /* commands held back per session while one waits */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bus/local.h"
 #include "core/hub/hub.h"
 #include "net/session/session.h"
 #include "net/socket/output.h"
@@ -211,6 +212,7 @@ static void rig_init(struct rig *rig)
                                   .protocol = &xano_protocol,
                                   .transport = &rig->transport,
                                   .store = &rig->store,
+                                  .bus = &bus_local,
                                   .max_channels = 100,
                                   .max_held = 1000,
                                   .max_held_bytes = 1 << 20,

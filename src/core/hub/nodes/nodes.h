@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The other nodes, as the hub knows them: who is there, and whose matter it is what they send. */
+#ifndef HERALD_CORE_HUB_NODES_NODES_H
+#define HERALD_CORE_HUB_NODES_NODES_H
+
+#include "core/hub/ground/hub_state.h"
+#include "core/nodes/bus.h"
+
+struct bus_sink nodes_sink(struct hub *hub);
+/* To all of them, or to one; false: see core/nodes/bus.h. */
+bool nodes_send(const struct hub *hub, enum bus_kind kind, const char *to, struct str body);
+
+#endif
