@@ -7,4 +7,4 @@ static bool local_send(void *ctx, enum bus_kind kind, const char *to, struct str
     return true;
 }
 
-const struct bus bus_local = {.send = local_send};
+const struct bus bus_local = {.is_alone = true, .send = local_send};

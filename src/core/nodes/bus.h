@@ -26,6 +26,7 @@ enum bus_kind {
 
 struct bus {
     void *ctx;
+    bool is_alone; /* nobody else can ever be on it: what all would be told need not be written */
     /* To all other nodes, or to the one whose id is `to`. Copies the body. What one node sends
      * arrives in order; it may be lost, but not for a part. False: nothing was sent, because there
      * is no connection or too much is waiting for it. */

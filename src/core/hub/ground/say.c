@@ -108,6 +108,12 @@ void say_event(struct hub *hub, const struct channel *channel, const struct even
     }
 }
 
+bool say_to_nodes(const struct hub *hub, enum bus_kind kind, const char *to, struct str body)
+{
+    const struct bus *bus = hub->options.bus;
+    return bus->send(bus->ctx, kind, to, body);
+}
+
 struct str say_client_json(const struct hub *hub, const struct session *session, struct buf *buf)
 {
     hub->protocol->client(str_of(session->socket_id), session->identity, buf);

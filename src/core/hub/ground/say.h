@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* All that the hub says: to a session, to everybody in a channel, and to the operator in counts. */
+/* All that the hub says: to a session, to everybody in a channel, to other nodes, and to the operator
+ * in counts. */
 #ifndef HERALD_CORE_HUB_GROUND_SAY_H
 #define HERALD_CORE_HUB_GROUND_SAY_H
 
@@ -41,6 +42,9 @@ void say_close(struct hub *hub, struct session *session, uint16_t code, const ch
 void say_event(struct hub *hub, const struct channel *channel, const struct event_fields *event);
 void say_to_channel(struct hub *hub, const struct channel *channel,
                     struct frame *frame); /* takes it */
+
+/* To all other nodes, or to one; false: see core/nodes/bus.h. */
+bool say_to_nodes(const struct hub *hub, enum bus_kind kind, const char *to, struct str body);
 
 void say_count(struct hub *hub, unsigned cell);
 /* The session's JSON as other clients see it; the span lives in *buf. */

@@ -3,12 +3,6 @@
 
 #include "core/hub/presence/remote.h"
 
-bool nodes_send(const struct hub *hub, enum bus_kind kind, const char *to, struct str body)
-{
-    const struct bus *bus = hub->options.bus;
-    return bus->send(bus->ctx, kind, to, body);
-}
-
 /* A kind that this version does not know says nothing to it. */
 static void on_parcel(void *ctx, const char *from, enum bus_kind kind, struct str body)
 {

@@ -7,7 +7,5 @@
 #include "core/nodes/bus.h"
 
 struct bus_sink nodes_sink(struct hub *hub);
-/* To all of them, or to one; false: see core/nodes/bus.h. */
-bool nodes_send(const struct hub *hub, enum bus_kind kind, const char *to, struct str body);
 
 #endif
