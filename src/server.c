@@ -379,6 +379,7 @@ static void make_hub(struct server *server, uint32_t n_workers)
     options.transport = &server->transport;
     options.store = &server->store;
     options.bus = &bus_local;
+    options.node_id = server->node_id;
     options.counts = server->counts;
     options.max_held = MAX_HELD_PER_CHANNEL * options.max_channels + 64;
     options.max_held_bytes = MAX_HELD_BYTES;

@@ -148,7 +148,7 @@ void world_settle(struct world *world)
              world_reply(world, 0, (struct world_reply){0}) || world_answer_look(world));
 }
 
-static void close_what_is_told_to(struct world *world)
+void world_close_told(struct world *world)
 {
     for (uint32_t i = 0; i < world->n_peers; i++) {
         const struct peer *peer = &world->peers[i];
@@ -161,13 +161,13 @@ static void close_what_is_told_to(struct world *world)
 void world_rest(struct world *world)
 {
     world_settle(world);
-    close_what_is_told_to(world);
+    world_close_told(world);
     /* Leaving lets others go on, who may come to a large channel, whose next news take a while. */
     for (int i = 0; i < 12; i++) {
         world_tick(world, 1000 + world->options.presence_grace_ms);
         world_settle(world);
         world_answer_settle(world, "9999:9999:");
-        close_what_is_told_to(world);
+        world_close_told(world);
     }
     world_tick(world, 1000);
 }
@@ -645,7 +645,9 @@ static struct hub *make_hub(struct world *world)
         .protocol = &world_protocol,
         .transport = &world->transport,
         .store = &world->store,
-        .bus = &bus_local,
+        .bus = world->options.bus ? world_bus_enter(world->options.bus, world, &world->node)
+                                  : &bus_local,
+        .node_id = world_bus_id(world->node),
         .max_channels = world->options.max_channels,
         .max_held = world->options.max_held,
         .max_held_bytes = 1 << 20,
@@ -687,6 +689,9 @@ struct world *world_new_with(const struct world_options *options)
     world_start_rows(world);
     world->hub = make_hub(world);
     world->sink = hub_sink(world->hub);
+    if (world->options.bus) {
+        world_bus_open(world->options.bus, world->node, hub_bus_sink(world->hub));
+    }
     tick(world, 1000);
     world_site(world, 100, true, true);
     world_up(world, "e1");
@@ -737,6 +742,9 @@ void world_free(struct world *world)
     }
     fail_all(world);
     hub_free(world->hub);
+    if (world->options.bus) {
+        world_bus_leave(world->options.bus, world->node);
+    }
     for (size_t i = 0; i < world->n_log; i++) {
         event_unref(world->log[i]);
     }

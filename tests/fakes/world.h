@@ -95,8 +95,11 @@ struct note { /* a frame, as the fake protocol writes it */
     uint32_t digest; /* EVENT: of moved and all of the payload */
 };
 
-struct world_options { /* zero: as the plain world has it */
-    uint32_t slots;    /* per worker */
+struct world_bus;
+
+struct world_options {     /* zero: as the plain world has it */
+    struct world_bus *bus; /* NULL: it is alone; else see world_bus.h */
+    uint32_t slots;        /* per worker */
     uint32_t max_channels, max_held;
     uint32_t authorize_cache_ms, presence_grace_ms;
     uint32_t presence_at_once; /* 0: as the server has it */

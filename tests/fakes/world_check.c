@@ -37,21 +37,41 @@ static void check_row(struct world *world, const struct peer *peer, unsigned c)
     assert(row && world_is_same(row->identity, world->identities[peer->who]));
 }
 
-/* The members of a channel, and that the database has them and nobody else. */
-static struct bits true_list(struct world *world, unsigned c, bool is_listing)
+/* Those of one node, in the numbers of this world. */
+static size_t add_members(struct world *world, const struct world *of, unsigned c,
+                          struct bits *list)
 {
-    struct bits list = {0};
     size_t n = 0;
-    for (uint32_t i = 0; is_listing && i < world->n_peers; i++) {
-        const struct peer *peer = &world->peers[i];
+    for (uint32_t i = 0; i < of->n_peers; i++) {
+        const struct peer *peer = &of->peers[i];
         if (peer->is_open && peer->places[c].is_member) {
-            assert(!bits_has(&list, peer->self->number));
-            bits_set(&list, peer->self->number, true);
-            check_row(world, peer, c);
+            struct str text = {peer->self->text, peer->self->len};
+            uint32_t number = world_entry(world, text)->number;
+            assert(!bits_has(list, number));
+            bits_set(list, number, true);
             n++;
         }
     }
+    return n;
+}
+
+/* The members of a channel on all nodes; and that the database has this one's, and nobody else. */
+static struct bits true_list(struct world *world, unsigned c, bool is_listing)
+{
+    struct bits list = {0};
+    size_t n = is_listing ? add_members(world, world, c, &list) : 0;
+    for (uint32_t i = 0; is_listing && i < world->n_peers; i++) {
+        if (world->peers[i].is_open && world->peers[i].places[c].is_member) {
+            check_row(world, &world->peers[i], c);
+        }
+    }
     assert(world_sql_size(world, c) == n);
+    for (unsigned node = 0; is_listing && world->options.bus && node < WORLD_NODES; node++) {
+        const struct world *other = world_bus_world(world->options.bus, node);
+        if (other && other != world) {
+            add_members(world, other, c, &list);
+        }
+    }
     return list;
 }
 

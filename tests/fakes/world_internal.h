@@ -2,13 +2,14 @@
 /* What the files of the fake world share: world.c (life, sessions, steps), world_protocol.c,
  * world_transport.c (workers, and the oracles at each frame), world_store.c (log, reads and
  * appends), world_calls.c (functions, tokens, presence in SQL), world_judges.c, world_snapshots.c,
- * world_refs.c and world_check.c (at rest). */
+ * world_refs.c, world_bus.c (other worlds) and world_check.c (at rest). */
 #ifndef HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 #define HERALD_TESTS_FAKES_WORLD_INTERNAL_H
 
 #include <uthash.h>
 
 #include "world.h"
+#include "world_bus.h"
 
 struct bits { /* a set of small numbers */
     uint64_t *words;
@@ -151,6 +152,7 @@ struct version { /* of the watches */
 
 struct world {
     struct world_options options;
+    unsigned node; /* of options.bus */
     struct hub *hub;
     struct store_sink sink;
     struct store store;
@@ -280,6 +282,14 @@ void world_fake_read_rows(void *ctx, const struct store_snapshot_query *query,
                           store_snapshot_fn *done, void *arg);
 void world_fake_look(struct world *world, store_settled_fn *done, void *arg);
 void world_end_snapshots(struct world *world); /* as a store that stops */
+
+/* ---- world_bus.c ---- */
+
+const struct bus *world_bus_enter(struct world_bus *bus, struct world *world, unsigned *node);
+void world_bus_open(struct world_bus *bus, unsigned node,
+                    struct bus_sink sink); /* its hub is there */
+void world_bus_leave(struct world_bus *bus, unsigned node);
+void world_close_told(struct world *world); /* world.c: workers close what they were told to */
 
 /* ---- world_rows.c ---- */
 

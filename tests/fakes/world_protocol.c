@@ -278,7 +278,8 @@ struct entry *world_entry(struct world *world, struct str client)
     copy_socket(entry->socket, client);
     memcpy(entry->text, client.ptr, client.len);
     /* Only a client that comes back with other extras has a second text; sockets are few then. */
-    for (uint32_t i = 0; i < world->n_entries && world->options.presence_grace_ms > 0; i++) {
+    bool may_return = world->options.presence_grace_ms > 0 || world->options.bus;
+    for (uint32_t i = 0; i < world->n_entries && may_return; i++) {
         other = world->by_number[i];
         if (strcmp(other->socket, entry->socket) == 0) {
             entry->same = other->same;

@@ -27,6 +27,7 @@ struct hub_options {
     const struct transport *transport;
     const struct store *store;
     const struct bus *bus;
+    const char *node_id;          /* of this one, as the others know it; borrowed */
     struct metrics_block *counts; /* of the hub's thread; NULL: nothing is counted */
     uint32_t max_channels;        /* per session */
     uint32_t max_held;            /* commands held back per session while one waits */
