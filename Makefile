@@ -87,7 +87,7 @@ ifeq ($(VARIANT),asan)
 programs: $(UNIT_TESTS) $(FUZZ_TESTS:%=%.replay)
 endif
 ifeq ($(VARIANT),release)
-programs: $(B)/bench/instructions $(B)/bench/rows
+programs: $(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode
 endif
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
@@ -137,7 +137,7 @@ fuzz: ## fuzz each target for FUZZ_SECONDS (30); new inputs go to the corpus
 bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare loop (and PEERS=1: others); build/bench/report.md
 	@PGHERALD_BIN=$(abspath $(BIN)) BENCH_PROGRAMS=$(abspath $(B)/bench) node tests/bench/run.js
 	@[ -n "$(SCENARIOS)" ] || PGHERALD_BIN=$(abspath $(BIN)) node tests/bench/live.js
-instructions: $(B)/bench/instructions $(B)/bench/rows $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
+instructions: $(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
 	@tests/bench/instructions.sh $(B)/bench && DRAIN=$(abspath $(B)/tests/tools/drain) tests/bench/triggers.sh
 npm: build/npm/package.json ## the browser's client as an npm package, in build/npm
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
@@ -212,7 +212,7 @@ $(B)/bench/notified: $(call bench_objects,bare/notified bare/broadcast)
 $(B)/bench/writer: $(call bench_objects,bare/writer load/histogram load/stamp load/usage)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^ -lpq
-$(B)/bench/instructions $(B)/bench/rows: $(B)/bench/%: $(call bench_objects,instructions/%) $(LIB)
+$(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode: $(B)/bench/%: $(call bench_objects,instructions/%) $(LIB)
 	@mkdir -p $(@D)
 	@$(LINK) -o $@ $^ $(PKG_LIBS)
 

@@ -23,6 +23,7 @@
  * array. */
 #include "core/json_span.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct scan {
@@ -77,14 +78,41 @@ static bool take_escape(struct scan *s)
     return true;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The high bits of those of eight bytes that are below least, which is at most 0x80. Behind the first
+ * one others may be marked, too. */
+static uint64_t mark_below(uint64_t bytes, unsigned char least)
+{
+    return (bytes - EACH(least)) & ~bytes & EACH(0x80);
+}
+
+/* All but the quote, the backslash and the control characters stand for themselves. Most of a message
+ * is such bytes, so they are looked at by eights. */
+static const char *skip_plain(const char *p, const char *end)
+{
+    uint64_t bytes;
+    for (; (size_t)(end - p) >= sizeof bytes; p += sizeof bytes) {
+        memcpy(&bytes, p, sizeof bytes);
+        bytes = le64toh(bytes); /* the first byte is the lowest */
+        uint64_t marks = mark_below(bytes, 0x20) | mark_below(bytes ^ EACH('"'), 1) |
+                         mark_below(bytes ^ EACH('\\'), 1);
+        if (marks != 0)
+            return p + __builtin_ctzll(marks) / 8;
+    }
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        p++;
+    return p;
+}
+
 /* Behind the opening quote. */
 static bool take_string_rest(struct scan *s)
 {
-    while (s->p < s->end) {
-        unsigned char c = (unsigned char)*s->p++;
-        if (c == '"')
-            return true;
-        if (c < 0x20 || (c == '\\' && !take_escape(s)))
+    while ((s->p = skip_plain(s->p, s->end)) < s->end) {
+        char c = *s->p++;
+        if (c != '\\')
+            return c == '"';
+        if (!take_escape(s))
             return false;
     }
     return false;
@@ -130,17 +158,27 @@ static bool take_literal(struct scan *s, struct str literal)
     return true;
 }
 
-static bool key_equals(struct str quoted, struct str key)
+/* Whose value comes next: the member of this key; NULL: nobody wants it. */
+static struct json_member *find_member(const struct scan *s, struct str key)
+{
+    for (size_t i = 0; i < s->n_members; i++)
+        if (str_equals(key, s->members[i].key))
+            return &s->members[i];
+    return NULL;
+}
+
+static struct json_member *find_quoted_member(const struct scan *s, struct str quoted)
 {
     struct str raw = {quoted.ptr + 1, quoted.len - 2};
     if (raw.len == 0 || memchr(raw.ptr, '\\', raw.len) == NULL)
-        return str_equals(raw, key);
+        return find_member(s, raw);
     char decoded[128];
     size_t len;
     /* An escape takes at most six bytes for one, so a longer text is not the key of up to 21 bytes
      * that anybody here wants. */
-    return quoted.len <= sizeof decoded && json_unquote(quoted, decoded, &len) &&
-           str_equals((struct str){decoded, len}, key);
+    return quoted.len <= sizeof decoded && json_unquote(quoted, decoded, &len)
+               ? find_member(s, (struct str){decoded, len})
+               : NULL;
 }
 
 /* A key and its colon. At depth 1 it also says who wants the value. */
@@ -151,13 +189,8 @@ static bool take_key(struct scan *s)
     const char *start = s->p - 1;
     if (!take_string_rest(s))
         return false;
-    struct str quoted = {start, (size_t)(s->p - start)};
-    if (s->depth == 1) {
-        s->wanted = NULL;
-        for (size_t i = 0; i < s->n_members && !s->wanted; i++)
-            if (key_equals(quoted, s->members[i].key))
-                s->wanted = &s->members[i];
-    }
+    if (s->depth == 1)
+        s->wanted = find_quoted_member(s, (struct str){start, (size_t)(s->p - start)});
     return take(s, ':');
 }
 

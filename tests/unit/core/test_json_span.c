@@ -317,12 +317,43 @@ static void test_unquote(void **state)
     }
 }
 
+/* A string is looked at by eights, so a byte that does not stand for itself is tried at each place, alone
+ * and behind others. */
+static void test_every_place(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str bytes;
+        enum json_kind kind;
+    } parts[] = {
+        {TEXT("\\\""), JSON_KIND_STRING},  {TEXT("\\u0041"), JSON_KIND_STRING},
+        {TEXT("\x7f"), JSON_KIND_STRING},  {TEXT("\xc2\x80\xff"), JSON_KIND_STRING},
+        {TEXT("\x1f"), JSON_KIND_INVALID}, {TEXT("\0"), JSON_KIND_INVALID},
+        {TEXT("\""), JSON_KIND_INVALID},   {TEXT("\\x"), JSON_KIND_INVALID},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        for (size_t before = 0; before < 20; before++) {
+            for (size_t after = 0; after < 20; after++) {
+                struct buf text = {0};
+                buf_printf(&text, "\"%.*s", (int)before, "!#[]~ azAZ09!#[]~ az");
+                buf_str(&text, parts[i].bytes);
+                buf_printf(&text, "%.*s\"", (int)after, "~ azAZ09!#[]~ azAZ09");
+                assert_int_equal(kind_of_copy(buf_span(&text)), parts[i].kind);
+                text.data[text.len - 1] = 'x'; /* and it must end */
+                assert_int_equal(kind_of_copy(buf_span(&text)), JSON_KIND_INVALID);
+                buf_release(&text);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),   cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_members), cmocka_unit_test(test_long_escaped_key),
-        cmocka_unit_test(test_kind_of), cmocka_unit_test(test_unquote),
+        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_members),     cmocka_unit_test(test_long_escaped_key),
+        cmocka_unit_test(test_kind_of),     cmocka_unit_test(test_unquote),
+        cmocka_unit_test(test_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
