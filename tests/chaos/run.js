@@ -20,6 +20,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { Archive, checkLine, checkStretch, missing, readLine } from './check.js';
 import { DBO_ID, DURABLE, FLEETING, ROOMS, RULES, SCHEMA } from './ledger.js';
 import { FAULTS, obstacle } from './faults.js';
+import { Confirmer } from './confirmer.js';
 import { Chatter, Follower } from './follower.js';
 import { Insister } from './insister.js';
 import { Writer, clock } from './writer.js';
@@ -35,7 +36,7 @@ const WRITERS = Number(process.env.CHAOS_WRITERS ?? 6);
 const MIN_FAULTS = 12; // in a round of few kinds
 const SHOWN = 12; // violations of one kind
 
-const CHECKS = ['lost', 'duplicated', 'reordered', 'silent gap', 'needless gap', 'shown without a commit', 'ephemeral out of order',
+const CHECKS = ['lost', 'duplicated', 'reordered', 'silent gap', 'needless gap', 'shown without a commit', 'confirmed too early', 'ephemeral out of order',
     'a write failed', 'refused', 'the server failed', 'a fault was not made', 'it grows'];
 
 // What is measured after each round (the writers' own table grows, as it must), and by how much the last third of the
@@ -55,7 +56,7 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 class Run {
     constructor() {
         this.count = {
-            transactions: 0, prepared: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0, insisted: 0, duplicates: 0,
+            transactions: 0, prepared: 0, rolledBack: 0, cutTransactions: 0, connections: 0, resumes: 0, replayed: 0, gaps: 0, fleeting: 0, refused: 0, insisted: 0, duplicates: 0, confirmed: 0,
             logged: 0, streamed: 0, epochs: 0, rounds: 0, forgiven: 0, abandoned: 0,
         };
         this.faults = Object.fromEntries(Object.keys(FAULTS).map((name) => [name, 0]));
@@ -184,7 +185,7 @@ class Run {
         await this.server.waitReady();
         this.makePeople();
         await this.beginRound({ id: 0, heads: new Map() });
-        this.lives = [...this.writers, ...this.followers].map((each) => each.live());
+        this.lives = [...this.writers, ...this.followers, ...this.confirmers.map(({ writer }) => writer)].map((each) => each.live());
         await this.everybodyIsHere();
     }
 
@@ -201,9 +202,11 @@ class Run {
         this.insisters = [...Array(4).keys()].map((i) => new Insister(this, 10 + i, {
             name: `insister ${i}`, channels: [ROOMS[i % 2]], ...(i < 2 ? member(`${34 + i}`) : {}),
         }, i < 2 ? null : `${i}`.repeat(32)));
+        this.confirmers = [...Array(2).keys()].map((i) => new Confirmer(this, 21 + i, { name: `confirmer ${i}`, channels: DURABLE }));
         this.followers = [
             ...this.chatters,
             ...this.insisters,
+            ...this.confirmers,
             new Follower(this, { name: 'anonymous', channels: everything }),
             new Follower(this, { name: 'user 34', channels: everything, ...member('34') }),
             ...[...Array(6).keys()].map((i) => new Follower(this, {
@@ -271,7 +274,7 @@ class Run {
             (await this.database.query(`SELECT FROM pg_stat_activity WHERE application_name = 'writer' AND state <> 'idle'`)).length === 0, 60 * SECOND);
         await this.everybodyIsHere();
         await until('messages to be answered', () => this.chatters.every((chatter) => chatter.pending.size === 0)
-            && this.insisters.every((insister) => !insister.isWaiting), 60 * SECOND);
+            && this.insisters.every((insister) => !insister.isWaiting) && this.confirmers.every(({ writer }) => !writer.isWaiting), 60 * SECOND);
         await until('the outbox to be empty', async () =>
             Number(await this.database.value('SELECT pending_rows FROM herald.lag()')) === 0, 60 * SECOND);
     }
@@ -387,6 +390,7 @@ class Run {
             'connections': count.connections, 'resumes': count.resumes, 'events replayed': count.replayed,
             'gaps said': count.gaps, 'changes of the epoch': count.epochs, 'lines of history abandoned': count.abandoned,
             'messages sent under keys, some again and again': count.insisted, '… known to be in the log already': count.duplicates,
+            'transactions told as having reached their writer': count.confirmed,
             'messages refused as unavailable': count.refused, "events in a restored dump's outbox": count.forgiven,
         }));
         this.judgeSizes();
