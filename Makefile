@@ -29,7 +29,7 @@ FLAGS_fuzz := $(SANE) -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-
 LINK_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
 # Asked once per run of make, and only when something is compiled: `make deps` and `make help` work without pkg-config.
-PACKAGES := libpq libwebsockets jansson openssl libuv libconfuse jose libcurl
+PACKAGES := libpq libwebsockets jansson openssl libuv libconfuse jose libcurl libnats
 once = $(eval $(1) := $(shell command -v $(CC) >/dev/null && pkg-config $(2) $(PACKAGES)))$(or \
 	$($(1)),$(error The compiler or a library is missing: run 'make deps' first))
 PKG_CFLAGS = $(call once,PKG_CFLAGS,--cflags)

@@ -40,7 +40,7 @@ foreign() {
     confuse.h) echo config ;;
     jose/* | curl/*) echo auth ;;
     nats/*) echo bus ;;
-    openssl/*) echo base net auth proto cli ;;
+    openssl/*) echo base net auth proto bus cli ;;
     *) echo any ;;
     esac
 }
@@ -82,7 +82,7 @@ for file in $(find src -name '*.[ch]' | sort); do
         *) target=top ;;
         esac
         case $include in # structs of settings, which the options fill
-        auth/tokens.h | core/hub/options.h | net/options.h | pg/database.h) [ "$folder" != config ] || target=settings ;;
+        auth/tokens.h | bus/options.h | core/hub/options.h | net/options.h | pg/database.h) [ "$folder" != config ] || target=settings ;;
         esac
         case " $allowed " in
         *" $target "*) ;;

@@ -31,6 +31,8 @@ enum metric_label {
     VERDICT,
     FETCH,
     REASON_FAULT,
+    STATE_PEER,
+    REASON_BUS_DROP,
 };
 
 #define TEXT(id, text) text,
@@ -41,6 +43,8 @@ static const char *const limits[] = {METRIC_LIMIT_VALUES(TEXT)};
 static const char *const calls[] = {METRIC_CALL_VALUES(TEXT)};
 static const char *const verdicts[] = {METRIC_VERDICT_VALUES(TEXT)};
 static const char *const faults[] = {METRIC_FAULT_VALUES(TEXT)};
+static const char *const peers[] = {METRIC_PEER_VALUES(TEXT)};
+static const char *const bus_drops[] = {METRIC_BUS_DROP_VALUES(TEXT)};
 static const char *const fetches[] = {METRIC_FETCH_VALUES(TEXT)};
 static const char *const accept_failures[] = {METRIC_ACCEPT_FAILURE_VALUES(TEXT)};
 #undef TEXT
@@ -67,6 +71,8 @@ static const struct {
     [VERDICT] = {"verdict", verdicts},
     [REASON_FAULT] = {"reason", faults},
     [FETCH] = {"result", fetches},
+    [STATE_PEER] = {"state", peers},
+    [REASON_BUS_DROP] = {"reason", bus_drops},
 };
 
 static const struct metric {

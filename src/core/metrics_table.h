@@ -76,6 +76,18 @@
 #define METRIC_FETCH_VALUES(X) X(DONE, "done") X(FAILED, "failed")
 #define METRIC_ACCEPT_FAILURE_VALUES(X) X(DESCRIPTORS, "descriptors") X(OTHER, "other")
 
+/* Another node, as it is heard. */
+#define METRIC_PEER_VALUES(X) X(ALIVE, "alive") X(STALE, "stale")
+/* Why a message of the bus was lost. */
+#define METRIC_BUS_DROP_VALUES(X)                                                                  \
+    X(UNSIGNED, "unsigned")                                                                        \
+    X(VERSION, "version")                                                                          \
+    X(MALFORMED, "malformed")                                                                      \
+    X(REPEATED, "repeated")                                                                        \
+    X(LATE, "late")                                                                                \
+    X(STRANGER, "stranger")                                                                        \
+    X(FULL, "full") X(UNSENT, "unsent")
+
 /* What RFC 6455 and this server close with; all others are one. */
 #define METRIC_CLOSE_VALUES(X)                                                                     \
     X(1000)                                                                                        \
@@ -104,6 +116,12 @@ enum { METRIC_FETCH_VALUES(METRIC_VALUE) METRIC_N_FETCHES };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_FAULT_##id,
 enum { METRIC_FAULT_VALUES(METRIC_VALUE) METRIC_N_FAULTS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_PEER_##id,
+enum { METRIC_PEER_VALUES(METRIC_VALUE) METRIC_N_PEERS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_BUS_DROP_##id,
+enum { METRIC_BUS_DROP_VALUES(METRIC_VALUE) METRIC_N_BUS_DROPS };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_ACCEPT_FAILURE_##id,
 enum { METRIC_ACCEPT_FAILURE_VALUES(METRIC_VALUE) METRIC_N_ACCEPT_FAILURES };
@@ -245,6 +263,21 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
       "Those that are in the database, or wait for a connection.")                                 \
     X(AUTHORIZE_HITS, "authorize_cache_hits_total", COUNTER, NONE, 1,                              \
       "Answers of authorize functions that were still known.")                                     \
+    /* other nodes */                                                                              \
+    X(BUS_UP, "bus_up", GAUGE, NONE, 1,                                                            \
+      "1 while other nodes can be reached; always with `--bus local`.")                            \
+    X(BUS_PEERS, "bus_peers", GAUGE, STATE_PEER, METRIC_N_PEERS,                                   \
+      "Other nodes that are there; `stale` ones have been silent for three seconds.")              \
+    X(BUS_SENT, "bus_sent_total", COUNTER, NONE, 1, "Messages that were given to the bus.")        \
+    X(BUS_SENT_BYTES, "bus_sent_bytes_total", COUNTER, NONE, 1, "Bytes of these.")                 \
+    X(BUS_RECEIVED, "bus_received_total", COUNTER, NONE, 1,                                        \
+      "Messages of other nodes that came over the bus, signed and for this one.")                  \
+    X(BUS_RECEIVED_BYTES, "bus_received_bytes_total", COUNTER, NONE, 1,                            \
+      "Bytes that came over the bus, whoever sent them.")                                          \
+    X(BUS_DROPPED, "bus_dropped_total", COUNTER, REASON_BUS_DROP, METRIC_N_BUS_DROPS,              \
+      "Messages of the bus that were lost, by reason: not signed with the database's key, there "  \
+      "before, over a second late, of a node that has not introduced itself, no room in the "      \
+      "queue, or `unsent` because the connection broke.")                                          \
     /* tokens */                                                                                   \
     X(TOKENS, "tokens_total", COUNTER, VERDICT, METRIC_N_VERDICTS,                                 \
       "Tokens that were checked, by verdict; `opaque` ones are for the database.")                 \

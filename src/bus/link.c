@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Three threads meet here: the loop's, which puts letters into one queue and takes them from another;
+ * the link's own, which connects, signs and publishes, and may wait in libnats for as long as that
+ * likes; and the wire's reader, which checks signatures. Hashing is so on no thread that matters.
+ *
+ * Both queues are bounded by bytes. What does not fit is lost and counted, as is what waits when the
+ * connection breaks: it would come too late, and who needs it (rows, lists) notices that it is
+ * missing and asks. Beats may wait behind a full queue, because a node that has much to say must not
+ * be taken for dead.
+ *
+ * A message is counted (seq) when it is signed, on one thread, so that two connections during a
+ * reload send one order; who hears both takes the first of each (peers.c). */
+#include "bus/link.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "bus/address.h"
+#include "bus/wire.h"
+
+enum {
+    REALM_BYTES = 12,   /* of the hash that stands in subjects */
+    SUBJECT_SIZE = 128, /* of any */
+    FIRST_WAIT_MS = 50,
+    MAX_WAIT_MS = 1000,
+    ID_SIZE = ID_TEXT_SIZE - 1,
+    ROOT_SIZE = 9 + 2 * REALM_BYTES + 1, /* "pgherald.<hash>" and a NUL */
+};
+
+struct outgoing {
+    struct seal_head head; /* without seq */
+    size_t len;
+    char data[]; /* room for head, body, signature */
+};
+
+struct link {
+    struct link_options options;
+    pthread_t thread;
+    bool has_thread;
+    sem_t bell; /* of the link's thread */
+    atomic_bool is_stopping, wants_reload;
+    atomic_uint_fast64_t number;
+    atomic_size_t max_message;
+    struct mailbox *out, *in;
+    atomic_size_t out_bytes, in_bytes;
+    pthread_mutex_t lock; /* of the next two */
+    struct seal_keys keys;
+    char root[ROOT_SIZE]; /* of the subjects, as they should be */
+
+    atomic_uint_fast64_t seq;  /* of the link's thread; others look */
+    uint64_t n_wires;          /* the link's thread alone, from here */
+    char next_root[ROOT_SIZE]; /* of the wire that is being made */
+    char wire_root[ROOT_SIZE]; /* of the one that there is */
+    bool is_failure_told;
+    struct {
+        atomic_uint_fast64_t sent, sent_bytes, received, received_bytes, malformed, foreign,
+            is_unsigned, full, unsent;
+    } n;
+};
+
+static const char *const kind_names[] = {
+    [BUS_KIND_BEAT] = "beat",
+    [BUS_KIND_GOODBYE] = "goodbye",
+    [BUS_KIND_ROWS] = "rows",
+    [BUS_KIND_MESSAGE] = "message",
+    [BUS_KIND_PRIVATE] = "private",
+    [BUS_KIND_PRIVATE_ANSWER] = "private-answer",
+    [BUS_KIND_PRESENCE] = "presence",
+    [BUS_KIND_PRESENCE_WISH] = "presence-wish",
+    [BUS_KIND_PRESENCE_LIST] = "presence-list",
+    [BUS_KIND_DIRECTIVE] = "directive",
+};
+
+static void count(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static uint64_t counted(const atomic_uint_fast64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static struct seal_keys link_keys(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    struct seal_keys keys = link->keys;
+    pthread_mutex_unlock(&link->lock);
+    return keys;
+}
+
+/* ---- in: the wire's thread ---- */
+
+/* ROOT.to.ID.kind is for one, ROOT.kind for all. The signed head says it once more. */
+static bool is_for_me(const struct link *link, const char *subject)
+{
+    const char *rest = subject + ROOT_SIZE; /* the subscription is of ROOT.> */
+    return strncmp(rest, "to.", 3) != 0 || strncmp(rest + 3, link->options.node_id, ID_SIZE) == 0;
+}
+
+static void link_deliver(struct link *link, const struct seal_head *head, struct str body,
+                         bool is_mine)
+{
+    size_t bytes = sizeof(struct link_letter) + body.len;
+    if (atomic_load(&link->in_bytes) + bytes > LINK_MAX_IN) {
+        count(&link->n.full, 1);
+        return;
+    }
+    struct link_letter *letter = mem_alloc(bytes);
+    char *copy = (char *)(letter + 1);
+    *letter = (struct link_letter){*head, {copy, body.len}, is_mine};
+    memcpy(copy, body.ptr, body.len);
+    atomic_fetch_add(&link->in_bytes, bytes);
+    if (mailbox_put(link->in, &letter, 1)) {
+        link->options.wake(link->options.arg);
+    }
+}
+
+/* My own words come back over the second connection of a reload; newer ones than mine are those of
+ * another process, such as a copy of this virtual machine. */
+static void link_open(struct link *link, const struct seal_head *head, struct str body)
+{
+    bool is_mine = strcmp(head->from, link->options.node_id) == 0;
+    bool is_for_other = head->to[0] && strcmp(head->to, link->options.node_id) != 0;
+    if (is_for_other || (is_mine && head->seq <= atomic_load(&link->seq))) {
+        return;
+    }
+    count(&link->n.received, 1);
+    link_deliver(link, head, body, is_mine);
+}
+
+static void on_message(void *arg, const char *subject, struct str data)
+{
+    struct link *link = arg;
+    struct seal_keys keys = link_keys(link);
+    struct seal_head head;
+    struct str body;
+    if (!is_for_me(link, subject)) {
+        return;
+    }
+    count(&link->n.received_bytes, data.len);
+    switch (seal_open(&keys, data, &head, &body)) {
+    case SEAL_GOOD:
+        link_open(link, &head, body);
+        return;
+    case SEAL_MALFORMED:
+        count(&link->n.malformed, 1);
+        return;
+    case SEAL_FOREIGN:
+        count(&link->n.foreign, 1);
+        return;
+    case SEAL_UNSIGNED:
+        count(&link->n.is_unsigned, 1);
+        return;
+    }
+}
+
+static void on_over(void *arg)
+{
+    struct link *link = arg;
+    sem_post(&link->bell);
+}
+
+/* ---- out: the link's thread ---- */
+
+static void subject_of(const struct link *link, const struct outgoing *letter,
+                       char out[SUBJECT_SIZE])
+{
+    bool is_to_one = letter->head.to[0] != '\0';
+    snprintf(out, SUBJECT_SIZE, "%s%s%s.%s", link->wire_root, is_to_one ? ".to." : "",
+             letter->head.to, kind_names[letter->head.kind]);
+}
+
+static bool link_publish(struct link *link, struct wire *wire, struct outgoing *letter)
+{
+    char subject[SUBJECT_SIZE];
+    struct seal_keys keys = link_keys(link);
+    letter->head.seq = atomic_fetch_add(&link->seq, 1) + 1;
+    seal_close(&letter->head, &keys, letter->data, letter->len);
+    subject_of(link, letter, subject);
+    bool is_sent = wire_publish(wire, subject, (struct str){letter->data, letter->len});
+    count(&link->n.sent, is_sent);
+    count(&link->n.sent_bytes, is_sent ? letter->len : 0);
+    return is_sent;
+}
+
+/* wire NULL: all that waits is lost. */
+static bool link_empty(struct link *link, struct wire *wire)
+{
+    void *items;
+    size_t n = mailbox_take(link->out, &items);
+    struct outgoing **letters = items;
+    bool is_good = wire != NULL;
+    for (size_t i = 0; i < n; i++) {
+        is_good = is_good && link_publish(link, wire, letters[i]);
+        if (!is_good) {
+            count(&link->n.unsent, 1);
+        }
+        atomic_fetch_sub(&link->out_bytes, letters[i]->len);
+        free(letters[i]);
+    }
+    return is_good;
+}
+
+/* ---- the connection: the link's thread ---- */
+
+/* Many nodes that have lost the same server must not come back in one moment. */
+static uint64_t jittered(uint64_t ms)
+{
+    uint16_t random;
+    id_random(&random, sizeof(random));
+    return ms / 2 + ms / 2 * random / UINT16_MAX;
+}
+
+static void wait_bell(struct link *link, uint64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)sem_clockwait(&link->bell, CLOCK_MONOTONIC, &until);
+}
+
+static struct wire *link_connect(struct link *link, const struct bus_address *address,
+                                 struct err *err)
+{
+    char subject[ROOT_SIZE + 2], name[ID_TEXT_SIZE + 16];
+    pthread_mutex_lock(&link->lock);
+    memcpy(link->next_root, link->root, ROOT_SIZE);
+    pthread_mutex_unlock(&link->lock);
+    snprintf(subject, sizeof(subject), "%s.>", link->next_root);
+    snprintf(name, sizeof(name), "pgherald %s", link->options.node_id);
+    struct wire *wire = NULL;
+    struct wire_options options = {
+        .address = address,
+        .name = name,
+        .subject = subject,
+        .arg = link,
+        .on_message = on_message,
+        .on_over = on_over,
+    };
+    return wire_open(&options, &wire, err) == STATUS_OK ? wire : NULL;
+}
+
+static struct wire *link_try(struct link *link, struct err *err)
+{
+    struct bus_address address;
+    if (bus_address_read(link->options.bus, &address, err) != STATUS_OK) {
+        return NULL;
+    }
+    struct wire *wire = link_connect(link, &address, err);
+    bus_address_release(&address);
+    return wire;
+}
+
+static void link_go_up(struct link *link, const struct wire *wire)
+{
+    memcpy(link->wire_root, link->next_root, ROOT_SIZE);
+    atomic_store(&link->max_message, wire_max_message(wire));
+    atomic_store(&link->number, ++link->n_wires);
+    link->is_failure_told = false;
+    log_info("the bus is there");
+    link->options.wake(link->options.arg);
+}
+
+/* Each outage is told once: rows and durable messages go on without the bus. */
+static void link_tell_failure(struct link *link, const char *why)
+{
+    if (!link->is_failure_told) {
+        link->is_failure_told = true;
+        log_error("the bus is not there: %s; until it is, ephemeral messages are refused", why);
+    }
+}
+
+static struct wire *link_replace(struct link *link, struct wire *old)
+{
+    struct err err;
+    struct wire *wire = link_try(link, &err);
+    if (!wire) {
+        log_error("the connection to the bus stays as it was: %s", err.text);
+        return old;
+    }
+    link_go_up(link, wire);
+    wire_close(old);
+    return wire;
+}
+
+/* Until it breaks, or the end. */
+static void link_serve(struct link *link, struct wire *wire)
+{
+    link_go_up(link, wire);
+    while (!wire_is_over(wire) && link_empty(link, wire) && !atomic_load(&link->is_stopping)) {
+        if (atomic_exchange(&link->wants_reload, false)) {
+            wire = link_replace(link, wire);
+        }
+        wait_bell(link, MAX_WAIT_MS);
+    }
+    bool is_broken = !atomic_load(&link->is_stopping);
+    if (is_broken) {
+        link_tell_failure(link, wire_complaint(wire));
+    } else {
+        link_empty(link, wire);
+    }
+    atomic_store(&link->number, 0);
+    wire_close(wire);
+    link->options.wake(link->options.arg);
+}
+
+static void *link_run(void *arg)
+{
+    struct link *link = arg;
+    uint64_t wait_ms = FIRST_WAIT_MS;
+    while (!atomic_load(&link->is_stopping)) {
+        struct err err;
+        atomic_store(&link->wants_reload, false);
+        struct wire *wire = link_try(link, &err);
+        if (wire) {
+            link_serve(link, wire);
+            wait_ms = FIRST_WAIT_MS;
+        } else {
+            link_tell_failure(link, err.text);
+        }
+        link_empty(link, NULL);
+        if (!atomic_load(&link->is_stopping)) {
+            wait_bell(link, jittered(wait_ms));
+        }
+        wait_ms = wait_ms * 2 < MAX_WAIT_MS ? wait_ms * 2 : MAX_WAIT_MS;
+    }
+    return NULL;
+}
+
+/* ---- the loop's thread ---- */
+
+struct link *link_new(const struct link_options *options)
+{
+    struct link *link = mem_zalloc(sizeof(*link));
+    link->options = *options;
+    link->out = mailbox_new(sizeof(struct outgoing *));
+    link->in = mailbox_new(sizeof(struct link_letter *));
+    pthread_mutex_init(&link->lock, NULL);
+    sem_init(&link->bell, 0, 0);
+    return link;
+}
+
+void link_free(struct link *link)
+{
+    if (!link) {
+        return;
+    }
+    if (link->has_thread) {
+        atomic_store(&link->is_stopping, true);
+        sem_post(&link->bell);
+        pthread_join(link->thread, NULL);
+    }
+    struct link_letter **letters;
+    size_t n = link_take(link, &letters);
+    for (size_t i = 0; i < n; i++) {
+        free(letters[i]);
+    }
+    link_empty(link, NULL);
+    mailbox_free(link->out);
+    mailbox_free(link->in);
+    sem_destroy(&link->bell);
+    pthread_mutex_destroy(&link->lock);
+    free(link);
+}
+
+/* Which databases there are is nobody's business who may look at the NATS server. */
+static void write_root(struct str realm, char out[ROOT_SIZE])
+{
+    unsigned char hash[HMAC_SIZE];
+    hmac_sha256(STR("pgherald bus"), realm, hash);
+    int n = snprintf(out, ROOT_SIZE, "pgherald.");
+    for (int i = 0; i < REALM_BYTES; i++) {
+        n += snprintf(out + n, (size_t)(ROOT_SIZE - n), "%02x", hash[i]);
+    }
+}
+
+void link_set_keys(struct link *link, struct str realm, const struct seal_keys *keys)
+{
+    char root[ROOT_SIZE] = "";
+    write_root(realm, root);
+    pthread_mutex_lock(&link->lock);
+    link->keys = *keys;
+    bool is_other = memcmp(link->root, root, ROOT_SIZE) != 0;
+    memcpy(link->root, root, ROOT_SIZE);
+    pthread_mutex_unlock(&link->lock);
+    if (!link->has_thread) {
+        log_info("the bus' subjects are %s.>", root);
+        link->has_thread = pthread_create(&link->thread, NULL, link_run, link) == 0;
+    } else if (is_other) {
+        link_reload(link);
+    }
+}
+
+void link_reload(struct link *link)
+{
+    atomic_store(&link->wants_reload, true);
+    sem_post(&link->bell);
+}
+
+uint64_t link_number(const struct link *link)
+{
+    return atomic_load(&link->number);
+}
+
+bool link_send(struct link *link, enum bus_kind kind, const char *to, struct str body,
+               uint64_t now_ms, bool is_urgent)
+{
+    size_t len = SEAL_SIZE + body.len;
+    if (link_number(link) == 0 || len > atomic_load(&link->max_message) ||
+        (!is_urgent && atomic_load(&link->out_bytes) + len > LINK_MAX_OUT)) {
+        return false;
+    }
+    struct outgoing *letter = mem_alloc(sizeof(*letter) + len);
+    letter->head = (struct seal_head){.kind = (uint8_t)kind, .sent_ms = now_ms};
+    memcpy(letter->head.from, link->options.node_id, ID_SIZE);
+    if (to) {
+        memcpy(letter->head.to, to, ID_SIZE);
+    }
+    letter->len = len;
+    if (body.len > 0) {
+        memcpy(letter->data + SEAL_HEAD_SIZE, body.ptr, body.len);
+    }
+    atomic_fetch_add(&link->out_bytes, len);
+    if (mailbox_put(link->out, &letter, 1)) {
+        sem_post(&link->bell);
+    }
+    return true;
+}
+
+size_t link_take(struct link *link, struct link_letter ***letters)
+{
+    void *items = NULL;
+    size_t n = mailbox_take(link->in, &items);
+    *letters = items;
+    for (size_t i = 0; i < n; i++) {
+        atomic_fetch_sub(&link->in_bytes, sizeof(struct link_letter) + (*letters)[i]->body.len);
+    }
+    return n;
+}
+
+void link_count(const struct link *link, struct link_counts *out)
+{
+    *out = (struct link_counts){
+        .n_sent = counted(&link->n.sent),
+        .sent_bytes = counted(&link->n.sent_bytes),
+        .n_received = counted(&link->n.received),
+        .received_bytes = counted(&link->n.received_bytes),
+        .n_malformed = counted(&link->n.malformed),
+        .n_foreign = counted(&link->n.foreign),
+        .n_unsigned = counted(&link->n.is_unsigned),
+        .n_full = counted(&link->n.full),
+        .n_unsent = counted(&link->n.unsent),
+    };
+}
