@@ -23,11 +23,11 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
-#include "bus/local.h"
 #include "core/hub/hub.h"
 #include "core/metrics.h"
 #include "loop/loop.h"
 #include "net/net.h"
+#include "nodes.h"
 #include "pages.h"
 #include "pg/database.h"
 #include "proto/origin.h"
@@ -66,6 +66,7 @@ struct server {
     struct tokens *tokens;
     struct authenticator authenticator;
     struct net *net;
+    struct nodes *nodes;
     struct database *database;
     struct transport transport;
     struct store store;
@@ -158,6 +159,7 @@ static void on_tick(void *arg)
     struct server *server = arg;
     hub_tick(server->hub, clock_ms(), clock_wall_ms());
     database_measure(server->database);
+    nodes_measure(server->nodes);
     measure_tokens(server);
     metrics_set(server->counts, METRIC_LOG_LINES_LOST, log_n_lost());
 }
@@ -219,6 +221,7 @@ static void on_stop_signal(void *arg)
 static void reload(struct server *server)
 {
     struct err err;
+    nodes_reload(server->nodes);
     if (tokens_reload(server->tokens, &err) != STATUS_OK) {
         log_error("the keys for tokens stay as they were: %s", err.text);
     } else {
@@ -358,9 +361,24 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
     return net_new(&options, &server->net, err);
 }
 
+static enum status make_nodes(struct server *server, struct err *err)
+{
+    const char *name = server->config->bus.node_name;
+    return nodes_new(server->loop,
+                     &(struct nodes_options){.bus = &server->config->bus,
+                                             .node_id = server->node_id,
+                                             .node_name = name ? name : server->node,
+                                             .counts = server->counts,
+                                             .arg = server,
+                                             .on_double = on_fatal},
+                     &server->nodes, err);
+}
+
 static void make_store(struct server *server)
 {
     struct database_options options = server->config->database;
+    options.on_bus_keys = nodes_is_shared(server->nodes) ? nodes_on_keys : NULL;
+    options.bus_keys_arg = server->nodes;
     options.node = server->node;
     options.counts = server->counts;
     options.on_fatal = on_fatal;
@@ -378,7 +396,7 @@ static void make_hub(struct server *server, uint32_t n_workers)
     options.protocol = &xano_protocol;
     options.transport = &server->transport;
     options.store = &server->store;
-    options.bus = &bus_local;
+    options.bus = nodes_bus(server->nodes);
     options.node_id = server->node_id;
     options.counts = server->counts;
     options.max_held = MAX_HELD_PER_CHANNEL * options.max_channels + 64;
@@ -417,6 +435,7 @@ static void start(struct server *server)
     loop_timer_start(server->tick_timer, HUB_TICK_MS, HUB_TICK_MS);
     loop_on_turn(server->loop, on_turn, server);
     net_start(server->net);
+    nodes_start(server->nodes, server->database, server->hub);
     database_start(server->database, hub_sink(server->hub));
     log_listening(net_url(server->net), server->config->net.proxy_protocol);
     if (net_tls_url(server->net)) {
@@ -432,6 +451,7 @@ static void release(struct server *server)
     loop_signal_free(server->on_hup);
     loop_signal_free(server->on_term);
     loop_signal_free(server->on_int);
+    nodes_free(server->nodes);
     database_free(server->database);
     hub_free(server->hub);
     net_free(server->net);
@@ -477,7 +497,8 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     uint32_t n_workers = worker_count(config);
     make_metrics(&server, n_workers);
     if (check_origins(&server, err) != STATUS_OK || read_proxies(&server, err) != STATUS_OK ||
-        make_tokens(&server, err) != STATUS_OK || make_net(&server, n_workers, err) != STATUS_OK) {
+        make_tokens(&server, err) != STATUS_OK || make_nodes(&server, err) != STATUS_OK ||
+        make_net(&server, n_workers, err) != STATUS_OK) {
         server.exit_code = err->code;
         release(&server);
         return server.exit_code;

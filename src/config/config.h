@@ -11,6 +11,7 @@
 #include "auth/tokens.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "bus/options.h"
 #include "config/arguments.h"
 #include "config/option.h"
 #include "core/hub/options.h"
@@ -23,6 +24,7 @@ struct config {
     struct hub_options hub;
     struct database_options database; /* url "": what libpq takes by itself */
     struct tokens_options tokens;
+    struct bus_options bus;
     uint32_t workers; /* 0: cores minus one, at least one */
     uint32_t drain_ms;
     char *trusted_proxies; /* NULL: none */
@@ -56,7 +58,7 @@ enum config_commands {
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
-#define CONFIG_MAX_OPTIONS 96
+#define CONFIG_MAX_OPTIONS 128
 struct config_origins {
     enum config_origin of[CONFIG_MAX_OPTIONS]; /* by the option's place in the table */
 };

@@ -224,6 +224,26 @@ static const struct option options[] = {
     BYTES("held-bytes", hub.max_held_total_bytes, SERVER, "256MiB", 0, 4095 * MIB,
           "Bytes of commands that wait because an earlier one of their session waits; above, they "
           "get the error rate_limited."),
+    TEXT("bus", bus.urls, "URL", SERVE, "local",
+         "Over what this server and others of the same database tell each other what they have: "
+         "nats://HOST:PORT or tls://HOST:PORT, several with commas. local: it is the only one."),
+    TEXT("bus-user", bus.user, "NAME", SERVE, NULL,
+         "The user of the NATS server. Needs bus-password-file."),
+    PATH("bus-password-file", bus.password_file, SERVE,
+         "The password of bus-user, the first line of FILE. Read again on SIGHUP and at each "
+         "connection, as the next three."),
+    PATH("bus-token-file", bus.token_file, SERVE,
+         "A token for the NATS server instead, the first line of FILE."),
+    PATH("bus-nkey-file", bus.nkey_file, SERVE,
+         "Or the seed of a user's nkey (SU...), the first line of FILE."),
+    PATH("bus-ca-file", bus.ca_file, SERVE,
+         "The certificates, PEM, that one of must have signed that of the NATS server. Default: "
+         "those that the system trusts."),
+    SWITCH("bus-plaintext", bus.is_plaintext, SERVE,
+           "Speak to a NATS server on another machine without TLS or without credentials, because "
+           "nobody else can reach it: who can, reads all."),
+    TEXT("node-name", bus.node_name, "NAME", SERVE, NULL,
+         "What this server is called in the log of the others. Default: host/pid."),
     PATH("metrics-token-file", net.metrics_token_file, SERVER,
          "Who sends the first line of FILE as a bearer token may read /metrics, and is told by "
          "/ready why the server is not ready. Read at the start. Without it nobody may."),

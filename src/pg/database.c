@@ -29,6 +29,7 @@
 #include "pg/presence.h"
 #include "pg/query.h"
 #include "pg/reader.h"
+#include "pg/rows.h"
 #include "pg/sequencer/sequencer.h"
 #include "pg/shapes/shapes.h"
 
@@ -99,9 +100,46 @@ static void on_key(void *arg, const struct query_result *result)
     }
 }
 
+enum { MAX_BUS_KEYS = 2 };
+
+static void on_bus_keys(void *arg, const struct query_result *result)
+{
+    struct database *database = arg;
+    struct str keys[MAX_BUS_KEYS];
+    unsigned char *bytes[MAX_BUS_KEYS];
+    int n = result->rows ? PQntuples(result->rows) : 0;
+    n = n < MAX_BUS_KEYS ? n : MAX_BUS_KEYS;
+    for (int i = 0; i < n; i++) {
+        const char *text = PQgetvalue(result->rows, i, 1);
+        bytes[i] = PQunescapeBytea((const unsigned char *)text, &keys[i].len);
+        keys[i].ptr = (const char *)bytes[i];
+    }
+    if (result->rows) {
+        struct str realm = n > 0 ? rows_text(result->rows, 0, 0) : STR("");
+        database->options.on_bus_keys(database->options.bus_keys_arg, realm, keys, (size_t)n);
+    } else if (!result->is_lost) {
+        log_error("the keys of the bus cannot be read: %s", result->message);
+    }
+    for (int i = 0; i < n; i++) {
+        PQfreemem(bytes[i]);
+    }
+}
+
+void database_ask_bus_keys(struct database *database)
+{
+    struct connection *connection = reader_connection(database->reader);
+    if (database->options.on_bus_keys && connection_is_open(connection)) {
+        connection_query(connection,
+                         "SELECT herald.database_identity(), k.key"
+                         " FROM herald.bus_keys() WITH ORDINALITY AS k(key, n) ORDER BY k.n",
+                         NULL, on_bus_keys, database);
+    }
+}
+
 static void on_reader_open(void *arg)
 {
     struct database *database = arg;
+    database_ask_bus_keys(database);
     connection_query(reader_connection(database->reader), "SELECT herald.get_signing_key()", NULL,
                      on_key, database);
     maintenance_start(database->maintenance);

@@ -38,11 +38,16 @@ struct database_options {
      * now. Asked again every few milliseconds. NULL: never. */
     bool (*is_behind)(void *arg);
     void *arg;
+    /* The keys of the bus, the newest first, and which database this is, as the bus calls it: at each
+     * new connection and when asked for. NULL: there is no bus. */
+    void (*on_bus_keys)(void *arg, struct str realm, const struct str *keys, size_t n);
+    void *bus_keys_arg;
 };
 
 struct database *database_new(struct loop *loop, const struct database_options *options);
 struct store database_store(struct database *database);
-void database_measure(struct database *database); /* brings gauges up to date */
+void database_measure(struct database *database);      /* brings gauges up to date */
+void database_ask_bus_keys(struct database *database); /* if it is there */
 void database_start(struct database *database, struct store_sink sink);
 /* Gives pending messages and calls up to drain_ms, then ends the connections and calls done. */
 void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, void *arg);

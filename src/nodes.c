@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A node that is alone has a bus, too, and nothing else here: no thread, no key, no beat. */
+#include "nodes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "bus/address.h"
+#include "bus/local.h"
+
+struct nodes {
+    struct nodes_options options;
+    struct nats_bus *nats; /* NULL: alone */
+    struct bus bus;
+    struct database *database;
+};
+
+static void on_unknown_key(void *arg)
+{
+    struct nodes *nodes = arg;
+    database_ask_bus_keys(nodes->database);
+}
+
+/* An id is drawn at random: two of the same come from a copy of a running machine. The one that
+ * ends comes back under another. */
+static void on_double(void *arg)
+{
+    struct nodes *nodes = arg;
+    struct err err;
+    err_set(&err, EXIT_CODE_FAILED,
+            "another process speaks as node %s: this one ends, start it again (is this machine a "
+            "copy of a running one?)",
+            nodes->options.node_id);
+    nodes->options.on_double(nodes->options.arg, &err);
+}
+
+enum status nodes_new(struct loop *loop, const struct nodes_options *options, struct nodes **out,
+                      struct err *err)
+{
+    struct nodes *nodes = mem_zalloc(sizeof(*nodes));
+    nodes->options = *options;
+    struct nats_bus_options nats = {
+        .bus = options->bus,
+        .node_id = options->node_id,
+        .node_name = options->node_name,
+        .counts = options->counts,
+        .arg = nodes,
+        .on_unknown_key = on_unknown_key,
+        .on_double = on_double,
+    };
+    bool is_local = bus_options_is_local(options->bus);
+    if (!is_local && nats_bus_new(loop, &nats, &nodes->nats, err) != STATUS_OK) {
+        free(nodes);
+        return STATUS_FAILED;
+    }
+    nodes->bus = is_local ? bus_local : nats_bus_seam(nodes->nats);
+    *out = nodes;
+    return STATUS_OK;
+}
+
+void nodes_free(struct nodes *nodes)
+{
+    if (nodes) {
+        nats_bus_free(nodes->nats);
+        free(nodes);
+    }
+}
+
+const struct bus *nodes_bus(const struct nodes *nodes)
+{
+    return &nodes->bus;
+}
+
+bool nodes_is_shared(const struct nodes *nodes)
+{
+    return nodes->nats != NULL;
+}
+
+void nodes_start(struct nodes *nodes, struct database *database, struct hub *hub)
+{
+    nodes->database = database;
+    if (nodes->nats) {
+        nats_bus_start(nodes->nats, hub_bus_sink(hub));
+    }
+}
+
+void nodes_on_keys(void *arg, struct str realm, const struct str *keys, size_t n)
+{
+    struct nodes *nodes = arg;
+    struct seal_keys sealed = {0};
+    for (size_t i = 0; i < n && sealed.n < SEAL_MAX_KEYS; i++) {
+        if (keys[i].len == SEAL_KEY_SIZE) {
+            memcpy(sealed.keys[sealed.n++], keys[i].ptr, SEAL_KEY_SIZE);
+        }
+    }
+    if (sealed.n == 0) {
+        log_error("herald.bus_keys() gives no key of %d bytes: call herald.rotate_bus_key()",
+                  SEAL_KEY_SIZE);
+        return;
+    }
+    nats_bus_set_keys(nodes->nats, realm, &sealed);
+}
+
+void nodes_reload(struct nodes *nodes)
+{
+    if (nodes->nats) {
+        nats_bus_reload(nodes->nats);
+    }
+}
+
+void nodes_measure(struct nodes *nodes)
+{
+    if (nodes->nats) {
+        nats_bus_measure(nodes->nats);
+    } else {
+        metrics_set(nodes->options.counts, METRIC_BUS_UP, 1);
+    }
+}
