@@ -23,6 +23,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.bus_keys() IS 'For the server: the keys of the bus, the newest first. It signs with the first and believes both.';
 
+-- By it nodes find the others of their database, also where another one has the same keys: a copy of it elsewhere.
+CREATE FUNCTION herald.bus_realm() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT herald.database_identity()
+$$;
+COMMENT ON FUNCTION herald.bus_realm() IS 'For the server: which database this is. The subjects of the bus are named by a hash of it.';
+
 CREATE FUNCTION herald.rotate_bus_key() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM herald.bus_key k WHERE k.at < (SELECT max(x.at) FROM herald.bus_key x);
@@ -31,7 +38,7 @@ $$;
 COMMENT ON FUNCTION herald.rotate_bus_key() IS
 'Another key for what nodes tell one another. The one before it holds until the next call, so that nodes change over one by one.';
 
-GRANT EXECUTE ON FUNCTION herald.bus_keys() TO herald_server;
+GRANT EXECUTE ON FUNCTION herald.bus_keys(), herald.bus_realm() TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.rotate_bus_key() TO herald_admin;
 DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
 INSERT INTO herald.schema_step (step, name) VALUES (14, 'nodes');

@@ -130,7 +130,7 @@ void database_ask_bus_keys(struct database *database)
     struct connection *connection = reader_connection(database->reader);
     if (database->options.on_bus_keys && connection_is_open(connection)) {
         connection_query(connection,
-                         "SELECT herald.database_identity(), k.key"
+                         "SELECT herald.bus_realm(), k.key"
                          " FROM herald.bus_keys() WITH ORDINALITY AS k(key, n) ORDER BY k.n",
                          NULL, on_bus_keys, database);
     }
