@@ -10,6 +10,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+enum { RANDOM_BYTES = 12, STOCK = 20 };
+static _Thread_local unsigned char stock[STOCK][RANDOM_BYTES];
+static _Thread_local size_t n_left;
+
 void id_random(void *out, size_t len)
 {
     unsigned char *p = out;
@@ -28,9 +32,6 @@ void id_text(char out[ID_TEXT_SIZE])
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    enum { RANDOM_BYTES = 12, STOCK = 20 };
-    static _Thread_local unsigned char stock[STOCK][RANDOM_BYTES];
-    static _Thread_local size_t n_left;
     if (n_left == 0) {
         id_random(stock, sizeof stock);
         n_left = STOCK;
@@ -43,4 +44,10 @@ void id_text(char out[ID_TEXT_SIZE])
     }
     *out = '\0';
     explicit_bzero(random, RANDOM_BYTES);
+}
+
+void id_forget(void)
+{
+    explicit_bzero(stock, sizeof stock);
+    n_left = 0;
 }

@@ -8,5 +8,7 @@
 void id_random(void *out, size_t len); /* aborts if the kernel has no randomness */
 #define ID_TEXT_SIZE 17                /* 12 random bytes as base64url, and a NUL */
 void id_text(char out[ID_TEXT_SIZE]);
+void id_forget(
+    void); /* in a copy of the process (fork): what is in stock is the other one's, too */
 
 #endif

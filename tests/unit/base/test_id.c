@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/id.h"
 
@@ -48,11 +50,42 @@ static void test_random_fills_all(void **state)
         assert_int_not_equal(sum[i], 0); /* by chance: once in 10^15 runs */
 }
 
+/* What a copy of this process makes first. */
+static void text_of_copy(char out[ID_TEXT_SIZE])
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char id[ID_TEXT_SIZE];
+        id_forget();
+        id_text(id);
+        _exit(write(ends[1], id, sizeof(id)) == sizeof(id) ? 0 : 1);
+    }
+    assert_int_equal(read(ends[0], out, ID_TEXT_SIZE), ID_TEXT_SIZE);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_copies_differ(void **state)
+{
+    (void)state;
+    char own[ID_TEXT_SIZE], one[ID_TEXT_SIZE], other[ID_TEXT_SIZE];
+    id_text(own); /* and there are some in stock now */
+    text_of_copy(one);
+    text_of_copy(other);
+    id_text(own);
+    assert_string_not_equal(one, other);
+    assert_string_not_equal(one, own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_random_fills_all),
+        cmocka_unit_test(test_copies_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
