@@ -2,7 +2,7 @@
 // A Postgres cluster of the test's own: private directory, free loopback port, no fsync (a test may kill the process, not
 // the machine). The postmaster is our child, so stop, crash and restart are signals with an exit code, not guesses.
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Process, run, freePort, temporaryDirectory, unprivileged } from './process.js';
@@ -34,10 +34,11 @@ const clientMajor = majorOf(join(installed, 'pg_dump'));
 export const noDump = clientMajor < major && `pg_dump of ${clientMajor} refuses a server of ${major}`;
 
 export class Postgres {
-    // parent: the directory to put it into. programs: of which server.
-    static async start(settings = {}, parent = undefined, programs = binaries) {
+    // parent: the directory to put it into. programs: of which server. host: where it runs (tests/cluster/hosts.js).
+    static async start(settings = {}, parent = undefined, programs = binaries, host = undefined) {
         const postgres = new Postgres();
         postgres.programs = programs;
+        postgres.host = host;
         postgres.directory = temporaryDirectory('pg', unprivileged, parent);
         postgres.settings = settings;
         const made = await run(
@@ -48,27 +49,35 @@ export class Postgres {
         if (made.code !== 0) {
             throw new Error(`initdb failed: ${made.stderr}`);
         }
+        if (host) {
+            appendFileSync(join(postgres.directory, 'data/pg_hba.conf'), 'host all,replication all 0.0.0.0/0 trust\n');
+        }
         postgres.port = await freePort();
         await postgres.up();
         return postgres;
     }
 
+    get address() {
+        return this.host?.address ?? '127.0.0.1';
+    }
+
     // A libpq URI; through a proxy's port if one is given.
     url({ user = 'postgres', port = this.port, database = 'postgres' } = {}) {
-        return `postgresql://${user}@127.0.0.1:${port}/${database}`;
+        return `postgresql://${user}@${this.address}:${port}/${database}`;
     }
 
     // A streaming standby of this one, that reaches it through the given port.
-    async standby(port, parent = undefined) {
+    async standby(port, parent = undefined, host = undefined) {
         const standby = new Postgres();
         standby.programs = this.programs;
+        standby.host = host;
         standby.directory = temporaryDirectory('pg', unprivileged, parent);
         await (clientMajor < major ? this.copyFiles(standby) : this.backUp(standby, port));
         const signal = join(standby.directory, 'data/standby.signal');
         writeFileSync(signal, '');
         chownSync(signal, unprivileged.uid ?? -1, unprivileged.gid ?? -1);
         // Not by pg_basebackup -R, which writes options that a library of 13 does not know.
-        standby.settings = { ...this.settings, primary_conninfo: `host=127.0.0.1 port=${port} user=postgres` };
+        standby.settings = { ...this.settings, primary_conninfo: `host=${this.address} port=${port} user=postgres` };
         standby.port = await freePort();
         await standby.up();
         return standby;
@@ -103,7 +112,7 @@ export class Postgres {
 
     // A client program to its end: pg_dump, createdb …
     async tool(command, ...args) {
-        const { code, stderr } = await run(join(installed, command), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', ...args],
+        const { code, stderr } = await run(join(installed, command), ['-h', this.address, '-p', String(this.port), '-U', 'postgres', ...args],
             { owner: unprivileged, cwd: this.directory, deadlineMs: 60 * SECOND });
         if (code !== 0) {
             throw new Error(`${command}: ${stderr}`);
@@ -113,7 +122,7 @@ export class Postgres {
     async up() {
         const settings = {
             port: this.port,
-            listen_addresses: '127.0.0.1',
+            listen_addresses: this.address,
             unix_socket_directories: this.directory,
             fsync: 'off',
             shared_buffers: '64MB',
@@ -126,6 +135,7 @@ export class Postgres {
             owner: unprivileged,
             cwd: this.directory,
             lastSignal: 'SIGQUIT',
+            host: this.host,
         });
         await until('Postgres to accept connections', async () => {
             if (this.process.exit) {

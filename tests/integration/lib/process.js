@@ -76,17 +76,18 @@ export async function freePort() {
 }
 
 export class Process {
-    // lastSignal: what ends it with all its children if the test itself dies.
-    constructor(command, args, { env = {}, cwd, owner = {}, lastSignal = 'SIGKILL' } = {}) {
+    // lastSignal: what ends it with all its children if the test itself dies. host: where it runs (tests/cluster/hosts.js).
+    constructor(command, args, { env = {}, cwd, owner = {}, lastSignal = 'SIGKILL', host } = {}) {
         this.name = `${command.split('/').pop()} ${args[0] ?? ''}`.trim();
+        const call = host?.call(command, args, owner) ?? { command, args, owner };
         this.stdout = '';
         this.stderr = '';
         this.exit = null;
-        this.child = spawn(command, args, {
+        this.child = spawn(call.command, call.args, {
             cwd,
             env: { ...environment, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...env },
             stdio: ['ignore', 'pipe', 'pipe'],
-            ...owner,
+            ...call.owner,
         });
         this.child.lastSignal = lastSignal;
         this.pid = this.child.pid;

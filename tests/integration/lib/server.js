@@ -66,12 +66,12 @@ const BINDIR = process.env.PGBIN ? { PGHERALD_PG_BINDIR: process.env.PGBIN } : {
 
 export class Server {
     // database: URL. env: more PGHERALD_* variables. ready: false does not wait for the ready line. program: a copy of the
-    // binary, for an owner who may not read the original.
-    static async start({ database, listen = '127.0.0.1:0', flags = [], env = {}, command = 'serve', ready = true, owner, cwd,
+    // binary, for an owner who may not read the original. host: where it runs (tests/cluster/hosts.js).
+    static async start({ database, listen = '127.0.0.1:0', flags = [], env = {}, command = 'serve', ready = true, owner, cwd, host,
         program = binary } = {}) {
         const server = new Server();
         server.sanitizers = new SanitizerLog();
-        server.options = { database, listen, flags, env, command, ready, owner, cwd, program };
+        server.options = { database, listen, flags, env, command, ready, owner, cwd, host, program };
         const args = [command, '--listen', listen, ...flags];
         const variables = database === undefined ? {} : { PGHERALD_DATABASE_URL: database };
         server.process = new Process(program, args, {
@@ -79,6 +79,7 @@ export class Server {
             env: { ...BINDIR, PGHERALD_LOG_LEVEL: 'debug', PGHERALD_DRAIN: '300ms', PGHERALD_WORKERS: '3', PGHERALD_METRICS_TOKEN_FILE: tokenFile, ...NO_LIMITS, ...variables, ...env, ...server.sanitizers.with(env) },
             owner,
             cwd,
+            host,
             lastSignal: command === 'dev' ? 'SIGTERM' : 'SIGKILL',
         });
         if (ready) {
@@ -94,14 +95,18 @@ export class Server {
         return this;
     }
 
+    get address() {
+        return this.options?.host?.address ?? '127.0.0.1';
+    }
+
     socketUrl(canonical = this.canonical) {
-        return `ws://127.0.0.1:${this.port}/rt/${canonical}`;
+        return `ws://${this.address}:${this.port}/rt/${canonical}`;
     }
 
     // { status, headers, body } of a GET, as the operator; token: null asks as a stranger.
     async get(path, { token = TOKEN } = {}) {
         const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-        const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { headers, signal: AbortSignal.timeout(10 * SECOND) });
+        const response = await fetch(`http://${this.address}:${this.port}${path}`, { headers, signal: AbortSignal.timeout(10 * SECOND) });
         return { status: response.status, headers: response.headers, body: await response.text() };
     }
 
@@ -120,7 +125,7 @@ export class Server {
 
     // The same command again, on the same port: where clients expect it.
     async again() {
-        return Server.start({ ...this.options, listen: `127.0.0.1:${this.port}` });
+        return Server.start({ ...this.options, listen: `${this.address}:${this.port}` });
     }
 
     // As asked: exit code 0, one line on stdout (none if it never was ready), no sanitizer report.
