@@ -9,7 +9,7 @@ build="gcc libc6-dev make pkg-config libpq-dev libwebsockets-dev libwebsockets-e
     libssl-dev libconfuse-dev libjose-dev libcurl4-openssl-dev libnats-dev uthash-dev postgresql-15"
 test="postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libcmocka-dev clang libclang-rt-dev clang-tidy
     clang-format cppcheck shellcheck codespell chromium valgrind openssl nginx haproxy caddy apache2-bin nats-server"
-chaos="pgbouncer"
+chaos="pgbouncer nats-server haproxy iproute2"
 # For the peers that make bench can run beside us (tests/bench/peers/fetch.sh), and to look into a profile.
 bench="openssl linux-perf libpcre2-8-0 libcrypt1 zlib1g"
 

@@ -34,6 +34,7 @@ struct config {
     char *config_file;          /* NULL: the default one, if it is there */
     char *data_dir;             /* dev */
     char *pg_bindir;            /* dev; NULL: searched */
+    uint32_t n_nodes;           /* dev */
     bool no_writer;             /* dev */
     char *server_password_file; /* install, upgrade; NULL: the password stays */
     char *hook_password_file;   /* NULL: as the server's */

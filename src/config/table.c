@@ -256,6 +256,9 @@ static const struct option options[] = {
     TEXT("pg-bindir", pg_bindir, "DIR", DEV, NULL,
          "Where initdb and postgres are. Default: asked from pg_config, then PATH, then "
          "/usr/lib/postgresql."),
+    COUNT("nodes", n_nodes, DEV, "1", 1, 9,
+          "How many servers dev runs. With more than one there are a private NATS server between "
+          "them and HAProxy in front, on listen."),
     SWITCH("no-writer", no_writer, DEV,
            "Leave out dev's small writer, which changes a row of the example now and then."),
     PATH(

@@ -54,6 +54,12 @@ export function clock(at, withSeconds = false) {
     return (withSeconds ? FULL_TIME : SHORT_TIME).format(time);
 }
 
+/* Behind the balancer of `pgherald dev --nodes` the answer that opened the connection left this; else there is none. */
+function nodeText() {
+    const node = document.cookie.match(/(?:^|; )pgherald-node=([\w-]+)/)?.[1];
+    return node ? ` on ${node}` : '';
+}
+
 const STATUS_TEXT = { connecting: 'Connecting…', connected: 'Live', closed: 'Disconnected' };
 
 /**
@@ -77,7 +83,7 @@ export function showStatus(button, client) {
         button.disabled = status === 'connected' || status === 'connecting';
         button.title = button.disabled ? '' : `Reconnect now${reason ? ` (${reason})` : ''}`;
         if (status === 'waiting') countDown(retryMs);
-        else say(STATUS_TEXT[status]);
+        else say(STATUS_TEXT[status] + (status === 'connected' ? nodeText() : ''));
     };
     button.addEventListener('click', () => client.reconnect());
     client.on('status', show);

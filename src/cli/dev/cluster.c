@@ -15,7 +15,6 @@
  * sets it. */
 #include "cli/dev/cluster.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -31,6 +30,7 @@
 #include "base/mem.h"
 #include "cli/dev/binaries.h"
 #include "cli/dev/home.h"
+#include "cli/dev/port.h"
 #include "cli/dev/process.h"
 #include "cli/dev/stop.h"
 
@@ -181,7 +181,10 @@ static enum status run_initdb(struct cluster *cluster, struct err *err)
                     (char[]){"--auth-local=trust"},
                     (char[]){"--auth-host=scram-sha-256"},
                     NULL};
-    struct process_options options = {argv, &cluster->home.account, cluster->log_fd, SIGTERM};
+    struct process_options options = {.argv = argv,
+                                      .account = &cluster->home.account,
+                                      .output_fd = cluster->log_fd,
+                                      .death_signal = SIGTERM};
     pid_t pid;
     int status = 0;
     enum status result = process_start(&options, &pid, err);
@@ -287,29 +290,6 @@ static enum status take_over(const struct cluster *cluster, struct err *err)
 
 /* ---- postgres ---- */
 
-/* The wanted port if it is free, else any free one; 0: none. */
-static int free_port(int wanted)
-{
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)wanted),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    socklen_t len = sizeof(address);
-    int one = 1, port = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return 0;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
-        port = ntohs(address.sin_port);
-    }
-    close(fd);
-    return port > 0 || wanted == 0 ? port : free_port(0);
-}
-
 static enum status spawn_postgres(struct cluster *cluster, struct err *err)
 {
     char *program = binaries_path(&cluster->binaries, "postgres");
@@ -319,7 +299,10 @@ static enum status spawn_postgres(struct cluster *cluster, struct err *err)
     char dash_d[] = "-D", dash_c[] = "-c";
     char *argv[] = {program, dash_d, data,   dash_c, (char[]){"listen_addresses=127.0.0.1"}, dash_c,
                     port,    dash_c, socket, dash_c, (char[]){"cluster_name=pgherald-dev"},  NULL};
-    struct process_options options = {argv, &cluster->home.account, cluster->log_fd, SIGINT};
+    struct process_options options = {.argv = argv,
+                                      .account = &cluster->home.account,
+                                      .output_fd = cluster->log_fd,
+                                      .death_signal = SIGINT};
     enum status status = process_start(&options, &cluster->postgres, err);
     free(socket);
     free(port);
@@ -365,7 +348,7 @@ static enum status start_postgres(struct cluster *cluster, struct err *err)
     enum status status = STATUS_FAILED;
     cluster->port = home_read_port(&cluster->home);
     for (int i = 0; i < PORT_TRIES; i++) {
-        cluster->port = free_port(cluster->port);
+        cluster->port = port_free(cluster->port);
         if (cluster->port == 0) {
             return err_set(err, EXIT_CODE_FAILED, "there is no free port on 127.0.0.1: %s",
                            strerror(errno));
@@ -375,7 +358,7 @@ static enum status start_postgres(struct cluster *cluster, struct err *err)
             status = wait_until_it_accepts(cluster, err);
         }
         bool is_lost_port = status != STATUS_OK && cluster->postgres == 0 && !stop_is_asked() &&
-                            free_port(cluster->port) != cluster->port;
+                            port_free(cluster->port) != cluster->port;
         if (!is_lost_port) {
             break;
         }
@@ -428,6 +411,11 @@ void cluster_stop(struct cluster *cluster)
 }
 
 /* ---- how to reach it ---- */
+
+const struct home *cluster_home(const struct cluster *cluster)
+{
+    return &cluster->home;
+}
 
 char *cluster_url(const struct cluster *cluster, const char *role, const char *database)
 {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "cli/dev/home.h"
 
 struct cluster;
 
@@ -20,6 +21,8 @@ bool cluster_is_alive(struct cluster *cluster);
 void cluster_stop(struct cluster *cluster);  /* waits until it has; a second Ctrl-C hurries it */
 void cluster_close(struct cluster *cluster); /* stopped before; NULL is fine */
 
+/* Whose it is, and where files lie: for what else runs beside it. */
+const struct home *cluster_home(const struct cluster *cluster);
 char *cluster_url(const struct cluster *cluster, const char *role,
                   const char *database); /* a heap string */
 char *cluster_psql(const struct cluster *cluster,

@@ -7,6 +7,7 @@
  * initdb), then things are started, each one undone by its mirror in the end. The environment's PG*
  * variables are dropped, because they belong to another database and would leak into ours
  * (PGSSLMODE, PGOPTIONS, PGSERVICE …). */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "cli/admin.h"
 #include "cli/command.h"
 #include "cli/dev/cluster.h"
+#include "cli/dev/fleet.h"
 #include "cli/dev/secret.h"
 #include "cli/dev/stop.h"
 #include "cli/dev/writer.h"
@@ -25,6 +27,7 @@
 
 #define DATABASE "herald"
 #define SUPERUSER "postgres"
+#define LOOK_MS 250
 #define SUGGESTION "    update demo.orders set quantity = quantity + 1 where id = 1;\n"
 
 struct dev {
@@ -144,6 +147,38 @@ static bool is_alive(void *arg)
     return cluster_is_alive(dev->cluster) && !stop_is_asked();
 }
 
+static enum exit_code serve_alone(struct dev *dev, const struct config *config, struct err *err)
+{
+    struct server_extras extras = {
+        .has_examples = true,
+        .on_ready = on_ready,
+        .arg = dev,
+        .is_alive = is_alive,
+        .stops_on_hangup = true,
+    };
+    enum exit_code code = server_run(config, &extras, err);
+    stop_catch(); /* the server's loop had the signals */
+    return code;
+}
+
+static enum exit_code serve_nodes(struct dev *dev, const struct config *config, struct err *err)
+{
+    struct fleet *fleet = NULL;
+    enum status status = fleet_start(
+        &(struct fleet_options){.config = config, .cluster = dev->cluster}, &fleet, err);
+    if (status == STATUS_OK) {
+        on_ready(dev, fleet_url(fleet));
+        while (is_alive(dev)) {
+            struct pollfd fd = {.fd = stop_fd(), .events = POLLIN};
+            fleet_look(fleet);
+            poll(&fd, 1, LOOK_MS);
+        }
+    }
+    stop_forget(); /* a second Ctrl-C hurries */
+    fleet_stop(fleet);
+    return status == STATUS_OK ? EXIT_CODE_OK : err->code;
+}
+
 static enum exit_code serve(struct dev *dev, struct err *err)
 {
     struct config config = *dev->config;
@@ -155,17 +190,10 @@ static enum exit_code serve(struct dev *dev, struct err *err)
     }
     char *writer_url = cluster_url(dev->cluster, SUPERUSER, DATABASE);
     dev->writer.url = writer_url;
-    struct server_extras extras = {
-        .has_examples = true,
-        .on_ready = on_ready,
-        .arg = dev,
-        .is_alive = is_alive,
-        .stops_on_hangup = true,
-    };
     dev->psql =
         cluster_psql(dev->cluster, DATABASE); /* starts a process: before there are threads */
-    enum exit_code code = server_run(&config, &extras, err);
-    stop_catch(); /* the server's loop had the signals */
+    enum exit_code code =
+        config.n_nodes > 1 ? serve_nodes(dev, &config, err) : serve_alone(dev, &config, err);
     PQfinish(dev->writer.conn);
     if (!cluster_is_alive(dev->cluster)) {
         code = EXIT_CODE_FAILED;
@@ -225,7 +253,8 @@ static enum exit_code dev_run(const struct invocation *invocation, struct err *e
 {
     struct dev dev = {.config = invocation->config};
     forget_pg_variables();
-    if (check_port(dev.config->net.listen, err) != STATUS_OK) {
+    if (check_port(dev.config->net.listen, err) != STATUS_OK ||
+        (dev.config->n_nodes > 1 && fleet_check(dev.config, err) != STATUS_OK)) {
         return err->code;
     }
     stop_catch();
@@ -239,7 +268,7 @@ static enum exit_code dev_run(const struct invocation *invocation, struct err *e
 
 const struct subcommand dev_command = {
     .name = "dev",
-    .usage = "[--listen ADDR:PORT] [--data-dir DIR] [--no-writer] [OPTIONS]",
+    .usage = "[--listen ADDR:PORT] [--data-dir DIR] [--nodes N] [--no-writer] [OPTIONS]",
     .summary = "try it: a private Postgres, the examples and the server at once",
     .about = "Makes a private PostgreSQL cluster in DIR at the first start, installs the schema "
              "and the examples in\n"
@@ -250,6 +279,9 @@ const struct subcommand dev_command = {
              "postgres (else nobody). Tokens are checked with DIR/token-secret, unless a "
              "--token-secret-file is named;\n"
              "pgherald token makes some.\n\n"
+             "With --nodes N there are N servers, a NATS server between them and HAProxy on the "
+             "port that is announced, each\n"
+             "a process of its own: end one, and see what happens. Their logs are in DIR.\n\n"
              "Exit codes: as those of serve; 78 also for a directory that is not ours, half-made "
              "or in use, and for a\n"
              "missing PostgreSQL.",

@@ -9,6 +9,8 @@
  * - port: the TCP port of the last start, to be used again if it is free.
  * - token-secret: what dev checks tokens with (secret.c).
  * - socket: a directory for the unix socket, or a link to one in /tmp if the path is too long.
+ * - with --nodes (fleet.c): nats.conf, bus-password and haproxy.cfg beside postgres, written at each
+ *   start, and the logs node-1.log …, nats.log and haproxy.log.
  *
  * Postgres refuses to be root, so root starts it as another user, and that one must be able to
  * reach the data: below /root he cannot. Then the cluster lies in /var/lib/pgherald-dev, and
@@ -487,6 +489,34 @@ void home_write_port(const struct home *home, int port)
         close(fd);
     }
     free(path);
+}
+
+/* ---- files of what else runs ---- */
+
+static bool write_all(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t len = strlen(text);
+    bool is_good = fd >= 0 && write(fd, text, len) == (ssize_t)len;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_good;
+}
+
+enum status home_write(const struct home *home, const char *name, const char *text, char **path,
+                       struct err *err)
+{
+    char *file = inside(home->place, name);
+    unlink(file); /* of an earlier start */
+    enum status status =
+        write_all(file, text) ? give(file, &home->account, err) : home_fail("write", file, err);
+    if (status != STATUS_OK) {
+        free(file);
+        return status;
+    }
+    *path = file;
+    return STATUS_OK;
 }
 
 void home_release(struct home *home)

@@ -39,6 +39,10 @@ void home_undo_cluster(struct home *home);                   /* as if this start
 /* A directory for the socket that only the account can enter, with a path short enough for one. */
 enum status home_open_socket_dir(struct home *home, struct err *err) MUST_CHECK;
 void home_close_socket_dir(struct home *home);
+/* A file beside the cluster that its account alone may read, in place of one that is there. *path is
+ * a heap text. */
+enum status home_write(const struct home *home, const char *name, const char *text, char **path,
+                       struct err *err) MUST_CHECK;
 int home_read_port(const struct home *home); /* the one of the last start; 0: none */
 void home_write_port(const struct home *home, int port);
 void home_release(struct home *home); /* lets go of the lock */

@@ -12,6 +12,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -41,8 +42,17 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Relative paths among our options are the function's, too: it stays where we are. */
+static void run_function(const struct process_options *options, int report)
+{
+    close(report);
+    int code = options->fn(options->arg);
+    fflush(stdout);
+    _exit(code);
+}
+
 /* Only returns on failure, with errno. */
-static void run_child(const struct process_options *options, pid_t parent)
+static void run_child(const struct process_options *options, pid_t parent, int report)
 {
     setpgid(0, 0);
     reset_signals();
@@ -50,11 +60,15 @@ static void run_child(const struct process_options *options, pid_t parent)
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(options->output_fd, STDOUT_FILENO) < 0 ||
         dup2(options->output_fd, STDERR_FILENO) < 0 || !become(options->account) ||
-        prctl(PR_SET_PDEATHSIG, (unsigned long)options->death_signal) != 0 || chdir("/") != 0) {
+        prctl(PR_SET_PDEATHSIG, (unsigned long)options->death_signal) != 0 ||
+        (options->argv && chdir("/") != 0)) {
         return;
     }
     if (getppid() != parent) {
         _exit(EXIT_FAILURE);
+    }
+    if (!options->argv) {
+        run_function(options, report);
     }
     execv(options->argv[0], options->argv);
 }
@@ -66,9 +80,10 @@ enum status process_start(const struct process_options *options, pid_t *out, str
     if (pipe2(report, O_CLOEXEC) != 0) {
         return err_set(err, EXIT_CODE_FAILED, "cannot make a pipe: %s", strerror(errno));
     }
+    fflush(stdout); /* what waits there is said once */
     pid_t pid = fork();
     if (pid == 0) {
-        run_child(options, parent);
+        run_child(options, parent, report[1]);
         int failure = errno;
         ssize_t n = write(report[1], &failure, sizeof(failure));
         (void)n;
@@ -83,8 +98,8 @@ enum status process_start(const struct process_options *options, pid_t *out, str
         if (pid > 0) {
             waitpid(pid, NULL, 0);
         }
-        return err_set(err, EXIT_CODE_FAILED, "cannot start %s: %s", options->argv[0],
-                       strerror(failure));
+        return err_set(err, EXIT_CODE_FAILED, "cannot start %s: %s",
+                       options->argv ? options->argv[0] : "a process", strerror(failure));
     }
     *out = pid;
     return STATUS_OK;

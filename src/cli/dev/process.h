@@ -17,7 +17,10 @@ struct account { /* whom Postgres runs as */
 };
 
 struct process_options {
-    char *const *argv; /* argv[0] is a full path */
+    char *const *argv; /* argv[0] is a full path; NULL: fn runs, in a copy of this process */
+    /* Its exit code. It has all that is open here, and has to let go of what it does not need. */
+    int (*fn)(void *arg);
+    void *arg;
     const struct account *account;
     int output_fd;    /* for stdout and stderr */
     int death_signal; /* sent to it when we die, however that happens */
