@@ -9,11 +9,13 @@
 #include "base/mem.h"
 #include "bus/address.h"
 #include "bus/local.h"
+#include "core/nodes/standing.h"
 
 struct nodes {
     struct nodes_options options;
     struct nats_bus *nats; /* NULL: alone */
     struct bus bus;
+    struct standing standing;
     struct database *database;
 };
 
@@ -56,6 +58,7 @@ enum status nodes_new(struct loop *loop, const struct nodes_options *options, st
         return STATUS_FAILED;
     }
     nodes->bus = is_local ? bus_local : nats_bus_seam(nodes->nats);
+    atomic_init(&nodes->standing.bus, is_local ? STANDING_BUS_LOCAL : STANDING_BUS_DOWN);
     *out = nodes;
     return STATUS_OK;
 }
@@ -71,6 +74,11 @@ void nodes_free(struct nodes *nodes)
 const struct bus *nodes_bus(const struct nodes *nodes)
 {
     return &nodes->bus;
+}
+
+const struct standing *nodes_standing(const struct nodes *nodes)
+{
+    return &nodes->standing;
 }
 
 bool nodes_is_shared(const struct nodes *nodes)
@@ -113,6 +121,8 @@ void nodes_reload(struct nodes *nodes)
 void nodes_measure(struct nodes *nodes)
 {
     if (nodes->nats) {
+        atomic_store(&nodes->standing.bus,
+                     nats_bus_is_up(nodes->nats) ? STANDING_BUS_UP : STANDING_BUS_DOWN);
         nats_bus_measure(nodes->nats);
     } else {
         metrics_set(nodes->options.counts, METRIC_BUS_UP, 1);

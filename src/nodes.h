@@ -22,7 +22,8 @@ enum status nodes_new(struct loop *loop, const struct nodes_options *options, st
                       struct err *err) MUST_CHECK;
 void nodes_free(struct nodes *nodes); /* says good-bye. NULL is fine */
 const struct bus *nodes_bus(const struct nodes *nodes);
-bool nodes_is_shared(const struct nodes *nodes); /* there may be others */
+bool nodes_is_shared(const struct nodes *nodes);                  /* there may be others */
+const struct standing *nodes_standing(const struct nodes *nodes); /* for /ready, any thread */
 void nodes_start(struct nodes *nodes, struct database *database, struct hub *hub);
 /* What database_options.on_bus_keys says; arg is the nodes. */
 void nodes_on_keys(void *arg, struct str realm, const struct str *keys, size_t n);

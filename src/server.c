@@ -352,6 +352,7 @@ static enum status make_net(struct server *server, uint32_t n_workers, struct er
     options.token_max_bytes = server->config->tokens.max_bytes;
     options.n_workers = n_workers;
     options.node = server->node_id;
+    options.standing = nodes_standing(server->nodes);
     options.protocol = &xano_protocol;
     options.metrics = server->metrics;
     options.pages = pages_list(server->pages, &options.n_pages);

@@ -11,6 +11,8 @@
 #include "core/protocol.h"
 #include "proto/forwarded.h"
 
+struct standing;
+
 struct net_page { /* a static answer: exact path, e.g. "/pgherald.js" */
     const char *path;
     const char *content_type;
@@ -54,11 +56,12 @@ struct net_options {
     uint32_t ping_interval_ms;
     uint32_t ping_misses; /* unanswered pings before the session is dropped */
     const struct protocol *protocol;
-    const char *node;               /* the server's name for whoever asks it; NULL: "" */
-    struct metrics *metrics;        /* block 1 + i is worker i's; NULL: nothing is counted */
-    const char *metrics_token_file; /* read by net_new; NULL: nobody may see /metrics */
-    struct net_limits limits;       /* what it points to must outlive the net */
-    const struct net_page *pages;   /* sorted by path; must outlive the net */
+    const struct standing *standing; /* core/nodes/standing.h; NULL: /ready says nothing of it */
+    const char *node;                /* the server's name for whoever asks it; NULL: "" */
+    struct metrics *metrics;         /* block 1 + i is worker i's; NULL: nothing is counted */
+    const char *metrics_token_file;  /* read by net_new; NULL: nobody may see /metrics */
+    struct net_limits limits;        /* what it points to must outlive the net */
+    const struct net_page *pages;    /* sorted by path; must outlive the net */
     size_t n_pages;
     /* Any thread; takes the command. The hub looks when it is woken, at the latest. */
     void (*submit)(void *ctx, struct command *command);

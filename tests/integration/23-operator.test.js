@@ -27,7 +27,7 @@ test('a server that logs in as a superuser, or as one who may become the owner',
             return told.advice && told;
         });
         assert.match(advice, new RegExp(`^the server logs in as ${what}`));
-        assert.equal((await world.server.get('/ready', { token: null })).body.trim(), '{"status":"ready"}');
+        assert.equal((await world.server.get('/ready', { token: null })).body.trim(), '{"status":"ready","bus":"local"}');
         await world.server.stop();
     }
     await serve('herald_server');

@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "core/nodes/standing.h"
 #include "core/site.h"
 #include "net/http/entrance.h"
 #include "net/http/operator.h"
@@ -65,6 +66,29 @@ static const char *why_not(const struct socket *socket, const struct http_head *
     }
 }
 
+static void write_standing(const struct standing *standing, struct buf *json)
+{
+    static const char *const roles[] = {
+        [STANDING_ROLE_NONE] = NULL,
+        [STANDING_ROLE_LEADER] = "leader",
+        [STANDING_ROLE_FOLLOWER] = "follower",
+    };
+    static const char *const buses[] = {
+        [STANDING_BUS_LOCAL] = "local",
+        [STANDING_BUS_UP] = "up",
+        [STANDING_BUS_DOWN] = "down",
+    };
+    if (!standing) {
+        return;
+    }
+    const char *role = roles[atomic_load(&standing->role)];
+    if (role) {
+        buf_printf(json, ",\"role\":\"%s\",\"lag_events\":%llu", role,
+                   (unsigned long long)atomic_load(&standing->lag_events));
+    }
+    buf_printf(json, ",\"bus\":\"%s\"", buses[atomic_load(&standing->bus)]);
+}
+
 static void answer_ready(struct socket *socket, const struct http_head *head)
 {
     unsigned reason;
@@ -72,6 +96,7 @@ static void answer_ready(struct socket *socket, const struct http_head *head)
     if (entrance_is_open(socket->worker, &reason)) {
         const char *advice = socket->worker->gate->reason;
         buf_literal(&json, "{\"status\":\"ready\"");
+        write_standing(socket->worker->shared->options.standing, &json);
         if (advice[0] && is_operator(socket, head)) {
             buf_literal(&json, ",\"advice\":");
             buf_json_string(&json, str_of(advice));
