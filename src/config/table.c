@@ -183,7 +183,8 @@ static const struct option options[] = {
     BYTES("session-bytes", net.limits.bytes.n, SERVER, "2MiB", 0, 1024 * MIB,
           "Bytes a second that one session may send on average; four times as many at once."),
     COUNT("user-sessions", hub.max_user_sessions, SERVER, "100", 0, 1000000,
-          "Most sessions of one user (dbo_id and row_id); one more is closed with 1008."),
+          "Most sessions of one user (dbo_id and row_id) on one server; one more is closed with "
+          "1008."),
     COUNT("address-sessions", net.limits.address_sessions, SERVER, "1000", 0, 1000000,
           "Most sessions from one address (IPv6: from one /64); one more gets HTTP 429."),
     COUNT("address-handshakes", net.limits.address_handshakes.n, SERVER, "50", 0, 1000000,
@@ -197,13 +198,13 @@ static const struct option options[] = {
           "Handshakes a second through one of trusted-proxies that names no client, and so many at "
           "once; above: HTTP 429."),
     COUNT("channel-members", hub.max_channel_members, SERVER, "0", 0, 1000000,
-          "Most members of one channel; one more gets the error channel_full."),
+          "Most members of one channel on one server; one more gets the error channel_full."),
     COUNT("channel-messages", hub.channel_messages.n, SERVER, "1000", 0, 1000000,
-          "Clients' messages a second on one channel on average, twice as many at once; above, "
-          "their senders get the error rate_limited."),
+          "Messages of one server's clients a second on one channel on average, twice as many at "
+          "once; above, their senders get the error rate_limited."),
     COUNT("open-channels", hub.max_open_channels, SERVER, "200000", 0, 100000000,
-          "Most channels that have members; a join that would open one more gets the error "
-          "unavailable."),
+          "Most channels that have members on one server; a join that would open one more gets the "
+          "error unavailable."),
     COUNT("accept-rate", net.limits.accepts.n, SERVER, "5000", 0, 1000000,
           "Connections a second that are accepted, over all workers; the others wait in the "
           "kernel, so that a storm of them leaves time for the sessions."),

@@ -31,10 +31,20 @@ enum command_stage { /* how far the hub is with it */
                      COMMAND_STAGE_ANSWERING, /* is done, but for what its client is told */
 };
 
+/* What has come of a message to one who is on another node. */
+enum command_delivery {
+    COMMAND_DELIVERY_NONE, /* nobody was asked */
+    COMMAND_DELIVERY_DONE,
+    COMMAND_DELIVERY_NOWHERE,
+    COMMAND_DELIVERY_REFUSED,
+    COMMAND_DELIVERY_UNKNOWN, /* not all have answered in time */
+};
+
 struct command {
     struct command *next; /* for the hub's lists */
     enum command_type type;
-    enum command_stage stage; /* hub */
+    enum command_stage stage;       /* hub */
+    enum command_delivery delivery; /* MESSAGE (hub) */
     struct session_id session;
     enum error_code
         error; /* INVALID: why; OPEN or TOKEN with `why`: TOKEN_INVALID or TOKEN_EXPIRED */

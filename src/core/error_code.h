@@ -29,6 +29,7 @@
     X(TOO_MANY_GROUPS, "too_many_groups", "This channel has too many different filters.")          \
     X(SNAPSHOT_OFF, "snapshot_off", "This channel gives no snapshots of rows.")                    \
     X(REMOVED, "removed", "You were removed from this channel.")                                   \
+    X(NO_BUS, "no_bus", "Other servers cannot be reached now: nothing was delivered; try again.")  \
     X(UNAVAILABLE, "unavailable", "The server cannot do this now; try again.")
 
 enum error_code {

@@ -29,6 +29,7 @@ enum metric_label {
     LIMIT,
     CALL,
     VERDICT,
+    ANSWER,
     FETCH,
     REASON_FAULT,
     STATE_PEER,
@@ -41,6 +42,7 @@ static const char *const frames[] = {METRIC_FRAME_VALUES(TEXT)};
 static const char *const messages[] = {METRIC_MESSAGE_VALUES(TEXT)};
 static const char *const limits[] = {METRIC_LIMIT_VALUES(TEXT)};
 static const char *const calls[] = {METRIC_CALL_VALUES(TEXT)};
+static const char *const answers[] = {METRIC_ANSWER_VALUES(TEXT)};
 static const char *const verdicts[] = {METRIC_VERDICT_VALUES(TEXT)};
 static const char *const faults[] = {METRIC_FAULT_VALUES(TEXT)};
 static const char *const peers[] = {METRIC_PEER_VALUES(TEXT)};
@@ -68,6 +70,7 @@ static const struct {
     [KIND_MESSAGE] = {"kind", messages},
     [LIMIT] = {"limit", limits},
     [CALL] = {"result", calls},
+    [ANSWER] = {"answer", answers},
     [VERDICT] = {"verdict", verdicts},
     [REASON_FAULT] = {"reason", faults},
     [FETCH] = {"result", fetches},

@@ -66,6 +66,9 @@
     X(TRANSIT_BYTES, "transit_bytes")
 
 #define METRIC_CALL_VALUES(X) X(DONE, "done") X(REFUSED, "refused") X(FAILED, "failed")
+/* What came of a private message for which other servers were asked. */
+#define METRIC_ANSWER_VALUES(X)                                                                    \
+    X(DELIVERED, "delivered") X(NOWHERE, "nowhere") X(REFUSED, "refused") X(UNKNOWN, "unknown")
 #define METRIC_VERDICT_VALUES(X)                                                                   \
     X(ACCEPTED, "accepted") X(REFUSED, "refused") X(EXPIRED, "expired") X(OPAQUE, "opaque")
 /* Why a change was not announced whole: enum change_fault. */
@@ -107,6 +110,9 @@ enum { METRIC_LIMIT_VALUES(METRIC_VALUE) METRIC_N_LIMITS };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_CALL_##id,
 enum { METRIC_CALL_VALUES(METRIC_VALUE) METRIC_N_CALLS };
+#undef METRIC_VALUE
+#define METRIC_VALUE(id, text) METRIC_ANSWER_##id,
+enum { METRIC_ANSWER_VALUES(METRIC_VALUE) METRIC_N_ANSWERS };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_VERDICT_##id,
 enum { METRIC_VERDICT_VALUES(METRIC_VALUE) METRIC_N_VERDICTS };
@@ -174,6 +180,16 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(HELD_BYTES, "held_bytes", GAUGE, NONE, 1, "Bytes of these.")                                 \
     X(MESSAGES, "messages_total", COUNTER, KIND_MESSAGE, METRIC_N_MESSAGES,                        \
       "Clients' messages that were allowed; `dropped` ones by the rule's function.")               \
+    X(RELAYED_OUT, "messages_relayed_total", COUNTER, NONE, 1,                                     \
+      "Those of them, ephemeral or to an identity, that other servers were given, too.")           \
+    X(RELAYED_IN, "messages_taken_over_total", COUNTER, NONE, 1,                                   \
+      "Such messages of clients of other servers that came here.")                                 \
+    X(PRIVATE_QUESTIONS, "private_questions", GAUGE, NONE, 1,                                      \
+      "Private messages that wait, as other servers are asked for the addressee.")                 \
+    X(PRIVATE_ANSWERS, "private_answers_total", COUNTER, ANSWER, METRIC_N_ANSWERS,                 \
+      "What came of these; `unknown` if not all servers answered within a second.")                \
+    X(PARCELS_BAD, "parcels_bad_total", COUNTER, NONE, 1,                                          \
+      "What other servers said that this one could not understand, and has dropped.")              \
     X(JOINS, "joins_total", COUNTER, NONE, 1, "Joins that were acknowledged.")                     \
     X(RESUMES, "resumes_total", COUNTER, NONE, 1, "Joins that resumed without a gap.")             \
     X(GAPS, "gaps_total", COUNTER, NONE, 1,                                                        \

@@ -647,6 +647,7 @@ static struct hub *make_hub(struct world *world)
         .store = &world->store,
         .bus = world->options.bus ? world_bus_enter(world->options.bus, world, &world->node)
                                   : &bus_local,
+        .counts = metrics_block(world->metrics, 0),
         .node_id = world_bus_id(world->node),
         .max_channels = world->options.max_channels,
         .max_held = world->options.max_held,
@@ -687,6 +688,7 @@ struct world *world_new_with(const struct world_options *options)
     world->peers = mem_zalloc(world->n_peers * sizeof(*world->peers));
     make_identities(world);
     world_start_rows(world);
+    world->metrics = metrics_new(1);
     world->hub = make_hub(world);
     world->sink = hub_sink(world->hub);
     if (world->options.bus) {
@@ -701,6 +703,11 @@ struct world *world_new_with(const struct world_options *options)
 struct world *world_new(void)
 {
     return world_new_with(&(struct world_options){0});
+}
+
+uint64_t world_count(const struct world *world, unsigned cell)
+{
+    return atomic_load(&metrics_block(world->metrics, 0)->cells[cell]);
 }
 
 struct hub *world_hub(struct world *world)
@@ -742,6 +749,7 @@ void world_free(struct world *world)
     }
     fail_all(world);
     hub_free(world->hub);
+    metrics_free(world->metrics);
     if (world->options.bus) {
         world_bus_leave(world->options.bus, world->node);
     }

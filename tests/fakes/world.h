@@ -304,6 +304,8 @@ void world_check_rights(struct world *world);
 /* After world_rest: asserts that each ref of a session that is open was answered. */
 void world_check_refs(struct world *world);
 
+uint64_t world_count(const struct world *world, unsigned cell); /* of enum metric_cell */
+
 struct world_stats {
     uint64_t full_encoded, full_encoded_bytes; /* lists */
     uint64_t update_frames, updates, update_encoded_bytes;

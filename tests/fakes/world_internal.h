@@ -155,6 +155,7 @@ struct world {
     unsigned node; /* of options.bus */
     struct hub *hub;
     struct store_sink sink;
+    struct metrics *metrics;
     struct store store;
     struct transport transport;
     struct site *site; /* a copy of the hub's */

@@ -35,6 +35,8 @@
 #include "core/hub/live/version.h"
 #include "core/hub/message.h"
 #include "core/hub/nodes/nodes.h"
+#include "core/hub/nodes/others.h"
+#include "core/hub/nodes/private.h"
 #include "core/hub/open.h"
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
@@ -382,6 +384,8 @@ struct hub *hub_new(const struct hub_options *options)
     hub->teller = teller_new();
     hub->rereads = rereads_new();
     hub->snapshots = snapshots_new();
+    hub->others = others_new();
+    hub->questions = questions_new();
     hub->channels.on_drop = on_drop;
     session_table_init(&hub->sessions, options->n_workers);
     hub->down_reason = mem_strdup("the database has not answered yet");
@@ -396,6 +400,8 @@ void hub_free(struct hub *hub)
     presence_book_free(hub);
     authorize_release(hub);
     snapshots_free(hub);
+    questions_free(hub->questions);
+    others_free(hub->others);
     reads_free(hub->reads);
     txids_free(hub->txids);
     free(hub->paused.ids);
@@ -467,6 +473,7 @@ void hub_tick(struct hub *hub, uint64_t now_ms, uint64_t wall_ms)
     replay_resume_paused(hub);
     snapshot_tick(hub);
     txids_tick(hub);
+    private_tick(hub);
     measure(hub);
 }
 

@@ -10,16 +10,8 @@
 #include "core/hub/ground/access.h"
 #include "core/hub/ground/rates.h"
 #include "core/hub/ground/say.h"
-
-/* The addressee of a private message; NULL: there is none in this channel. */
-static struct session *find_addressee(struct hub *hub, const struct channel *channel,
-                                      struct str socket_id)
-{
-    struct session *session = session_table_find_socket(&hub->sessions, socket_id);
-    const struct subscription *in =
-        session && !session->is_closing ? session_in(session, channel) : NULL;
-    return in && in->is_joined ? session : NULL;
-}
+#include "core/hub/nodes/private.h"
+#include "core/hub/nodes/relay.h"
 
 /* What the flags of the rule say. False: *why says what to answer. */
 static bool message_is_allowed(struct hub *hub, const struct session *session,
@@ -43,26 +35,14 @@ static bool message_is_allowed(struct hub *hub, const struct session *session,
         return access_may_send(rule, session->identity, command->is_authenticated, audience, why);
     }
     /* Whoever may not send privately learns nothing about who is there. */
-    const struct session *addressee = find_addressee(hub, channel, command->socket_id);
+    const struct session *addressee = private_find(hub, channel, command->socket_id);
     if (!access_may_send_private(rule, session->identity, session->identity, why) ||
         (addressee &&
          !access_may_send_private(rule, session->identity, addressee->identity, why))) {
         return false;
     }
     *why = ERROR_CODE_NO_SUCH_CLIENT;
-    return addressee != NULL;
-}
-
-static void message_send_private(struct hub *hub, const struct session *session,
-                                 const struct channel *channel, const struct event_fields *message)
-{
-    const struct session *addressee = find_addressee(hub, channel, message->socket_id);
-    struct protocol_event told = protocol_event_of(message);
-    struct frame *frame = hub->protocol->event(&told, (struct str){0}, false);
-    if (addressee != session) {
-        say_frame(hub, addressee, frame_ref(frame));
-    }
-    say_frame(hub, session, frame);
+    return addressee || !hub->options.bus->is_alone;
 }
 
 /* To all sessions of an identity that are here. The sender learns nothing about them: whoever is there,
@@ -130,6 +110,7 @@ static bool message_key_is_right(struct hub *hub, const struct session *session,
 static void message_append(struct hub *hub, struct session *session, struct channel *channel,
                            const struct command *command, const struct event_fields *message)
 {
+    say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_DURABLE);
     struct event *event = event_new(message); /* it outlives the command */
     struct buf by = {0};
     struct store_append append = {
@@ -149,7 +130,114 @@ static void message_append(struct hub *hub, struct session *session, struct chan
     event_unref(event);
 }
 
-/* False: it must wait for the sender's earlier messages. */
+/* All but the audience. Spans point into the command and *client. */
+static struct event_fields message_of(const struct hub *hub, const struct session *session,
+                                      const struct command *command, struct buf *client)
+{
+    return (struct event_fields){
+        .action = EVENT_ACTION_MESSAGE,
+        .channel = command->channel,
+        .socket_id = command->socket_id,
+        .client = say_client_json(hub, session, client),
+        .payload = command->payload,
+    };
+}
+
+/* One that is not kept was sent. */
+static void message_confirm(struct hub *hub, const struct session *session,
+                            const struct channel *channel, const struct command *command)
+{
+    say_count(hub, METRIC_MESSAGES + message_kind(channel, command));
+    say_receipt(hub, session, (struct protocol_receipt){.channel = command->channel});
+}
+
+/* To all nodes or to none. */
+static void message_send_around(struct hub *hub, const struct session *session,
+                                const struct channel *channel, const struct command *command,
+                                const struct event_fields *message)
+{
+    if (!relay_send(hub, message)) {
+        say_refusal(hub, session, command->channel, ERROR_CODE_NO_BUS);
+        return;
+    }
+    message_confirm(hub, session, channel, command);
+    if (command->has_to) {
+        message_send_to(hub, session, channel, message);
+    } else {
+        say_event(hub, channel, message);
+    }
+}
+
+/* The addressee, if he is here, and the sender. */
+static void message_show_private(struct hub *hub, const struct session *session,
+                                 const struct session *addressee,
+                                 const struct event_fields *message)
+{
+    struct protocol_event told = protocol_event_of(message);
+    struct frame *frame = hub->protocol->event(&told, (struct str){0}, false);
+    if (addressee && addressee != session) {
+        say_frame(hub, addressee, frame_ref(frame));
+    }
+    say_frame(hub, session, frame);
+}
+
+/* False: other nodes are asked for the addressee. */
+static bool message_send_private(struct hub *hub, struct session *session,
+                                 const struct channel *channel, const struct command *command,
+                                 const struct event_fields *message)
+{
+    enum error_code why;
+    const struct session *addressee = private_find(hub, channel, command->socket_id);
+    if (addressee) {
+        message_confirm(hub, session, channel, command);
+        message_show_private(hub, session, addressee, message);
+    } else if (private_ask(hub, session, message, &why)) {
+        return false;
+    } else {
+        say_refusal(hub, session, command->channel, why);
+    }
+    return true;
+}
+
+/* Another node has it, and has shown it to the addressee. Whoever was taken out of the channel meanwhile
+ * has his receipt, but is shown nothing of the channel any more. */
+static void message_show_delivered(struct hub *hub, const struct session *session,
+                                   const struct command *command)
+{
+    struct buf client = {0};
+    struct event_fields message = message_of(hub, session, command, &client);
+    const struct channel *channel = channel_find(&hub->channels, command->channel);
+    say_count(hub, METRIC_MESSAGES + METRIC_MESSAGE_PRIVATE);
+    say_receipt(hub, session, (struct protocol_receipt){.channel = command->channel});
+    if (channel && session_in(session, channel)) {
+        message_show_private(hub, session, NULL, &message);
+    }
+    buf_release(&client);
+}
+
+static void message_tell_delivery(struct hub *hub, const struct session *session,
+                                  const struct command *command)
+{
+    switch (command->delivery) {
+    case COMMAND_DELIVERY_DONE:
+        message_show_delivered(hub, session, command);
+        break;
+    case COMMAND_DELIVERY_NOWHERE:
+        say_refusal(hub, session, command->channel, ERROR_CODE_NO_SUCH_CLIENT);
+        break;
+    case COMMAND_DELIVERY_REFUSED:
+        say_refusal(hub, session, command->channel, ERROR_CODE_PRIVATE_REFUSED);
+        break;
+    case COMMAND_DELIVERY_UNKNOWN:
+        say_refusal_text(hub, session, command->channel, ERROR_CODE_UNAVAILABLE,
+                         "Not all servers have answered: nobody knows whether it was delivered.");
+        break;
+    case COMMAND_DELIVERY_NONE:
+        break;
+    }
+}
+
+/* False: it must wait, for the sender's earlier messages or for other nodes. */
 static bool message_send(struct hub *hub, struct session *session, struct channel *channel,
                          const struct command *command, enum audience_kind audience)
 {
@@ -160,32 +248,23 @@ static bool message_send(struct hub *hub, struct session *session, struct channe
         session_awaits_appends(session)) {
         return false;
     }
-    say_count(hub, METRIC_MESSAGES + kind);
-    if (kind != METRIC_MESSAGE_DURABLE && command->ref.ptr) {
-        say_receipt(hub, session, (struct protocol_receipt){.channel = command->channel});
-    }
     struct buf client = {0};
-    struct event_fields message = {
-        .action = EVENT_ACTION_MESSAGE,
-        .audience = {.kind = audience},
-        .channel = command->channel,
-        .socket_id = command->socket_id,
-        .client = say_client_json(hub, session, &client),
-        .payload = command->payload,
-    };
+    struct event_fields message = message_of(hub, session, command, &client);
+    bool is_done = true;
+    message.audience.kind = audience;
     if (command->has_to) {
         message.audience = (struct audience){
             .kind = AUDIENCE_USER, .dbo_id = command->to_dbo_id, .row_id = command->to_row_id};
-        message_send_to(hub, session, channel, &message);
-    } else if (kind == METRIC_MESSAGE_PRIVATE) {
-        message_send_private(hub, session, channel, &message);
-    } else if (kind == METRIC_MESSAGE_DURABLE) {
+    }
+    if (kind == METRIC_MESSAGE_DURABLE) {
         message_append(hub, session, channel, command, &message);
+    } else if (command->socket_id.ptr) {
+        is_done = message_send_private(hub, session, channel, command, &message);
     } else {
-        say_event(hub, channel, &message);
+        message_send_around(hub, session, channel, command, &message);
     }
     buf_release(&client);
-    return true;
+    return is_done;
 }
 
 /* By the rule of its sender, then by what the channel takes of all. False: there were too many, and
@@ -212,6 +291,10 @@ bool message_handle(struct hub *hub, struct session *session, const struct comma
     struct channel *channel = channel_find(&hub->channels, command->channel);
     enum audience_kind audience;
     enum error_code code;
+    if (command->delivery != COMMAND_DELIVERY_NONE) {
+        message_tell_delivery(hub, session, command);
+        return true;
+    }
     if (!message_is_allowed(hub, session, channel, command, &audience, &code)) {
         say_refusal(hub, session, command->channel, code);
         return true;

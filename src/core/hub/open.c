@@ -15,6 +15,7 @@
 #include "core/hub/ground/say.h"
 #include "core/hub/ground/users.h"
 #include "core/hub/membership.h"
+#include "core/hub/nodes/private.h"
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
 #include "core/hub/resume/replay.h"
@@ -141,6 +142,7 @@ void close_handle(struct hub *hub, struct session *session)
     leave_lists(hub, session);
     replay_end(hub, session);
     snapshot_end(session);
+    private_drop(hub, session);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         const struct subscription *in = &session->subscriptions[i];
         const struct rule *rule = in->channel->rule;

@@ -27,6 +27,8 @@ struct hub {
     struct recent *recent;          /* resume/recent.c */
     struct reads *reads;            /* resume/reads.c */
     struct txids *txids;            /* snapshot/txid.c */
+    struct others *others;          /* nodes/others.c */
+    struct questions *questions;    /* nodes/private.c */
     const struct command *handled;  /* the one that is; NULL: none */
     struct session_list paused;     /* replays that go on in another turn (resume/replay.c) */
     uint32_t n_replayed;            /* frames of replays in this turn */

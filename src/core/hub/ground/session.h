@@ -12,6 +12,7 @@ struct member;
 struct dropped;
 struct replay;
 struct sending;
+struct question;
 struct user;
 
 /* Commands of one session are handled strictly in order: while one waits, the later ones are held.
@@ -27,6 +28,7 @@ enum session_wait {
     SESSION_WAIT_SNAPSHOT, /* until the rows that it asked for are there */
     SESSION_WAIT_REPLAY,   /* until it was sent them, or what it has missed */
     SESSION_WAIT_APPENDS,  /* until its own messages are in the log */
+    SESSION_WAIT_NODES,    /* until other nodes have said whether they have its addressee */
 };
 
 struct held_total { /* over all sessions */
@@ -67,6 +69,7 @@ struct session {
     struct dropped *left_behind; /* entries of a session whose place it has taken (grace.c) */
     struct replay *replay;       /* of what it has missed, under way; NULL: none */
     struct sending *sending;     /* of a snapshot, under way; NULL: none */
+    struct question *question;   /* that other nodes are asked (nodes/private.c); NULL: none */
     uint32_t n_appending;        /* messages handed to the store, not answered yet */
     uint32_t n_invalid;
     uint32_t n_held;

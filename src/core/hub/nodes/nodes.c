@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "core/hub/nodes/nodes.h"
 
+#include "core/hub/nodes/others.h"
+#include "core/hub/nodes/private.h"
+#include "core/hub/nodes/relay.h"
 #include "core/hub/presence/remote.h"
 
 /* A kind that this version does not know says nothing to it. */
@@ -14,8 +17,14 @@ static void on_parcel(void *ctx, const char *from, enum bus_kind kind, struct st
         remote_hear(hub, from, kind, body);
         break;
     case BUS_KIND_MESSAGE:
+        relay_hear(hub, body);
+        break;
     case BUS_KIND_PRIVATE:
+        private_hear(hub, from, body);
+        break;
     case BUS_KIND_PRIVATE_ANSWER:
+        private_hear_answer(hub, from, body);
+        break;
     case BUS_KIND_DIRECTIVE:
     case BUS_KIND_BEAT:
     case BUS_KIND_GOODBYE:
@@ -26,7 +35,12 @@ static void on_parcel(void *ctx, const char *from, enum bus_kind kind, struct st
 
 static void on_peer(void *ctx, const struct bus_peer *peer, enum bus_news news)
 {
-    remote_peer(ctx, peer, news);
+    struct hub *hub = ctx;
+    uint64_t gone = others_note(hub->others, peer, news);
+    if (gone) {
+        private_forget(hub, gone);
+    }
+    remote_peer(hub, peer, news);
 }
 
 static void on_beat(void *ctx, const char *from, const struct bus_beat *beat)
