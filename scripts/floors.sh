@@ -56,7 +56,7 @@ walls() {
     core/hub/presence) echo "$ground core/hub/presence/" ;;
     core/hub/resume) echo "$ground $presence $live core/hub/resume/" ;;
     core/hub/snapshot) echo "$ground $live core/hub/resume/replay.h core/hub/snapshot/ core/live/ core/row/" ;;
-    core/hub/nodes) echo "$ground $presence core/hub/nodes/" ;;
+    core/hub/nodes) echo "$ground $presence core/hub/directive.h core/hub/nodes/" ;;
     core/hub) echo "$ground $presence $live core/hub/nodes/ core/hub/resume/ core/hub/snapshot/snapshot.h core/hub/snapshot/txid.h core/hub/snapshot/wish.h core/hub/" ;;
     core/row) echo core/row/ core/json_span.h ;; # pure: rows, and nothing of the server
     core/live) echo core/live/ core/live/value/ core/row/ core/identity.h core/json_span.h core/json_walk.h ;; # pure too

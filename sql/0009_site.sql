@@ -383,8 +383,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                       FROM herald.watch w JOIN herald.shape s ON s.watch = w.key AND s.retired_by IS NULL WHERE herald.is_watched(w.relation)),
         'rereads', CASE WHEN since IS NULL THEN herald.rereads() END,
         'directives', (SELECT coalesce(json_agg(
-                       CASE d.kind WHEN 'forget' THEN json_build_object('kind', d.kind, 'channel', d.args -> 'channel')
-                       ELSE json_build_object('kind', d.kind, 'dbo_id', d.args -> 'dbo_id', 'row_id', d.args -> 'row_id',
+                       CASE d.kind WHEN 'forget' THEN json_build_object('version', d.version, 'kind', d.kind, 'channel', d.args -> 'channel')
+                       ELSE json_build_object('version', d.version, 'kind', d.kind, 'dbo_id', d.args -> 'dbo_id', 'row_id', d.args -> 'row_id',
                                               'socket_id', d.args -> 'socket_id', 'channel', d.args -> 'channel', 'reason', d.args -> 'reason') END
                        ORDER BY d.version), '[]')
                      FROM herald.directive d WHERE d.version > since AND d.kind IN ('disconnect', 'forget')),

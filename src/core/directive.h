@@ -9,6 +9,7 @@ enum directive_kind { DIRECTIVE_DISCONNECT, DIRECTIVE_FORGET };
 
 struct directive {
     enum directive_kind kind;
+    uint64_t version; /* of the site, that it made: each has another one */
     bool has_dbo_id;
     int32_t dbo_id;                        /* DISCONNECT */
     struct str row_id, socket_id, channel; /* absent: any */

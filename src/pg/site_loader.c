@@ -4,8 +4,8 @@
  *
  *   {"version":7,"enabled":true,"canonicals":["…"],
  *    "rules":[{"channel":"room/1","anonymous_clients":true, … "on_join":"public.f(text,…)", … "messages_per_minute":0}],
- *    "directives":[{"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
- *              {"kind":"forget","channel":"room/1"}],
+ *    "directives":[{"version":6,"kind":"disconnect","dbo_id":12,"row_id":null,"socket_id":null,"channel":null,"reason":"…"},
+ *              {"version":7,"kind":"forget","channel":"room/1"}],
  *    "news":["set_rule('room/1')"],
  *    "watches":[{"key":"a1b2c3d4e5f6","shape":"-81…","changed":"745","snapshot":false,"max_snapshot":10000,
  *                "restated":["77…"]}],
@@ -215,7 +215,8 @@ static bool load_directive(const json_t *object, struct directive *directive)
     struct str kind = {0};
     struct str reason = {0};
     *directive = (struct directive){.kind = DIRECTIVE_DISCONNECT};
-    bool is_complete = load_span(object, "kind", &kind) && load_dbo_id(object, directive) &&
+    bool is_complete = load_number(object, "version", UINT64_MAX, &directive->version) &&
+                       load_span(object, "kind", &kind) && load_dbo_id(object, directive) &&
                        load_span(object, "row_id", &directive->row_id) &&
                        load_span(object, "socket_id", &directive->socket_id) &&
                        load_span(object, "channel", &directive->channel) &&

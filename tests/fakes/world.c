@@ -516,6 +516,7 @@ const struct world_stats *world_stats(struct world *world)
 static struct site *copy_site(struct world *world, const struct rule *rules, size_t n)
 {
     struct site *site = mem_zalloc(sizeof(*site));
+    site->version = world->version;
     site->is_enabled = true;
     site->n_rules = n;
     site->rules = mem_array(NULL, n, sizeof(*site->rules));

@@ -263,6 +263,7 @@ size_t world_n_replay_frames(void);        /* encoded so far, in all worlds */
 void world_deny(struct world *world, char function, unsigned channel, enum world_who who,
                 bool is_denied);
 void world_forget(struct world *world, const char *channel); /* a directive; NULL: all */
+/* Version 0: the next one. Else the site is told anew first, as that of this version. */
 void world_disconnect(struct world *world, struct directive directive);
 
 void world_tick(struct world *world, uint32_t ms);

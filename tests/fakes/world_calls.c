@@ -158,7 +158,8 @@ bool world_answer_token(struct world *world, enum world_who who, enum error_code
 
 void world_forget(struct world *world, const char *channel)
 {
-    struct directive directive = {.kind = DIRECTIVE_FORGET, .channel = str_of(channel)};
+    struct directive directive = {
+        .kind = DIRECTIVE_FORGET, .version = ++world->version, .channel = str_of(channel)};
     world->sink.on_directive(world->sink.ctx, &directive);
     world_end_step(world);
 }
@@ -166,6 +167,12 @@ void world_forget(struct world *world, const char *channel)
 void world_disconnect(struct world *world, struct directive directive)
 {
     directive.kind = DIRECTIVE_DISCONNECT;
+    if (directive.version == 0) {
+        directive.version = ++world->version;
+    } else {
+        world->version = directive.version;
+        world_tell_site(world);
+    }
     world->sink.on_directive(world->sink.ctx, &directive);
     world_end_step(world);
 }

@@ -159,6 +159,7 @@ struct world {
     struct store store;
     struct transport transport;
     struct site *site; /* a copy of the hub's */
+    uint64_t version;  /* of the newest directive */
     char epoch[16];
     bool is_up;
     uint64_t now_ms;

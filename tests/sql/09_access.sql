@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- For whom an event is, what live servers are told to do, who is present.
-SELECT plan(47);
+SELECT plan(48);
 
 SELECT drain();
 SELECT epoch FROM herald.state \gset
@@ -53,9 +53,10 @@ INSERT INTO given VALUES
     (3, '{"kind":"disconnect","dbo_id":null,"row_id":null,"socket_id":null,"channel":"room/1","reason":null}'),
     (4, '{"kind":"disconnect","dbo_id":0,"row_id":null,"socket_id":null,"channel":null,"reason":null}'),
     (5, '{"kind":"forget","channel":null}'), (6, '{"kind":"forget","channel":"room/*"}'), (7, '{"kind":"forget","channel":"room/1"}');
-PREPARE directives(bigint) AS SELECT o.nth::int, o.told::jsonb FROM json_array_elements(herald.site($1)::json -> 'directives') WITH ORDINALITY o(told, nth) ORDER BY 1;
+PREPARE directives(bigint) AS SELECT o.nth::int, o.told::jsonb - 'version' FROM json_array_elements(herald.site($1)::json -> 'directives') WITH ORDINALITY o(told, nth) ORDER BY 1;
 SELECT results_eq(format('EXECUTE directives(%s)', :version), 'SELECT * FROM given ORDER BY 1', 'directives since a version, in order');
 SELECT results_eq(format('EXECUTE directives(%s)', :version + 3), 'SELECT nth - 3, told FROM given WHERE nth > 3 ORDER BY 1', '… since a later one');
+SELECT is((SELECT json_agg(o.told -> 'version') FROM json_array_elements(herald.site(:version)::json -> 'directives') o(told))::jsonb, (SELECT jsonb_agg(:version + n) FROM generate_series(1, 7) n), '… each with its version');
 SELECT is(herald.site(herald.version())::json ->> 'directives', '[]', '… since the newest');
 SELECT is(herald.version(), :version + 8::bigint, 'each is a version');
 SELECT throws_ok('SELECT herald.disconnect' || a, '22023', NULL, 'disconnect' || left(a, 20))

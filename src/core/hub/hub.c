@@ -297,7 +297,7 @@ static void on_site(void *ctx, struct site *site)
 
 static void on_directive(void *ctx, const struct directive *directive)
 {
-    directive_carry_out(ctx, directive);
+    directive_take(ctx, directive);
 }
 
 static void on_up(void *ctx, struct str epoch)
@@ -316,6 +316,7 @@ static void on_up(void *ctx, struct str epoch)
         }
         free(hub->epoch);
         hub->epoch = str_dup(epoch);
+        directive_forget_heard(hub);
         hub->n_epoch++;
         recent_clear(hub->recent);
         struct channel *channel, *next;

@@ -449,7 +449,7 @@ static void test_a_session_that_is_sent_away_while_it_asks(void **state)
     const char *ben = sit(1, 0, WHO_BEN);
     refer(0, "r");
     whisper(0, 0, ben);
-    world_disconnect(nodes[0], (struct directive){.channel = STR("room/0")});
+    world_disconnect(nodes[0], (struct directive){.version = 1, .channel = STR("room/0")});
     assert_string_equal(got(0, 0), "O");
     carry(0, 2);
     carry(2, 0);

@@ -95,18 +95,21 @@ static void test_an_empty_site(void **state)
 static void test_directives(void **state)
 {
     (void)state;
-    struct site *site =
-        load("{" SITE ",\"directives\":[{\"kind\":\"disconnect\",\"dbo_id\":-12,\"row_id\":\"34\","
-             "\"socket_id\":\"s\",\"channel\":\"room\",\"reason\":\"no more\"},"
-             "{\"kind\":\"disconnect\",\"dbo_id\":null,\"row_id\":null,\"socket_id\":\"s\","
-             "\"channel\":null,\"reason\":null},{\"kind\":\"forget\",\"channel\":null}],"
-             "\"news\":[\"rotate_canonical()\"]}");
+    struct site *site = load(
+        "{" SITE
+        ",\"directives\":[{\"version\":6,\"kind\":\"disconnect\",\"dbo_id\":-12,\"row_id\":\"34\","
+        "\"socket_id\":\"s\",\"channel\":\"room\",\"reason\":\"no more\"},"
+        "{\"version\":6,\"kind\":\"disconnect\",\"dbo_id\":null,\"row_id\":null,\"socket_id\":"
+        "\"s\","
+        "\"channel\":null,\"reason\":null},{\"version\":6,\"kind\":\"forget\",\"channel\":null}],"
+        "\"news\":[\"rotate_canonical()\"]}");
     assert_non_null(site);
     assert_int_equal(directives.n, 3);
     const struct directive *directive = &directives.items[0];
     assert_int_equal(directive->kind, DIRECTIVE_DISCONNECT);
     assert_true(directive->has_dbo_id);
     assert_int_equal(directive->dbo_id, -12);
+    assert_int_equal(directive->version, 6);
     assert_true(str_equals(directive->row_id, STR("34")) &&
                 str_equals(directive->channel, STR("room")));
     assert_string_equal(directive->reason, "no more");
@@ -143,11 +146,12 @@ static void test_what_is_no_site(void **state)
         "{" SITE ",\"directives\":[],\"rereads\":{\"at\":1,\"since\":1,\"list\":[{}]}}",
         "{" SITE ",\"directives\":[],\"news\":{}}",
         "{" SITE ",\"directives\":[],\"news\":[\"a\",1]}",
-        "{" SITE ",\"directives\":[{\"kind\":\"else\"}]}",
-        "{" SITE ",\"directives\":[{\"kind\":\"forget\",\"channel\":1}]}",
-        "{" SITE ",\"directives\":[{\"kind\":\"disconnect\",\"dbo_id\":\"12\"}]}",
-        "{" SITE ",\"directives\":[{\"kind\":\"disconnect\",\"dbo_id\":2147483648}]}",
-        "{" SITE ",\"directives\":[{\"kind\":\"forget\",\"channel\":null},7]}",
+        "{" SITE ",\"directives\":[{\"kind\":\"forget\",\"channel\":null}]}",
+        "{" SITE ",\"directives\":[{\"version\":6,\"kind\":\"else\"}]}",
+        "{" SITE ",\"directives\":[{\"version\":6,\"kind\":\"forget\",\"channel\":1}]}",
+        "{" SITE ",\"directives\":[{\"version\":6,\"kind\":\"disconnect\",\"dbo_id\":\"12\"}]}",
+        "{" SITE ",\"directives\":[{\"version\":6,\"kind\":\"disconnect\",\"dbo_id\":2147483648}]}",
+        "{" SITE ",\"directives\":[{\"version\":6,\"kind\":\"forget\",\"channel\":null},7]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[" RULE
         ",{}],\"directives\":[]}",
         "{\"version\":1,\"enabled\":true,\"canonicals\":[],\"rules\":[{" FLAGS

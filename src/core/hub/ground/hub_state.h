@@ -8,6 +8,8 @@
 #include "core/hub/ground/session.h"
 #include "core/hub/options.h"
 
+enum { HUB_HEARD_DIRECTIVES = 64 };
+
 struct hub {
     struct hub_options options;
     const struct protocol *protocol;
@@ -35,6 +37,10 @@ struct hub {
     uint32_t n_epoch;               /* how many there have been */
     uint64_t log_id;                /* the newest of the log that was told */
     char *epoch;                    /* NULL until the store was up once */
+    struct {
+        uint64_t versions[HUB_HEARD_DIRECTIVES]; /* the newest, in a ring; 0: none */
+        uint32_t n;
+    } heard; /* directives that other nodes told, and the database has yet to (directive.c) */
     bool is_up;
     bool is_draining;
     char *down_reason;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "core/hub/nodes/nodes.h"
 
+#include "core/hub/directive.h"
 #include "core/hub/nodes/others.h"
 #include "core/hub/nodes/private.h"
 #include "core/hub/nodes/relay.h"
@@ -26,6 +27,8 @@ static void on_parcel(void *ctx, const char *from, enum bus_kind kind, struct st
         private_hear_answer(hub, from, body);
         break;
     case BUS_KIND_DIRECTIVE:
+        directive_hear(hub, body);
+        break;
     case BUS_KIND_BEAT:
     case BUS_KIND_GOODBYE:
     case BUS_KIND_ROWS:
