@@ -20,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mailbox.h"
@@ -32,6 +33,7 @@ enum {
     SUBJECT_SIZE = 128, /* of any */
     FIRST_WAIT_MS = 50,
     MAX_WAIT_MS = 1000,
+    TELL_MS = 5000,
     ID_SIZE = ID_TEXT_SIZE - 1,
     ROOT_SIZE = 9 + 2 * REALM_BYTES + 1, /* "pgherald.<hash>" and a NUL */
 };
@@ -60,7 +62,8 @@ struct link {
     uint64_t n_wires;          /* the link's thread alone, from here */
     char next_root[ROOT_SIZE]; /* of the wire that is being made */
     char wire_root[ROOT_SIZE]; /* of the one that there is */
-    bool is_failure_told;
+    char told[128];            /* why it is away, as the log has it; "": it was not told */
+    uint64_t told_ms;
     struct {
         atomic_uint_fast64_t sent, sent_bytes, received, received_bytes, malformed, foreign,
             is_unsigned, full, unsent;
@@ -271,17 +274,21 @@ static void link_go_up(struct link *link, const struct wire *wire)
     memcpy(link->wire_root, link->next_root, ROOT_SIZE);
     atomic_store(&link->max_message, wire_max_message(wire));
     atomic_store(&link->number, ++link->n_wires);
-    link->is_failure_told = false;
+    link->told[0] = '\0';
     log_info("the bus is there");
     link->options.wake(link->options.arg);
 }
 
-/* Each outage is told once: rows and durable messages go on without the bus. */
+/* Each outage is told once, and once more if it comes to have another reason: rows and durable
+ * messages go on without the bus. */
 static void link_tell_failure(struct link *link, const char *why)
 {
-    if (!link->is_failure_told) {
-        link->is_failure_told = true;
-        log_error("the bus is not there: %s; until it is, ephemeral messages are refused", why);
+    uint64_t now = clock_ms();
+    if (strncmp(link->told, why, sizeof(link->told) - 1) != 0 &&
+        (!link->told[0] || now - link->told_ms >= TELL_MS)) {
+        snprintf(link->told, sizeof(link->told), "%s", why);
+        link->told_ms = now;
+        log_error("the bus is away (%s): until it is back, ephemeral messages are refused", why);
     }
 }
 

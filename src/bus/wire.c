@@ -41,6 +41,7 @@ struct wire {
     pthread_t reader;
     bool has_reader;
     atomic_bool is_over;
+    natsStatus failure; /* of a publish */
     char public_key[NKEY_PUBLIC_SIZE];
 };
 
@@ -197,16 +198,13 @@ static natsStatus wire_subscribe(struct wire *wire)
 
 static enum status wire_fail(struct wire *wire, natsStatus status, struct err *err)
 {
-    const char *detail = nats_GetLastError(NULL);
     const char *advice =
         status == NATS_CONNECTION_AUTH_FAILED
-            ? ": --bus-user, --bus-token-file or --bus-nkey-file must say who we are"
+            ? ": --bus-user, --bus-token-file or --bus-nkey-file must name one of its users"
         : status == NATS_NOT_PERMITTED
-            ? ": the NATS server must permit this user the subject in docs/scaling.md"
+            ? ": it must permit its user our subjects, see docs/scaling.md"
             : "";
-    err_set(err, EXIT_CODE_FAILED, "%s%s%s%s%s", natsStatus_GetText(status), advice,
-            detail && detail[0] ? " (" : "", detail && detail[0] ? detail : "",
-            detail && detail[0] ? ")" : "");
+    err_set(err, EXIT_CODE_FAILED, "%s%s", natsStatus_GetText(status), advice);
     wire_close(wire);
     return STATUS_FAILED;
 }
@@ -257,13 +255,13 @@ size_t wire_max_message(const struct wire *wire)
 
 bool wire_publish(struct wire *wire, const char *subject, struct str data)
 {
-    natsStatus status = natsConnection_Publish(wire->connection, subject, data.ptr, (int)data.len);
-    return status == NATS_OK || status == NATS_MAX_PAYLOAD;
+    wire->failure = natsConnection_Publish(wire->connection, subject, data.ptr, (int)data.len);
+    return wire->failure == NATS_OK || wire->failure == NATS_MAX_PAYLOAD;
 }
 
 const char *wire_complaint(struct wire *wire)
 {
-    const char *text = NULL;
+    const char *text;
     natsStatus status = natsConnection_GetLastError(wire->connection, &text);
-    return text && text[0] ? text : natsStatus_GetText(status);
+    return natsStatus_GetText(status != NATS_OK ? status : wire->failure);
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../fakes/nats_server.h"
@@ -158,6 +157,12 @@ static bool node_send(struct node *node, const char *to, const char *text)
     return node->seam.send(node->seam.ctx, BUS_KIND_PRESENCE, to, str_of(text));
 }
 
+static uint64_t dropped(struct node *node, unsigned reason)
+{
+    nats_bus_measure(node->bus);
+    return atomic_load(&metrics_block(node->metrics, 0)->cells[METRIC_BUS_DROPPED + reason]);
+}
+
 static bool node_has(struct node *node, const char *bodies)
 {
     return strcmp(buf_text(&node->bodies), bodies) == 0;
@@ -199,6 +204,11 @@ static bool both_came(void)
 static bool both_are_up(void)
 {
     return nats_bus_is_up(A->bus) && nats_bus_is_up(B->bus);
+}
+
+static bool any_is_up(void)
+{
+    return (A->bus && nats_bus_is_up(A->bus)) || (B->bus && nats_bus_is_up(B->bus));
 }
 
 static bool both_are_down(void)
@@ -297,15 +307,417 @@ static void a_server_that_was_killed_is_found_again(void **state)
     assert_int_equal(A->n_news[BUS_NEWS_CAME], 1);
 }
 
+/* ---- the server ---- */
+
+/* Of a stopped server nobody hears that it has: it accepts all, until its buffers are full. */
+static void a_server_that_was_stopped_never_stops_the_loop(void **state)
+{
+    (void)state;
+    static char large[100000];
+    memset(large, 'x', sizeof(large) - 1);
+    start_two();
+    nats_pause();
+    bed.longest_turn_ms = 0;
+    unsigned n_sent = 0;
+    uint64_t before = clock_ms();
+    while (node_send(A, NULL, large)) {
+        n_sent++;
+        assert_true(n_sent < 1000);
+        wait_ms(NULL, 1);
+    }
+    /* Its queue is full, or the link has noticed: either way within the deadlines. */
+    assert_true(clock_ms() - before < 3000);
+    await(both_are_down);
+    assert_true(clock_ms() - before < 4000);
+    assert_true(bed.longest_turn_ms < 200);
+    assert_false(node_send(A, NULL, "lost"));
+    nats_resume();
+    await(both_are_up);
+    assert_true(bed.longest_turn_ms < 200);
+}
+
+static void too_much_at_once_is_refused(void **state)
+{
+    (void)state;
+    static char large[1000000];
+    memset(large, 'x', sizeof(large) - 1);
+    start_two();
+    nats_pause();
+    unsigned n_sent = 0;
+    while (n_sent < 100 && node_send(A, NULL, large)) {
+        n_sent++;
+    }
+    assert_in_range(n_sent, 8, 12); /* 8 MiB, and what the link's thread has taken */
+    nats_resume();
+}
+
+static void what_the_server_does_not_take_is_refused(void **state)
+{
+    (void)state;
+    static char large[(1 << 20) + 1];
+    memset(large, 'x', sizeof(large) - 1);
+    start_two();
+    assert_false(node_send(A, NULL, large));
+    large[(1 << 20) - SEAL_SIZE] = '\0';
+    assert_true(node_send(A, NULL, large));
+    assert_true(node_send(A, NULL, "and on"));
+    await(b_has_two);
+}
+
+static bool b_has_many(void)
+{
+    return B->n_parcels == 20000;
+}
+
+static void what_one_node_sends_comes_in_order(void **state)
+{
+    (void)state;
+    struct buf expected = {0};
+    start_two();
+    for (int i = 0; i < 20000; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%d", i);
+        buf_printf(&expected, "%d/", i);
+        assert_true(node_send(A, i % 3 ? NULL : B->id, text));
+    }
+    await(b_has_many);
+    assert_true(node_has(B, buf_text(&expected)));
+    buf_release(&expected);
+}
+
+/* ---- who else speaks ---- */
+
+static struct {
+    char subject[256];
+    struct str data;
+} recorded;
+
+static void record(int socket, const char *kind)
+{
+    do {
+        free((char *)(uintptr_t)recorded.data.ptr);
+        assert_true(nats_next(socket, recorded.subject, &recorded.data));
+    } while (!strstr(recorded.subject, kind));
+}
+
+static void forget_recorded(void)
+{
+    free((char *)(uintptr_t)recorded.data.ptr);
+    memset(&recorded, 0, sizeof(recorded));
+}
+
+static uint64_t n_unsigned_of_b(void)
+{
+    return dropped(B, METRIC_BUS_DROP_UNSIGNED);
+}
+
+static bool b_has_dropped_unsigned(void)
+{
+    return n_unsigned_of_b() == 3 && B->n_unknown_keys == 1;
+}
+
+static void nobody_without_the_key_is_believed(void **state)
+{
+    (void)state;
+    char forged[SEAL_SIZE + 4];
+    struct seal_keys wrong = keys_of('x', 0);
+    struct seal_head head = {.kind = BUS_KIND_PRESENCE, .seq = 1000000};
+    start_two();
+    int spy = nats_connect();
+    nats_subscribe(spy, ">");
+    assert_true(node_send(A, NULL, "one"));
+    record(spy, ".presence");
+    memcpy(head.from, A->id, sizeof(head.from));
+    memcpy(forged + SEAL_HEAD_SIZE, "evil", 4);
+    seal_close(&head, &wrong, forged, sizeof(forged));
+    int forger = nats_connect();
+    for (int i = 0; i < 3; i++) {
+        nats_publish(forger, recorded.subject, (struct str){forged, sizeof(forged)});
+    }
+    nats_publish(forger, recorded.subject, STR("nonsense"));
+    await(b_has_dropped_unsigned);
+    assert_int_equal(dropped(B, METRIC_BUS_DROP_MALFORMED), 1);
+    assert_true(node_send(A, NULL, "two"));
+    await(b_has_two); /* the forged number did not count */
+    assert_true(node_has(B, "one/two/"));
+    close(spy);
+    close(forger);
+    forget_recorded();
+}
+
+static bool b_has_repeated(void)
+{
+    return dropped(B, METRIC_BUS_DROP_REPEATED) == 2;
+}
+
+static bool b_has_one(void)
+{
+    return B->n_parcels == 1;
+}
+
+static void what_was_said_before_is_not_heard_again(void **state)
+{
+    (void)state;
+    start_two();
+    int spy = nats_connect();
+    nats_subscribe(spy, ">");
+    assert_true(node_send(A, NULL, "once"));
+    record(spy, ".presence");
+    await(b_has_one);
+    int forger = nats_connect();
+    nats_publish(forger, recorded.subject, recorded.data);
+    nats_publish(forger, recorded.subject, recorded.data);
+    await(b_has_repeated);
+    assert_int_equal(B->n_parcels, 1);
+    close(spy);
+    close(forger);
+    forget_recorded();
+}
+
+static bool all_came(void)
+{
+    return A->n_news[BUS_NEWS_CAME] == 2 && B->n_news[BUS_NEWS_CAME] == 2 &&
+           C->n_news[BUS_NEWS_CAME] == 2;
+}
+
+static bool c_has_one(void)
+{
+    return C->n_parcels == 1;
+}
+
+/* To whom is signed, too. */
+static void what_was_for_one_is_not_heard_by_another(void **state)
+{
+    (void)state;
+    start_two();
+    node_start(C, "third");
+    await(all_came);
+    int spy = nats_connect();
+    nats_subscribe(spy, ">");
+    assert_true(node_send(A, B->id, "for B"));
+    record(spy, ".presence");
+    char subject[256];
+    snprintf(subject, sizeof(subject), "%.33s.presence", recorded.subject);
+    int forger = nats_connect();
+    nats_publish(forger, subject, recorded.data);
+    snprintf(subject, sizeof(subject), "%.33s.to.%s.presence", recorded.subject, C->id);
+    nats_publish(forger, subject, recorded.data);
+    assert_true(node_send(A, NULL, "for all"));
+    await(c_has_one);
+    assert_true(node_has(C, "for all/"));
+    close(spy);
+    close(forger);
+    forget_recorded();
+}
+
+static bool b_has_heard_itself(void)
+{
+    return B->n_doubles > 0;
+}
+
+/* A copy of a running machine: the one that has said less hears of it. */
+static void who_hears_himself_says_so(void **state)
+{
+    (void)state;
+    node_start(A, "original");
+    memcpy(B->id, A->id, sizeof(A->id));
+    for (int i = 0; i < 10 && !wait_ms(NULL, 100); i++) {
+        node_send(A, NULL, "something");
+    }
+    node_start(B, "copy");
+    await(both_are_up);
+    for (int i = 0; i < 100; i++) {
+        node_send(A, NULL, "something");
+    }
+    await(b_has_heard_itself);
+    assert_int_equal(A->n_doubles, 0);
+    assert_int_equal(A->n_news[BUS_NEWS_CAME] + B->n_news[BUS_NEWS_CAME], 0);
+}
+
+static void nodes_of_another_database_are_not_heard(void **state)
+{
+    (void)state;
+    node_start(A, "first");
+    node_make(B, "second");
+    give_keys(B, "another database", 'k', 0);
+    await(both_are_up);
+    wait_ms(NULL, 300);
+    assert_int_equal(A->n_beats + B->n_beats, 0);
+    assert_int_equal(dropped(A, METRIC_BUS_DROP_UNSIGNED), 0);
+}
+
+static bool b_asks(void)
+{
+    return B->n_unknown_keys > 0;
+}
+
+/* A has read the keys after the rotation, B before it. */
+static void keys_change_over(void **state)
+{
+    (void)state;
+    start_two();
+    give_keys(A, "database", 'n', 'k');
+    assert_true(node_send(A, NULL, "lost"));
+    await(b_asks);
+    assert_int_equal(A->n_unknown_keys, 0);
+    give_keys(B, "database", 'n', 'k');
+    assert_true(node_send(A, NULL, "one"));
+    assert_true(node_send(A, NULL, "two"));
+    await(b_has_two);
+    assert_true(node_has(B, "one/two/"));
+}
+
+/* ---- as whom ---- */
+
+static char secret_path[128];
+
+static void write_secret(const char *text)
+{
+    snprintf(secret_path, sizeof(secret_path), "%s/secret", nats_directory());
+    FILE *file = fopen(secret_path, "we");
+    assert_non_null(file);
+    fprintf(file, "%s\n", text);
+    fclose(file);
+}
+
+#define USERS(password) "authorization { user: herald, password: " password " }\n"
+
+static int setup_with_user(void **state)
+{
+    (void)state;
+    setup_with(USERS("first"));
+    static char user[] = "herald";
+    bed.options.user = user;
+    bed.options.password_file = secret_path;
+    return 0;
+}
+
+static void a_wrong_password_is_read_again(void **state)
+{
+    (void)state;
+    write_secret("wrong");
+    node_start(A, "first");
+    assert_false(wait_ms(any_is_up, 300));
+    write_secret("first");
+    node_start(B, "second");
+    await(both_came);
+}
+
+static bool b_has_all(void)
+{
+    return B->n_parcels == 200;
+}
+
+/* The server takes both passwords for a while; nothing that is sent meanwhile is lost or doubled. */
+static void a_reload_loses_nothing(void **state)
+{
+    (void)state;
+    struct buf expected = {0};
+    write_secret("first");
+    start_two();
+    for (int i = 0; i < 200; i++) {
+        buf_printf(&expected, "%d/", i);
+        char text[16];
+        snprintf(text, sizeof(text), "%d", i);
+        assert_true(node_send(A, NULL, text));
+        if (i % 20 == 10) {
+            nats_bus_reload(A->bus);
+        } else if (i % 20 == 15) {
+            nats_bus_reload(B->bus);
+        }
+        wait_ms(NULL, 2);
+    }
+    await(b_has_all);
+    assert_true(node_has(B, buf_text(&expected)));
+    buf_release(&expected);
+    /* A mistake in the file changes nothing. */
+    write_secret("wrong");
+    nats_bus_reload(A->bus);
+    wait_ms(NULL, 200);
+    assert_true(both_are_up());
+    /* And the password of a server that comes back with another one is read by itself. */
+    write_secret("second");
+    nats_down();
+    await(both_are_down);
+    nats_up(USERS("second"));
+    await(both_are_up);
+}
+
+static int setup_with_token(void **state)
+{
+    (void)state;
+    setup_with("authorization { token: t0k3n }\n");
+    bed.options.token_file = secret_path;
+    return 0;
+}
+
+static void a_token_opens(void **state)
+{
+    (void)state;
+    write_secret("t0k3n");
+    start_two();
+}
+
+static int setup_with_nkey(void **state)
+{
+    (void)state;
+    setup_with("authorization { users: [ { nkey: "
+               "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 } ] }\n");
+    bed.options.nkey_file = secret_path;
+    return 0;
+}
+
+static void an_nkey_opens(void **state)
+{
+    (void)state;
+    write_secret("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY");
+    start_two();
+}
+
+/* As docs/scaling.md has it, for what is ours: and a server that permits less is not taken for up. */
+#define PERMITS(subject)                                                                           \
+    "authorization { users: [ { user: herald, password: first, permissions: {"                     \
+    " publish: \"" subject "\", subscribe: \"" subject "\" } } ] }\n"
+
+static void permissions_may_be_narrow(void **state)
+{
+    (void)state;
+    nats_down();
+    nats_up(PERMITS("pgherald.>"));
+    write_secret("first");
+    start_two();
+    nats_down();
+    await(both_are_down);
+    nats_up(PERMITS("other.>"));
+    assert_false(wait_ms(any_is_up, 1500));
+}
+
 int main(void)
 {
+#define TEST_WITH(what, test) cmocka_unit_test_setup_teardown(test, setup_with_##what, teardown)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(two_nodes_hear_each_other),
         TEST(a_node_says_goodbye),
         TEST(a_server_that_was_killed_is_found_again),
+        TEST(a_server_that_was_stopped_never_stops_the_loop),
+        TEST(too_much_at_once_is_refused),
+        TEST(what_the_server_does_not_take_is_refused),
+        TEST(what_one_node_sends_comes_in_order),
+        TEST(nobody_without_the_key_is_believed),
+        TEST(what_was_said_before_is_not_heard_again),
+        TEST(what_was_for_one_is_not_heard_by_another),
+        TEST(who_hears_himself_says_so),
+        TEST(nodes_of_another_database_are_not_heard),
+        TEST(keys_change_over),
+        TEST_WITH(user, a_wrong_password_is_read_again),
+        TEST_WITH(user, a_reload_loses_nothing),
+        TEST_WITH(user, permissions_may_be_narrow),
+        TEST_WITH(token, a_token_opens),
+        TEST_WITH(nkey, an_nkey_opens),
     };
 #undef TEST
+#undef TEST_WITH
     log_configure(getenv("LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, false);
     return cmocka_run_group_tests_name("nats", tests, NULL, NULL);
 }
