@@ -269,13 +269,14 @@ static struct wire *link_try(struct link *link, struct err *err)
     return wire;
 }
 
-static void link_go_up(struct link *link, const struct wire *wire)
+static void link_go_up(struct link *link, struct wire *wire)
 {
     memcpy(link->wire_root, link->next_root, ROOT_SIZE);
     atomic_store(&link->max_message, wire_max_message(wire));
     atomic_store(&link->number, ++link->n_wires);
     link->told[0] = '\0';
     log_info("the bus is there");
+    wire_start(wire);
     link->options.wake(link->options.arg);
 }
 
@@ -292,6 +293,8 @@ static void link_tell_failure(struct link *link, const char *why)
     }
 }
 
+/* The new one hears all from before the old one's last message on, and tells it after that one: what
+ * both have heard is dropped as repeated, and nothing comes too early. */
 static struct wire *link_replace(struct link *link, struct wire *old)
 {
     struct err err;
@@ -300,8 +303,9 @@ static struct wire *link_replace(struct link *link, struct wire *old)
         log_error("the connection to the bus stays as it was: %s", err.text);
         return old;
     }
-    link_go_up(link, wire);
+    wire_drain(old);
     wire_close(old);
+    link_go_up(link, wire);
     return wire;
 }
 

@@ -30,6 +30,7 @@ enum {
     PING_MS = 500, /* 2 of them unanswered: a link that swallows all is noticed after 1.5 s */
     PINGS_OUT = 2,
     READ_MS = 1000,
+    DRAIN_MS = 1000,
     PENDING_MESSAGES = 65536, /* of libnats, before on_message */
     PENDING_BYTES = 32 << 20,
 };
@@ -217,15 +218,33 @@ enum status wire_open(const struct wire_options *options, struct wire **out, str
     if (status == NATS_OK) {
         status = wire_subscribe(wire);
     }
-    if (status == NATS_OK && pthread_create(&wire->reader, NULL, read_all, wire) != 0) {
-        status = NATS_SYS_ERROR;
-    }
     if (status != NATS_OK) {
         return wire_fail(wire, status, err);
     }
-    wire->has_reader = true;
     *out = wire;
     return STATUS_OK;
+}
+
+void wire_start(struct wire *wire)
+{
+    wire->has_reader = pthread_create(&wire->reader, NULL, read_all, wire) == 0;
+    if (!wire->has_reader) {
+        atomic_store(&wire->is_over, true);
+    }
+}
+
+/* The answer to the flush comes behind all that the server had for us, and when it has taken all
+ * that we had for it. */
+void wire_drain(struct wire *wire)
+{
+    uint64_t n = 1;
+    natsStatus status = natsConnection_FlushTimeout(wire->connection, DRAIN_MS);
+    for (int i = 0; i < DRAIN_MS && status == NATS_OK && n > 0; i++) {
+        status = natsSubscription_QueuedMsgs(wire->subscription, &n);
+        if (n > 0) {
+            nats_Sleep(1);
+        }
+    }
 }
 
 void wire_close(struct wire *wire)

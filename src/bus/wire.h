@@ -20,9 +20,13 @@ struct wire_options {
     void (*on_over)(void *arg); /* it has broken: nothing more will come */
 };
 
-/* Waits a second for each server, at most. err: why there is none, a sentence. */
+/* Waits a second for each server, at most. err: why there is none, a sentence. From then on all that
+ * comes is kept, and told from wire_start on. */
 enum status wire_open(const struct wire_options *options, struct wire **out,
                       struct err *err) MUST_CHECK;
+void wire_start(struct wire *wire);
+/* Waits, two seconds at most, until all is sent and told that has gone to it. */
+void wire_drain(struct wire *wire);
 void wire_close(struct wire *wire); /* afterwards no callback comes. NULL is fine */
 bool wire_is_over(const struct wire *wire);
 size_t wire_max_message(const struct wire *wire); /* bytes, as the server said */
