@@ -8,7 +8,7 @@
 
 #include "pg/query.h"
 #include "pg/rows.h"
-#include "pg/sequencer/batch.h"
+#include "pg/batch/batch.h"
 #include "pg/sequencer/sequencer.h"
 
 enum sequencer_phase {

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg/batch/batch.h"
 #include "pg/rows.h"
-#include "pg/sequencer/batch.h"
 #include "pg/shapes/shape_loader.h"
 
 enum { N_ROWS = 1000, N_COLUMNS = TAKE_COLUMN_OPTIONS + 1, SHAPE = 7 };

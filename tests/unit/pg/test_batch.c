@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "pg/rows.h"
-#include "pg/sequencer/batch.h"
+#include "pg/batch/batch.h"
 
 enum { N_COLUMNS = TAKE_COLUMN_OPTIONS + 1 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "pg/sequencer/messages.h"
+#include "pg/batch/messages.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  *
  * Of a key that two messages of one batch have, only the first may go into the log: the other one
  * waits for the next batch, which finds it there, whatever becomes of this one. */
-#include "pg/sequencer/messages.h"
+#include "pg/batch/messages.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "pg/sequencer/emptied.h"
+#include "pg/batch/emptied.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * What stands behind it in the outbox goes with it. If it has more channels than a batch has rows,
  * the batch ends in the middle of it. One that follows another of the same shape, with nothing of
  * that watch between them, says nothing new and is passed over. */
-#include "pg/sequencer/batch.h"
+#include "pg/batch/batch.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,9 +9,9 @@
 
 #include "base/id.h"
 #include "pg/params.h"
-#include "pg/sequencer/emptied.h"
-#include "pg/sequencer/heads.h"
-#include "pg/sequencer/messages.h"
+#include "pg/batch/emptied.h"
+#include "pg/batch/heads.h"
+#include "pg/batch/messages.h"
 #include "pg/shapes/shapes.h"
 #include "pg/tally.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "pg/sequencer/heads.h"
+#include "pg/batch/heads.h"
 
 #include <stdlib.h>
 #include <string.h>
