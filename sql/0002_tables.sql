@@ -90,7 +90,8 @@ CREATE TABLE herald.state (
     issued_on text NOT NULL,
     issued_by xid8 NOT NULL,
     led_by    text,
-    led_as    text
+    led_as    text,
+    term      bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE herald.state IS
 'One row. Its row lock is the fence of the sequencer: whoever assigns offsets holds it, so that two sequencers are harmless.';
@@ -100,6 +101,7 @@ COMMENT ON COLUMN herald.state.issued_on IS 'System identifier, timeline and dat
 COMMENT ON COLUMN herald.state.issued_by IS 'The transaction that issued the epoch; the canary''s xmin as long as nothing was restored';
 COMMENT ON COLUMN herald.state.led_by IS 'The process that called open() last: only that one can know what was delivered before a crash';
 COMMENT ON COLUMN herald.state.led_as IS 'The role that it logged in as; NULL: it was no server';
+COMMENT ON COLUMN herald.state.term IS 'How often open() was called: whoever led in an earlier term leads no more';
 
 CREATE UNLOGGED TABLE herald.canary (
     one   boolean PRIMARY KEY DEFAULT true CHECK (one),

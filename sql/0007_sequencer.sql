@@ -57,7 +57,7 @@ COMMENT ON FUNCTION herald.commit_durably() IS
 'Internal: the commit of this transaction waits until it is on disk, although synchronous_commit is off. For what others are told of
 right after it: a number that a crash takes back would be given out twice.';
 
-CREATE FUNCTION herald.open(seen bigint, process text DEFAULT NULL) RETURNS TABLE (epoch text, id bigint, is_renewed boolean)
+CREATE FUNCTION herald.open(seen bigint, process text DEFAULT NULL) RETURNS TABLE (epoch text, id bigint, is_renewed boolean, term bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -87,9 +87,8 @@ BEGIN
     is_witness := seen IS NOT NULL AND coalesce(s.led_by = process, false);
     is_kept := s.issued_on = here AND NOT is_set_back AND (is_canary_ours OR is_canary_gone AND is_witness);
     IF is_kept AND is_canary_ours THEN
-        UPDATE herald.state x SET led_by = process, led_as = login
-         WHERE (x.led_by, x.led_as) IS DISTINCT FROM (process, login);
-        RETURN QUERY SELECT s.epoch, newest.id, false;
+        UPDATE herald.state x SET led_by = process, led_as = login, term = s.term + 1;
+        RETURN QUERY SELECT s.epoch, newest.id, false, s.term + 1;
         RETURN;
     END IF;
 
@@ -112,16 +111,17 @@ BEGIN
     END IF;
     DELETE FROM herald.canary;
     INSERT INTO herald.canary (epoch) VALUES (s.epoch);
-    INSERT INTO herald.state AS o (epoch, issued_on, issued_by, led_by, led_as)
-        VALUES (s.epoch, here, pg_current_xact_id(), process, login)
+    INSERT INTO herald.state AS o (epoch, issued_on, issued_by, led_by, led_as, term)
+        VALUES (s.epoch, here, pg_current_xact_id(), process, login, coalesce(s.term, 0) + 1)
         ON CONFLICT (one) DO UPDATE SET epoch = EXCLUDED.epoch, issued_on = EXCLUDED.issued_on, issued_by = EXCLUDED.issued_by,
-                                        led_by = EXCLUDED.led_by, led_as = EXCLUDED.led_as;
-    RETURN QUERY SELECT s.epoch, coalesce(newest.id, 0), NOT is_kept;
+                                        led_by = EXCLUDED.led_by, led_as = EXCLUDED.led_as, term = EXCLUDED.term;
+    RETURN QUERY SELECT s.epoch, coalesce(newest.id, 0), NOT is_kept, coalesce(s.term, 0) + 1;
 END
 $$;
 COMMENT ON FUNCTION herald.open(bigint, text) IS
 'For the server, after each (re)connect and before take(). seen: the newest log id that this process delivered, NULL at its
-start. process: a name of the process, no other''s; NULL: it is no server. Returns the epoch, the newest log id and whether the epoch is new. After a restore from a dump it
+start (or, if other nodes named a newer one of this epoch, that one). process: a name of the process, no other''s; NULL: it is no server. Returns the epoch,
+the newest log id, whether the epoch is new, and the term, which is another with each call. After a restore from a dump it
 drops what the dump brought into the outbox and writes the trigger functions anew. Whether it may sleep: doorbell_obstacle().';
 
 CREATE FUNCTION herald.lead(is_held boolean DEFAULT true) RETURNS boolean
@@ -162,6 +162,43 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 COMMENT ON FUNCTION herald.leader() IS
 'For the server, when lead() said no: the session that leads. A lost session of its own may, for a while.';
+
+CREATE FUNCTION herald.resign() RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_advisory_unlock(1751478881, 2)
+$$;
+COMMENT ON FUNCTION herald.resign() IS 'For a server that is about to end: another one may lead from now on. After wake().';
+
+CREATE FUNCTION herald.depose(seen text) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    holder int;
+    since  timestamptz;
+    sight  text;
+BEGIN
+    SELECT a.pid, greatest(a.query_start, a.state_change) INTO holder, since FROM pg_stat_activity a
+     WHERE a.pid = herald.leader() AND a.usename = current_user
+       AND (a.state LIKE 'idle%' OR a.wait_event_type = 'Client' AND a.wait_event IN ('ClientRead', 'ClientWrite'));
+    sight := format('%s %s', holder, extract(epoch FROM since));
+    IF sight = seen AND clock_timestamp() - since > interval '2 seconds' THEN
+        PERFORM pg_terminate_backend(holder);
+        RETURN '';
+    END IF;
+    RETURN CASE WHEN holder IS NOT NULL THEN sight END;
+END
+$$;
+COMMENT ON FUNCTION herald.depose(text) IS
+'For a server among several, when lead() said no. A leader asks something every half second; one that its session has waited for for two
+seconds stands still or cannot be reached. Returns what is seen of it while its session waits; told the same again, by somebody who saw it at least a second ago,
+it ends that session, and returns an empty text. With the rights of the caller, who can only end sessions of his own role.';
+
+CREATE FUNCTION herald.follow() RETURNS TABLE (epoch text, id bigint, term bigint, is_open boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.epoch, c.id, s.term, EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch)
+      FROM herald.state s, (SELECT k.id FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
+$$;
+COMMENT ON FUNCTION herald.follow() IS
+'For a server among several: the epoch, the newest log id and the term. is_open false: the leader has to call open() first, which decides about the epoch.';
 
 -- ------------------------------------------------------------------------------------------------------- a batch
 
@@ -221,7 +258,7 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION herald.rfc3339(timestamptz) IS 'A time as the wire has it: 2026-11-23T22:14:36.123Z';
 
-CREATE FUNCTION herald.take(max_rows int, max_bytes int, has_messages boolean)
+CREATE FUNCTION herald.take(max_rows int, max_bytes int, has_messages boolean, this_term bigint DEFAULT NULL)
     RETURNS TABLE (id bigint, xid xid8, shape bigint, action "char", reduced "char", old text, new text, channel text, options text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
@@ -230,22 +267,25 @@ DECLARE
     max_listed CONSTANT int := 100000;
     c           herald.cursor;
     this_epoch  text;
+    newest_term bigint;
     is_open     boolean;
     n_new       bigint;
     n_bytes     bigint;
     now_visible pg_snapshot;
 BEGIN
-    IF max_rows < 1 OR max_bytes < 1 THEN
+    IF max_rows < 1 - has_messages::int OR max_bytes < 1 THEN
         RAISE EXCEPTION 'herald: take() needs positive limits' USING ERRCODE = '22023';
     END IF;
     -- An idle look takes no lock, gets no xid and writes nothing.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
-    SELECT count(*), sum(o.bytes) INTO n_new, n_bytes
-      FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes FROM herald.outbox a
-             WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
-            UNION ALL
-            SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
-            LIMIT max_rows + 1) o;
+    IF max_rows > 0 THEN
+        SELECT count(*), sum(o.bytes) INTO n_new, n_bytes
+          FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes FROM herald.outbox a
+                 WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
+                UNION ALL
+                SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
+                LIMIT max_rows + 1) o;
+    END IF;
     IF n_new = 0 AND c.reading IS NULL AND NOT has_messages THEN
         RETURN;
     END IF;
@@ -254,12 +294,16 @@ BEGIN
         RAISE EXCEPTION 'herald: take() must see what commits while it waits: use READ COMMITTED' USING ERRCODE = '25001';
     END IF;
     -- A server that stands still between here and its COMMIT must not keep another one waiting for ever.
-    IF current_setting('idle_in_transaction_session_timeout') <> '5s' THEN
+    -- (A node among several has set two seconds for its session: all others wait for it.)
+    IF current_setting('idle_in_transaction_session_timeout') NOT IN ('5s', '2s') THEN
         PERFORM set_config('idle_in_transaction_session_timeout', '5s', true);
     END IF;
-    SELECT s.epoch, EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch) INTO this_epoch, is_open FROM herald.state s FOR UPDATE;
+    SELECT s.epoch, s.term, EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch) INTO this_epoch, newest_term, is_open
+      FROM herald.state s FOR UPDATE;
     IF is_open IS NOT TRUE THEN
         RAISE EXCEPTION 'herald: the database crashed or was restored since open()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
+    ELSIF this_term <> newest_term THEN
+        RAISE EXCEPTION 'herald: another server leads since' USING ERRCODE = '55000', HINT = 'Ask herald.lead() again.';
     END IF;
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM herald.commit_durably();
@@ -273,7 +317,7 @@ BEGIN
         c.listed_xid := '0';
         c.listed_id := 0;
     END IF;
-    IF c.listed_xid IS NOT NULL THEN
+    IF c.listed_xid IS NOT NULL AND max_rows > 0 THEN
         WITH portion AS (
             INSERT INTO herald.backlog (fill, id, xid)
             SELECT c.reading_fill, d.id, d.xid FROM herald.difference_by_xid(c.done, now_visible, c.listed_xid, c.listed_id, max_listed) d
@@ -289,11 +333,14 @@ BEGIN
     id := c.position;
     xid := c.id::text::xid8;
     action := CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END;
-    old := now_visible::text;
+    old := CASE WHEN max_rows > 0 THEN now_visible::text END;
     new := c.reading_channel;
     channel := this_epoch;
     options := herald.rfc3339(clock_timestamp());
     RETURN NEXT;
+    IF max_rows = 0 THEN
+        RETURN;
+    END IF;
     -- The last row is the one with which the limit of bytes is reached. Most batches are far from it.
     IF c.reading IS NULL AND coalesce(n_bytes, 0) < max_bytes THEN
         RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
@@ -307,12 +354,13 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION herald.take(int, int, boolean) IS
+COMMENT ON FUNCTION herald.take(int, int, boolean, bigint) IS
 'For the server, first in the transaction of a batch: takes the fence and returns the outbox rows that became visible, in id order, up to
 max_rows and until old and new together reach max_bytes. Changes nothing but for listing a large backlog: store() does. No row at all:
 nothing is pending. Otherwise the first row is the batch itself: id its position, xid the newest log id, action b (l: a backlog is being
 listed, look again), old the snapshot, new the channel up to which a TRUNCATE was announced, channel the epoch, options the time.
-SQLSTATE 55000: call open().';
+max_rows 0, with messages: the outbox is not looked at, and the snapshot is NULL. this_term: what open() returned; NULL: of no leader, which
+takes no rows. SQLSTATE 55000: call open().';
 
 CREATE FUNCTION herald.heads(names text[]) RETURNS SETOF bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -373,7 +421,7 @@ BEGIN
     END IF;
     is_all := is_all AND c.listed_xid IS NULL;
     INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
-    VALUES (c.position + 1, store.batch, c.id + n_events, CASE WHEN is_all THEN seen ELSE c.done END, CASE WHEN NOT is_all THEN seen END,
+    VALUES (c.position + 1, store.batch, c.id + n_events, CASE WHEN is_all THEN seen ELSE c.done END, CASE WHEN NOT is_all THEN coalesce(seen, c.reading) END,
             CASE WHEN NOT is_all THEN c.reading_fill END, c.listed_xid, c.listed_id,
             CASE WHEN is_all THEN 0 ELSE coalesce(last_id, c.reading_id) END, last_channel);
 END
@@ -382,7 +430,7 @@ COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, 
 'For the server, last in the transaction of a batch: appends events to the log, with dense ids in the order given, the last n_messages of
 them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen, at: as take() said. last_id: the last outbox row that
 is done, NULL: none; last_channel: if not empty, the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is
-done. senders, keys: of messages that are sent once, see find_sent(). Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Fan out only
+done. seen NULL, with is_all false: of the outbox nothing is done. senders, keys: of messages that are sent once, see find_sent(). Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Fan out only
 when COMMIT has answered COMMIT.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint
@@ -392,6 +440,15 @@ $$;
 COMMENT ON FUNCTION herald.find_batch(text) IS
 'For the server whose connection was lost during COMMIT: the newest log id of that batch, or NULL if it was not committed.
 The last thousand batches are known.';
+
+CREATE FUNCTION herald.sequenced(seen pg_snapshot) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+    SELECT c.id FROM (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
+     WHERE NOT EXISTS (SELECT FROM herald.difference(c.done, seen))
+$$;
+COMMENT ON FUNCTION herald.sequenced(pg_snapshot) IS
+'For a server that does not lead: the newest log id, if all that this snapshot saw in the outbox is in the log by now; otherwise NULL, ask again.';
 
 -- ---------------------------------------------------------------------------------------------------- the doorbell
 
@@ -517,7 +574,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps and lives; after the INSERT into the outbox, when its lock was refused.';
 
-GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.take(int, int, boolean), herald.heads(text[]),
+GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.resign(), herald.depose(text), herald.follow(), herald.sequenced(pg_snapshot), herald.take(int, int, boolean, bigint), herald.heads(text[]),
     herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int, text[], text[]),
     herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;

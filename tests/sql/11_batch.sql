@@ -12,7 +12,7 @@ COMMIT;
 SELECT is(:n_rows, 0, 'nothing pending: no row');
 SELECT ok(:'is_idle', '… no transaction number');
 SELECT ok(:'is_unlocked', '… and no lock on the fence');
-SELECT throws_ok($$SELECT herald.take(0, 10, true)$$, '22023', NULL, 'no positive limit');
+SELECT throws_ok($$SELECT herald.take(0, 10, false)$$, '22023', NULL, 'no positive limit');
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT throws_ok($$SELECT herald.take(10, 10, true)$$, '25001', NULL, 'not in REPEATABLE READ');
 ROLLBACK;
