@@ -245,6 +245,17 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(EPOCH_CHANGES, "epoch_changes_total", COUNTER, NONE, 1,                                      \
       "Times that positions became void and all sessions were closed.")                            \
     X(LOG_ID, "log_newest_id", GAUGE, NONE, 1, "The newest event of the log that was delivered.")  \
+    X(LEADING, "leading", GAUGE, NONE, 1,                                                          \
+      "1 while this node leads: it moves changes to the log, for all nodes.")                      \
+    X(TERM, "term", GREATEST, NONE, 1,                                                             \
+      "How often a node began to lead; of nodes that differ, the lower one has yet to notice.")    \
+    X(LOG_LAG, "log_lag_events", GAUGE, NONE, 1,                                                   \
+      "Events that are known to be in the log and were not delivered here yet.")                   \
+    X(PIECE_ROWS, "log_rows_heard_total", COUNTER, NONE, 1,                                        \
+      "Events of the log that other nodes brought, and were delivered.")                           \
+    X(LOG_READS, "log_reads_total", COUNTER, NONE, 1,                                              \
+      "Reads of the log for events that nobody brought.")                                          \
+    X(LOG_READ_ROWS, "log_rows_read_total", COUNTER, NONE, 1, "Events that these reads gave.")     \
     X(BATCHES, "sequencer_batches_total", COUNTER, NONE, 1,                                        \
       "Transactions that looked into the outbox.")                                                 \
     X(BATCH_ROWS, "sequencer_rows_total", COUNTER, NONE, 1, "Events that they put into the log.")  \

@@ -74,6 +74,23 @@ static void on_serving(void *arg)
     pool_start(pg_judges_pool(database->judges));
 }
 
+/* The leader keeps house, for all nodes. */
+static void keep_house(struct database *database)
+{
+    bool is_open = connection_is_open(reader_connection(database->reader));
+    if (is_open && sequencer_is_leading(database->sequencer)) {
+        maintenance_start(database->maintenance);
+    } else {
+        maintenance_stop(database->maintenance);
+    }
+}
+
+static void on_lead(void *arg, bool is_leading)
+{
+    (void)is_leading;
+    keep_house(arg);
+}
+
 static void on_away(void *arg)
 {
     struct database *database = arg;
@@ -142,7 +159,7 @@ static void on_reader_open(void *arg)
     database_ask_bus_keys(database);
     connection_query(reader_connection(database->reader), "SELECT herald.get_signing_key()", NULL,
                      on_key, database);
-    maintenance_start(database->maintenance);
+    keep_house(database);
     pg_presence_send(database->presence);
 }
 
@@ -286,6 +303,8 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .batch_bytes = options->batch_bytes,
         .query_timeout_ms = options->query_timeout_ms,
         .append_max_bytes = options->append_max_bytes,
+        .bus = options->bus,
+        .grace_ms = options->postgres_grace_ms,
         .counts = options->counts,
         .shapes = &database->shapes,
         .arg = database,
@@ -293,6 +312,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .is_behind = is_behind,
         .on_serving = on_serving,
         .on_away = on_away,
+        .on_lead = on_lead,
         .on_batch = on_batch,
         .on_blemish = on_blemish,
         .on_drained = on_drained,
@@ -328,6 +348,38 @@ void database_measure(struct database *database)
 {
     sequencer_measure(database->sequencer);
     functions_measure(database->functions);
+}
+
+void database_hear(struct database *database, const char *from, struct str body)
+{
+    (void)from;
+    sequencer_hear(database->sequencer, body);
+}
+
+void database_hear_beat(struct database *database, const char *from, const struct bus_beat *beat)
+{
+    (void)from;
+    sequencer_hear_beat(database->sequencer, beat);
+}
+
+void database_fill_beat(const struct database *database, struct bus_beat *beat)
+{
+    sequencer_fill_beat(database->sequencer, beat);
+}
+
+bool database_is_leading(const struct database *database)
+{
+    return sequencer_is_leading(database->sequencer);
+}
+
+uint64_t database_lag(const struct database *database)
+{
+    return sequencer_lag(database->sequencer);
+}
+
+void database_resign(struct database *database)
+{
+    sequencer_resign(database->sequencer);
 }
 
 void database_start(struct database *database, struct store_sink sink)

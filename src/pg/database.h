@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "core/metrics.h"
+#include "core/nodes/bus.h"
 #include "core/store.h"
 #include "loop/loop.h"
 
@@ -26,10 +27,15 @@ struct database_options {
     uint32_t retention_hours;  /* 0: keep everything */
     uint32_t hook_timeout_ms;  /* of the owner's functions */
     uint32_t hook_connections;
-    const char *hook_url;         /* NULL: url, as herald_hook; copied */
-    const char *judge_url;        /* NULL: url, as herald_judge; copied */
-    const char *token_function;   /* NULL: check_token accepts nothing; copied */
-    const char *node;             /* names this process in herald.presence; copied */
+    const char *hook_url;       /* NULL: url, as herald_hook; copied */
+    const char *judge_url;      /* NULL: url, as herald_judge; copied */
+    const char *token_function; /* NULL: check_token accepts nothing; copied */
+    const char *node;           /* names this process in herald.presence; copied */
+    /* To the other nodes, which all serve. NULL: alone, and a second one waits for the first. */
+    const struct bus *bus;
+    /* Without the database for so long, while a node that leads has it: sessions are closed, for them
+     * to go there. 0: never. */
+    uint32_t postgres_grace_ms;
     struct metrics_block *counts; /* of the loop's thread; NULL: nothing is counted */
     /* Called once, when waiting will not help: at the start the schema is missing or older than
      * this program, or the URL is none. Later a missing schema is waited for, as in a restore. */
@@ -48,6 +54,14 @@ struct database *database_new(struct loop *loop, const struct database_options *
 struct store database_store(struct database *database);
 void database_measure(struct database *database);      /* brings gauges up to date */
 void database_ask_bus_keys(struct database *database); /* if it is there */
+/* Of another node: BUS_KIND_ROWS, and its beats. What this node's beat says of the log. */
+void database_hear(struct database *database, const char *from, struct str body);
+void database_hear_beat(struct database *database, const char *from, const struct bus_beat *beat);
+void database_fill_beat(const struct database *database, struct bus_beat *beat);
+bool database_is_leading(const struct database *database);
+uint64_t database_lag(const struct database *database); /* events that were not delivered yet */
+/* This node is about to end: another one may lead from now on. Alone: nothing. */
+void database_resign(struct database *database);
 void database_start(struct database *database, struct store_sink sink);
 /* Gives pending messages and calls up to drain_ms, then ends the connections and calls done. */
 void database_stop(struct database *database, uint32_t drain_ms, loop_fn *done, void *arg);

@@ -375,6 +375,15 @@ struct bed *bed_new(void)
     return bed;
 }
 
+struct bed *bed_beside(struct bed *first)
+{
+    struct bed *bed = mem_zalloc(sizeof(*bed));
+    bed->loop = first->loop;
+    bed->is_beside = true;
+    memcpy(bed->name, first->name, sizeof(bed->name));
+    return bed;
+}
+
 struct database_options bed_options(struct bed *bed, const char *url)
 {
     return (struct database_options){
@@ -444,7 +453,9 @@ void bed_free(struct bed *bed)
         bed_end(bed);
     }
     forget_answer(bed);
-    loop_free(bed->loop);
+    if (!bed->is_beside) {
+        loop_free(bed->loop);
+    }
     PQfinish(bed->admin);
     for (size_t i = 0; i < bed->n_events; i++) {
         event_unref(bed->events[i]);

@@ -12,6 +12,7 @@
 
 struct bed {
     struct loop *loop;
+    bool is_beside; /* the loop is another bed's */
     struct loop_timer *watch;
     struct database *database;
     struct store store;
@@ -43,6 +44,8 @@ struct bed {
 };
 
 struct bed *bed_new(void); /* creates the database, starts nothing */
+/* Another node's, on the same database and loop; freed before the first. */
+struct bed *bed_beside(struct bed *bed);
 struct database_options bed_options(struct bed *bed, const char *url);
 void bed_start(struct bed *bed, const struct database_options *options);
 void bed_start_plainly(struct bed *bed); /* as herald_server, and waits for up */

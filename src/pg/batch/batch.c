@@ -59,8 +59,7 @@ void batch_want_shapes(const struct batch *batch, const struct shapes *shapes,
 bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
                          struct buf *template, struct str *after)
 {
-    if (source->is_without_rows || PQntuples(batch->rows) < 2 ||
-        row_char(batch, 1, TAKE_COLUMN_ACTION) != 't') {
+    if (PQntuples(batch->rows) < 2 || row_char(batch, 1, TAKE_COLUMN_ACTION) != 't') {
         return false;
     }
     const struct shape *shape = row_shape(batch, source->shapes, 1);
@@ -255,7 +254,6 @@ void batch_fill(struct batch *batch, const struct batch_source *source)
     int n = PQntuples(batch->rows) - 1;
     int most = source->few_rows > 0 && source->few_rows < (size_t)n ? (int)source->few_rows : n;
     if (source->is_without_rows) {
-        most = 0;
         batch->last_channel = rows_text(batch->rows, 0, TAKE_COLUMN_NEW);
     }
     for (int row = 1; row <= most && take_row(batch, source, row); row++) {
@@ -265,8 +263,9 @@ void batch_fill(struct batch *batch, const struct batch_source *source)
     if (batch->emptied) {
         batch->n_rows += PQntuples(batch->emptied);
     }
-    batch->is_all = row_char(batch, 0, TAKE_COLUMN_ACTION) != 'l' && batch->last_row == n &&
-                    (size_t)n < source->max_rows && batch->row_bytes < source->max_bytes;
+    batch->is_all = !source->is_without_rows && row_char(batch, 0, TAKE_COLUMN_ACTION) != 'l' &&
+                    batch->last_row == n && (size_t)n < source->max_rows &&
+                    batch->row_bytes < source->max_bytes;
 }
 
 void batch_add_messages(struct batch *batch, struct heads *heads, const struct messages *messages,

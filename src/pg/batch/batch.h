@@ -8,10 +8,10 @@
 #include <libpq-fe.h>
 
 #include "base/id.h"
-#include "pg/params.h"
 #include "pg/batch/emptied.h"
 #include "pg/batch/heads.h"
 #include "pg/batch/messages.h"
+#include "pg/params.h"
 #include "pg/shapes/shapes.h"
 #include "pg/tally.h"
 
@@ -70,7 +70,7 @@ struct batch_source {
     size_t max_rows, max_bytes; /* as herald.take was asked */
     size_t few_rows;            /* take at most so many of them; 0: all */
     uint64_t poison_id;         /* an outbox row that cannot be stored; 0: none */
-    bool is_without_rows;       /* take none of them: what there is stays for the next batch */
+    bool is_without_rows;       /* none were asked for: what there is stays for the next batch */
 };
 
 /* The template of a TRUNCATE at the front, appended, whose channels herald.emptied has to name (into

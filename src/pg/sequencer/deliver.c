@@ -85,8 +85,21 @@ static bool is_same_message(const struct event *a, const struct event *b)
            str_equals(a->f.payload, b->f.payload);
 }
 
-/* is_ours: this row is the oldest of our messages in flight. */
-static void event_deliver(struct sequencer *sequencer, struct event *event, bool is_ours)
+/* What others have stored; our own batch's heads are known before it is told. */
+static void note_head(struct sequencer *sequencer, const struct event *event)
+{
+    struct head *head;
+    if (event->f.id != sequencer->heads_id + 1) {
+        return;
+    }
+    sequencer->heads_id++;
+    HASH_FIND(hh, sequencer->heads.by_name, event->f.channel.ptr, event->f.channel.len, head);
+    if (head && head->is_known && event->f.offset > head->offset) {
+        head->offset = event->f.offset;
+    }
+}
+
+void sequencer_deliver(struct sequencer *sequencer, struct event *event, bool is_ours)
 {
     if (event->f.id != sequencer->delivered + 1) {
         log_error(
@@ -95,6 +108,7 @@ static void event_deliver(struct sequencer *sequencer, struct event *event, bool
         sequencer_void_positions(sequencer);
     }
     sequencer->delivered = event->f.id;
+    note_head(sequencer, event);
     if (is_ours) {
         tell_receipt(
             sequencer, messages_at(&sequencer->messages, 0),
@@ -109,7 +123,6 @@ static void event_deliver(struct sequencer *sequencer, struct event *event, bool
 /* ---- catching up from the log ---- */
 
 static void continue_catching_up(struct sequencer *sequencer);
-static void batch_deliver(struct sequencer *sequencer);
 
 static bool is_in_doubt(const struct sequencer *sequencer, const struct event *event)
 {
@@ -120,10 +133,11 @@ static bool is_in_doubt(const struct sequencer *sequencer, const struct event *e
 static void deliver_log(struct sequencer *sequencer, const PGresult *rows)
 {
     uint64_t before = sequencer->delivered;
+    metrics_add(sequencer->options.counts, METRIC_LOG_READ_ROWS, (uint64_t)PQntuples(rows));
     for (int i = 0; i < PQntuples(rows); i++) {
         struct event *event = rows_log_event(rows, i, sequencer->options.shapes);
         if (event->f.id > sequencer->delivered && event->f.id <= sequencer->target) {
-            event_deliver(sequencer, event, is_in_doubt(sequencer, event));
+            sequencer_deliver(sequencer, event, is_in_doubt(sequencer, event));
         }
         event_unref(event);
     }
@@ -149,26 +163,42 @@ static void on_log_shapes(void *arg, const struct query_result *result)
     PQclear(rows);
 }
 
+static void ask_log_shapes(struct sequencer *sequencer)
+{
+    sequencer->wish.n = 0;
+    shapes_want_column(sequencer->options.shapes, sequencer->log, LOG_COLUMN_SHAPE,
+                       &sequencer->wish);
+    if (sequencer->wish.n == 0) {
+        PGresult *rows = sequencer->log;
+        sequencer->log = NULL;
+        deliver_log(sequencer, rows);
+        PQclear(rows);
+        return;
+    }
+    struct params params = {0};
+    shape_wish_params(&sequencer->wish, &params);
+    sequencer_ask(sequencer, SHAPES_QUERY, &params, on_log_shapes);
+}
+
 static void on_log(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
     if (!sequencer_answered(sequencer, result, "herald.read_log")) {
         return;
     }
-    sequencer->wish.n = 0;
-    shapes_want_column(sequencer->options.shapes, result->rows, LOG_COLUMN_SHAPE, &sequencer->wish);
-    if (sequencer->wish.n == 0) {
-        deliver_log(sequencer, result->rows);
-        return;
-    }
-    struct params params = {0};
     sequencer->log = query_take_rows(result);
-    shape_wish_params(&sequencer->wish, &params);
-    sequencer_ask(sequencer, SHAPES_QUERY, &params, on_log_shapes);
+    /* Among these rows there may be those before which a watch was altered: only who sequenced them
+     * has seen it. */
+    if (sequencer->options.bus && sequencer->phase == SEQUENCER_PHASE_SERVING) {
+        sequencer_ask_version(sequencer, ask_log_shapes);
+    } else {
+        ask_log_shapes(sequencer);
+    }
 }
 
 static void read_log(struct sequencer *sequencer)
 {
+    metrics_count(sequencer->options.counts, METRIC_LOG_READS);
     struct params params = {0};
     params_bigint(&params, (int64_t)sequencer->delivered);
     params_int(&params, (int32_t)sequencer->options.batch_rows);
@@ -196,27 +226,44 @@ static void settle_doubt(struct sequencer *sequencer)
 
 static void continue_catching_up(struct sequencer *sequencer)
 {
-    if (sequencer->delivered < sequencer->target) {
+    bool is_waiting = sequencer->options.bus && sequencer->phase == SEQUENCER_PHASE_SERVING &&
+                      !sequencer->is_stashed && sequencer_is_behind(sequencer);
+    if (sequencer->delivered < sequencer->target && !is_waiting) {
         read_log(sequencer);
         return;
     }
+    sequencer->is_catching_up = false;
     if (sequencer->has_doubt) {
         settle_doubt(sequencer);
     }
     sequencer->phase = SEQUENCER_PHASE_SERVING;
-    if (sequencer->is_stashed) {
-        batch_deliver(sequencer);
-    }
+    sequencer_deliver_stash(sequencer);
     sequencer_go_on(sequencer);
 }
 
 void sequencer_catch_up(struct sequencer *sequencer, uint64_t target)
 {
     sequencer->target = target;
+    sequencer->is_catching_up = true;
     continue_catching_up(sequencer);
 }
 
 /* ---- a batch ---- */
+
+static void batch_end(struct sequencer *sequencer, bool has_all)
+{
+    struct batch *batch = &sequencer->batch;
+    if (batch->n_rows > 0) {
+        sequencer->options.on_batch(sequencer->options.arg);
+    }
+    for (size_t i = 0; i < batch->n_blemishes; i++) {
+        sequencer->options.on_blemish(sequencer->options.arg, &batch->blemishes[i]);
+    }
+    if (!sequencer->is_without_rows) {
+        sequencer_note_look(sequencer, has_all);
+    }
+    batch_clear(batch);
+}
 
 static void batch_deliver(struct sequencer *sequencer)
 {
@@ -224,32 +271,42 @@ static void batch_deliver(struct sequencer *sequencer)
     size_t n_rows = batch->n - batch->n_messages;
     sequencer->is_stashed = false;
     for (size_t i = 0; i < batch->n; i++) {
-        event_deliver(sequencer, batch->places[i].event, i >= n_rows);
+        sequencer_deliver(sequencer, batch->places[i].event, i >= n_rows);
     }
-    if (batch->n_rows > 0) {
-        sequencer->options.on_batch(sequencer->options.arg);
+    batch_end(sequencer, batch->is_all);
+}
+
+/* What is before it was told meanwhile. */
+void sequencer_deliver_stash(struct sequencer *sequencer)
+{
+    if (sequencer->is_stashed && sequencer->delivered >= batch_newest(&sequencer->batch)) {
+        batch_deliver(sequencer);
     }
-    for (size_t i = 0; i < batch->n_blemishes; i++) {
-        sequencer->options.on_blemish(sequencer->options.arg, &batch->blemishes[i]);
-    }
-    sequencer_note_look(sequencer, batch->is_all);
-    batch_clear(batch);
 }
 
 void sequencer_deliver_batch(struct sequencer *sequencer, uint64_t newest)
 {
-    if (newest > sequencer->delivered) {
-        sequencer->is_stashed = true;
-        sequencer_catch_up(sequencer, newest);
-    } else {
+    bool is_shared = sequencer->options.bus != NULL;
+    if (is_shared && sequencer->batch.n_messages == 0 && sequencer_is_behind(sequencer)) {
+        batch_end(sequencer, false); /* our own sessions get it from the log, later */
+        sequencer_go_on(sequencer);
+    } else if (newest <= sequencer->delivered) {
         batch_deliver(sequencer);
         sequencer_go_on(sequencer);
+    } else if (is_shared) {
+        sequencer->is_stashed = true; /* others are about to tell us what is before it */
+        sequencer_go_on(sequencer);
+    } else {
+        sequencer->is_stashed = true;
+        sequencer_catch_up(sequencer, newest);
     }
 }
 
 void sequencer_forget_batch(struct sequencer *sequencer)
 {
-    sequencer->is_stashed = false;
+    sequencer->is_stashed = sequencer->is_catching_up = false;
+    PQclear(sequencer->log);
+    sequencer->log = NULL;
     batch_clear(&sequencer->batch);
     heads_clear(&sequencer->heads);
     emptied_clear(&sequencer->emptied);

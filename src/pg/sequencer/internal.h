@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
- * open.c, session.c and site.c (from a new connection to serving), sequence.c (a batch is a transaction) and
- * deliver.c (what is committed is told, catching up), settle.c (when all is told). Nobody else
- * includes this. */
+ * open.c, session.c and site.c (from a new connection to serving), sequence.c (a batch is a
+ * transaction) and deliver.c (what is committed is told, catching up), settle.c (when all is told),
+ * follow.c and pieces.c (one of several nodes). Nobody else includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
 
+#include "pg/batch/batch.h"
+#include "pg/pieces/hold.h"
 #include "pg/query.h"
 #include "pg/rows.h"
-#include "pg/batch/batch.h"
 #include "pg/sequencer/sequencer.h"
 
 enum sequencer_phase {
@@ -45,6 +46,7 @@ struct sequencer {
     struct arriving_site *arriving; /* site.c: read, while its watches' shapes are asked for */
     void (*after_version)(struct sequencer *sequencer);
 
+    bool is_leading;     /* this node moves the outbox, and decides about the epoch */
     int session_pid;     /* whose process answers us */
     struct probe *probe; /* session.c; NULL: none is under way */
     int led_pid;         /* our session when we led last; 0: never; -1: a pooler's */
@@ -66,8 +68,10 @@ struct sequencer {
 
     /* Settling. A look that was sent after the question, and has taken all that it saw, answers it. */
     struct settling *settling;
-    bool wants_snapshot; /* somebody is to be told of which transactions it is the answer */
-    uint64_t n_looks;    /* sent */
+    uint64_t settle_ms;       /* not leading: when the database was last asked */
+    uint32_t settle_pause_ms; /* and how long not again */
+    bool wants_snapshot;      /* somebody is to be told of which transactions it is the answer */
+    uint64_t n_looks;         /* sent */
     uint64_t begun_look; /* which of them began the difference that is being taken, or was taken */
     bool is_fresh;       /* the one under way sees all that was committed before it was sent */
     bool was_complete;   /* the last one left nothing behind that it saw */
@@ -84,12 +88,40 @@ struct sequencer {
     uint64_t n_batches;
     struct batch batch;
     bool is_stashed; /* it is committed and waits until we have caught up with what is before it */
-    uint64_t position; /* that our last batch left behind; heads hold while it is the newest */
+    uint64_t position; /* that our last batch left behind */
     struct heads heads;
+    uint64_t heads_id; /* of the log, up to which they hold */
     struct shape_wish wish;
     struct emptied emptied;
     size_t few_rows;    /* a batch was refused: so many of its rows are tried; 0: no such thing */
     uint64_t poison_id; /* the one that was refused alone */
+
+    /* One of several nodes. */
+    struct loop_timer *beside_timer; /* the next thing to do beside looking and sleeping */
+    bool is_resigned;                /* about to end: another one is to lead */
+    bool is_listening;
+    uint64_t term;      /* as Postgres named it; a leader's own */
+    uint64_t newest;    /* in the log, as Postgres named it, or we stored it */
+    uint64_t told;      /* in the log, as another node named it; of this epoch */
+    uint64_t newest_ms; /* when Postgres was last asked */
+    uint64_t asked_at;  /* what was delivered then */
+    uint64_t hinted;    /* an id that was heard of; UINT64_MAX: of another epoch */
+    uint64_t hint_ms;   /* from when on Postgres is asked, if it is not here by then; 0: no such */
+    bool is_hinted;     /* it is asked for that reason */
+    uint64_t lead_ms;   /* when we last tried to lead */
+    char *sight;        /* of a leader that its session waits for (herald.depose) */
+    uint64_t sight_ms;  /* since when */
+    uint64_t away_ms;   /* since when we have no database; 0: we have */
+    uint64_t heard_ms;  /* when another node was last heard; 0: never */
+    uint64_t led_ms;    /* when one that leads was last heard */
+    uint64_t gap_ms;    /* until when the bus has time to bring what is missing; 0: nothing is */
+    bool is_catching_up;
+    struct hold *hold; /* NULL: this node is alone */
+    struct shape_wish piece_wish;
+    uint64_t n_heard;     /* pieces */
+    uint64_t n_asked;     /* of those, when the site's version was last asked for */
+    uint64_t n_sited;     /* so many of them are older than the site that we have */
+    uint64_t owed, owing; /* numbers that could not be told; owed 0: none */
 
     /* Catching up. */
     PGresult *log;   /* read, while its shapes are asked for */
@@ -111,14 +143,45 @@ bool sequencer_answered(struct sequencer *sequencer, const struct query_result *
 void sequencer_give_up(struct sequencer *sequencer, const char *what,
                        const struct query_result *result);
 void sequencer_go_on(struct sequencer *sequencer);
+void sequencer_look(struct sequencer *sequencer);
+bool sequencer_is_behind(const struct sequencer *sequencer);
+bool sequencer_has_messages(const struct sequencer *sequencer); /* that can be stored now */
+/* Messages are not kept until this node serves again. */
+void sequencer_step_back(struct sequencer *sequencer);
 void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
 
 /* open.c */
 void sequencer_begin_opening(struct sequencer *sequencer);
 void sequencer_lead(struct sequencer *sequencer);
 void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
+/* From the log's epoch and newest id to serving. */
+void sequencer_take_place(struct sequencer *sequencer, struct str epoch, uint64_t newest);
+
+/* follow.c */
+/* What one of several nodes does besides: true: it has asked something, or waits. */
+bool sequencer_go_beside(struct sequencer *sequencer);
+void sequencer_lead_beside(struct sequencer *sequencer); /* OPENING: leads or follows */
+void sequencer_follow(
+    struct sequencer *sequencer); /* the same as sequencer_open, without leading */
+void sequencer_note_stored(struct sequencer *sequencer); /* the batch is committed, not told */
+void sequencer_note_away(
+    struct sequencer *sequencer); /* the connection is lost, or another epoch */
+/* Whether sessions are to go to nodes that have the database, while we have none. */
+void sequencer_judge_away(struct sequencer *sequencer);
+/* Something up to this id was said to be in the log; UINT64_MAX: of another epoch. */
+void sequencer_hint(struct sequencer *sequencer, uint64_t id);
+bool sequencer_is_bus_alive(const struct sequencer *sequencer);
+
+/* pieces.c */
+void sequencer_publish(struct sequencer *sequencer); /* the batch, which is committed */
+void sequencer_apply_pieces(struct sequencer *sequencer);
+/* A piece that is next needs shapes, or the site's version: true: it was asked for. */
+bool sequencer_ask_for_pieces(struct sequencer *sequencer);
 
 /* settle.c */
+/* The same for who does not lead; true: it was asked. */
+bool sequencer_ask_sequenced(struct sequencer *sequencer);
+void sequencer_settle_anew(struct sequencer *sequencer);  /* we lead now, or no longer */
 void sequencer_ask_snapshot(struct sequencer *sequencer); /* for who wants one; then goes on */
 /* A look has been answered, and what it brought was told; has_all: nothing that it saw is left. */
 void sequencer_note_look(struct sequencer *sequencer, bool has_all);
@@ -144,6 +207,10 @@ void sequencer_refuse_oldest(struct sequencer *sequencer); /* of the messages in
 /* The i-th of them is in the log already: epoch absent: it is not known where. */
 void sequencer_complete_duplicate(struct sequencer *sequencer, size_t i, struct str epoch,
                                   uint64_t offset);
+/* One of several nodes is committed, and not told yet. */
+void sequencer_deliver_stash(struct sequencer *sequencer);
+/* is_ours: this row is the oldest of our messages in flight. */
+void sequencer_deliver(struct sequencer *sequencer, struct event *event, bool is_ours);
 /* The batch is committed; newest: the log's newest id before it. Then goes on. */
 void sequencer_deliver_batch(struct sequencer *sequencer, uint64_t newest);
 void sequencer_catch_up(struct sequencer *sequencer, uint64_t target); /* then goes on */

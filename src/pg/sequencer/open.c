@@ -103,7 +103,7 @@ static void on_listen(void *arg, const struct query_result *result)
 }
 
 /* Our turn may come in an hour: what clients wanted to have stored now is not kept until then. */
-static void step_back(struct sequencer *sequencer)
+void sequencer_step_back(struct sequencer *sequencer)
 {
     sequencer->is_superseded = true;
     sequencer->n_flight = sequencer->n_alone = 0;
@@ -121,7 +121,7 @@ static void on_leader(void *arg, const struct query_result *result)
     }
     if (!PQgetisnull(result->rows, 0, 0) &&
         rows_u64(result->rows, 0, 0) != (uint64_t)sequencer->led_pid) {
-        step_back(sequencer);
+        sequencer_step_back(sequencer);
     }
     loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
 }
@@ -134,6 +134,7 @@ static void on_lead(void *arg, const struct query_result *result)
     }
     if (rows_bool(result->rows, 0, 0)) {
         sequencer->led_pid = sequencer->is_pooled ? -1 : sequencer->session_pid;
+        sequencer->is_leading = true;
         if (sequencer->is_pooled) {
             sequencer_open(sequencer);
         } else {
@@ -154,6 +155,10 @@ static void on_lead(void *arg, const struct query_result *result)
  * would wait for it: there we only ask. */
 void sequencer_lead(struct sequencer *sequencer)
 {
+    if (sequencer->options.bus) {
+        sequencer_lead_beside(sequencer);
+        return;
+    }
     sequencer_ask(sequencer,
                   sequencer->is_pooled ? "SELECT herald.lead(false)" : "SELECT herald.lead()", NULL,
                   on_lead);
@@ -166,6 +171,7 @@ static void tell_up(struct sequencer *sequencer)
     bool was_up = sequencer->is_up;
     sequencer->is_up = sequencer->was_up = true;
     sequencer->is_superseded = false;
+    sequencer->away_ms = 0;
     if (!was_up) {
         log_info("the database is there");
         sequencer->options.on_serving(sequencer->options.arg);
@@ -210,6 +216,8 @@ static void take_position(struct sequencer *sequencer, struct str epoch, uint64_
         free(sequencer->epoch);
         sequencer->epoch = str_dup(epoch);
         sequencer->is_epoch_told = false;
+        sequencer->told = 0;
+        heads_clear(&sequencer->heads);
         sequencer->delivered =
             newest; /* on_up closes the sessions: those to come read from here on */
     } else if (newest < sequencer->delivered) {
@@ -217,8 +225,22 @@ static void take_position(struct sequencer *sequencer, struct str epoch, uint64_
                   (unsigned long long)newest, (unsigned long long)sequencer->delivered);
         sequencer_void_positions(sequencer);
         sequencer->delivered = newest;
+        heads_clear(&sequencer->heads);
     }
-    sequencer->target = newest;
+    sequencer->target = sequencer->newest = newest;
+}
+
+void sequencer_take_place(struct sequencer *sequencer, struct str epoch, uint64_t newest)
+{
+    take_position(sequencer, epoch, newest);
+    sequencer->has_doubt = false;
+    if (sequencer->n_flight == 0) {
+        sequencer_load_site(sequencer, on_opening_site);
+        return;
+    }
+    struct params params = {0};
+    params_text(&params, str_of(sequencer->batch.name));
+    sequencer_ask(sequencer, "SELECT herald.find_batch($1)", &params, on_found);
 }
 
 /* Why writers do not ring here; NULL: they do. Behind a pooler we would not hear them, which has
@@ -245,29 +267,27 @@ static void on_opened(void *arg, const struct query_result *result)
         connection_drop(sequencer->connection, "herald.open answered without an epoch");
         return;
     }
-    take_position(sequencer, epoch, rows_u64(result->rows, 0, 1));
+    sequencer->term = rows_u64(result->rows, 0, 3);
     take_doorbell(sequencer, rows_text(result->rows, 0, 2));
-    sequencer->has_doubt = false;
-    if (sequencer->n_flight == 0) {
-        sequencer_load_site(sequencer, on_opening_site);
-        return;
-    }
-    struct params params = {0};
-    params_text(&params, str_of(sequencer->batch.name));
-    sequencer_ask(sequencer, "SELECT herald.find_batch($1)", &params, on_found);
+    sequencer_take_place(sequencer, epoch, rows_u64(result->rows, 0, 1));
 }
 
 void sequencer_open(struct sequencer *sequencer)
 {
     sequencer->phase = SEQUENCER_PHASE_OPENING;
+    if (!sequencer->is_leading) {
+        sequencer_follow(sequencer);
+        return;
+    }
     struct params params = {0};
-    if (sequencer->epoch && sequencer->delivered <= INT64_MAX) {
-        params_bigint(&params, (int64_t)sequencer->delivered);
+    uint64_t seen = sequencer->told > sequencer->delivered ? sequencer->told : sequencer->delivered;
+    if (sequencer->epoch && seen <= INT64_MAX) {
+        params_bigint(&params, (int64_t)seen);
     } else {
         params_null_bigint(&params);
     }
     params_text(&params, str_of(sequencer->base));
     sequencer_ask(sequencer,
-                  "SELECT epoch, id, herald.doorbell_obstacle() FROM herald.open($1, $2)", &params,
-                  on_opened);
+                  "SELECT epoch, id, herald.doorbell_obstacle(), term FROM herald.open($1, $2)",
+                  &params, on_opened);
 }

@@ -134,6 +134,10 @@ static uint32_t pause_after(const struct sequencer *sequencer, const struct batc
 static void batch_judge(struct sequencer *sequencer)
 {
     const struct batch *batch = &sequencer->batch;
+    if (sequencer->is_without_rows) {
+        sequencer->wants_look = true;
+        return;
+    }
     if (batch->n_rows == 0 && batch->is_all) {
         sequencer->n_hits = 0;
         return;
@@ -177,6 +181,7 @@ static void on_stored(void *arg, const struct query_result *result)
     }
     sequencer->position = batch_position(&sequencer->batch) + 1;
     batch_count(sequencer, true);
+    sequencer_note_stored(sequencer);
     if (sequencer->batch.is_altered) {
         sequencer_ask_version(sequencer, deliver_stored);
     } else {
@@ -191,7 +196,8 @@ static void on_nothing(void *arg, const struct query_result *result)
         sequencer->batch.is_all = true;
         sequencer->is_fresh = true; /* there is no difference that it could go on with */
         batch_count(sequencer, false);
-        sequencer_note_look(sequencer, true);
+        sequencer_note_look(sequencer,
+                            !sequencer->options.bus || sequencer->delivered >= sequencer->newest);
         sequencer_go_on(sequencer);
     }
 }
@@ -371,8 +377,10 @@ static void batch_begin(struct sequencer *sequencer)
         return;
     }
     if (batch_position(batch) != sequencer->position) {
-        heads_clear(&sequencer->heads);
         emptied_clear(&sequencer->emptied);
+    }
+    if (batch_newest(batch) != sequencer->heads_id) {
+        heads_clear(&sequencer->heads);
     }
     sequencer->wish.n = 0;
     batch_want_shapes(batch, sequencer->options.shapes, &sequencer->wish);
@@ -401,32 +409,48 @@ static void on_taken(void *arg, const struct query_result *result)
 
 static size_t batch_size(const struct sequencer *sequencer)
 {
+    if (!sequencer_has_messages(sequencer)) {
+        return 0;
+    }
     if (sequencer->n_alone > 0) {
-        return sequencer->is_outbox_next ? 0 : 1;
+        return sequencer->is_outbox_next && sequencer->is_leading ? 0 : 1;
     }
     return messages_fit(&sequencer->messages, sequencer->options.batch_rows,
                         sequencer->options.batch_bytes);
 }
 
+static void add_look(const struct sequencer *sequencer, struct params *params)
+{
+    bool is_without_rows = sequencer->is_without_rows;
+    params_int(params, is_without_rows ? 0 : (int32_t)sequencer->options.batch_rows);
+    params_int(params, (int32_t)sequencer->options.batch_bytes);
+    params_bool(params, sequencer->n_flight > 0);
+    if (sequencer->options.bus && !is_without_rows) {
+        params_bigint(params, (int64_t)sequencer->term);
+    } else {
+        params_null_bigint(params);
+    }
+}
+
 void sequencer_send_batch(struct sequencer *sequencer)
 {
     static const char *const begin[] = {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL};
-    assert(sequencer->n_flight == 0);
+    assert(sequencer->n_flight == 0 && !sequencer->is_stashed);
     sequencer->n_flight =
         messages_defer_repeats(&sequencer->messages, batch_size(sequencer), &sequencer->n_keyed);
     /* Also if that one turns out to be there already: what rows need is asked for before that. */
-    sequencer->is_without_rows = is_alone(sequencer);
-    sequencer->n_looks++;
-    sequencer->is_fresh = sequencer->was_complete;
+    sequencer->is_without_rows = is_alone(sequencer) || !sequencer->is_leading;
+    if (!sequencer->is_without_rows) {
+        sequencer->n_looks++;
+        sequencer->is_fresh = sequencer->was_complete;
+    }
     batch_clear(&sequencer->batch);
     heads_bound(&sequencer->heads);
     shapes_bound(sequencer->options.shapes);
     snprintf(sequencer->batch.name, sizeof(sequencer->batch.name), "%s-%llu", sequencer->base,
              (unsigned long long)++sequencer->n_batches);
     struct params params = {0};
-    params_int(&params, (int32_t)sequencer->options.batch_rows);
-    params_int(&params, (int32_t)sequencer->options.batch_bytes);
-    params_bool(&params, sequencer->n_flight > 0);
+    add_look(sequencer, &params);
     sequencer_ask_framed(sequencer, (struct query_frame){.before = begin},
-                         "SELECT * FROM herald.take($1, $2, $3)", &params, on_taken);
+                         "SELECT * FROM herald.take($1, $2, $3, $4)", &params, on_taken);
 }

@@ -187,14 +187,27 @@ static bool is_drained(const struct sequencer *sequencer)
 }
 
 /* The end of a server waits for nobody who reads. */
-static bool is_behind(const struct sequencer *sequencer)
+bool sequencer_is_behind(const struct sequencer *sequencer)
 {
     return !sequencer->is_draining && sequencer->options.is_behind(sequencer->options.arg);
 }
 
-static void sequencer_look(struct sequencer *sequencer)
+static bool is_for_others(const struct sequencer *sequencer)
 {
-    if (is_behind(sequencer)) {
+    return sequencer->options.bus && sequencer->is_leading;
+}
+
+bool sequencer_has_messages(const struct sequencer *sequencer)
+{
+    return sequencer->messages.n > 0 &&
+           !(is_for_others(sequencer) && sequencer_is_behind(sequencer));
+}
+
+/* A leader among several goes on, for the others' sake: with rows, which it tells its own sessions
+ * later, from the log. Messages wait, and who sends them does. */
+void sequencer_look(struct sequencer *sequencer)
+{
+    if (!is_for_others(sequencer) && sequencer_is_behind(sequencer)) {
         sequencer->wants_look = true;
         loop_timer_start(sequencer->wait_timer, BEHIND_MS, 0);
         return;
@@ -215,13 +228,15 @@ void sequencer_go_on(struct sequencer *sequencer)
     uint32_t look_ms = sequencer->options.look_ms;
     if (is_drained(sequencer)) {
         sequencer->options.on_drained(sequencer->options.arg);
+    } else if (sequencer->options.bus && sequencer_go_beside(sequencer)) {
+        return;
     } else if (sequencer->wants_version || clock_ms() - sequencer->version_ms >= look_ms) {
         sequencer_ask_version(sequencer, sequencer_go_on);
     } else if (sequencer->wants_wake) {
         sequencer_wake(sequencer);
     } else if (sequencer->wants_snapshot) {
         sequencer_ask_snapshot(sequencer);
-    } else if (sequencer->is_due || sequencer->wants_look || sequencer->messages.n > 0) {
+    } else if (sequencer->is_due || sequencer->wants_look || sequencer_has_messages(sequencer)) {
         sequencer_look(sequencer);
     } else if (sequencer->pause_ms > 0) {
         loop_timer_start(sequencer->wait_timer, sequencer->pause_ms, 0);
@@ -264,6 +279,16 @@ static void on_soon(void *arg)
     }
 }
 
+static void on_beside(void *arg)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer->phase == SEQUENCER_PHASE_SERVING) {
+        sequencer_go_on(sequencer);
+    } else {
+        sequencer_judge_away(sequencer);
+    }
+}
+
 /* A change rings without a word. One that says something is a hint that the site changed or that
  * there are directives. */
 static void on_notify(void *arg, bool says_something)
@@ -284,7 +309,7 @@ static void on_open(void *arg)
 {
     struct sequencer *sequencer = arg;
     sequencer->phase = SEQUENCER_PHASE_OPENING;
-    sequencer->is_holding = false;
+    sequencer->is_holding = sequencer->is_listening = false;
     sequencer_begin_opening(sequencer);
 }
 
@@ -308,6 +333,7 @@ void sequencer_tell_down(struct sequencer *sequencer, const char *reason)
 static void close_up(struct sequencer *sequencer)
 {
     sequencer->phase = SEQUENCER_PHASE_AWAY;
+    sequencer_note_away(sequencer);
     sequencer->is_busy = false;
     loop_timer_stop(sequencer->wait_timer);
     sequencer_end_probe(sequencer);
@@ -344,6 +370,8 @@ struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_option
     sequencer->connection = connection_new(loop, &connection_options);
     sequencer->wait_timer = loop_timer_new(loop, on_wait_over, sequencer);
     sequencer->soon_timer = loop_timer_new(loop, on_soon, sequencer);
+    sequencer->beside_timer = loop_timer_new(loop, on_beside, sequencer);
+    sequencer->hold = options->bus ? mem_zalloc(sizeof(*sequencer->hold)) : NULL;
     return sequencer;
 }
 
@@ -370,10 +398,23 @@ bool sequencer_append(struct sequencer *sequencer, const struct store_append *ap
     return true;
 }
 
+uint64_t sequencer_lag(const struct sequencer *sequencer)
+{
+    uint64_t newest = sequencer->newest > sequencer->told ? sequencer->newest : sequencer->told;
+    return sequencer->epoch && newest > sequencer->delivered ? newest - sequencer->delivered : 0;
+}
+
+bool sequencer_is_leading(const struct sequencer *sequencer)
+{
+    return sequencer->is_leading;
+}
+
 void sequencer_measure(struct sequencer *sequencer)
 {
     metrics_set(sequencer->options.counts, METRIC_APPENDS, sequencer->messages.n);
     metrics_set(sequencer->options.counts, METRIC_APPEND_BYTES, sequencer->messages.bytes);
+    metrics_set(sequencer->options.counts, METRIC_TERM, sequencer->term);
+    metrics_set(sequencer->options.counts, METRIC_LOG_LAG, sequencer_lag(sequencer));
 }
 
 void sequencer_drain(struct sequencer *sequencer)
@@ -391,6 +432,7 @@ void sequencer_stop(struct sequencer *sequencer)
     connection_stop(sequencer->connection);
     close_up(sequencer);
     loop_timer_stop(sequencer->soon_timer);
+    loop_timer_stop(sequencer->beside_timer);
     if (sequencer->messages.n > 0) {
         log_warn("%zu messages could not be stored before the end", sequencer->messages.n);
     }
@@ -413,11 +455,15 @@ void sequencer_free(struct sequencer *sequencer)
     connection_free(sequencer->connection);
     loop_timer_free(sequencer->wait_timer);
     loop_timer_free(sequencer->soon_timer);
+    loop_timer_free(sequencer->beside_timer);
+    free(sequencer->hold);
+    free(sequencer->sight);
     messages_release(&sequencer->messages);
     batch_release(&sequencer->batch);
     sequencer_drop_site(sequencer);
     free(sequencer->watches_version);
     shape_wish_release(&sequencer->wish);
+    shape_wish_release(&sequencer->piece_wish);
     emptied_clear(&sequencer->emptied);
     free(sequencer->down_reason);
     free(sequencer->epoch);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "core/metrics.h"
+#include "core/nodes/bus.h"
 #include "core/store.h"
 #include "loop/loop.h"
 
@@ -16,6 +17,8 @@ struct shapes;  /* shapes.h */
 struct sequencer_options {
     const char *url; /* copied */
     uint32_t look_ms, batch_rows, batch_bytes, query_timeout_ms, append_max_bytes;
+    const struct bus *bus;        /* NULL: alone: who does not lead waits */
+    uint32_t grace_ms;            /* as in database.h; 0: never */
     struct metrics_block *counts; /* NULL: nothing is counted */
     struct shapes *shapes;        /* outlives the sequencer */
     void *arg;
@@ -23,7 +26,9 @@ struct sequencer_options {
     bool (*is_behind)(void *arg);                       /* the same */
     void (*on_serving)(void *arg); /* this server sequences; right before the sink's on_up */
     void (*on_away)(void *arg);    /* no longer; right after the sink's on_down */
-    void (*on_batch)(void *arg);   /* outbox rows have been sequenced */
+    /* It leads, or no longer; also between on_serving and on_away. NULL: nobody wants to know. */
+    void (*on_lead)(void *arg, bool is_leading);
+    void (*on_batch)(void *arg); /* outbox rows have been sequenced */
     /* Among them one was reduced or skipped. */
     void (*on_blemish)(void *arg, const struct blemish *blemish);
     /* A look was answered; called before anything else is asked. has_found: it took something. False:
@@ -39,6 +44,15 @@ bool sequencer_append(struct sequencer *sequencer, const struct store_append *ap
  * end, but not settled. */
 void sequencer_settle(struct sequencer *sequencer, bool wants_snapshot, store_settled_fn *done,
                       void *arg);
+/* What another node says (core/nodes/bus.h): a piece of the log, and where it stands. */
+void sequencer_hear(struct sequencer *sequencer, struct str body);
+void sequencer_hear_beat(struct sequencer *sequencer, const struct bus_beat *beat);
+void sequencer_fill_beat(const struct sequencer *sequencer, struct bus_beat *beat);
+/* Lets go of the lead, and does not take it again. Of a node that is alone: nothing. */
+void sequencer_resign(struct sequencer *sequencer);
+bool sequencer_is_leading(const struct sequencer *sequencer);
+/* How many events of the log, as far as is known here, were not delivered yet. */
+uint64_t sequencer_lag(const struct sequencer *sequencer);
 void sequencer_measure(struct sequencer *sequencer); /* brings gauges up to date */
 /* Calls on_drained whenever no message is pending: at the next turn if there is none, never from
  * inside. May be called again, to hear it again. */

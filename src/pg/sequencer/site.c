@@ -47,6 +47,7 @@ static void tell_site(struct sequencer *sequencer)
     arriving->site = NULL;
     sequencer->site_version = site->version;
     sequencer->is_site_known = true;
+    sequencer->n_sited = sequencer->n_asked;
     free(sequencer->watches_version);
     sequencer->watches_version = arriving->watches_version;
     arriving->watches_version = NULL;
@@ -115,6 +116,7 @@ void sequencer_load_site(struct sequencer *sequencer, void (*then)(struct sequen
     sequencer_drop_site(sequencer);
     sequencer->arriving = mem_zalloc(sizeof(*sequencer->arriving));
     sequencer->arriving->then = then;
+    sequencer->n_asked = sequencer->n_heard;
     if (sequencer->is_site_known) {
         params_bigint(&params, (int64_t)sequencer->site_version);
     } else {
@@ -132,6 +134,7 @@ static void on_version(void *arg, const struct query_result *result)
     bool is_same = rows_u64(result->rows, 0, 0) == sequencer->site_version &&
                    str_equals(rows_text(result->rows, 0, 1), str_of(sequencer->watches_version));
     if (is_same) {
+        sequencer->n_sited = sequencer->n_asked;
         sequencer->after_version(sequencer);
     } else {
         sequencer_load_site(sequencer, sequencer->after_version);
@@ -143,5 +146,6 @@ void sequencer_ask_version(struct sequencer *sequencer, void (*then)(struct sequ
     sequencer->wants_version = false;
     sequencer->after_version = then;
     sequencer->version_ms = clock_ms();
+    sequencer->n_asked = sequencer->n_heard;
     sequencer_ask(sequencer, "SELECT herald.version(), herald.watches_version()", NULL, on_version);
 }
