@@ -17,6 +17,7 @@ struct nodes {
     struct bus bus;
     struct standing standing;
     struct database *database;
+    struct bus_sink hub; /* whose matter all is that is not the database's */
 };
 
 static void on_unknown_key(void *arg)
@@ -86,11 +87,53 @@ bool nodes_is_shared(const struct nodes *nodes)
     return nodes->nats != NULL;
 }
 
+/* ---- what is heard ---- */
+
+static void on_parcel(void *ctx, const char *from, enum bus_kind kind, struct str body)
+{
+    const struct nodes *nodes = ctx;
+    if (kind == BUS_KIND_ROWS) {
+        database_hear(nodes->database, from, body);
+    } else {
+        nodes->hub.on_parcel(nodes->hub.ctx, from, kind, body);
+    }
+}
+
+static void on_peer(void *ctx, const struct bus_peer *peer, enum bus_news news)
+{
+    const struct nodes *nodes = ctx;
+    nodes->hub.on_peer(nodes->hub.ctx, peer, news);
+}
+
+static void on_beat(void *ctx, const char *from, const struct bus_beat *beat)
+{
+    const struct nodes *nodes = ctx;
+    database_hear_beat(nodes->database, from, beat);
+    nodes->hub.on_beat(nodes->hub.ctx, from, beat);
+}
+
+static void fill_beat(void *ctx, struct bus_beat *beat)
+{
+    const struct nodes *nodes = ctx;
+    database_fill_beat(nodes->database, beat);
+    nodes->hub.fill_beat(nodes->hub.ctx, beat);
+}
+
+/* ---- life ---- */
+
 void nodes_start(struct nodes *nodes, struct database *database, struct hub *hub)
 {
     nodes->database = database;
+    nodes->hub = hub_bus_sink(hub);
     if (nodes->nats) {
-        nats_bus_start(nodes->nats, hub_bus_sink(hub));
+        struct bus_sink sink = {
+            .ctx = nodes,
+            .on_parcel = on_parcel,
+            .on_peer = on_peer,
+            .on_beat = on_beat,
+            .fill_beat = fill_beat,
+        };
+        nats_bus_start(nodes->nats, sink);
     }
 }
 
@@ -121,6 +164,10 @@ void nodes_reload(struct nodes *nodes)
 void nodes_measure(struct nodes *nodes)
 {
     if (nodes->nats) {
+        atomic_store(&nodes->standing.role, database_is_leading(nodes->database)
+                                                ? STANDING_ROLE_LEADER
+                                                : STANDING_ROLE_FOLLOWER);
+        atomic_store(&nodes->standing.lag_events, database_lag(nodes->database));
         atomic_store(&nodes->standing.bus,
                      nats_bus_is_up(nodes->nats) ? STANDING_BUS_UP : STANDING_BUS_DOWN);
         nats_bus_measure(nodes->nats);

@@ -205,6 +205,7 @@ static void stop(struct server *server)
         return;
     }
     server->is_stopping = true;
+    database_resign(server->database);
     hub_drain(server->hub, server->config->drain_ms);
     server->drain_until = clock_ms() + server->config->drain_ms + DRAIN_GRACE_MS;
     loop_timer_start(server->drain_timer, 0, DRAIN_CHECK_MS);
@@ -378,6 +379,7 @@ static enum status make_nodes(struct server *server, struct err *err)
 static void make_store(struct server *server)
 {
     struct database_options options = server->config->database;
+    options.bus = nodes_is_shared(server->nodes) ? nodes_bus(server->nodes) : NULL;
     options.on_bus_keys = nodes_is_shared(server->nodes) ? nodes_on_keys : NULL;
     options.bus_keys_arg = server->nodes;
     options.node = server->node;

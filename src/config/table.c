@@ -72,6 +72,10 @@ static const struct option options[] = {
     BYTES(
         "append-max-bytes", database.append_max_bytes, SERVER, "64MiB", 4 * KIB, 2048 * MIB,
         "Most bytes of messages that wait for the log; above, senders get the error unavailable."),
+    DURATION(
+        "postgres-grace", database.postgres_grace_ms, SERVER, "10s", 0, 3600 * SECOND,
+        "Among several nodes: one that has no database for so long, while the node that leads has "
+        "one, closes its sessions (1012), for them to go there. 0: never."),
     HOURS("retention-hours", database.retention_hours, SERVER, "168", 0, 876000,
           "How long the log keeps events beyond what each rule's message_history keeps. 0: for "
           "ever."),
