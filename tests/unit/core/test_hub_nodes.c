@@ -235,6 +235,7 @@ static void test_who_is_in_another_channel_there_is_not_found(void **state)
 {
     (void)state;
     sit(0, 0, WHO_ANN);
+    sit(1, 1, WHO_CLEO);
     world_open_as(nodes[1], 0, 0, WHO_BEN);
     world_join(nodes[1], 0, 0, 1, PLAIN);
     world_bus_settle(bus);
@@ -250,6 +251,7 @@ static void test_who_has_left_meanwhile_is_not_found(void **state)
     (void)state;
     sit(0, 0, WHO_ANN);
     const char *ben = sit(1, 0, WHO_BEN);
+    sit(1, 1, WHO_CLEO);
     whisper(0, 0, ben);
     world_leave(nodes[1], 0, 0, 0);
     world_take(nodes[1], 0, 0);
@@ -389,8 +391,8 @@ static void test_two_questions_at_once(void **state)
     (void)state;
     const char *ann = sit(0, 0, WHO_ANN), *cleo = sit(0, 1, WHO_CLEO);
     const char *ben = sit(1, 0, WHO_BEN), *anybody = sit(2, 0, WHO_ANYBODY);
-    whisper(0, 0, ben);
     whisper(0, 1, anybody);
+    whisper(0, 0, ben);
     assert_int_equal(world_count(nodes[0], METRIC_ERRORS + ERROR_CODE_NO_SUCH_CLIENT), 0);
     carry(0, 2);
     carry(2, 0);

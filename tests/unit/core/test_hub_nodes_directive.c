@@ -52,11 +52,25 @@ static void test_who_is_back_is_not_sent_away_again(void **state)
     sit(1, 0, WHO_BEN);
     world_disconnect(nodes[1], BEN_OUT); /* the database says it, too */
     assert_int_equal(world_close_code(nodes[1], 0, 0), 0);
-    assert_int_equal(n_under_way(BUS_KIND_DIRECTIVE), 0);
+    assert_int_equal(world_bus_find(bus, 1, 2), world_bus_n(bus)); /* which is not told on either */
     struct directive next = BEN_OUT;
     next.version = 6;
     world_disconnect(nodes[1], next);
     assert_int_equal(world_close_code(nodes[1], 0, 0), 1008);
+}
+
+static void test_two_nodes_tell_of_one_directive(void **state)
+{
+    (void)state;
+    sit(1, 0, WHO_BEN);
+    world_disconnect(nodes[0], BEN_OUT);
+    world_disconnect(nodes[2], BEN_OUT);
+    carry(0, 1);
+    assert_int_equal(world_close_code(nodes[1], 0, 0), 1008);
+    world_close(nodes[1], 0, 0);
+    world_open_as(nodes[1], 0, 0, WHO_BEN);
+    carry(2, 1);
+    assert_int_equal(world_close_code(nodes[1], 0, 0), 0);
 }
 
 static void test_what_the_database_has_said_the_bus_says_in_vain(void **state)
@@ -137,6 +151,7 @@ int main(void)
         N(test_who_is_disconnected_is_so_everywhere_at_once),
         N(test_a_directive_travels_whole),
         N(test_who_is_back_is_not_sent_away_again),
+        N(test_two_nodes_tell_of_one_directive),
         N(test_what_the_database_has_said_the_bus_says_in_vain),
         N(test_a_directive_that_is_lost_comes_from_the_database),
         N(test_another_epoch_has_directives_of_its_own),

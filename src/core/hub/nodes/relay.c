@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The sender's node has judged all that there is to judge: rights, rates, the rule's functions and the
  * payload's JSON. So the others publish what comes as they would publish a message of their own, to
- * whoever the audience admits; where nobody has joined the channel, or no rule covers it any more, it
- * is for nobody. What is heard is not told on, and no node hears what it said itself. */
+ * whoever the audience admits; where nobody has joined the channel it is for nobody. What is heard is not told on, and no node hears what it said itself. */
 #include "core/hub/nodes/relay.h"
 
 #include "core/channel_name.h"
@@ -59,7 +58,7 @@ void relay_hear(struct hub *hub, struct str body)
     }
     const struct channel *channel = channel_find(&hub->channels, message.channel);
     say_count(hub, METRIC_RELAYED_IN);
-    if (channel && channel->rule) {
+    if (channel) {
         say_event(hub, channel, &message);
     }
 }
