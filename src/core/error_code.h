@@ -26,7 +26,8 @@
     X(HOOK_FAILED, "hook_failed", "The channel's hook failed.")                                    \
     X(HOOK_REFUSED, "hook_refused", "The channel's hook refused.")                                 \
     X(BAD_FILTER, "bad_filter", "The filter is not valid.")                                        \
-    X(TOO_MANY_GROUPS, "too_many_groups", "This channel has too many different filters.")          \
+    X(TOO_MANY_GROUPS, "too_many_groups",                                                          \
+      "This channel has too many groups of people who see different rows.")                        \
     X(SNAPSHOT_OFF, "snapshot_off", "This channel gives no snapshots of rows.")                    \
     X(REMOVED, "removed", "You were removed from this channel.")                                   \
     X(NO_BUS, "no_bus", "Other servers cannot be reached now: nothing was delivered; try again.")  \

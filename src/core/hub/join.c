@@ -98,8 +98,13 @@ static bool join_has_room(struct hub *hub, const struct session *session, struct
         return join_refuse(hub, session, channel_name(channel), METRIC_LIMIT_SESSION_CHANNELS,
                            ERROR_CODE_TOO_MANY_CHANNELS);
     }
-    if (!residue_has_room(session, channel, view) ||
-        sights_are_crowded(hub, channel, view, session->identity)) {
+    if (!residue_has_room(session, channel, view)) {
+        say_refusal_text(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS,
+                         "This channel has too many different filters that each row must be tried "
+                         "with: there is room for one with an equality (eq or in) on top.");
+        return false;
+    }
+    if (sights_are_crowded(hub, channel, view, session->identity)) {
         say_refusal(hub, session, channel_name(channel), ERROR_CODE_TOO_MANY_GROUPS);
         return false;
     }
