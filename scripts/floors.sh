@@ -53,7 +53,7 @@ walls() {
     case $1 in
     core/hub/ground) echo "$ground core/live/filter.h" ;;
     core/hub/live) echo "$ground core/hub/live/ core/live/ core/row/" ;;
-    core/hub/presence) echo "$ground core/hub/presence/" ;;
+    core/hub/presence | core/hub/presence/nodes) echo "$ground core/hub/presence/ core/hub/presence/nodes/" ;;
     core/hub/resume) echo "$ground $presence $live core/hub/resume/" ;;
     core/hub/snapshot) echo "$ground $live core/hub/resume/replay.h core/hub/snapshot/ core/live/ core/row/" ;;
     core/hub/nodes) echo "$ground $presence core/hub/directive.h core/hub/nodes/" ;;

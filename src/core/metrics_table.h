@@ -225,6 +225,10 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(SUBSCRIPTIONS, "subscriptions", GAUGE, NONE, 1, "Sessions in channels.")                     \
     X(PRESENCE_MEMBERS, "presence_members", GAUGE, NONE, 1,                                        \
       "Members listed in channels with presence.")                                                 \
+    X(PRESENCE_REMOTE, "presence_remote_members", GAUGE, NONE, 1,                                  \
+      "Members on other nodes, as far as these have told.")                                        \
+    X(PRESENCE_WISHES, "presence_wishes_total", COUNTER, NONE, 1,                                  \
+      "Times that another node was asked for all its members: it came, or something was missed.")  \
     X(EVENTS, "events_total", COUNTER, NONE, 1,                                                    \
       "Durable events that came from the log: changes, publishes and messages.")                   \
     X(DELIVERIES, "deliveries_total", COUNTER, NONE, 1, "Frames that were queued for a session.")  \

@@ -40,6 +40,7 @@
 #include "core/hub/open.h"
 #include "core/hub/presence/grace.h"
 #include "core/hub/presence/presence.h"
+#include "core/hub/presence/remote.h"
 #include "core/hub/presence/state.h"
 #include "core/hub/renew.h"
 #include "core/hub/resume/reads.h"
@@ -456,6 +457,7 @@ static void measure(struct hub *hub)
     struct metrics_block *counts = hub->options.counts;
     metrics_set(counts, METRIC_CHANNELS, HASH_COUNT(hub->channels.by_name));
     metrics_set(counts, METRIC_PRESENCE_MEMBERS, presence_n_listed(hub));
+    metrics_set(counts, METRIC_PRESENCE_REMOTE, remote_n(hub));
     metrics_set(counts, METRIC_FRAME_BYTES, frame_bytes_alive());
     metrics_set(counts, METRIC_MEMORY_ROWS, hub->recent->n_rows);
     metrics_set(counts, METRIC_MEMORY_BYTES, hub->recent->bytes);
@@ -508,6 +510,7 @@ void hub_flush(struct hub *hub)
 {
     version_tell_rereads(hub);
     hub_handle_ready(hub);
+    remote_flush(hub);
     recent_trim(hub->recent);
     hub->n_replayed = 0;
     hub->transport->flush(hub->transport->ctx);

@@ -16,6 +16,10 @@ enum member_state {
 struct member {
     uint32_t refs; /* of the list, and of changes that SQL has not been told yet */
     enum member_state state;
+    bool is_remote;        /* its session is on another node: SQL is told by that one */
+    bool is_taken;         /* its socketId was that of a session of another node first */
+    struct shared *shared; /* what other nodes were told of it; NULL: nothing */
+    struct entry *entry;   /* remote: what its node has told; NULL: it is over */
     struct channel *channel;
     struct session_id session; /* generation 0: it has dropped */
     struct dropped *dropped;   /* it is kept for a session that may come back (grace.c) */
@@ -35,6 +39,8 @@ struct presence { /* of one channel */
     uint32_t n_changed, changed_cap;
     uint64_t flushed_ms;
     struct frame *full;    /* the list as announced; NULL: to be encoded when somebody wants it */
+    uint32_t n_own;        /* of the members, not remote */
+    struct room *room;     /* members on other nodes (nodes/room.h); NULL: none are known */
     bool is_due;           /* is in the book's list of channels to be flushed */
     struct states *states; /* what members show besides (states.c); NULL: none did or asked */
 };
@@ -43,7 +49,9 @@ struct dropped {       /* a session that is gone */
     UT_hash_handle hh; /* by key, while nobody has taken it up; the others of the key behind it */
     struct dropped *same;
     struct dropped *prev, *next; /* in the order of time */
-    struct session_id adopter;   /* generation 0: nobody */
+    struct session_id adopter;   /* generation 0: nobody of this node */
+    bool is_elsewhere;           /* another node has taken it up: hh is by socketId then */
+    bool is_taken;               /* as in struct member */
     struct member *members;
     uint64_t until_ms;
     char socket_id[ID_TEXT_SIZE];
@@ -70,17 +78,24 @@ struct due { /* channels with changes that wait to be announced */
 
 struct grace {
     struct dropped *by_identity;
-    struct dropped *oldest; /* all, in the order of their time */
+    struct dropped *elsewhere; /* taken up by another node, by socketId */
+    struct dropped *oldest;    /* all, in the order of their time */
 };
 
 struct states;
+struct share;
+struct rooms;
+struct replicas;
 
 struct presence_book { /* of the hub */
-    uint64_t n_listed; /* members in lists */
+    uint64_t n_listed; /* members of this node in lists */
     struct due due;
     struct told told;
     struct grace grace;
-    struct states *with_news; /* channels with states that wait to be told */
+    struct states *with_news;  /* channels with states that wait to be told */
+    struct share *share;       /* nodes/share.c: what others are told of ours */
+    struct rooms *rooms;       /* nodes/room.c: theirs, by channel */
+    struct replicas *replicas; /* nodes/replica.c: which nodes there are */
 };
 
 #endif

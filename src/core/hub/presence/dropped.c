@@ -10,14 +10,13 @@
 #include <utlist.h>
 
 #include "base/mem.h"
-#include "core/channel_name.h"
 
 bool dropped_can_return(const struct identity *identity)
 {
     return identity && identity->row_id.len > 0 && identity->row_id.len <= CHANNEL_NAME_MAX;
 }
 
-static size_t dropped_write_key(const struct identity *identity, char *out)
+size_t dropped_key(const struct identity *identity, char out[DROPPED_KEY_MAX])
 {
     memcpy(out, &identity->dbo_id, sizeof(identity->dbo_id));
     memcpy(out + sizeof(identity->dbo_id), identity->row_id.ptr, identity->row_id.len);
@@ -59,12 +58,13 @@ static void dropped_unkey(struct grace *grace, struct dropped *dropped)
     }
 }
 
-struct dropped *dropped_new(struct hub *hub, const struct session *session)
+struct dropped *dropped_new(struct hub *hub, const struct session *session, uint64_t until_ms)
 {
     const struct identity *identity = session->identity;
     struct dropped *dropped = mem_zalloc(sizeof(*dropped) + sizeof(int32_t) + identity->row_id.len);
-    dropped->key_len = dropped_write_key(identity, dropped->key);
-    dropped->until_ms = hub->now_ms + hub->options.presence_grace_ms;
+    dropped->key_len = dropped_key(identity, dropped->key);
+    dropped->until_ms = until_ms;
+    dropped->is_taken = session->is_taken;
     memcpy(dropped->socket_id, session->socket_id, sizeof(dropped->socket_id));
     dropped_add(&hub->presence->grace, dropped);
     return dropped;
@@ -73,9 +73,9 @@ struct dropped *dropped_new(struct hub *hub, const struct session *session)
 struct dropped *dropped_adopt(struct grace *grace, const struct session *session)
 {
     struct dropped *dropped = NULL;
-    char key[sizeof(int32_t) + CHANNEL_NAME_MAX];
+    char key[DROPPED_KEY_MAX];
     if (dropped_can_return(session->identity)) {
-        size_t len = dropped_write_key(session->identity, key);
+        size_t len = dropped_key(session->identity, key);
         HASH_FIND(hh, grace->by_identity, key, len, dropped);
     }
     if (dropped) {
@@ -85,9 +85,39 @@ struct dropped *dropped_adopt(struct grace *grace, const struct session *session
     return dropped;
 }
 
+/* ---- another node ---- */
+
+struct dropped *dropped_find(const struct grace *grace, const struct identity *identity,
+                             struct str socket_id)
+{
+    struct dropped *dropped = NULL;
+    char key[DROPPED_KEY_MAX];
+    HASH_FIND(hh, grace->elsewhere, socket_id.ptr, socket_id.len, dropped);
+    if (!dropped && dropped_can_return(identity)) {
+        size_t len = dropped_key(identity, key);
+        HASH_FIND(hh, grace->by_identity, key, len, dropped);
+        while (dropped && !str_equals(str_of(dropped->socket_id), socket_id)) {
+            dropped = dropped->same;
+        }
+    }
+    return dropped;
+}
+
+void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped)
+{
+    if (!dropped->is_elsewhere) {
+        dropped_unkey(grace, dropped);
+        dropped->is_elsewhere = true;
+        dropped->same = NULL;
+        HASH_ADD_STR(grace->elsewhere, socket_id, dropped);
+    }
+}
+
 void dropped_free(struct grace *grace, struct dropped *dropped)
 {
-    if (dropped->adopter.generation == 0) {
+    if (dropped->is_elsewhere) {
+        HASH_DEL(grace->elsewhere, dropped);
+    } else if (dropped->adopter.generation == 0) {
         dropped_unkey(grace, dropped);
     }
     DL_DELETE(grace->oldest, dropped);
@@ -122,12 +152,19 @@ void dropped_forget(struct member *member)
     member->next_dropped = NULL;
 }
 
-struct member *dropped_take(const struct session *session, const struct channel *channel)
+struct member *dropped_member(const struct dropped *dropped, const struct channel *channel)
 {
-    struct member *member = session->left_behind ? session->left_behind->members : NULL;
+    struct member *member = dropped->members;
     while (member && member->channel != channel) {
         member = member->next_dropped;
     }
+    return member;
+}
+
+struct member *dropped_take(const struct session *session, const struct channel *channel)
+{
+    struct member *member =
+        session->left_behind ? dropped_member(session->left_behind, channel) : NULL;
     if (member) {
         dropped_forget(member);
     }

@@ -13,7 +13,11 @@
 #include <utlist.h>
 
 #include "core/hub/presence/dropped.h"
+#include "core/hub/presence/nodes/room.h"
+#include "core/hub/presence/nodes/share.h"
 #include "core/hub/presence/presence.h"
+
+enum { HAND_OVER_MS = 10000 };
 
 static void grace_let_go(struct hub *hub, struct dropped *dropped)
 {
@@ -23,16 +27,32 @@ static void grace_let_go(struct hub *hub, struct dropped *dropped)
     dropped_free(&hub->presence->grace, dropped);
 }
 
+/* A server that stops tells its sessions to go to another one: what they leave is kept until its
+ * good-bye, and then by the others. */
+static uint64_t grace_ms_of(const struct hub *hub)
+{
+    uint64_t grace_ms = hub->options.presence_grace_ms;
+    bool is_handed_over = hub->is_draining && share_is_on(hub);
+    return is_handed_over && grace_ms < HAND_OVER_MS ? HAND_OVER_MS : grace_ms;
+}
+
+static void grace_put(struct hub *hub, struct dropped *dropped, struct member *member)
+{
+    dropped_put(dropped, member);
+    share_flags(hub, member);
+}
+
 void grace_keep(struct hub *hub, struct session *session)
 {
-    if (hub->options.presence_grace_ms == 0 || !dropped_can_return(session->identity)) {
+    uint64_t grace_ms = grace_ms_of(hub);
+    if (grace_ms == 0 || !dropped_can_return(session->identity)) {
         presence_leave_all(hub, session);
         return;
     }
-    struct dropped *dropped = dropped_new(hub, session);
+    struct dropped *dropped = dropped_new(hub, session, hub->now_ms + grace_ms);
     for (uint32_t i = 0; i < session->n_subscriptions; i++) {
         if (session->subscriptions[i].member) {
-            dropped_put(dropped, session->subscriptions[i].member);
+            grace_put(hub, dropped, session->subscriptions[i].member);
             session->subscriptions[i].member = NULL;
         }
     }
@@ -40,18 +60,26 @@ void grace_keep(struct hub *hub, struct session *session)
     while (session->left_behind && session->left_behind->members) {
         struct member *member = session->left_behind->members;
         dropped_forget(member);
-        dropped_put(dropped, member);
+        grace_put(hub, dropped, member);
     }
     grace_end(hub, session);
 }
 
 void grace_adopt(struct hub *hub, struct session *session)
 {
+    char socket_id[ID_TEXT_SIZE];
     struct dropped *dropped = dropped_adopt(&hub->presence->grace, session);
     if (dropped) {
         session->left_behind = dropped;
+        session->is_taken = dropped->is_taken;
         session_table_rename(&hub->sessions, session, dropped->socket_id);
+    } else if (room_claim(hub, session->identity, socket_id)) {
+        session->is_taken = true;
+        session_table_rename(&hub->sessions, session, socket_id);
+    } else {
+        return;
     }
+    share_adopt(hub, session);
 }
 
 void grace_end(struct hub *hub, struct session *session)
@@ -78,6 +106,7 @@ void grace_disconnect(struct hub *hub, const struct directive *directive)
             member = next;
         }
     }
+    room_disconnect(hub, directive);
 }
 
 void grace_tick(struct hub *hub)

@@ -9,24 +9,42 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/presence/nodes/book.h"
+
+static struct member *member_make(struct channel *channel, struct str client)
+{
+    struct member *member = mem_zalloc(sizeof(*member) + client.len + channel->name_len);
+    member->refs = 1;
+    member->channel = channel;
+    memcpy(member->data, client.ptr, client.len);
+    memcpy(member->data + client.len, channel->name, channel->name_len);
+    member->client = (struct str){member->data, client.len};
+    member->name = (struct str){member->data + client.len, channel->name_len};
+    return member;
+}
 
 struct member *member_new(const struct hub *hub, const struct session *session,
                           struct channel *channel)
 {
     struct buf client = {0};
-    struct str json = say_client_json(hub, session, &client);
-    struct member *member = mem_zalloc(sizeof(*member) + json.len + channel->name_len);
-    member->refs = 1;
-    member->channel = channel;
+    struct member *member = member_make(channel, say_client_json(hub, session, &client));
     member->session = session->id;
+    member->is_taken = session->is_taken;
     member->identity = identity_ref(session->identity);
     member->since_ms = hub->wall_ms;
     memcpy(member->socket_id, session->socket_id, sizeof(member->socket_id));
-    memcpy(member->data, json.ptr, json.len);
-    memcpy(member->data + json.len, channel->name, channel->name_len);
-    member->client = (struct str){member->data, json.len};
-    member->name = (struct str){member->data + json.len, channel->name_len};
     buf_release(&client);
+    return member;
+}
+
+struct member *member_new_remote(struct channel *channel, struct entry *entry)
+{
+    struct member *member = member_make(channel, entry->client);
+    member->is_remote = true;
+    member->entry = entry;
+    member->identity = identity_ref(entry->identity);
+    member->since_ms = entry->since_ms;
+    memcpy(member->socket_id, entry->seat.socket_id, sizeof(entry->seat.socket_id));
     return member;
 }
 

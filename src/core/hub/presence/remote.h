@@ -13,4 +13,7 @@ void remote_peer(struct hub *hub, const struct bus_peer *peer, enum bus_news new
 void remote_beat(struct hub *hub, const char *from, const struct bus_beat *beat);
 void remote_fill_beat(struct hub *hub, struct bus_beat *beat); /* what is the lists' of it */
 
+void remote_flush(struct hub *hub);       /* the end of a turn: others are told of it */
+uint64_t remote_n(const struct hub *hub); /* members on other nodes, over all channels */
+
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "core/hub/ground/say.h"
+#include "core/hub/presence/nodes/share.h"
 
 enum {
     STATES_BYTES = 256 * 1024, /* of a channel: so much more has its list */
@@ -79,7 +80,7 @@ static struct stated *stated_open(struct states *states, struct member *member)
 struct str state_of(const struct presence *presence, const struct member *member)
 {
     const struct stated *stated = stated_find(presence, member);
-    return stated && stated->len > 0 ? (struct str){stated->text, stated->len} : STR("null");
+    return state_or_null(stated ? (struct str){stated->text, stated->len} : (struct str){0});
 }
 
 bool states_are_watched(const struct presence *presence)
@@ -170,6 +171,7 @@ static size_t news_take(struct hub *hub, struct states *states, struct protocol_
                 .state = state_of(states->channel->presence, stated->member),
             };
             stated->told_ms = hub->now_ms;
+            share_state(hub, stated->member, updates[n - 1].state);
             news_remove(hub, states, stated);
         }
     }
@@ -210,23 +212,36 @@ static bool states_have_room(const struct states *states, const struct stated *s
     return states->bytes - stated->len + len <= STATES_BYTES;
 }
 
-bool state_set(struct hub *hub, struct member *member, struct str text)
+static size_t state_len(struct str text)
+{
+    return str_equals(text, STR("null")) ? 0 : text.len;
+}
+
+void state_put(struct hub *hub, struct member *member, struct str text)
 {
     struct states *states = states_open(member->channel);
     struct stated *stated = stated_open(states, member);
-    size_t len = str_equals(text, STR("null")) ? 0 : text.len;
-    if (!states_have_room(states, stated, len)) {
-        return false;
-    }
+    size_t len = state_len(text);
     states->bytes += len - stated->len;
     free(stated->text);
     stated->text = len > 0 ? str_dup(text) : NULL;
     stated->len = len;
-    if (member->state == MEMBER_STATE_LISTED) {
+    if (member->state == MEMBER_STATE_ARRIVING) {
+        share_state(hub, member, state_of(member->channel->presence, member));
+    } else if (member->state == MEMBER_STATE_LISTED) {
         news_add(hub, states, stated);
         if (is_due(hub, stated) && states->next_ms <= hub->now_ms) {
             states_tell(hub, states);
         }
     }
+}
+
+bool state_set(struct hub *hub, struct member *member, struct str text)
+{
+    struct states *states = states_open(member->channel);
+    if (!states_have_room(states, stated_open(states, member), state_len(text))) {
+        return false;
+    }
+    state_put(hub, member, text);
     return true;
 }

@@ -8,7 +8,12 @@
 
 /* False: the channel has no room for so much more. */
 bool state_set(struct hub *hub, struct member *member, struct str text);
+void state_put(struct hub *hub, struct member *member, struct str text); /* there is room */
 struct str state_of(const struct presence *presence, const struct member *member); /* or "null" */
+static inline struct str state_or_null(struct str state) /* as the wire has it; absent: none */
+{
+    return state.ptr ? state : STR("null");
+}
 void state_forget(struct hub *hub, struct presence *presence, const struct member *member);
 /* Somebody is sent the list with states, so their news are told from now on. Where that list is kept;
  * NULL there: it is to be encoded. */

@@ -17,8 +17,8 @@ enum {
 void told_note(struct hub *hub, struct member *member, bool is_join)
 {
     struct told *told = &hub->presence->told;
-    if (!hub->is_up) {
-        return; /* it is told all when it is up again */
+    if (!hub->is_up || member->is_remote) {
+        return; /* it is told all when it is up again; of those of other nodes by these */
     }
     if (told->n == told->cap) {
         told->cap = told->cap > 0 ? told->cap * 2 : 64;
