@@ -59,7 +59,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build programs deps demo test install npm lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof ledger corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build programs deps demo test install npm lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,11 @@ soak: ## an hour of it, at leisure, with one and the same server: nothing may gr
 	  CHAOS_SPARE='server|dump|standby|PgBouncer' chaos
 chaos-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the chaos run finds what is wrong: seven mutated schemas
 	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/prove.js
+cluster: chaos-deps $(BIN) $(NODE_MODULES) ## the same over three nodes on hosts of their own: CLUSTER_SECONDS=60, CLUSTER_FAULTS=, CLUSTER_SEED=
+	@PGHERALD_BIN=$(abspath $(BIN)) CHAOS_SECONDS=$(or $(CLUSTER_SECONDS),60) CHAOS_FAULTS='$(CLUSTER_FAULTS)' \
+	  tests/cluster/namespaces.sh tests/cluster/run.js
+cluster-proof: chaos-deps $(BIN) $(NODE_MODULES) ## that the run over nodes finds what is wrong: mistakes planted in a copy of the source, PLANTS=
+	@node tests/cluster/prove.js
 ledger: $(BIN) $(NODE_MODULES) ## live tables of many pages against SELECT, while all changes and fails: LEDGER_SECONDS=60, LEDGER_PAGES=200
 	@PGHERALD_BIN=$(abspath $(BIN)) node tests/ledger/run.js
 corpus: $(FUZZ_TESTS:%=%.replay) ## replay the fuzz corpora (gcc, VARIANT=asan)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // The run's random choices, from one seed. The seed repeats the choices, not the timing of the threads.
-export const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1e9);
+export const seed = Number(process.env.CLUSTER_SEED ?? process.env.CHAOS_SEED ?? Date.now() % 1e9);
 
 let state = seed | 0;
 export function random() { // mulberry32

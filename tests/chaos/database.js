@@ -17,9 +17,9 @@ import { temporaryDirectory, unprivileged } from '../integration/lib/process.js'
 import { Proxy } from '../integration/lib/proxy.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
-const NAME = 'app';
+export const NAME = 'app';
 // A crash forgets how many dead rows there are, so autovacuum has to come between two of them.
-const SETTINGS = { autovacuum_naptime: '5s', max_wal_size: '64MB', min_wal_size: '32MB', wal_keep_size: '128MB', log_min_messages: 'panic' };
+export const SETTINGS = { autovacuum_naptime: '5s', max_wal_size: '64MB', min_wal_size: '32MB', wal_keep_size: '128MB', log_min_messages: 'panic' };
 
 export class Database {
     static async start(disk) {

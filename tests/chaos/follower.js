@@ -50,7 +50,8 @@ export class Follower {
     }
 
     async connect() {
-        const client = new Client(this.run.server, { canonical: this.run.canonical, token: this.token });
+        this.via = this.run.target();
+        const client = new Client(this.via, { canonical: this.run.canonical, token: this.token });
         this.client = client;
         this.joined.clear();
         this.heard.clear();
@@ -120,7 +121,7 @@ export class Follower {
 
     onError(channel, frame) {
         const waiting = this.answer(channel);
-        if (frame.payload.code !== 'unavailable') {
+        if (frame.payload.code !== 'unavailable' && !this.run.expects?.(frame)) {
             this.run.violation('refused', `${this.name}: ${frame.text}`);
         }
         waiting?.reject(new Error(frame.payload.code));
@@ -191,7 +192,8 @@ export class Follower {
         const { sender, connection, n } = frame.payload;
         const key = `${channel} ${sender} ${connection}`;
         const last = this.heard.get(key);
-        if (last !== undefined && n !== last + 1) {
+        this.run.onFleeting?.(this, frame.payload);
+        if (last !== undefined && (this.run.mayMiss ? n <= last : n !== last + 1)) {
             this.run.violation('ephemeral out of order', `${this.name}: ${key}: ${n} after ${last}`);
         }
         this.heard.set(key, n);

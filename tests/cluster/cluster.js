@@ -11,7 +11,7 @@ const PORT = 8080;
 // A node: its host, and the server that runs on it just now.
 export class Node {
     constructor(cluster, number) {
-        Object.assign(this, { cluster, name: `node-${number}`, host: new Host(`node-${number}`), port: PORT, isStopped: false });
+        Object.assign(this, { cluster, name: `node-${number}`, host: new Host(`node-${number}`), port: PORT, isStopped: false, calmSince: 0 });
     }
 
     async up({ ready = true } = {}) {
@@ -39,8 +39,10 @@ export class Node {
         return within(`/ready of ${this.name}`, this.get('/ready'), SECOND).then(({ status }) => status === 200, () => false);
     }
 
-    async state() {
-        return JSON.parse((await this.get('/ready')).body);
+    // What /ready says; null: nothing.
+    state() {
+        const asked = this.isStopped || this.server.process.exit !== null ? Promise.resolve(null) : this.get('/ready');
+        return within(`/ready of ${this.name}`, asked, SECOND).then((answer) => answer && JSON.parse(answer.body), () => null);
     }
 
     async kill() {
@@ -99,7 +101,7 @@ export class Cluster {
 
     // The node that leads just now; undefined: none does, or none says so.
     async leader() {
-        const states = await Promise.all(this.nodes.map((node) => (node.isStopped ? null : node.state().catch(() => null))));
+        const states = await Promise.all(this.nodes.map((node) => node.state()));
         return this.nodes.find((_, i) => states[i]?.role === 'leader');
     }
 

@@ -12,6 +12,7 @@ import { randomInt } from 'node:crypto';
 export const areSeparate = process.env.CLUSTER_NETWORK === 'namespaces';
 const LOOPBACK = `127.${randomInt(1, 250)}.${randomInt(1, 250)}`; // several runs at a time do not meet
 const NETWORK = areSeparate ? '10.77.0' : LOOPBACK;
+const POSTGRES_PORT = 10000 + randomInt(20000);
 const NOBODY = '02:00:00:00:00:00';
 const BRIDGE = 'bridge';
 
@@ -25,6 +26,7 @@ const inside = (namespace, lines) => {
 };
 
 const all = [];
+export const everyHost = all;
 
 export class Host {
     constructor(name) {
@@ -33,6 +35,7 @@ export class Host {
         this.address = `${NETWORK}.${this.number}`;
         this.mac = `02:00:00:4d:00:${this.number.toString(16).padStart(2, '0')}`;
         this.blind = new Set(); // the hosts that it does not reach
+        this.postgresPort = areSeparate ? 5432 : POSTGRES_PORT; // of the Postgres that runs here
         all.push(this);
         if (areSeparate) {
             this.isOurs = this.number === 1;

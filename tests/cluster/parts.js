@@ -61,6 +61,7 @@ export class Balancer extends Part {
             'defaults', '    mode http', '    timeout connect 2s', '    timeout client 75s', '    timeout server 75s', '    timeout tunnel 75s', '    timeout check 1s',
             'frontend realtime', `    bind ${host.address}:${port}`, '    default_backend pgherald',
             'backend pgherald', '    balance leastconn', '    option forwardfor', '    option httpchk GET /ready',
+            '    http-response add-header X-Node %[srv_name] if { status 101 }',
             '    default-server check inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions',
             ...nodes.map(({ name, host: { address }, port: at }) => `    server ${name} ${address}:${at}`), ''].join('\n'))];
         await balancer.up();

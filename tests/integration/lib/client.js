@@ -23,6 +23,7 @@ export class Client {
             localAddress, // 127.0.0.2 is somebody else than 127.0.0.1
             ...tls, // options of tls.connect
         });
+        this.socket.once('upgrade', ({ headers: answer }) => (this.answer = answer)); // the headers of the 101
         this.opened = new Promise((resolve, reject) => {
             this.socket.once('open', resolve);
             this.socket.once('error', reject);

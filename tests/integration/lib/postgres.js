@@ -52,7 +52,7 @@ export class Postgres {
         if (host) {
             appendFileSync(join(postgres.directory, 'data/pg_hba.conf'), 'host all,replication all 0.0.0.0/0 trust\n');
         }
-        postgres.port = await freePort();
+        postgres.port = host?.postgresPort ?? await freePort();
         await postgres.up();
         return postgres;
     }
@@ -78,7 +78,7 @@ export class Postgres {
         chownSync(signal, unprivileged.uid ?? -1, unprivileged.gid ?? -1);
         // Not by pg_basebackup -R, which writes options that a library of 13 does not know.
         standby.settings = { ...this.settings, primary_conninfo: `host=${this.address} port=${port} user=postgres` };
-        standby.port = await freePort();
+        standby.port = host?.postgresPort ?? await freePort();
         await standby.up();
         return standby;
     }
