@@ -18,7 +18,8 @@ export class Node {
         const { cluster, host, name, port } = this;
         this.server = await Server.start({
             database: cluster.databaseUrl(), listen: `${host.address}:${port}`, host, ready: false,
-            flags: [...cluster.nats.flags, '--node-name', name, ...cluster.flags], env: cluster.env,
+            flags: [...cluster.nats.flags, '--node-name', name, '--trusted-proxies', cluster.balancerHost.address, ...cluster.flags],
+            env: cluster.env,
         });
         Object.assign(this.server, { port });
         this.server.process.ended.then((exit) => this.server.isEnding || cluster.onEnd?.(this, exit));

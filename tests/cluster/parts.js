@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // What stands around the nodes, each on a host of its own: a NATS server and a balancer.
-import { chownSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { Process, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
@@ -51,19 +51,20 @@ export class Nats extends Part {
     }
 }
 
-// HAProxy, as docs/proxies.md has it for several nodes, with a check twice a second.
+const page = readFileSync(new URL('../../docs/proxies.md', import.meta.url), 'utf8');
+const [, configuration] = page.slice(page.indexOf('## Several nodes')).match(/^```haproxy\n([^]*?)^```$/m);
+
+// HAProxy, as docs/proxies.md has it for several nodes, with a check twice a second and without TLS. It tells who connects which
+// node he has got.
 export class Balancer extends Part {
     static async start(host, nodes, port = 8080) {
         const balancer = Object.assign(new Balancer(), { host, port, directory: temporaryDirectory('balancer', unprivileged) });
+        const text = configuration.replace(/^ *server .*\n/gm, '').replace(/bind :443.*/, `bind ${host.address}:${port}`)
+            .replace('timeout connect 5s', 'timeout connect 2s').replace('inter 1s', 'inter 500ms');
+        const servers = nodes.map(({ name, host: { address }, port: at }) => `    server ${name} ${address}:${at}`);
         balancer.command = '/usr/sbin/haproxy';
-        balancer.args = ['-db', '-f', file(balancer.directory, 'haproxy.cfg', [
-            'global', '    maxconn 4000',
-            'defaults', '    mode http', '    timeout connect 2s', '    timeout client 75s', '    timeout server 75s', '    timeout tunnel 75s', '    timeout check 1s',
-            'frontend realtime', `    bind ${host.address}:${port}`, '    default_backend pgherald',
-            'backend pgherald', '    balance leastconn', '    option forwardfor', '    option httpchk GET /ready',
-            '    http-response add-header X-Node %[srv_name] if { status 101 }',
-            '    default-server check inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions',
-            ...nodes.map(({ name, host: { address }, port: at }) => `    server ${name} ${address}:${at}`), ''].join('\n'))];
+        balancer.args = ['-db', '-f', file(balancer.directory, 'haproxy.cfg', ['global', '    maxconn 4000', text,
+            '    http-response add-header X-Node %[srv_name] if { status 101 }', ...servers, ''].join('\n'))];
         await balancer.up();
         return balancer;
     }

@@ -46,7 +46,7 @@ async function member(channel) {
 
 test('messages reach all, whichever node they are on; one that ends is announced and comes back', async () => {
     await dev(3);
-    const channel = 'chat/nodes';
+    const channel = 'room/nodes';
     const clients = [];
     for (let i = 0; i < 6; i++) {
         clients.push(await member(channel));
