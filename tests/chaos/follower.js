@@ -288,7 +288,7 @@ export class Chatter extends Follower {
             await this.run.isOn();
             for (let i = 1 + pick(4); i > 0 && !client.closed; i--) {
                 this.pending.add(++this.sent);
-                client.message(this.room, { sender: this.number, n: this.sent });
+                client.message(this.room, { sender: this.number, n: this.sent, ...(this.run.mayMiss && { connection: this.nConnections }) });
                 client.message(FLEETING[this.number % 2], { sender: this.number, connection: this.nConnections, n: ++this.nFleeting });
             }
             const answered = new Promise((resolve) => (this.onAnswer = () => this.pending.size === 0 && resolve()));

@@ -41,11 +41,12 @@ export const RULES = {
     'fleeting/*': 'public_messaging => true',
 };
 
-// What an event says: { key, writer, n, began, action }; of messages the sender is the writer.
+// What an event says: { key, writer, n, began, action }; of messages the sender is the writer, or a connection of his where he has
+// gone to another server while this one stood still: what that one still had of him comes when it goes on.
 export function facts(event) {
     if (event.action === 'message') {
-        const { sender, n } = event.payload;
-        return { key: `message ${sender}/${n}`, writer: `s${sender}`, n, action: 'message' };
+        const { sender, n, connection = '' } = event.payload;
+        return { key: `message ${sender}/${n}`, writer: `s${sender} ${connection}`, n, action: 'message' };
     }
     const { data } = event.payload;
     if (data.table === undefined) {

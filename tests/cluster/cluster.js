@@ -100,10 +100,11 @@ export class Cluster {
         return this.database?.serverUrl() ?? this.postgres.url({ user: 'herald_server' });
     }
 
-    // The node that leads just now; undefined: none does, or none says so.
-    async leader() {
-        const states = await Promise.all(this.nodes.map((node) => node.state()));
-        return this.nodes.find((_, i) => states[i]?.role === 'leader');
+    // The node that leads just now, of all but this one; undefined: none does, or none says so.
+    async leader(spared) {
+        const nodes = this.nodes.filter((node) => node !== spared);
+        const states = await Promise.all(nodes.map((node) => node.state()));
+        return nodes.find((_, i) => states[i]?.role === 'leader');
     }
 
     // One after the other, each only when the one before serves again.

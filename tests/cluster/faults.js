@@ -34,10 +34,7 @@ async function kill(run, node) {
 // Somebody else leads, soon enough.
 async function takenOver(run, old, what) {
     const begun = performance.now();
-    await until(`another node to lead when the leader was ${what}`, async () => {
-        const leader = await run.cluster.leader();
-        return leader && leader !== old;
-    }, 20 * SECOND).catch((error) => run.violation('the lead was not taken over', error.message));
+    await until(`another node to lead when the leader was ${what}`, () => run.cluster.leader(old), 20 * SECOND).catch((error) => run.violation('the lead was not taken over', error.message));
     const ms = Math.round(performance.now() - begun);
     run.takeoverMs[what] = Math.max(run.takeoverMs[what] ?? 0, ms);
     if (ms > TAKEN_OVER_MS) {
