@@ -38,7 +38,8 @@ function processes(directory) {
 }
 
 async function member(channel) {
-    const client = await Client.open(server);
+    const { token } = JSON.parse((await server.get('/examples/token?name=Groot')).body);
+    const client = await Client.open(server, { token });
     await client.join(channel);
     client.node = client.answer['set-cookie'][0].match(/^pgherald-node=([\w-]+);/)[1];
     return client;
