@@ -194,11 +194,14 @@ it ends that session, and returns an empty text. With the rights of the caller, 
 
 CREATE FUNCTION herald.follow() RETURNS TABLE (epoch text, id bigint, term bigint, is_open boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.epoch, c.id, s.term, EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch)
+    SELECT s.epoch, c.id, s.term,
+           EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch AND k.xmin::text::bigint = (s.issued_by::text::numeric % 4294967296)::bigint)
+           AND CASE WHEN NOT pg_is_in_recovery() THEN s.issued_on = herald.server_identity() ELSE false END
       FROM herald.state s, (SELECT k.id FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
 $$;
 COMMENT ON FUNCTION herald.follow() IS
-'For a server among several: the epoch, the newest log id and the term. is_open false: the leader has to call open() first, which decides about the epoch.';
+'For a server among several: the epoch, the newest log id and the term. is_open false: the leader has to call open() first, which
+would decide about the epoch anew.';
 
 -- ------------------------------------------------------------------------------------------------------- a batch
 
