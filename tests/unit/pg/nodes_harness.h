@@ -24,13 +24,15 @@ static inline int setup_nodes(void **state)
 
 static inline int teardown_nodes(void **state)
 {
+    for (size_t i = 0; i < N_NODES; i++) {
+        if (nodes[i]->database) {
+            bed_end(nodes[i]);
+        }
+    }
+    wire_free(wire);
     for (size_t i = N_NODES - 1; i > 0; i--) {
         bed_free(nodes[i]);
     }
-    if (bed->database) {
-        bed_end(bed);
-    }
-    wire_free(wire);
     return teardown(state);
 }
 

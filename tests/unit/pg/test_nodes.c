@@ -1,15 +1,52 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Several nodes on one database: one order on all, who leads, and what becomes of messages that
  * followers store. */
+#include "base/clock.h"
 #include "nodes_harness.h"
+
+#define KEY "0123456789abcdef"
 
 static void check_all(size_t n)
 {
     wait_for_events(n);
     for (size_t i = 0; i < N_NODES; i++) {
-        bed_check_against_log(nodes[i], 0);
+        if (nodes[i]->database) {
+            bed_check_against_log(nodes[i], 0);
+        }
     }
 }
+
+/* Which one leads; N_NODES: none. */
+static size_t leader(void)
+{
+    size_t found = N_NODES;
+    for (size_t i = 0; i < N_NODES; i++) {
+        if (nodes[i]->database && database_is_leading(nodes[i]->database)) {
+            assert_int_equal(found, N_NODES);
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* That a row is sequenced shows that somebody leads. */
+static uint64_t measure_takeover_ms(size_t n_events)
+{
+    uint64_t begin_ms = clock_ms();
+    publish(1);
+    bed_wait(nodes[1], &nodes[1]->n_events, n_events);
+    return clock_ms() - begin_ms;
+}
+
+static void proxied_node(size_t i)
+{
+    struct database_options options = proxied();
+    options.bus = wire_join(wire, nodes[i]);
+    bed_start(nodes[i], &options);
+    bed_wait(nodes[i], &nodes[i]->n_up, 1);
+}
+
+/* ---- one order ---- */
 
 static void test_all_serve_in_one_order(void **state)
 {
@@ -26,13 +63,253 @@ static void test_all_serve_in_one_order(void **state)
     }
     assert_int_equal(
         bed_number(bed, "SELECT count(DISTINCT (channel, channel_offset)) FROM herald.log"), 50);
+    assert_int_equal(bed_number(bed, "SELECT max(channel_offset) FROM herald.log"), 35);
 }
 
 static void test_without_a_bus(void **state)
 {
-    (void)state;
     wire_set_mode(wire, WIRE_CUT);
     test_all_serve_in_one_order(state);
+}
+
+static void test_a_key_is_taken_once_on_all_nodes(void **state)
+{
+    (void)state;
+    start_nodes();
+    for (uint32_t nth = 1; nth <= 9; nth++) {
+        char payload[32];
+        snprintf(payload, sizeof(payload), "\"once #%u\"", nth);
+        struct bed *node = nodes[nth % 3];
+        assert_true(bed_append_once(node, "room", str_of(payload), nth, "i:1/1", KEY));
+    }
+    for (size_t i = 0; i < N_NODES; i++) {
+        bed_wait(nodes[i], &nodes[i]->n_done, 3);
+        for (size_t j = 0; j < nodes[i]->n_receipts; j++) {
+            assert_int_equal(nodes[i]->receipts[j], 1);
+        }
+    }
+    check_all(1);
+}
+
+static void in_doubt(enum proxy_trap trap)
+{
+    start_node(0);
+    proxied_node(1);
+    start_node(2);
+    proxy_set_trap(proxy, trap, "says #7\"");
+    for (uint32_t nth = 1; nth <= 20; nth++) {
+        say(nth % 3, "room", nth);
+        publish(1);
+    }
+    bed_wait(nodes[1], &nodes[1]->n_done, 7);
+    assert_int_equal(proxy_n_trapped(proxy), 1);
+    assert_int_equal(nodes[1]->n_failed, 0);
+    check_all(40);
+}
+
+static void test_a_followers_commit_in_doubt(void **state)
+{
+    (void)state;
+    in_doubt(PROXY_TRAP_AFTER);
+}
+
+static void test_a_followers_batch_that_never_arrived(void **state)
+{
+    (void)state;
+    in_doubt(PROXY_TRAP_BEFORE);
+}
+
+static void on_settled(void *arg, bool is_settled, struct str snapshot)
+{
+    struct bed *node = arg;
+    assert_true(is_settled && snapshot.len > 0);
+    assert_int_equal(node->n_events, 5); /* all that had been committed */
+    node->n_answers++;
+}
+
+static void test_a_follower_knows_when_all_is_told(void **state)
+{
+    (void)state;
+    start_nodes();
+    publish(5);
+    for (size_t i = 0; i < N_NODES; i++) {
+        nodes[i]->store.log.settle(nodes[i]->store.log.ctx, true, on_settled, nodes[i]);
+    }
+    for (size_t i = 0; i < N_NODES; i++) {
+        bed_wait(nodes[i], &nodes[i]->n_answers, 1);
+    }
+}
+
+static void test_rows_of_a_table_that_is_altered(void **state)
+{
+    (void)state;
+    start_nodes();
+    bed_sql(bed, "CREATE TABLE t (id int PRIMARY KEY, a text)");
+    bed_sql(bed, "SELECT herald.watch('t', channel => 't/{id}')");
+    bed_sql(bed, "INSERT INTO t SELECT g, 'x' FROM generate_series(1, 5) g");
+    bed_sql(bed, "ALTER TABLE t ADD COLUMN b int DEFAULT 7");
+    bed_sql(bed, "INSERT INTO t SELECT g, 'y' FROM generate_series(6, 10) g");
+    check_all(10);
+    bed_sql(bed, "SELECT herald.watch('t', channel => 'u/{id}', visible => '{\"b\": 7}')");
+    bed_sql(bed, "UPDATE t SET a = 'z'");
+    bed_wait_sql(bed, "SELECT count(*) = 20 FROM herald.log");
+    check_all(20);
+    for (size_t i = 0; i < N_NODES; i++) {
+        assert_non_null(nodes[i]->events[19]->f.shape);
+        /* The site of the watch is there before the first row of it. */
+        const char *trace = buf_text(&nodes[i]->trace);
+        assert_non_null(strrchr(trace, 'S'));
+        assert_true(strlen(strrchr(trace, 'S')) > 10);
+    }
+}
+
+/* ---- who leads ---- */
+
+static void test_the_next_one_leads_at_once(void **state)
+{
+    (void)state;
+    start_nodes();
+    publish(3);
+    wait_for_events(3);
+    bed_end(nodes[0]);
+    assert_true(measure_takeover_ms(4) < 1500);
+    assert_true(leader() > 0 && leader() < N_NODES);
+    assert_int_equal(nodes[1]->n_up, 1); /* its sessions have noticed nothing */
+    assert_int_equal(nodes[1]->n_down, 0);
+    check_all(4);
+}
+
+static void test_who_is_to_end_lets_go(void **state)
+{
+    (void)state;
+    start_nodes();
+    publish(1);
+    wait_for_events(1);
+    uint64_t begin_ms = clock_ms();
+    database_resign(nodes[0]->database);
+    bed_wait_sql(bed, "SELECT term > 2 FROM herald.state"); /* the install's was the first */
+    assert_true(clock_ms() - begin_ms < 1500);
+    (void)measure_takeover_ms(2);
+    assert_true(leader() > 0 && leader() < N_NODES);
+    say(0, "room", 1); /* it serves on */
+    bed_wait(nodes[0], &nodes[0]->n_done, 1);
+    check_all(3);
+    assert_int_equal(nodes[0]->n_down, 0);
+}
+
+/* Another process of the same role has the lock, and says nothing more, within a batch or not. */
+static void stand_still(const char *sql)
+{
+    PGconn *silent = PQconnectdb(cluster_url(bed->name, "herald_server"));
+    PQclear(PQexec(silent, "SELECT herald.lead(), herald.open(NULL, 'silent')"));
+    PQclear(PQexec(silent, sql));
+    for (size_t i = 0; i < N_NODES; i++) {
+        struct database_options options = node_options(i);
+        bed_start(nodes[i], &options);
+    }
+    uint64_t took_ms = measure_takeover_ms(1);
+    assert_true(took_ms > 1000 && took_ms < 4000);
+    check_all(1);
+    PQfinish(silent);
+}
+
+static void test_one_that_stands_still_is_deposed(void **state)
+{
+    (void)state;
+    stand_still("SELECT 1");
+}
+
+static void test_one_that_stands_still_in_a_batch(void **state)
+{
+    (void)state;
+    stand_still("BEGIN; SELECT herald.take(10, 10, true)");
+}
+
+static void test_one_that_cannot_be_reached_is_deposed(void **state)
+{
+    (void)state;
+    proxied_node(0);
+    start_node(1);
+    start_node(2);
+    assert_true(database_is_leading(nodes[0]->database));
+    publish(1);
+    wait_for_events(1);
+    proxy_stall(proxy);
+    assert_true(measure_takeover_ms(2) < 4000);
+    assert_int_equal(nodes[1]->n_down, 0);
+}
+
+static void test_nobody_is_deposed_who_lives(void **state)
+{
+    (void)state;
+    start_nodes();
+    bed_wait_sql(bed, "SELECT now() > backend_start + interval '4 s' FROM pg_stat_activity"
+                      " WHERE pid = herald.leader()");
+    assert_int_equal(leader(), 0);
+    assert_int_equal(nodes[0]->n_down, 0);
+    assert_int_equal(bed_number(bed, "SELECT term FROM herald.state"), 2);
+}
+
+/* ---- Postgres ---- */
+
+static void wait_for_ups(size_t n)
+{
+    for (size_t i = 0; i < N_NODES; i++) {
+        bed_wait(nodes[i], &nodes[i]->n_up, n);
+    }
+}
+
+static void test_after_all_sessions_were_lost(void **state)
+{
+    (void)state;
+    start_nodes();
+    publish(2);
+    say(1, "room", 1);
+    wait_for_events(3);
+    bed_kill_server_backends(bed);
+    say(2, "room", 2);
+    publish(2);
+    wait_for_ups(2);
+    check_all(6);
+    assert_int_equal(nodes[2]->n_superseded, 0);
+}
+
+static void test_all_hear_of_another_epoch(void **state)
+{
+    (void)state;
+    start_nodes();
+    publish(2);
+    wait_for_events(2);
+    char before[64];
+    memcpy(before, bed->epoch, sizeof(before));
+    bed_sql(bed, "UPDATE herald.canary SET epoch = epoch");
+    bed_kill_server_backends(bed);
+    wait_for_ups(2);
+    bed_wait(nodes[1], &nodes[1]->n_up, 2);
+    publish(2);
+    for (size_t i = 0; i < N_NODES; i++) {
+        bed_wait(nodes[i], &nodes[i]->n_events, 4);
+        assert_string_not_equal(nodes[i]->epoch, before);
+        assert_string_equal(nodes[i]->epoch, nodes[0]->epoch);
+    }
+}
+
+static void test_who_has_no_database_sends_its_sessions_away(void **state)
+{
+    (void)state;
+    start_node(0);
+    struct database_options options = proxied();
+    options.bus = wire_join(wire, nodes[1]);
+    options.postgres_grace_ms = 300;
+    bed_start(nodes[1], &options);
+    bed_wait(nodes[1], &nodes[1]->n_up, 1);
+    proxy_refuse(proxy, true);
+    bed_wait(nodes[1], &nodes[1]->n_superseded, 1);
+    assert_false(bed_append(nodes[1], "room", STR("1"), 1));
+    proxy_refuse(proxy, false);
+    bed_wait(nodes[1], &nodes[1]->n_up, 2);
+    say(1, "room", 2);
+    bed_wait(nodes[1], &nodes[1]->n_done, 1);
 }
 
 int main(void)
@@ -40,6 +317,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NODES_TEST(test_all_serve_in_one_order),
         NODES_TEST(test_without_a_bus),
+        NODES_TEST(test_a_key_is_taken_once_on_all_nodes),
+        NODES_TEST(test_a_followers_commit_in_doubt),
+        NODES_TEST(test_a_followers_batch_that_never_arrived),
+        NODES_TEST(test_a_follower_knows_when_all_is_told),
+        NODES_TEST(test_rows_of_a_table_that_is_altered),
+        NODES_TEST(test_the_next_one_leads_at_once),
+        NODES_TEST(test_who_is_to_end_lets_go),
+        NODES_TEST(test_one_that_stands_still_is_deposed),
+        NODES_TEST(test_one_that_stands_still_in_a_batch),
+        NODES_TEST(test_one_that_cannot_be_reached_is_deposed),
+        NODES_TEST(test_nobody_is_deposed_who_lives),
+        NODES_TEST(test_after_all_sessions_were_lost),
+        NODES_TEST(test_all_hear_of_another_epoch),
+        NODES_TEST(test_who_has_no_database_sends_its_sessions_away),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
