@@ -64,12 +64,20 @@ enum status nodes_new(struct loop *loop, const struct nodes_options *options, st
     return STATUS_OK;
 }
 
-void nodes_free(struct nodes *nodes)
+/* What database and hub still say while they end is said to nobody. */
+void nodes_stop(struct nodes *nodes)
 {
     if (nodes) {
         nats_bus_free(nodes->nats);
-        free(nodes);
+        nodes->nats = NULL;
+        nodes->bus = bus_local;
     }
+}
+
+void nodes_free(struct nodes *nodes)
+{
+    nodes_stop(nodes);
+    free(nodes);
 }
 
 const struct bus *nodes_bus(const struct nodes *nodes)

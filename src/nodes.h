@@ -20,7 +20,8 @@ struct nodes_options {
 
 enum status nodes_new(struct loop *loop, const struct nodes_options *options, struct nodes **out,
                       struct err *err) MUST_CHECK;
-void nodes_free(struct nodes *nodes); /* says good-bye. NULL is fine */
+void nodes_stop(struct nodes *nodes); /* says good-bye; the seam stays. NULL is fine, as below */
+void nodes_free(struct nodes *nodes); /* nobody has the seam any more */
 const struct bus *nodes_bus(const struct nodes *nodes);
 bool nodes_is_shared(const struct nodes *nodes);                  /* there may be others */
 const struct standing *nodes_standing(const struct nodes *nodes); /* for /ready, any thread */

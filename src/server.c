@@ -454,9 +454,10 @@ static void release(struct server *server)
     loop_signal_free(server->on_hup);
     loop_signal_free(server->on_term);
     loop_signal_free(server->on_int);
-    nodes_free(server->nodes);
+    nodes_stop(server->nodes);
     database_free(server->database);
     hub_free(server->hub);
+    nodes_free(server->nodes);
     net_free(server->net);
     tokens_free(server->tokens);
     pages_free(server->pages);
