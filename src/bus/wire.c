@@ -204,6 +204,8 @@ static enum status wire_fail(struct wire *wire, natsStatus status, struct err *e
             ? ": --bus-user, --bus-token-file or --bus-nkey-file must name one of its users"
         : status == NATS_NOT_PERMITTED
             ? ": it must permit its user our subjects, see docs/scaling.md"
+        : status == NATS_SSL_ERROR
+            ? ": its certificate must name it and be signed by one of --bus-ca-file"
             : "";
     err_set(err, EXIT_CODE_FAILED, "%s%s", natsStatus_GetText(status), advice);
     wire_close(wire);

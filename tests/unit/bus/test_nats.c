@@ -46,6 +46,8 @@ static struct {
     uint64_t longest_turn_ms, turn_ms;
 } bed;
 
+static char secret_path[128], cert_path[128], key_path[128];
+
 #define A (&bed.nodes[0])
 #define B (&bed.nodes[1])
 #define C (&bed.nodes[2])
@@ -223,6 +225,9 @@ static int setup_with(const char *settings)
     bed.options.urls = (char *)(uintptr_t)nats_url();
     bed.loop = loop_new();
     bed.timer = loop_timer_new(bed.loop, on_timer, NULL);
+    snprintf(secret_path, sizeof(secret_path), "%s/secret", nats_directory());
+    snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", nats_directory());
+    snprintf(key_path, sizeof(key_path), "%s/key.pem", nats_directory());
     return 0;
 }
 
@@ -564,11 +569,8 @@ static void keys_change_over(void **state)
 
 /* ---- as whom ---- */
 
-static char secret_path[128];
-
 static void write_secret(const char *text)
 {
-    snprintf(secret_path, sizeof(secret_path), "%s/secret", nats_directory());
     FILE *file = fopen(secret_path, "we");
     assert_non_null(file);
     fprintf(file, "%s\n", text);
@@ -669,6 +671,51 @@ static void an_nkey_opens(void **state)
     start_two();
 }
 
+/* ---- TLS ---- */
+
+static void make_certificate(const char *name)
+{
+    char command[512];
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+             "-subj /CN=%s -addext subjectAltName=%s -keyout %s -out %s 2>%s/openssl.log",
+             name, name[0] == '1' ? "IP:127.0.0.1" : "DNS:elsewhere.example", key_path, cert_path,
+             nats_directory());
+    assert_int_equal(system(command), 0);
+}
+
+static void serve_with(const char *name)
+{
+    char settings[512];
+    nats_down();
+    make_certificate(name);
+    snprintf(settings, sizeof(settings),
+             "tls { cert_file: \"%s\", key_file: \"%s\" }\n"
+             "authorization { user: herald, password: first }\n",
+             cert_path, key_path);
+    nats_up(settings);
+}
+
+static void tls_is_as_good_as_its_certificate(void **state)
+{
+    (void)state;
+    static char url[64];
+    write_secret("first");
+    snprintf(url, sizeof(url), "tls%s", strchr(nats_url(), ':'));
+    bed.options.urls = url;
+    serve_with("127.0.0.1");
+    node_start(A, "trusts nobody we know");
+    assert_false(wait_ms(any_is_up, 500));
+    node_end(A);
+    bed.options.ca_file = cert_path;
+    start_two();
+    assert_true(node_send(A, NULL, "one"));
+    await(b_has_one);
+    serve_with("elsewhere.example"); /* signed as before, by itself */
+    await(both_are_down);
+    assert_false(wait_ms(any_is_up, 1500));
+}
+
 /* As docs/scaling.md has it, for what is ours: and a server that permits less is not taken for up. */
 #define PERMITS(subject)                                                                           \
     "authorization { users: [ { user: herald, password: first, permissions: {"                     \
@@ -708,6 +755,7 @@ int main(void)
         TEST_WITH(user, a_wrong_password_is_read_again),
         TEST_WITH(user, a_reload_loses_nothing),
         TEST_WITH(user, permissions_may_be_narrow),
+        TEST_WITH(user, tls_is_as_good_as_its_certificate),
         TEST_WITH(token, a_token_opens),
         TEST_WITH(nkey, an_nkey_opens),
     };
