@@ -453,6 +453,12 @@ bool link_send(struct link *link, enum bus_kind kind, const char *to, struct str
     return true;
 }
 
+size_t link_max_body(const struct link *link)
+{
+    size_t most = atomic_load(&link->max_message);
+    return link_number(link) == 0 || most < SEAL_SIZE ? 0 : most - SEAL_SIZE;
+}
+
 size_t link_take(struct link *link, struct link_letter ***letters)
 {
     void *items = NULL;

@@ -47,6 +47,7 @@ uint64_t link_number(const struct link *link);
  * `is_urgent`: may wait behind more than LINK_MAX_OUT. */
 bool link_send(struct link *link, enum bus_kind kind, const char *to, struct str body,
                uint64_t now_ms, bool is_urgent);
+size_t link_max_body(const struct link *link); /* 0: there is no connection */
 /* All that has come, in order. Each is freed with free(). */
 size_t link_take(struct link *link, struct link_letter ***letters);
 void link_count(const struct link *link, struct link_counts *out);

@@ -7,4 +7,10 @@ static bool local_send(void *ctx, enum bus_kind kind, const char *to, struct str
     return true;
 }
 
-const struct bus bus_local = {.is_alone = true, .send = local_send};
+static size_t local_max_body(void *ctx)
+{
+    (void)ctx;
+    return SIZE_MAX;
+}
+
+const struct bus bus_local = {.is_alone = true, .send = local_send, .max_body = local_max_body};

@@ -64,9 +64,15 @@ static bool bus_send(void *ctx, enum bus_kind kind, const char *to, struct str b
     return link_send(bus->link, kind, to, body, now_ms(), false);
 }
 
+static size_t bus_max_body(void *ctx)
+{
+    const struct nats_bus *bus = ctx;
+    return link_max_body(bus->link);
+}
+
 struct bus nats_bus_seam(struct nats_bus *bus)
 {
-    return (struct bus){.ctx = bus, .send = bus_send};
+    return (struct bus){.ctx = bus, .send = bus_send, .max_body = bus_max_body};
 }
 
 static void send_beat(struct nats_bus *bus)

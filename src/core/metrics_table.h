@@ -180,9 +180,9 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(HELD_BYTES, "held_bytes", GAUGE, NONE, 1, "Bytes of these.")                                 \
     X(MESSAGES, "messages_total", COUNTER, KIND_MESSAGE, METRIC_N_MESSAGES,                        \
       "Clients' messages that were allowed; `dropped` ones by the rule's function.")               \
-    X(RELAYED_OUT, "messages_relayed_total", COUNTER, NONE, 1,                                     \
+    X(RELAYED_OUT, "messages_relayed_out_total", COUNTER, NONE, 1,                                 \
       "Those of them, ephemeral or to an identity, that other servers were given, too.")           \
-    X(RELAYED_IN, "messages_taken_over_total", COUNTER, NONE, 1,                                   \
+    X(RELAYED_IN, "messages_relayed_in_total", COUNTER, NONE, 1,                                   \
       "Such messages of clients of other servers that came here.")                                 \
     X(PRIVATE_QUESTIONS, "private_questions", GAUGE, NONE, 1,                                      \
       "Private messages that wait, as other servers are asked for the addressee.")                 \

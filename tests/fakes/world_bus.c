@@ -25,6 +25,7 @@ struct world_bus {
     } ends[WORLD_NODES];
     unsigned n_nodes, n_worlds;
     bool is_cut[WORLD_NODES];
+    size_t max_body;
     bool knows[WORLD_NODES][WORLD_NODES];
     struct under_way *list;
     size_t n, cap;
@@ -77,7 +78,7 @@ static bool fake_send(void *ctx, enum bus_kind kind, const char *to, struct str 
 {
     const struct end *end = ctx;
     assert(kind > BUS_KIND_ROWS && body.ptr);
-    if (end->bus->is_cut[end->node]) {
+    if (end->bus->is_cut[end->node] || body.len > end->bus->max_body) {
         return false;
     }
     for (unsigned node = 0; node < end->bus->n_nodes; node++) {
@@ -86,6 +87,17 @@ static bool fake_send(void *ctx, enum bus_kind kind, const char *to, struct str 
         }
     }
     return true;
+}
+
+static size_t fake_max_body(void *ctx)
+{
+    const struct end *end = ctx;
+    return end->bus->is_cut[end->node] ? 0 : end->bus->max_body;
+}
+
+void world_bus_limit(struct world_bus *bus, size_t max_body)
+{
+    bus->max_body = max_body;
 }
 
 void world_bus_forge(struct world_bus *bus, unsigned from, unsigned to, enum bus_kind kind,
@@ -305,9 +317,11 @@ void world_bus_check(struct world_bus *bus)
 struct world_bus *world_bus_new(void)
 {
     struct world_bus *bus = mem_zalloc(sizeof(*bus));
+    bus->max_body = 1024 * 1024;
     for (unsigned node = 0; node < WORLD_NODES; node++) {
         bus->ends[node] = (struct end){bus, node};
-        bus->buses[node] = (struct bus){.ctx = &bus->ends[node], .send = fake_send};
+        bus->buses[node] =
+            (struct bus){.ctx = &bus->ends[node], .send = fake_send, .max_body = fake_max_body};
     }
     return bus;
 }

@@ -34,6 +34,7 @@ bool world_bus_lose(struct world_bus *bus, size_t nth);
 /* A node sends these bytes, whatever they are. */
 void world_bus_forge(struct world_bus *bus, unsigned from, unsigned to, enum bus_kind kind,
                      struct str body);
+void world_bus_limit(struct world_bus *bus, size_t max_body); /* on all: 1 MiB at first */
 /* It has no connection: sends nothing, gets nothing; what was under way is lost. */
 void world_bus_cut(struct world_bus *bus, unsigned node, bool is_cut);
 

@@ -107,6 +107,17 @@ static bool message_key_is_right(struct hub *hub, const struct session *session,
     return false;
 }
 
+/* It needs the other nodes, and they cannot be reached. Looked at before anything else is done: a rate
+ * would have counted it, and a function have acted on it, for nothing. */
+static bool message_is_cut(struct hub *hub, const struct channel *channel,
+                           const struct command *command)
+{
+    if (!relay_is_cut(hub) || message_kind(channel, command) == METRIC_MESSAGE_DURABLE) {
+        return false;
+    }
+    return !command->socket_id.ptr || !private_find(hub, channel, command->socket_id);
+}
+
 static void message_append(struct hub *hub, struct session *session, struct channel *channel,
                            const struct command *command, const struct event_fields *message)
 {
@@ -156,8 +167,9 @@ static void message_send_around(struct hub *hub, const struct session *session,
                                 const struct channel *channel, const struct command *command,
                                 const struct event_fields *message)
 {
-    if (!relay_send(hub, message)) {
-        say_refusal(hub, session, command->channel, ERROR_CODE_NO_BUS);
+    enum error_code why;
+    if (!relay_send(hub, message, &why)) {
+        say_refusal(hub, session, command->channel, why);
         return;
     }
     message_confirm(hub, session, channel, command);
@@ -300,6 +312,10 @@ bool message_handle(struct hub *hub, struct session *session, const struct comma
         return true;
     }
     if (!message_key_is_right(hub, session, channel, command)) {
+        return true;
+    }
+    if (message_is_cut(hub, channel, command)) {
+        say_refusal(hub, session, command->channel, ERROR_CODE_NO_BUS);
         return true;
     }
     if (command->stage == COMMAND_STAGE_NEW && !message_is_in_time(hub, session, channel)) {

@@ -31,6 +31,8 @@ struct bus {
      * arrives in order; it may be lost, but not for a part. False: nothing was sent, because there
      * is no connection or too much is waiting for it. */
     bool (*send)(void *ctx, enum bus_kind kind, const char *to, struct str body);
+    /* The largest body that it takes; 0: there is no connection. */
+    size_t (*max_body)(void *ctx);
 };
 
 struct bus_peer { /* another node, as far as it is known */

@@ -111,6 +111,49 @@ static void test_without_the_others_nobody_gets_it(void **state)
     assert_string_equal(got(1, 0), "M");
 }
 
+static void test_without_the_others_nothing_is_done(void **state)
+{
+    (void)state;
+    struct rule asking = OPEN;
+    const struct world_call *calls;
+    asking.on_message = (char[]){"hook"};
+    asking.messages_per_minute = 1;
+    world_rule(nodes[0], asking);
+    sit(0, 0, WHO_ANN);
+    world_bus_cut(bus, 0, true);
+    say(0, 0, "1");
+    expect_code(0, 0, ERROR_CODE_NO_BUS);
+    whisper(0, 0, "nobody-has-this-");
+    expect_code(0, 0, ERROR_CODE_NO_BUS);
+    assert_int_equal(world_calls(nodes[0], &calls), 0);
+    world_bus_cut(bus, 0, false);
+    say(0, 0, "2"); /* nothing was counted */
+    assert_int_equal(world_calls(nodes[0], &calls), 1);
+    world_bus_cut(bus, 0, true); /* meanwhile */
+    assert_true(world_reply(nodes[0], 0, DONE));
+    expect_code(0, 0, ERROR_CODE_NO_BUS);
+}
+
+static void test_what_is_larger_than_the_bus_takes(void **state)
+{
+    (void)state;
+    char text[300];
+    snprintf(text, sizeof(text), "\"%200d\"", 7);
+    sit(0, 0, WHO_ANN);
+    sit(1, 0, WHO_BEN);
+    world_bus_limit(bus, 200);
+    say(0, 0, text);
+    expect_code(0, 0, ERROR_CODE_TOO_LARGE);
+    say(0, 0, "1");
+    world_bus_settle(bus);
+    assert_string_equal(got(0, 0), "M");
+    assert_string_equal(got(1, 0), "M");
+    world_take(nodes[0], 0, 0);
+    world_bus_limit(bus, 20);
+    whisper(0, 0, "nobody-has-this-");
+    expect_code(0, 0, ERROR_CODE_TOO_LARGE);
+}
+
 static void test_what_is_kept_needs_no_bus(void **state)
 {
     (void)state;
@@ -567,6 +610,8 @@ int main(void)
         N(test_the_audience_is_the_same_everywhere),
         N(test_who_is_in_no_such_channel_there_gets_nothing),
         N(test_without_the_others_nobody_gets_it),
+        N(test_without_the_others_nothing_is_done),
+        N(test_what_is_larger_than_the_bus_takes),
         N(test_what_is_kept_needs_no_bus),
         N(test_a_message_to_an_identity_finds_all_its_sessions),
         N(test_nobody_is_told_whether_an_identity_is_anywhere),

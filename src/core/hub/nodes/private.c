@@ -17,6 +17,7 @@
 #include "core/hub/ground/access.h"
 #include "core/hub/ground/say.h"
 #include "core/hub/nodes/others.h"
+#include "core/hub/nodes/relay.h"
 #include "core/nodes/parcel.h"
 
 #include <uthash.h>
@@ -66,7 +67,8 @@ void questions_free(struct questions *questions)
 
 /* ---- asking ---- */
 
-static bool private_send(struct hub *hub, uint64_t number, const struct event_fields *message)
+static bool private_send(struct hub *hub, uint64_t number, const struct event_fields *message,
+                         enum error_code *why)
 {
     struct buf body = {0};
     parcel_put_u64(&body, number);
@@ -74,7 +76,7 @@ static bool private_send(struct hub *hub, uint64_t number, const struct event_fi
     parcel_put_str(&body, message->socket_id);
     parcel_put_str(&body, message->client);
     parcel_put_str(&body, message->payload);
-    bool is_sent = say_to_nodes(hub, BUS_KIND_PRIVATE, NULL, buf_span(&body));
+    bool is_sent = relay_body(hub, BUS_KIND_PRIVATE, buf_span(&body), why);
     buf_release(&body);
     return is_sent;
 }
@@ -106,11 +108,11 @@ bool private_ask(struct hub *hub, struct session *session, const struct event_fi
         *why = ERROR_CODE_UNAVAILABLE;
         return false;
     }
-    if (!private_send(hub, number, message)) {
-        *why = ERROR_CODE_NO_BUS;
+    if (!private_send(hub, number, message, why)) {
         return false;
     }
     if (others_all(hub->others) == 0) {
+        *why = ERROR_CODE_NO_SUCH_CLIENT;
         return false;
     }
     question_add(hub, session, number);

@@ -8,7 +8,21 @@
 #include "core/hub/ground/say.h"
 #include "core/nodes/parcel.h"
 
-bool relay_send(struct hub *hub, const struct event_fields *message)
+bool relay_is_cut(const struct hub *hub)
+{
+    const struct bus *bus = hub->options.bus;
+    return !bus->is_alone && bus->max_body(bus->ctx) == 0;
+}
+
+bool relay_body(struct hub *hub, enum bus_kind kind, struct str body, enum error_code *why)
+{
+    const struct bus *bus = hub->options.bus;
+    size_t most = bus->max_body(bus->ctx);
+    *why = most > 0 && body.len > most ? ERROR_CODE_TOO_LARGE : ERROR_CODE_NO_BUS;
+    return say_to_nodes(hub, kind, NULL, body);
+}
+
+bool relay_send(struct hub *hub, const struct event_fields *message, enum error_code *why)
 {
     struct buf body = {0};
     if (hub->options.bus->is_alone) {
@@ -20,7 +34,7 @@ bool relay_send(struct hub *hub, const struct event_fields *message)
     parcel_put_str(&body, message->channel);
     parcel_put_str(&body, message->client);
     parcel_put_str(&body, message->payload);
-    bool is_sent = say_to_nodes(hub, BUS_KIND_MESSAGE, NULL, buf_span(&body));
+    bool is_sent = relay_body(hub, BUS_KIND_MESSAGE, buf_span(&body), why);
     buf_release(&body);
     if (is_sent) {
         say_count(hub, METRIC_RELAYED_OUT);
