@@ -207,6 +207,11 @@ BEGIN
     DELETE FROM herald.sent s USING (SELECT x.sender, x.key, x.channel FROM herald.sent x
                                       WHERE x.at < now() - interval '1 hour' ORDER BY x.at LIMIT max_rows) d
      WHERE s.sender = d.sender AND s.key = d.key AND s.channel = d.channel;
+    -- Nodes that are gone, and who was connected to them.
+    DELETE FROM herald.member m USING herald.node n
+     WHERE m.node = n.id AND NOT EXISTS (SELECT FROM herald.live_nodes() l WHERE l.id = n.id);
+    DELETE FROM herald.node n WHERE NOT EXISTS (SELECT FROM herald.live_nodes() l WHERE l.id = n.id)
+                                AND n.since < now() - interval '10 seconds';
     -- Shapes. A writer who was in the middle of a statement when his function was replaced goes on with the old one: so a day later.
     -- A migration that stays open may have one of them in hand, and clients' reads wait behind us: so nobody is waited for.
     UPDATE herald.shape s SET last_id = newest.id
@@ -222,7 +227,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.sweep() IS
 'For the server, every few seconds: removes outbox rows behind the cursor (at most 50 000), old cursors, what is done of the
-backlog, keys of messages that were sent an hour ago, and shapes that nothing in outbox and log has any more. Returns how many outbox rows: after 50 000 call it again soon.';
+backlog, keys of messages that were sent an hour ago, nodes that are gone and their members, and shapes that nothing in outbox and log has any more. Returns how many outbox rows: after 50 000 call it again soon.';
 
 CREATE FUNCTION herald.kept(channel text) RETURNS int
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

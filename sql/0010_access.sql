@@ -307,20 +307,49 @@ CREATE UNLOGGED TABLE herald.member (
     dbo_id    int,
     row_id    text,
     extras    json        NOT NULL,
-    node      text        NOT NULL,
+    node      text COLLATE "C",
     since     timestamptz NOT NULL,
-    PRIMARY KEY (channel, socket_id)
+    PRIMARY KEY (node, channel, socket_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 COMMENT ON TABLE herald.member IS
-'Who is in which channel, as the serving server last told. Unlogged: after a crash it is told anew.';
+'Who is in which channel, as each serving server last told of its own. Unlogged: after a crash it is told anew.';
 COMMENT ON COLUMN herald.member.channel IS 'The concrete channel';
 COMMENT ON COLUMN herald.member.socket_id IS 'The session';
 COMMENT ON COLUMN herald.member.dbo_id IS 'The table of its identity; NULL: anonymous';
 COMMENT ON COLUMN herald.member.row_id IS 'The row of its identity; NULL: anonymous, or it names none';
 COMMENT ON COLUMN herald.member.extras IS 'What its token says besides';
-COMMENT ON COLUMN herald.member.node IS 'The server process it is connected to';
+COMMENT ON COLUMN herald.member.node IS 'The server process it is connected to: its id, if there are several';
 COMMENT ON COLUMN herald.member.since IS 'When it joined';
 DO $$ BEGIN PERFORM herald.harden_tables(), herald.renew_signing_key(); END $$;
+
+-- Servers that serve side by side. Each holds a lock as long as its session lives, so nobody has to say that one is gone.
+CREATE TABLE herald.node (
+    id    text COLLATE "C" PRIMARY KEY,
+    name  text        NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE herald.node IS 'The servers of this database that serve side by side, and for some seconds those that did. A server that is alone is not here.';
+COMMENT ON COLUMN herald.node.id IS 'Another one with each start';
+COMMENT ON COLUMN herald.node.name IS 'For people: --node-name, or host and process';
+COMMENT ON COLUMN herald.node.since IS 'When it came to this database';
+DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
+
+CREATE FUNCTION herald.live_nodes() RETURNS TABLE (id text, name text)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT n.id, n.name FROM herald.node n
+     WHERE hashtext(n.id)::bigint & 4294967295 IN (
+        SELECT l.objid::bigint FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE l.locktype = 'advisory' AND l.classid = 1751478882 AND l.objsubid = 2 AND l.granted AND d.datname = current_database())
+$$;
+COMMENT ON FUNCTION herald.live_nodes() IS 'Servers that serve this database side by side.';
+
+CREATE FUNCTION herald.enter(node text, name text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_try_advisory_lock(1751478882, hashtext(node));
+    INSERT INTO herald.node AS n (id, name) VALUES (node, name)
+        ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, since = clock_timestamp();
+$$;
+COMMENT ON FUNCTION herald.enter(text, text) IS 'For a server among several, once in each session: it is there until the session ends.';
 
 CREATE FUNCTION herald.write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[],
                                       row_ids text[], extras text[], since_ms text[]) RETURNS void
@@ -333,7 +362,7 @@ BEGIN
         RAISE EXCEPTION 'herald: write_presence() needs arrays of one length' USING ERRCODE = '22023';
     END IF;
     IF is_reset THEN
-        DELETE FROM herald.member;
+        DELETE FROM herald.member m WHERE m.node = write_presence.node OR NOT EXISTS (SELECT FROM herald.live_nodes() l WHERE l.id = m.node);
     END IF;
     WITH told AS MATERIALIZED (
         SELECT DISTINCT ON (t.channel, t.socket_id) t.*
@@ -341,26 +370,30 @@ BEGIN
                t(is_join, channel, socket_id, dbo_id, row_id, extras, since_ms, nth)
          ORDER BY t.channel, t.socket_id, t.nth DESC
     ), left_ AS (
-        DELETE FROM herald.member m USING told t WHERE NOT t.is_join AND m.channel = t.channel AND m.socket_id = t.socket_id
+        DELETE FROM herald.member m USING told t
+         WHERE NOT t.is_join AND m.node = write_presence.node AND m.channel = t.channel AND m.socket_id = t.socket_id
     )
     INSERT INTO herald.member (channel, socket_id, dbo_id, row_id, extras, node, since)
     SELECT t.channel, t.socket_id, t.dbo_id, t.row_id, coalesce(t.extras, '{}'), write_presence.node, to_timestamp(t.since_ms / 1000.0)
       FROM told t WHERE t.is_join
-        ON CONFLICT (channel, socket_id) DO UPDATE SET dbo_id = EXCLUDED.dbo_id, row_id = EXCLUDED.row_id, extras = EXCLUDED.extras,
-                                                       node = EXCLUDED.node, since = EXCLUDED.since;
+        ON CONFLICT (node, channel, socket_id) DO UPDATE SET dbo_id = EXCLUDED.dbo_id, row_id = EXCLUDED.row_id, extras = EXCLUDED.extras,
+                                                             since = EXCLUDED.since;
 END
 $$;
 COMMENT ON FUNCTION herald.write_presence(text, boolean, text[], text[], text[], text[], text[], text[], text[]) IS
 'For the server: members that came (is_join t) or went (f), in order; of one (channel, socket) the last counts. is_reset: all that
-was told before is void.';
+this node told before is void, and what nodes told that are gone.';
 
 -- The leading server's lock: while nobody serves, nobody is connected, whatever a killed server left in the table.
 CREATE VIEW herald.presence AS
-    SELECT m.channel COLLATE "default" AS channel, m.socket_id COLLATE "default" AS socket_id, m.dbo_id, m.row_id, m.extras, m.node, m.since
-      FROM herald.member m
+    SELECT DISTINCT ON (m.channel, m.socket_id)
+           m.channel COLLATE "default" AS channel, m.socket_id COLLATE "default" AS socket_id, m.dbo_id, m.row_id, m.extras,
+           coalesce(n.name, m.node) COLLATE "default" AS node, m.since
+      FROM herald.member m LEFT JOIN herald.node n ON n.id = m.node
      WHERE EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                     WHERE l.locktype = 'advisory' AND l.classid = 1751478881 AND l.objid = 2 AND l.objsubid = 2 AND l.granted
-                      AND l.mode = 'ExclusiveLock' AND d.datname = current_database());
+                      AND l.mode = 'ExclusiveLock' AND d.datname = current_database())
+     ORDER BY m.channel, m.socket_id, m.since DESC;
 COMMENT ON VIEW herald.presence IS
 'Who is in which channel, on channels whose rule has presence. Best effort, some milliseconds late. Empty while no server serves.';
 COMMENT ON COLUMN herald.presence.channel IS 'The concrete channel';
@@ -375,7 +408,8 @@ GRANT EXECUTE ON FUNCTION herald.is_signed(text[], bytea), herald.check_function
     TO herald_caller;
 GRANT SELECT ON herald.hook TO herald_caller;
 GRANT EXECUTE ON FUNCTION herald.call_function(text[], bytea) TO herald_hook;
-GRANT EXECUTE ON FUNCTION herald.get_signing_key(),
+GRANT EXECUTE ON FUNCTION herald.live_nodes() TO herald_server, herald_admin;
+GRANT EXECUTE ON FUNCTION herald.get_signing_key(), herald.enter(text, text),
     herald.write_presence(text, boolean, text[], text[], text[], text[], text[], text[], text[]) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.disconnect(int, text, text, text, text), herald.disconnect(int, bigint, text, text, text),
     herald.disconnect(int, uuid, text, text, text) TO herald_publisher, herald_server;

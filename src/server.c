@@ -382,7 +382,13 @@ static void make_store(struct server *server)
     options.bus = nodes_is_shared(server->nodes) ? nodes_bus(server->nodes) : NULL;
     options.on_bus_keys = nodes_is_shared(server->nodes) ? nodes_on_keys : NULL;
     options.bus_keys_arg = server->nodes;
-    options.node = server->node;
+    if (options.bus) {
+        const char *name = server->config->bus.node_name;
+        options.node = server->node_id;
+        options.node_name = name ? name : server->node;
+    } else {
+        options.node = server->node;
+    }
     options.counts = server->counts;
     options.on_fatal = on_fatal;
     options.is_behind = is_net_behind;

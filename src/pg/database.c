@@ -304,6 +304,8 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .query_timeout_ms = options->query_timeout_ms,
         .append_max_bytes = options->append_max_bytes,
         .bus = options->bus,
+        .node = options->node,
+        .node_name = options->node_name,
         .grace_ms = options->postgres_grace_ms,
         .counts = options->counts,
         .shapes = &database->shapes,

@@ -30,7 +30,8 @@ struct database_options {
     const char *hook_url;       /* NULL: url, as herald_hook; copied */
     const char *judge_url;      /* NULL: url, as herald_judge; copied */
     const char *token_function; /* NULL: check_token accepts nothing; copied */
-    const char *node;           /* names this process in herald.presence; copied */
+    const char *node;      /* names this process in herald.presence: of several, its id; copied */
+    const char *node_name; /* for people, of several; copied */
     /* To the other nodes, which all serve. NULL: alone, and a second one waits for the first. */
     const struct bus *bus;
     /* Without the database for so long, while a node that leads has it: sessions are closed, for them

@@ -109,12 +109,23 @@ static void ask_lead(struct sequencer *sequencer)
     sequencer_ask(sequencer, "SELECT herald.lead(), herald.depose($1)", &params, on_lead_beside);
 }
 
+static void on_enter(void *arg, const struct query_result *result)
+{
+    struct sequencer *sequencer = arg;
+    if (sequencer_answered(sequencer, result, "herald.enter")) {
+        sequencer->is_listening = true;
+        sequencer_lead_beside(sequencer);
+    }
+}
+
 static void on_listen(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
+    struct params params = {0};
     if (sequencer_answered(sequencer, result, "LISTEN")) {
-        sequencer->is_listening = true;
-        sequencer_lead_beside(sequencer);
+        params_text(&params, str_of(sequencer->node));
+        params_text(&params, str_of(sequencer->node_name));
+        sequencer_ask(sequencer, "SELECT herald.enter($1, $2)", &params, on_enter);
     }
 }
 

@@ -116,6 +116,7 @@ struct sequencer {
     uint64_t led_ms;    /* when one that leads was last heard */
     uint64_t gap_ms;    /* until when the bus has time to bring what is missing; 0: nothing is */
     bool is_catching_up;
+    char *node, *node_name;
     struct hold *hold; /* NULL: this node is alone */
     struct shape_wish piece_wish;
     uint64_t n_heard;     /* pieces */

@@ -371,6 +371,8 @@ struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_option
     sequencer->wait_timer = loop_timer_new(loop, on_wait_over, sequencer);
     sequencer->soon_timer = loop_timer_new(loop, on_soon, sequencer);
     sequencer->beside_timer = loop_timer_new(loop, on_beside, sequencer);
+    sequencer->node = mem_strdup(options->node ? options->node : "");
+    sequencer->node_name = mem_strdup(options->node_name ? options->node_name : sequencer->node);
     sequencer->hold = options->bus ? mem_zalloc(sizeof(*sequencer->hold)) : NULL;
     return sequencer;
 }
@@ -457,6 +459,8 @@ void sequencer_free(struct sequencer *sequencer)
     loop_timer_free(sequencer->soon_timer);
     loop_timer_free(sequencer->beside_timer);
     free(sequencer->hold);
+    free(sequencer->node);
+    free(sequencer->node_name);
     free(sequencer->sight);
     messages_release(&sequencer->messages);
     batch_release(&sequencer->batch);

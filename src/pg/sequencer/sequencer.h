@@ -18,6 +18,7 @@ struct sequencer_options {
     const char *url; /* copied */
     uint32_t look_ms, batch_rows, batch_bytes, query_timeout_ms, append_max_bytes;
     const struct bus *bus;        /* NULL: alone: who does not lead waits */
+    const char *node, *node_name; /* among several; copied */
     uint32_t grace_ms;            /* as in database.h; 0: never */
     struct metrics_block *counts; /* NULL: nothing is counted */
     struct shapes *shapes;        /* outlives the sequencer */

@@ -41,6 +41,8 @@ static inline struct database_options node_options(size_t i)
     struct database_options options =
         bed_options(nodes[i], cluster_url(bed->name, "herald_server"));
     options.bus = wire_join(wire, nodes[i]);
+    static const char *const names[] = {"first", "second", "third"};
+    options.node = options.node_name = names[i];
     return options;
 }
 

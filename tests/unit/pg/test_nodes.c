@@ -250,6 +250,42 @@ static void test_nobody_is_deposed_who_lives(void **state)
     assert_int_equal(bed_number(bed, "SELECT term FROM herald.state"), 2);
 }
 
+static void tell_member(size_t i, const char *socket_id, bool is_reset)
+{
+    struct presence_news news = {.is_join = true,
+                                 .channel = STR("room"),
+                                 .socket_id = str_of(socket_id),
+                                 .since_ms = 1700000000000 + i};
+    const struct store_presence *presence = &nodes[i]->store.presence;
+    presence->tell(presence->ctx, is_reset, &news, 1);
+}
+
+/* One socket that has moved is listed where it came last; who dies, dies with all of his. */
+static void test_each_node_writes_down_its_own_members(void **state)
+{
+    (void)state;
+    start_nodes();
+    for (size_t i = 0; i < N_NODES; i++) {
+        static const char *const sockets[] = {"a", "b", "c"};
+        tell_member(i, sockets[i], true);
+        tell_member(i, "moved", false);
+    }
+    bed_wait_sql(bed, "SELECT count(*) = 6 FROM herald.member");
+    bed_wait_sql(bed, "SELECT string_agg(socket_id || node, ' ' ORDER BY socket_id) ="
+                      " 'afirst bsecond cthird movedthird' FROM herald.presence");
+    tell_member(1, "d", true);
+    bed_wait_sql(bed, "SELECT string_agg(socket_id || node, ' ' ORDER BY socket_id) ="
+                      " 'afirst cthird dsecond movedthird' FROM herald.presence");
+    bed_sql(bed, "INSERT INTO herald.node VALUES ('dead', 'dead', now() - interval '1 min')");
+    bed_sql(bed, "INSERT INTO herald.member VALUES ('room', 'ghost', 1, '1', '{}', 'dead', now())");
+    bed_sql(bed, "SELECT herald.sweep()");
+    bed_wait_sql(bed, "SELECT count(*) = 0 FROM herald.presence WHERE socket_id = 'ghost'");
+    bed_wait_sql(bed, "SELECT count(*) = 3 FROM herald.node");
+    bed_end(nodes[2]);
+    bed_wait_sql(bed, "SELECT string_agg(socket_id || node, ' ' ORDER BY socket_id) ="
+                      " 'afirst dsecond movedfirst' FROM herald.presence");
+}
+
 /* ---- Postgres ---- */
 
 static void wait_for_ups(size_t n)
@@ -328,6 +364,7 @@ int main(void)
         NODES_TEST(test_one_that_stands_still_in_a_batch),
         NODES_TEST(test_one_that_cannot_be_reached_is_deposed),
         NODES_TEST(test_nobody_is_deposed_who_lives),
+        NODES_TEST(test_each_node_writes_down_its_own_members),
         NODES_TEST(test_after_all_sessions_were_lost),
         NODES_TEST(test_all_hear_of_another_epoch),
         NODES_TEST(test_who_has_no_database_sends_its_sessions_away),
