@@ -196,22 +196,36 @@ static bool link_publish(struct link *link, struct wire *wire, struct outgoing *
     return is_sent;
 }
 
-/* wire NULL: all that waits is lost. */
-static bool link_empty(struct link *link, struct wire *wire)
+static void link_forget(struct link *link, struct outgoing *letter)
+{
+    atomic_fetch_sub(&link->out_bytes, letter->len);
+    free(letter);
+}
+
+/* False: the wire has broken, and what was behind that is lost. */
+static bool link_send_all(struct link *link, struct wire *wire)
 {
     void *items;
     size_t n = mailbox_take(link->out, &items);
     struct outgoing **letters = items;
-    bool is_good = wire != NULL;
+    bool is_good = true;
     for (size_t i = 0; i < n; i++) {
         is_good = is_good && link_publish(link, wire, letters[i]);
-        if (!is_good) {
-            count(&link->n.unsent, 1);
-        }
-        atomic_fetch_sub(&link->out_bytes, letters[i]->len);
-        free(letters[i]);
+        count(&link->n.unsent, !is_good);
+        link_forget(link, letters[i]);
     }
     return is_good;
+}
+
+static void link_lose_all(struct link *link)
+{
+    void *items;
+    size_t n = mailbox_take(link->out, &items);
+    struct outgoing **letters = items;
+    count(&link->n.unsent, n);
+    for (size_t i = 0; i < n; i++) {
+        link_forget(link, letters[i]);
+    }
 }
 
 /* ---- the connection: the link's thread ---- */
@@ -313,7 +327,7 @@ static struct wire *link_replace(struct link *link, struct wire *old)
 static void link_serve(struct link *link, struct wire *wire)
 {
     link_go_up(link, wire);
-    while (!wire_is_over(wire) && link_empty(link, wire) && !atomic_load(&link->is_stopping)) {
+    while (!wire_is_over(wire) && link_send_all(link, wire) && !atomic_load(&link->is_stopping)) {
         if (atomic_exchange(&link->wants_reload, false)) {
             wire = link_replace(link, wire);
         }
@@ -323,7 +337,7 @@ static void link_serve(struct link *link, struct wire *wire)
     if (is_broken) {
         link_tell_failure(link, wire_complaint(wire));
     } else {
-        link_empty(link, wire);
+        link_send_all(link, wire);
     }
     atomic_store(&link->number, 0);
     wire_close(wire);
@@ -344,7 +358,7 @@ static void *link_run(void *arg)
         } else {
             link_tell_failure(link, err.text);
         }
-        link_empty(link, NULL);
+        link_lose_all(link);
         if (!atomic_load(&link->is_stopping)) {
             wait_bell(link, jittered(wait_ms));
         }
@@ -381,7 +395,7 @@ void link_free(struct link *link)
     for (size_t i = 0; i < n; i++) {
         free(letters[i]);
     }
-    link_empty(link, NULL);
+    link_lose_all(link);
     mailbox_free(link->out);
     mailbox_free(link->in);
     sem_destroy(&link->bell);

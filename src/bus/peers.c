@@ -112,7 +112,7 @@ static struct peer *meet(struct peers *peers, const struct seal_head *head, uint
 static bool peer_is_late(struct peer *peer, uint64_t sent_ms, uint64_t now_ms)
 {
     int64_t took = (int64_t)(now_ms - sent_ms);
-    if (now_ms - peer->turned_ms >= PEERS_WINDOW_MS && peer->fastest != INT64_MAX) {
+    if (now_ms - peer->turned_ms >= PEERS_WINDOW_MS) {
         peer->turned_ms = now_ms;
         peer->fastest_then = peer->fastest;
         peer->fastest = INT64_MAX;
