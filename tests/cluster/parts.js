@@ -32,11 +32,11 @@ class Part {
 export class Nats extends Part {
     static async start(host) {
         const nats = Object.assign(new Nats(), { host, port: 4222, user: 'node', directory: temporaryDirectory('nats', unprivileged) });
-        const password = randomBytes(16).toString('hex');
-        nats.passwordFile = file(nats.directory, 'password', `${password}\n`);
+        nats.password = randomBytes(16).toString('hex');
+        nats.passwordFile = file(nats.directory, 'password', `${nats.password}\n`);
         nats.command = '/usr/sbin/nats-server';
         nats.args = ['-c', file(nats.directory, 'nats.conf',
-            `listen: "${host.address}:${nats.port}"\nauthorization { user: ${nats.user}, password: "${password}" }\n`)];
+            `listen: "${host.address}:${nats.port}"\nauthorization { user: ${nats.user}, password: "${nats.password}" }\n`)];
         await nats.up();
         return nats;
     }

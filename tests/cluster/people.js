@@ -7,6 +7,7 @@ import { between, pause, pick, random } from '../chaos/chance.js';
 import { DBO_ID, FLEETING, PUBLISHED } from '../chaos/ledger.js';
 
 export const HERE = 'here/0';
+const STEADY_MS = 10 * SECOND;
 const KICK_MS = 2 * SECOND; // after its commit nobody is served whom it was about
 
 // Comes back at once whenever the connection ends.
@@ -67,9 +68,19 @@ export class Member extends Visitor {
         } else if (frame.action === 'presence_full') {
             this.list = new Map(frame.payload.presence.map((member) => [member.socketId, member]));
             this.isJoined = true;
+            this.since = performance.now();
             this.onJoined();
         } else if (frame.action === 'presence_update') {
             this.onUpdate(frame.payload);
+        }
+    }
+
+    // Somebody is given up whose node can be heard by all who can hear anything: only because this one hears nothing.
+    judgeLeave(socketId) {
+        const other = this.run.members.find((member) => member.isHere && member.id === socketId);
+        const node = other && this.run.nodeOf(other);
+        if (node && !node.isTroubled && performance.now() - node.calmSince > STEADY_MS && performance.now() - other.since > STEADY_MS) {
+            this.run.violation('presence wrong', `${this.name} (on ${this.run.nodeOf(this)?.name}) is told that ${other.name} (on ${node.name}) has left, who is there`);
         }
     }
 
@@ -77,6 +88,9 @@ export class Member extends Visitor {
         const isNews = action === 'join' ? !this.list.has(socketId) : this.list.has(socketId);
         if (!isNews) {
             this.run.violation('presence wrong', `${this.name} is told the ${action} of ${socketId}, which its list has ${action === 'join' ? 'already' : 'not'}`);
+        }
+        if (action === 'leave') {
+            this.judgeLeave(socketId);
         }
         action === 'join' ? this.list.set(socketId, true) : this.list.delete(socketId);
     }

@@ -13,6 +13,7 @@ import { until, SECOND } from '../integration/lib/wait.js';
 import { Cluster, Node } from './cluster.js';
 import { ClusterDatabase } from './database.js';
 import { FAULTS, obstacle } from './faults.js';
+import { Forger } from './forger.js';
 import { areSeparate } from './hosts.js';
 import { Guest, HERE, Member, flutter, kick, wrongList } from './people.js';
 
@@ -28,7 +29,7 @@ class ClusterRun extends Run {
     constructor() {
         super({
             faults: FAULTS, cannot: obstacle,
-            checks: ['ephemeral late', 'presence wrong', 'served after a kick', 'the lead was not taken over'],
+            checks: ['ephemeral late', 'presence wrong', 'served after a kick', 'the lead was not taken over', 'a forger was believed'],
         });
         Object.assign(this, {
             name: 'cluster', mayMiss: true, takeoverMs: {}, presenceMs: 0, echoes: new Map(), heartbeats: new WeakMap(),
@@ -52,6 +53,8 @@ class ClusterRun extends Run {
         this.timers = [setInterval(() => this.beat(), SECOND), setInterval(() => this.watchOurselves(), 50)];
         await this.begin();
         [...this.members, ...this.guests].forEach((each) => each.live());
+        this.forger = new Forger(this.cluster.nats);
+        this.forger.live();
         kick(this, this.guests);
         flutter(this, this.members);
     }
@@ -65,6 +68,7 @@ class ClusterRun extends Run {
 
     async stopAll() {
         this.timers?.forEach(clearInterval);
+        this.forger?.stop();
         [...(this.members ?? []), ...(this.guests ?? [])].forEach(({ client }) => client?.socket.terminate());
         await this.cluster?.stop();
     }
@@ -183,7 +187,24 @@ class ClusterRun extends Run {
         await this.listsAreRight('the round');
     }
 
+    // What the nodes that run now have dropped of what came over the bus, by reason.
+    async dropped() {
+        const counts = {};
+        for (const node of this.cluster.nodes) {
+            for (const [, reason, n] of (await node.get('/metrics')).body.matchAll(/^\w*bus_dropped_total\{reason="(\w+)"\} (\d+)/gm)) {
+                counts[reason] = (counts[reason] ?? 0) + Number(n);
+            }
+        }
+        return counts;
+    }
+
     async measure() {
+        const { nForged, nReplayed } = this.forger;
+        const dropped = await this.dropped();
+        this.say(`a forger: ${nForged} forged, ${nReplayed} said again; dropped by the nodes: ${JSON.stringify(dropped)}`);
+        if (nForged > 100 && !dropped.unsigned) {
+            this.violation('a forger was believed', `nobody counted what he said: ${JSON.stringify(dropped)}`);
+        }
         const states = await Promise.all(this.cluster.nodes.map((node) => node.state()));
         this.say(`nodes: ${this.cluster.nodes.map(({ name }, i) => `${name} ${JSON.stringify(states[i])}`).join('; ')}`);
     }
