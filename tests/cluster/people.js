@@ -107,7 +107,7 @@ export function wrongList(members) {
         const ghosts = [...list.keys()].filter((id) => !truth.has(id));
         const missing = members.filter(({ id }) => !list.has(id)).map((other) => other.name);
         if (ghosts.length > 0 || missing.length > 0) {
-            return `${name} (by ${via.name ?? 'the balancer'}) sees ${ghosts.length} ghosts ${ghosts.slice(0, 3)} and not ${missing.slice(0, 3)}`;
+            return `${name} (by ${via.name ?? 'the balancer'}) sees ${ghosts.length} ghosts ${ghosts.slice(0, 3)} and not ${missing.slice(0, 3)}; ${members.map((m) => `${m.name} ${m.id} ${m.via.name ?? m.client.answer['x-node']} ${Math.round((performance.now() - m.since) / 1000)} s`).join(', ')}`;
         }
     }
     return null;
@@ -169,6 +169,7 @@ export async function flutter(run, members) {
         if (run.isStill) {
             continue;
         }
+        member.isJoined = false; // others may be told before we see that it is closed
         random() < 0.5 ? member.client?.socket.terminate() : member.client?.socket.close(1000);
     }
 }
