@@ -75,13 +75,17 @@ export class Member extends Visitor {
         }
     }
 
-    // Somebody is given up whose node can be heard by all who can hear anything: only because this one hears nothing.
+    // Somebody is given up whose node can be heard by all who can hear anything: only because this one hears nothing. A server tells
+    // of a close before the one who was closed sees it, so he is looked at a moment later.
     judgeLeave(socketId) {
         const other = this.run.members.find((member) => member.isHere && member.id === socketId);
         const node = other && this.run.nodeOf(other);
-        if (node && !node.isTroubled && performance.now() - node.calmSince > STEADY_MS && performance.now() - other.since > STEADY_MS) {
-            this.run.violation('presence wrong', `${this.name} (on ${this.run.nodeOf(this)?.name}) is told that ${other.name} (on ${node.name}) has left, who is there`);
+        if (!node || node.isTroubled || performance.now() - Math.max(node.calmSince, other.since) < STEADY_MS) {
+            return;
         }
+        const { client } = other;
+        setTimeout(() => other.isHere && other.client === client && this.run.violation('presence wrong',
+            `${this.name} (on ${this.run.nodeOf(this)?.name}) is told that ${other.name} (on ${node.name}) has left, who is there`), SECOND);
     }
 
     onUpdate({ action, presence: { socketId } }) {
