@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Three threads meet here: the loop's, which puts letters into one queue and takes them from another;
- * the link's own, which connects, signs and publishes, and may wait in libnats for as long as that
- * likes; and the wire's reader, which checks signatures. Hashing is so on no thread that matters.
+/* Three threads meet here: the loop's, which puts letters into one queue and takes them from another
+ * (post.c); the link's own, which connects, signs and publishes, and may wait in libnats for as long
+ * as that likes; and the wire's reader, which checks signatures. Hashing is so on no thread that
+ * matters.
  *
  * Both queues are bounded by bytes. What does not fit is lost and counted, as is what waits when the
  * connection breaks: it would come too late, and who needs it (rows, lists) notices that it is
@@ -13,17 +14,14 @@
 #include "bus/link.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/mailbox.h"
 #include "base/mem.h"
 #include "bus/address.h"
 #include "bus/wire.h"
@@ -38,22 +36,14 @@ enum {
     ROOT_SIZE = 9 + 2 * REALM_BYTES + 1, /* "pgherald.<hash>" and a NUL */
 };
 
-struct outgoing {
-    struct seal_head head; /* without seq */
-    size_t len;
-    char data[]; /* room for head, body, signature */
-};
-
 struct link {
     struct link_options options;
     pthread_t thread;
     bool has_thread;
-    sem_t bell; /* of the link's thread */
+    struct post *post;
     atomic_bool is_stopping, wants_reload;
     atomic_uint_fast64_t number;
     atomic_size_t max_message;
-    struct mailbox *out, *in;
-    atomic_size_t out_bytes, in_bytes;
     pthread_mutex_t lock; /* of the next two */
     struct seal_keys keys;
     char root[ROOT_SIZE]; /* of the subjects, as they should be */
@@ -110,24 +100,6 @@ static bool is_for_me(const struct link *link, const char *subject)
     return strncmp(rest, "to.", 3) != 0 || strncmp(rest + 3, link->options.node_id, ID_SIZE) == 0;
 }
 
-static void link_deliver(struct link *link, const struct seal_head *head, struct str body,
-                         bool is_mine)
-{
-    size_t bytes = sizeof(struct link_letter) + body.len;
-    if (atomic_load(&link->in_bytes) + bytes > LINK_MAX_IN) {
-        count(&link->n.full, 1);
-        return;
-    }
-    struct link_letter *letter = mem_alloc(bytes);
-    char *copy = (char *)(letter + 1);
-    *letter = (struct link_letter){*head, {copy, body.len}, is_mine};
-    memcpy(copy, body.ptr, body.len);
-    atomic_fetch_add(&link->in_bytes, bytes);
-    if (mailbox_put(link->in, &letter, 1)) {
-        link->options.wake(link->options.arg);
-    }
-}
-
 /* My own words come back over the second connection of a reload; newer ones than mine are those of
  * another process, such as a copy of this virtual machine. */
 static void link_open(struct link *link, const struct seal_head *head, struct str body)
@@ -138,7 +110,9 @@ static void link_open(struct link *link, const struct seal_head *head, struct st
         return;
     }
     count(&link->n.received, 1);
-    link_deliver(link, head, body, is_mine);
+    if (!post_deliver(link->post, head, body, is_mine)) {
+        count(&link->n.full, 1);
+    }
 }
 
 static void on_message(void *arg, const char *subject, struct str data)
@@ -170,7 +144,7 @@ static void on_message(void *arg, const char *subject, struct str data)
 static void on_over(void *arg)
 {
     struct link *link = arg;
-    sem_post(&link->bell);
+    post_ring(link->post);
 }
 
 /* ---- out: the link's thread ---- */
@@ -196,35 +170,27 @@ static bool link_publish(struct link *link, struct wire *wire, struct outgoing *
     return is_sent;
 }
 
-static void link_forget(struct link *link, struct outgoing *letter)
-{
-    atomic_fetch_sub(&link->out_bytes, letter->len);
-    free(letter);
-}
-
 /* False: the wire has broken, and what was behind that is lost. */
 static bool link_send_all(struct link *link, struct wire *wire)
 {
-    void *items;
-    size_t n = mailbox_take(link->out, &items);
-    struct outgoing **letters = items;
+    struct outgoing **letters;
+    size_t n = post_take_out(link->post, &letters);
     bool is_good = true;
     for (size_t i = 0; i < n; i++) {
         is_good = is_good && link_publish(link, wire, letters[i]);
         count(&link->n.unsent, !is_good);
-        link_forget(link, letters[i]);
+        post_free_out(link->post, letters[i]);
     }
     return is_good;
 }
 
 static void link_lose_all(struct link *link)
 {
-    void *items;
-    size_t n = mailbox_take(link->out, &items);
-    struct outgoing **letters = items;
+    struct outgoing **letters;
+    size_t n = post_take_out(link->post, &letters);
     count(&link->n.unsent, n);
     for (size_t i = 0; i < n; i++) {
-        link_forget(link, letters[i]);
+        post_free_out(link->post, letters[i]);
     }
 }
 
@@ -236,19 +202,6 @@ static uint64_t jittered(uint64_t ms)
     uint16_t random;
     id_random(&random, sizeof(random));
     return ms / 2 + ms / 2 * random / UINT16_MAX;
-}
-
-static void wait_bell(struct link *link, uint64_t ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)sem_clockwait(&link->bell, CLOCK_MONOTONIC, &until);
 }
 
 static struct wire *link_connect(struct link *link, const struct bus_address *address,
@@ -331,7 +284,7 @@ static void link_serve(struct link *link, struct wire *wire)
         if (atomic_exchange(&link->wants_reload, false)) {
             wire = link_replace(link, wire);
         }
-        wait_bell(link, MAX_WAIT_MS);
+        post_wait(link->post, MAX_WAIT_MS);
     }
     bool is_broken = !atomic_load(&link->is_stopping);
     if (is_broken) {
@@ -360,7 +313,7 @@ static void *link_run(void *arg)
         }
         link_lose_all(link);
         if (!atomic_load(&link->is_stopping)) {
-            wait_bell(link, jittered(wait_ms));
+            post_wait(link->post, jittered(wait_ms));
         }
         wait_ms = wait_ms * 2 < MAX_WAIT_MS ? wait_ms * 2 : MAX_WAIT_MS;
     }
@@ -373,10 +326,8 @@ struct link *link_new(const struct link_options *options)
 {
     struct link *link = mem_zalloc(sizeof(*link));
     link->options = *options;
-    link->out = mailbox_new(sizeof(struct outgoing *));
-    link->in = mailbox_new(sizeof(struct link_letter *));
+    link->post = post_new(options->wake, options->arg);
     pthread_mutex_init(&link->lock, NULL);
-    sem_init(&link->bell, 0, 0);
     return link;
 }
 
@@ -387,18 +338,10 @@ void link_free(struct link *link)
     }
     if (link->has_thread) {
         atomic_store(&link->is_stopping, true);
-        sem_post(&link->bell);
+        post_ring(link->post);
         pthread_join(link->thread, NULL);
     }
-    struct link_letter **letters;
-    size_t n = link_take(link, &letters);
-    for (size_t i = 0; i < n; i++) {
-        free(letters[i]);
-    }
-    link_lose_all(link);
-    mailbox_free(link->out);
-    mailbox_free(link->in);
-    sem_destroy(&link->bell);
+    post_free(link->post);
     pthread_mutex_destroy(&link->lock);
     free(link);
 }
@@ -434,7 +377,7 @@ void link_set_keys(struct link *link, struct str realm, const struct seal_keys *
 void link_reload(struct link *link)
 {
     atomic_store(&link->wants_reload, true);
-    sem_post(&link->bell);
+    post_ring(link->post);
 }
 
 uint64_t link_number(const struct link *link)
@@ -445,26 +388,15 @@ uint64_t link_number(const struct link *link)
 bool link_send(struct link *link, enum bus_kind kind, const char *to, struct str body,
                uint64_t now_ms, bool is_urgent)
 {
-    size_t len = SEAL_SIZE + body.len;
-    if (link_number(link) == 0 || len > atomic_load(&link->max_message) ||
-        (!is_urgent && atomic_load(&link->out_bytes) + len > LINK_MAX_OUT)) {
+    if (link_number(link) == 0 || body.len > link_max_body(link)) {
         return false;
     }
-    struct outgoing *letter = mem_alloc(sizeof(*letter) + len);
-    letter->head = (struct seal_head){.kind = (uint8_t)kind, .sent_ms = now_ms};
-    memcpy(letter->head.from, link->options.node_id, ID_SIZE);
+    struct seal_head head = {.kind = (uint8_t)kind, .sent_ms = now_ms};
+    memcpy(head.from, link->options.node_id, ID_SIZE);
     if (to) {
-        memcpy(letter->head.to, to, ID_SIZE);
+        memcpy(head.to, to, ID_SIZE);
     }
-    letter->len = len;
-    if (body.len > 0) {
-        memcpy(letter->data + SEAL_HEAD_SIZE, body.ptr, body.len);
-    }
-    atomic_fetch_add(&link->out_bytes, len);
-    if (mailbox_put(link->out, &letter, 1)) {
-        sem_post(&link->bell);
-    }
-    return true;
+    return post_send(link->post, &head, body, is_urgent);
 }
 
 size_t link_max_body(const struct link *link)
@@ -473,15 +405,9 @@ size_t link_max_body(const struct link *link)
     return link_number(link) == 0 || most < SEAL_SIZE ? 0 : most - SEAL_SIZE;
 }
 
-size_t link_take(struct link *link, struct link_letter ***letters)
+size_t link_take(struct link *link, struct incoming ***letters)
 {
-    void *items = NULL;
-    size_t n = mailbox_take(link->in, &items);
-    *letters = items;
-    for (size_t i = 0; i < n; i++) {
-        atomic_fetch_sub(&link->in_bytes, sizeof(struct link_letter) + (*letters)[i]->body.len);
-    }
-    return n;
+    return post_take_in(link->post, letters);
 }
 
 void link_count(const struct link *link, struct link_counts *out)

@@ -7,11 +7,8 @@
 #define HERALD_BUS_LINK_H
 
 #include "bus/options.h"
-#include "bus/seal.h"
+#include "bus/post.h"
 #include "core/nodes/bus.h"
-
-#define LINK_MAX_OUT (8U << 20) /* bytes that wait to be sent: more are refused */
-#define LINK_MAX_IN (32U << 20) /* bytes that wait for the loop: more are lost */
 
 struct link;
 
@@ -20,12 +17,6 @@ struct link_options {
     const char *node_id;
     void (*wake)(void *arg); /* from any thread: something came, or the connection changed */
     void *arg;
-};
-
-struct link_letter { /* what came, signed */
-    struct seal_head head;
-    struct str body; /* valid until the letter is freed */
-    bool is_mine;    /* another process sends under my id */
 };
 
 struct link_counts { /* since the start */
@@ -44,12 +35,12 @@ void link_reload(struct link *link);
 /* Which connection it is; 0: there is none. */
 uint64_t link_number(const struct link *link);
 /* False: there is no connection, or too much waits, or the body is more than the server takes.
- * `is_urgent`: may wait behind more than LINK_MAX_OUT. */
+ * `is_urgent`: may wait behind more than POST_MAX_OUT. */
 bool link_send(struct link *link, enum bus_kind kind, const char *to, struct str body,
                uint64_t now_ms, bool is_urgent);
 size_t link_max_body(const struct link *link); /* 0: there is no connection */
-/* All that has come, in order. Each is freed with free(). */
-size_t link_take(struct link *link, struct link_letter ***letters);
+/* post.h */
+size_t link_take(struct link *link, struct incoming ***letters);
 void link_count(const struct link *link, struct link_counts *out);
 
 #endif

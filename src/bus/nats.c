@@ -92,7 +92,7 @@ static void send_beat(struct nats_bus *bus)
 
 /* ---- in ---- */
 
-static void hear_beat(struct nats_bus *bus, const struct link_letter *letter, bool is_known)
+static void hear_beat(struct nats_bus *bus, const struct incoming *letter, bool is_known)
 {
     struct beat beat;
     const char *from = letter->head.from;
@@ -107,7 +107,7 @@ static void hear_beat(struct nats_bus *bus, const struct link_letter *letter, bo
     }
 }
 
-static void hear_known(struct nats_bus *bus, const struct link_letter *letter)
+static void hear_known(struct nats_bus *bus, const struct incoming *letter)
 {
     enum bus_kind kind = letter->head.kind;
     if (kind == BUS_KIND_BEAT) {
@@ -124,7 +124,7 @@ static bool is_worthless_late(uint8_t kind)
     return kind == BUS_KIND_MESSAGE || kind == BUS_KIND_PRIVATE || kind == BUS_KIND_BEAT;
 }
 
-static void hear_late(struct nats_bus *bus, const struct link_letter *letter)
+static void hear_late(struct nats_bus *bus, const struct incoming *letter)
 {
     if (is_worthless_late(letter->head.kind)) {
         drop(bus, METRIC_BUS_DROP_LATE);
@@ -133,7 +133,7 @@ static void hear_late(struct nats_bus *bus, const struct link_letter *letter)
     }
 }
 
-static void hear_stranger(struct nats_bus *bus, const struct link_letter *letter)
+static void hear_stranger(struct nats_bus *bus, const struct incoming *letter)
 {
     if (letter->head.kind == BUS_KIND_BEAT) {
         hear_beat(bus, letter, false);
@@ -150,7 +150,7 @@ static void hear_double(struct nats_bus *bus)
     }
 }
 
-static void hear(struct nats_bus *bus, const struct link_letter *letter)
+static void hear(struct nats_bus *bus, const struct incoming *letter)
 {
     if (letter->is_mine) {
         hear_double(bus);
@@ -188,7 +188,7 @@ static void on_wake(void *arg)
 {
     struct nats_bus *bus = arg;
     bus_look(bus);
-    struct link_letter **letters;
+    struct incoming **letters;
     size_t n = link_take(bus->link, &letters);
     for (size_t i = 0; i < n; i++) {
         hear(bus, letters[i]);
