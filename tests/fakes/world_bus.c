@@ -202,6 +202,11 @@ void world_peer_news(struct world_bus *bus, unsigned node, unsigned about, enum 
     world_end_step(bus->worlds[node]);
 }
 
+bool world_bus_knows(const struct world_bus *bus, unsigned node, unsigned about)
+{
+    return bus->knows[node][about];
+}
+
 void world_bus_meet(struct world_bus *bus)
 {
     for (unsigned node = 0; node < bus->n_nodes; node++) {
@@ -261,6 +266,11 @@ void world_bus_beat(struct world_bus *bus, unsigned node)
 }
 
 /* ---- all together ---- */
+
+unsigned world_bus_n_nodes(const struct world_bus *bus)
+{
+    return bus->n_nodes;
+}
 
 struct world *world_bus_world(struct world_bus *bus, unsigned node)
 {

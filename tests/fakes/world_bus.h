@@ -41,6 +41,7 @@ void world_bus_cut(struct world_bus *bus, unsigned node, bool is_cut);
 /* ---- what a node is told of another one ---- */
 
 void world_peer_news(struct world_bus *bus, unsigned node, unsigned about, enum bus_news news);
+bool world_bus_knows(const struct world_bus *bus, unsigned node, unsigned about);
 void world_bus_meet(struct world_bus *bus); /* all of all that they do not know: they came */
 /* The node's world ends: it stops and says good-bye (LEFT), or is given up (DEAD), or nobody is told
  * (CAME). */
@@ -50,6 +51,7 @@ void world_bus_beat(struct world_bus *bus,
 
 /* ---- all together ---- */
 
+unsigned world_bus_n_nodes(const struct world_bus *bus); /* so far, with those that have ended */
 struct world *world_bus_world(struct world_bus *bus, unsigned node); /* NULL: it has ended */
 void world_bus_tick(struct world_bus *bus, uint32_t ms);             /* all worlds' time */
 void world_bus_settle(struct world_bus *bus); /* until nothing moves in any world and on the bus */

@@ -177,6 +177,7 @@ struct subscription *session_add(struct session *session, struct channel *channe
     }
     session->subscriptions[n] = (struct subscription){.channel = channel, .view = view};
     session->n_subscriptions++;
+    session->has_joined = true;
     return &session->subscriptions[n];
 }
 

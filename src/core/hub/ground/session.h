@@ -78,6 +78,7 @@ struct session {
     struct command *held, **held_end; /* commands that came while one waits; the first one waits */
     bool is_closing;                  /* told to close: what it still says is ignored */
     bool is_welcome;                  /* who it is has become clear; on_connect was told */
+    bool has_joined;                  /* ever, so that somebody knows it by its socketId */
     bool is_taken;                    /* its socketId was first that of a session of another node */
     char socket_id[ID_TEXT_SIZE];     /* how other clients know it */
     uint8_t n_txids;                  /* transactions that it waits for (snapshot/txid.c) */

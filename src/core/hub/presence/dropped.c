@@ -106,7 +106,10 @@ struct dropped *dropped_find(const struct grace *grace, const struct identity *i
 void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped)
 {
     if (!dropped->is_elsewhere) {
-        dropped_unkey(grace, dropped);
+        if (dropped->adopter.generation == 0) {
+            dropped_unkey(grace, dropped);
+        }
+        dropped->adopter = (struct session_id){0};
         dropped->is_elsewhere = true;
         dropped->same = NULL;
         HASH_ADD_STR(grace->elsewhere, socket_id, dropped);

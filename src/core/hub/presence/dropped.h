@@ -18,7 +18,8 @@ struct dropped *dropped_adopt(struct grace *grace, const struct session *session
 /* One that nobody of this node has taken up. */
 struct dropped *dropped_find(const struct grace *grace, const struct identity *identity,
                              struct str socket_id);
-void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped); /* such a one */
+/* Another node has taken it up; who had done so here has it no more. */
+void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped);
 void dropped_free(struct grace *grace, struct dropped *dropped);
 void dropped_free_all(struct grace *grace);
 struct member *dropped_member(const struct dropped *dropped, const struct channel *channel);

@@ -39,7 +39,9 @@ static uint64_t grace_ms_of(const struct hub *hub)
 static void grace_put(struct hub *hub, struct dropped *dropped, struct member *member)
 {
     dropped_put(dropped, member);
-    share_flags(hub, member);
+    if (!room_vacate(hub, member)) {
+        share_flags(hub, member);
+    }
 }
 
 void grace_keep(struct hub *hub, struct session *session)

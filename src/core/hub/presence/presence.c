@@ -128,8 +128,10 @@ void presence_leave(struct hub *hub, struct member *member)
     if (member->dropped) {
         dropped_forget(member);
     }
-    share_leave(hub, member, false);
-    list_leave(hub, member);
+    if (!room_vacate(hub, member)) {
+        share_leave(hub, member, false);
+        list_leave(hub, member);
+    }
 }
 
 void presence_leave_all(struct hub *hub, struct session *session)

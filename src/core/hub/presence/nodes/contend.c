@@ -70,10 +70,14 @@ static void session_yield(struct hub *hub, struct session *session)
     if (session->is_closing) {
         return;
     }
-    if (session->n_subscriptions > 0 || session->arriving) {
+    if (session->has_joined || session->arriving) {
         say_close(hub, session, CLOSE_CODE_SERVICE_RESTART,
                   "another session goes on with what this one took up");
         return;
+    }
+    if (session->left_behind) {
+        dropped_go_elsewhere(&hub->presence->grace, session->left_behind);
+        session->left_behind = NULL;
     }
     id_text(socket_id);
     session_table_rename(&hub->sessions, session, socket_id);
@@ -89,6 +93,7 @@ bool session_keeps(struct hub *hub, struct str socket_id, bool other_is_taken, c
     }
     if (!session->is_closing &&
         claim_is_before(session->is_taken, hub->options.node_id, other_is_taken, other)) {
+        share_adopt(hub, session); /* the other one may not have heard of it */
         return true;
     }
     session_yield(hub, session);
@@ -122,16 +127,20 @@ static void own_let_go(struct hub *hub, struct member *member)
     struct subscription *in = session ? session_in(session, member->channel) : NULL;
     if (member->dropped) {
         dropped_forget(member);
-    } else if (in) {
+    }
+    if (in && in->member == member) {
         in->member = NULL;
-    } else if (session) {
+    }
+    if (session && session->arriving == member) {
         session->arriving = NULL;
-        list_wake(hub, session->id);
+    }
+    if (member->state == MEMBER_STATE_ARRIVING) {
+        list_wake(hub, member->session);
     }
     member->session = (struct session_id){0};
 }
 
-static void entry_take_over(struct hub *hub, struct entry *entry, struct member *member)
+void entry_take_over(struct hub *hub, struct entry *entry, struct member *member)
 {
     const struct presence *presence = member->channel->presence;
     own_let_go(hub, member);

@@ -12,6 +12,8 @@ void entry_show(struct hub *hub, struct entry *entry, bool is_told);
 void entry_unshow(struct hub *hub, struct entry *entry); /* it is shown: it leaves */
 /* It has the seat of another one, which is shown. */
 void entry_succeed(struct hub *hub, struct entry *entry, struct entry *holder);
+/* The same of a member of this node; whose session may have let go of it. The channel may be gone. */
+void entry_take_over(struct hub *hub, struct entry *entry, struct member *member);
 /* It is new, or alive again: it has the seat, or somebody else keeps it. */
 void entry_contend(struct hub *hub, struct entry *entry);
 /* Another node claims this socketId. True: a session of this one has it. False: none has it, any more. */

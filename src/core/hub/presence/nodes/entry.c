@@ -129,17 +129,22 @@ bool entry_is_before(const struct entry *a, const struct entry *b)
                            b->replica->id);
 }
 
-/* Of the seat, but not this one: who is alive, and before the others. */
-struct entry *seat_heir(const struct rooms *rooms, const struct entry *but)
+struct entry *seat_best(struct entry *first, const struct entry *but)
 {
-    struct entry *heir = NULL, *entry;
-    HASH_FIND(hh, rooms->by_seat, &but->seat, sizeof(but->seat), entry);
-    for (; entry; entry = entry->same) {
-        if (entry != but && entry_is_alive(entry) && (!heir || entry_is_before(entry, heir))) {
-            heir = entry;
+    struct entry *best = NULL;
+    for (struct entry *entry = first; entry; entry = entry->same) {
+        if (entry != but && entry_is_alive(entry) && (!best || entry_is_before(entry, best))) {
+            best = entry;
         }
     }
-    return heir;
+    return best;
+}
+
+struct entry *seat_heir(const struct rooms *rooms, const struct entry *but)
+{
+    struct entry *first;
+    HASH_FIND(hh, rooms->by_seat, &but->seat, sizeof(but->seat), first);
+    return seat_best(first, but);
 }
 
 struct entry *seat_shown(struct entry *first)

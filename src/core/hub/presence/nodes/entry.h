@@ -36,7 +36,8 @@ bool entry_is_before(const struct entry *a, const struct entry *b); /* the same;
 /* The first of the seat, NULL: nobody has it. */
 struct entry *seat_find(const struct rooms *rooms, struct room *room, struct str socket_id);
 struct entry *seat_shown(struct entry *first); /* the one that is shown; NULL: none is */
-/* Of its seat, but not this one: who is alive, and before all others. NULL: nobody. */
-struct entry *seat_heir(const struct rooms *rooms, const struct entry *but);
+/* Who of a seat is alive, and before all others but this one; NULL: nobody. */
+struct entry *seat_best(struct entry *first, const struct entry *but);
+struct entry *seat_heir(const struct rooms *rooms, const struct entry *but); /* of its seat */
 
 #endif

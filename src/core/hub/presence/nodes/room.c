@@ -99,6 +99,7 @@ static void entry_set_flags(struct hub *hub, struct entry *entry, uint8_t flags)
     struct entry *heir = flags & OP_DROPPED ? seat_heir(rooms, entry) : NULL;
     if (!(flags & OP_DROPPED)) {
         absent_remove(&rooms->absent, entry);
+        absent_claim(&rooms->absent, entry->identity, entry_socket(entry));
         entry->is_over = false;
     } else if (heir && entry->member) {
         entry_succeed(hub, heir, entry);
@@ -135,7 +136,7 @@ void room_change(struct hub *hub, struct replica *replica, const struct op *op)
         return;
     }
     if (op->kind == OP_LEAVE) {
-        if (op->flags & OP_MOVED && entry->member) {
+        if (op->flags & OP_MOVED && entry->member && !seat_heir(rooms, entry)) {
             absent_remove(&rooms->absent, entry);
             entry_linger(hub, entry, hub->now_ms + MOVED_MS);
         } else {
@@ -258,6 +259,19 @@ struct member *room_take(struct hub *hub, const struct session *session, struct 
     share_enter(hub, member);
     share_state(hub, member, state_of(channel->presence, member));
     return member;
+}
+
+bool room_vacate(struct hub *hub, struct member *member)
+{
+    struct rooms *rooms = hub->presence->rooms;
+    struct room *room = member->channel->presence->room;
+    struct entry *heir =
+        room ? seat_best(seat_find(rooms, room, str_of(member->socket_id)), NULL) : NULL;
+    if (!heir || heir->member) {
+        return false;
+    }
+    entry_take_over(hub, heir, member);
+    return true;
 }
 
 const char *room_claim(struct hub *hub, const struct identity *identity, char out[ID_TEXT_SIZE])

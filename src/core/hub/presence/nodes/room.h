@@ -27,6 +27,9 @@ void room_begin(struct hub *hub, struct channel *channel);
 /* The session goes on with an entry that has its socketId; NULL: there is none that shows the same. It is
  * of this node from now on. */
 struct member *room_take(struct hub *hub, const struct session *session, struct channel *channel);
+/* The member of this node has left, or dropped. True: one of another node has contended for its seat, and
+ * has it; nobody is told. The channel may be gone. */
+bool room_vacate(struct hub *hub, struct member *member);
 /* The socketId of an absent one of this user, which nobody has here; NULL: none. It is claimed. */
 const char *room_claim(struct hub *hub, const struct identity *identity, char out[ID_TEXT_SIZE]);
 /* Those who linger and whom the directive means; of others their nodes are told. */

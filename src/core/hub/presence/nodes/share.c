@@ -179,7 +179,7 @@ void share_renew(struct hub *hub, struct member *old, struct member *member)
 
 void share_adopt(struct hub *hub, const struct session *session)
 {
-    if (hub->presence->share->is_on) {
+    if (hub->presence->share->is_on && dropped_can_return(session->identity)) {
         share_note(hub, &(struct op){
                             .kind = OP_ADOPT,
                             .flags = session->is_taken ? OP_TAKEN : 0,

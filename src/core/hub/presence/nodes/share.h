@@ -19,7 +19,7 @@ void share_leave(struct hub *hub, struct member *member, bool is_moved);
 void share_state(struct hub *hub, struct member *member, struct str state); /* "null": none */
 void share_flags(struct hub *hub, struct member *member); /* it was kept, or is back */
 void share_renew(struct hub *hub, struct member *old, struct member *member);
-/* The session goes on under a socketId that another one had. */
+/* The session goes on under a socketId that another one had, or keeps it. */
 void share_adopt(struct hub *hub, const struct session *session);
 void share_flush(struct hub *hub); /* what was noted goes out */
 
