@@ -86,7 +86,7 @@ void piece_cut(const struct batch *batch, struct piece_head head, piece_fn *fn, 
         for (size_t i = 0; i < n; i++) {
             write_row(&batch->places[from + i], &body);
         }
-        fn(arg, &head, buf_span(&body));
+        fn(arg, buf_span(&body));
         from += n_told;
     }
     buf_release(&body);

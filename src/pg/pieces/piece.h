@@ -41,7 +41,7 @@ bool piece_read_row(struct parcel *rows, const struct piece_head *head, struct p
 void piece_write_numbers(const struct piece_head *head, struct buf *out);
 
 /* A numbered batch, of which `head` says term and epoch, in pieces of at most PIECE_BYTES, in order. */
-typedef void piece_fn(void *arg, const struct piece_head *head, struct str body);
+typedef void piece_fn(void *arg, struct str body);
 void piece_cut(const struct batch *batch, struct piece_head head, piece_fn *fn, void *arg);
 
 #endif

@@ -53,7 +53,6 @@ static void set_leading(struct sequencer *sequencer, bool is_leading)
     bool is_news = sequencer->is_leading != is_leading;
     sequencer->is_leading = is_leading;
     if (is_news) {
-        metrics_set(sequencer->options.counts, METRIC_LEADING, is_leading);
         sequencer_settle_anew(sequencer);
         if (sequencer->options.on_lead) {
             sequencer->options.on_lead(sequencer->options.arg, is_leading);
@@ -266,9 +265,13 @@ static uint64_t soon_ms(const struct sequencer *sequencer)
 
 void sequencer_hint(struct sequencer *sequencer, uint64_t id)
 {
-    if (id > sequencer->delivered && id > sequencer->newest) {
+    bool is_serving = sequencer->phase == SEQUENCER_PHASE_SERVING;
+    if (is_serving && id > sequencer->delivered && id > sequencer->newest) {
         sequencer->hinted = id > sequencer->hinted ? id : sequencer->hinted;
-        sequencer->hint_ms = sequencer->hint_ms > 0 ? sequencer->hint_ms : soon_ms(sequencer);
+        if (sequencer->hint_ms == 0) {
+            sequencer->hint_ms = soon_ms(sequencer);
+            loop_timer_start(sequencer->beside_timer, BEHIND_MS, 0);
+        }
     }
 }
 

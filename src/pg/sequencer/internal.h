@@ -119,10 +119,9 @@ struct sequencer {
     char *node, *node_name;
     struct hold *hold; /* NULL: this node is alone */
     struct shape_wish piece_wish;
-    uint64_t n_heard;     /* pieces */
-    uint64_t n_asked;     /* of those, when the site's version was last asked for */
-    uint64_t n_sited;     /* so many of them are older than the site that we have */
-    uint64_t owed, owing; /* numbers that could not be told; owed 0: none */
+    uint64_t n_heard; /* pieces */
+    uint64_t n_asked; /* of those, when the site's version was last asked for */
+    uint64_t n_sited; /* so many of them are older than the site that we have */
 
     /* Catching up. */
     PGresult *log;   /* read, while its shapes are asked for */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The log over the bus. After each commit a node tells the others what it has stored; what cannot be
- * told is owed, and its numbers are told as soon as something goes out again. Who hears it applies
- * what is next, in the order of the ids, each once:
+/* The log over the bus. After each commit a node tells the others what it has stored. Who hears it
+ * applies what is next, in the order of the ids, each once:
  *
  *      last <= mine                  it was here already
  *      first <= mine + 1 <= last     the tail of it is next
@@ -20,41 +19,12 @@
 
 /* ---- telling ---- */
 
-static bool send(const struct sequencer *sequencer, struct str body)
+/* What does not go out is missed by who hears the next piece, or the next beat. */
+static void tell_piece(void *arg, struct str body)
 {
+    const struct sequencer *sequencer = arg;
     const struct bus *bus = sequencer->options.bus;
-    return bus->send(bus->ctx, BUS_KIND_ROWS, NULL, body);
-}
-
-static void owe(struct sequencer *sequencer, const struct piece_head *head)
-{
-    sequencer->owed = sequencer->owed > 0 ? sequencer->owed : head->first;
-    sequencer->owing = head->last;
-}
-
-static void pay(struct sequencer *sequencer)
-{
-    struct buf body = {0};
-    if (sequencer->owed == 0) {
-        return;
-    }
-    piece_write_numbers(&(struct piece_head){.term = sequencer->term,
-                                             .epoch = str_of(sequencer->epoch),
-                                             .first = sequencer->owed,
-                                             .last = sequencer->owing},
-                        &body);
-    if (send(sequencer, buf_span(&body))) {
-        sequencer->owed = 0;
-    }
-    buf_release(&body);
-}
-
-static void tell_piece(void *arg, const struct piece_head *head, struct str body)
-{
-    struct sequencer *sequencer = arg;
-    if (sequencer->owed > 0 || !send(sequencer, body)) {
-        owe(sequencer, head);
-    }
+    (void)bus->send(bus->ctx, BUS_KIND_ROWS, NULL, body);
 }
 
 void sequencer_publish(struct sequencer *sequencer)
@@ -64,9 +34,7 @@ void sequencer_publish(struct sequencer *sequencer)
         .epoch = str_of(sequencer->epoch),
         .is_altered = sequencer->batch.is_altered,
     };
-    pay(sequencer);
     piece_cut(&sequencer->batch, head, tell_piece, sequencer);
-    pay(sequencer);
 }
 
 /* ---- applying ---- */
@@ -202,6 +170,7 @@ static void take_piece(struct sequencer *sequencer, struct str body)
     enum verdict verdict = is_first ? apply(sequencer, &head, rows, nth) : VERDICT_EARLY;
     if (verdict == VERDICT_EARLY && head.last > sequencer->delivered) {
         (void)hold_add(sequencer->hold, head.first, head.last, nth, body);
+        sequencer_apply_pieces(sequencer);
     }
     /* What is before it, or it itself if it could not be kept: Postgres says whether it is there. */
     sequencer_hint(sequencer, head.last);
@@ -214,5 +183,8 @@ void sequencer_hear(struct sequencer *sequencer, struct str body)
     }
     sequencer->heard_ms = clock_ms();
     take_piece(sequencer, body);
-    loop_timer_start(sequencer->soon_timer, 0, 0);
+    /* Only then: who leads pauses between two looks, which must not begin anew with each piece. */
+    if (sequencer->is_stashed) {
+        loop_timer_start(sequencer->soon_timer, 0, 0);
+    }
 }

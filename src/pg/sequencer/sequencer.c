@@ -415,6 +415,7 @@ void sequencer_measure(struct sequencer *sequencer)
 {
     metrics_set(sequencer->options.counts, METRIC_APPENDS, sequencer->messages.n);
     metrics_set(sequencer->options.counts, METRIC_APPEND_BYTES, sequencer->messages.bytes);
+    metrics_set(sequencer->options.counts, METRIC_LEADING, sequencer->is_leading);
     metrics_set(sequencer->options.counts, METRIC_TERM, sequencer->term);
     metrics_set(sequencer->options.counts, METRIC_LOG_LAG, sequencer_lag(sequencer));
 }
