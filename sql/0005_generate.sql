@@ -369,8 +369,8 @@ BEGIN
                               columns = w.columns, mode = w.mode, visible = w.visible, snapshot = w.snapshot, max_snapshot = w.max_snapshot,
                               looks = w.looks, generated_at = now(), changed = pg_current_xact_id()
      WHERE x.relation = generate_capture.relation;
-    PERFORM herald.tell(relation, ARRAY[CASE WHEN w.visible = '"nobody"' THEN 'policy' END,
-                                        CASE WHEN (wish ->> 'snapshot')::boolean AND NOT w.snapshot THEN 'snapshot' END]);
+    PERFORM herald.tell(relation, ARRAY[CASE WHEN w.visible = '"nobody"' THEN 'visible_nobody' END,
+                                        CASE WHEN (wish ->> 'snapshot')::boolean AND NOT w.snapshot THEN 'snapshot_lost' END]);
     INSERT INTO herald.outbox (action) VALUES ('a');
     PERFORM herald.ring_servers();
 END

@@ -102,16 +102,42 @@ $$;
 COMMENT ON FUNCTION herald.check_live(regclass, text[], text[], text[], text[], jsonb, text[], boolean, int) IS
 'Internal: raises unless rows can be shown to whom visible says, and read as a snapshot if that is asked for.';
 
+CREATE FUNCTION herald.covers(rule text, template text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN rule LIKE '%*' THEN starts_with(p.start, p.prefix) OR template LIKE '%{%' AND starts_with(p.prefix, p.start)
+                ELSE rule ~ herald.template_pattern(template) END
+      FROM (SELECT rtrim(rule, '*') AS prefix, herald.template_prefix(template) AS start) p
+$$;
+COMMENT ON FUNCTION herald.covers(text, text) IS 'Internal: whether a rule''s channel or pattern is for any channel of a template.';
+
 CREATE FUNCTION herald.has_rule(template text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (
-        SELECT FROM herald.rule r CROSS JOIN LATERAL (SELECT rtrim(r.channel, '*') AS prefix, herald.template_prefix(template) AS start) p
-         WHERE r.active AND CASE WHEN r.channel LIKE '%*' THEN starts_with(p.start, p.prefix) OR template LIKE '%{%' AND starts_with(p.prefix, p.start)
-                                 ELSE r.channel ~ herald.template_pattern(template) END)
+    SELECT EXISTS (SELECT FROM herald.rule r WHERE r.active AND herald.covers(r.channel, template))
 $$;
 COMMENT ON FUNCTION herald.has_rule(text) IS 'Internal: whether clients may have a rule for any channel of a template.';
 
-CREATE FUNCTION herald.surprises(relation regclass) RETURNS TABLE (kind text, sentence text, hint text)
+CREATE TYPE herald.finding AS (severity text, cause text, finding text, remedy text, about text);
+COMMENT ON TYPE herald.finding IS 'What herald.doctor() says';
+COMMENT ON COLUMN herald.finding.severity IS 'error: events do not arrive. warning: some may not, or will not soon. note: as it may be meant';
+COMMENT ON COLUMN herald.finding.cause IS 'Its name, which stays the same';
+COMMENT ON COLUMN herald.finding.finding IS 'What is the case, in words';
+COMMENT ON COLUMN herald.finding.remedy IS 'The statement, command or option that mends it';
+COMMENT ON COLUMN herald.finding.about IS 'The table, the channel or the rule that it concerns; NULL: all of them';
+
+CREATE FUNCTION herald.no_rule(template text, about text) RETURNS SETOF herald.finding
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'error', 'rule_inactive', format('the rule %s is for the channel %s, but not active, so nobody can join it', min(r.channel), template),
+           format('SELECT herald.set_rule(%L, active => true)', min(r.channel)), about
+      FROM herald.rule r WHERE NOT herald.has_rule(template) AND herald.covers(r.channel, template) HAVING count(*) > 0
+    UNION ALL
+    SELECT 'error', 'rule_missing', format('no rule covers the channel %s, so nobody can join it', template),
+           format('SELECT herald.set_rule(%L) lets clients with an identity join, anonymous_clients => true everybody.',
+                  CASE WHEN template LIKE '%{%' THEN regexp_replace(herald.template_prefix(template), '[^/.]*$', '') || '*' ELSE template END), about
+     WHERE NOT EXISTS (SELECT FROM herald.rule r WHERE herald.covers(r.channel, template))
+$$;
+COMMENT ON FUNCTION herald.no_rule(text, text) IS 'Internal: that clients have no rule for the channels of a template, and why.';
+
+CREATE FUNCTION herald.surprises(relation regclass) RETURNS SETOF herald.finding
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE below(oid, is_part) AS (
         SELECT relation::oid, true
@@ -119,47 +145,46 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT c.oid, c.relispartition FROM below b JOIN pg_inherits i ON i.inhparent = b.oid JOIN pg_class c ON c.oid = i.inhrelid
          WHERE b.oid = relation OR NOT herald.is_watched(b.oid)
     )
-    SELECT 'rule', format('no rule covers the channel %s, so nobody can join it', w.channel), 'SELECT herald.set_rule(…) for it, or for a pattern such as schema.* or prefix/*'
-      FROM herald.watch w WHERE w.relation = surprises.relation AND NOT herald.has_rule(w.channel)
+    SELECT f.* FROM herald.watch w CROSS JOIN LATERAL herald.no_rule(w.channel, relation::text) f WHERE w.relation = surprises.relation
     UNION ALL
-    SELECT 'key', format('%s has no primary key: an event that is reduced to the key, because it is too large, will not say which row it was', relation),
-           'Call herald.watch() again with key_columns, or add a primary key.'
+    SELECT 'note', 'key_missing', format('%s has no primary key: an event that is reduced to the key, because it is too large, will not say which row it was', relation),
+           'Call herald.watch() again with key_columns, or add a primary key.', relation::text
      WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary)
     UNION ALL
-    SELECT 'policy', CASE WHEN herald.wish_of(w.relation, w.key) ->> 'visible' IS NULL
+    SELECT 'error', 'visible_nobody', CASE WHEN herald.wish_of(w.relation, w.key) ->> 'visible' IS NULL
                           THEN format('%s has row level security, and watch() was not told who may see its rows: nobody is shown them', relation)
                           ELSE format('visible of %s needs a column that is gone, not captured or of another type: nobody is shown its rows', relation) END,
-           'Call herald.watch() again with visible.'
+           'Call herald.watch() again with visible.', relation::text
       FROM herald.watch w WHERE w.relation = surprises.relation AND w.visible = '"nobody"'
     UNION ALL
-    SELECT 'snapshot', format('clients get no snapshot of %s any more: its key is not announced', relation), 'Call herald.watch() again with key_columns.'
+    SELECT 'warning', 'snapshot_lost', format('clients get no snapshot of %s any more: its key is not announced', relation), 'Call herald.watch() again with key_columns.', relation::text
       FROM herald.watch w WHERE w.relation = surprises.relation AND NOT w.snapshot AND (herald.wish_of(w.relation, w.key) ->> 'snapshot')::boolean
     UNION ALL
-    SELECT 'virtual', format('virtual generated columns that need more than what is built in are not announced: %s', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)),
-           'Make them STORED.'
+    SELECT 'note', 'column_virtual', format('virtual generated columns that need more than what is built in are not announced: %s', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)),
+           'Make them STORED.', relation::text
       FROM pg_attribute a WHERE a.attrelid = relation AND a.attgenerated = 'v' AND NOT a.attisdropped AND herald.virtual_code(relation, a.attname, '') IS NULL HAVING count(*) > 0
     UNION ALL
-    SELECT 'parts', format('%s is a part of %s, but watched itself: its changes are announced on its own channel only', b.oid::regclass, relation),
-           format('To have them announced with the whole: SELECT herald.unwatch(%L)', b.oid::regclass)
+    SELECT 'note', 'part_apart', format('%s is a part of %s, but watched itself: its changes are announced on its own channel only', b.oid::regclass, relation),
+           format('To have them announced with the whole: SELECT herald.unwatch(%L)', b.oid::regclass), relation::text
       FROM below b WHERE b.oid <> relation AND b.is_part AND herald.is_watched(b.oid)
     UNION ALL
-    SELECT 'parts', format('changes of tables that inherit from %s are not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
-           'Triggers of a parent do not fire for its children: SELECT herald.watch(…) for each of them.'
+    SELECT 'warning', 'child_missed', format('changes of tables that inherit from %s are not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
+           'Triggers of a parent do not fire for its children: SELECT herald.watch(…) for each of them.', relation::text
       FROM below b WHERE b.oid <> relation AND NOT b.is_part AND NOT herald.is_watched(b.oid) HAVING count(*) > 0
     UNION ALL
-    SELECT 'order', format('AFTER ROW triggers of %s come before ours, by their names: %s. What they write to the same row is announced too early', relation,
-                           string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.'
+    SELECT 'warning', 'trigger_order', format('AFTER ROW triggers of %s come before ours, by their names: %s. What they write to the same row is announced too early', relation,
+                           string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.', relation::text
       FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname COLLATE "C" < '!herald_' COLLATE "C" HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION herald.surprises(regclass) IS 'Internal: what may surprise about the watch of a table.';
 
-CREATE FUNCTION herald.tell(relation regclass, kinds text[]) RETURNS void
+CREATE FUNCTION herald.tell(relation regclass, causes text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     s record;
 BEGIN
-    FOR s IN SELECT * FROM herald.surprises(relation) x WHERE x.kind = ANY (kinds) LOOP
-        RAISE WARNING 'herald: %', s.sentence USING HINT = s.hint;
+    FOR s IN SELECT * FROM herald.surprises(relation) x WHERE x.cause = ANY (causes) LOOP
+        RAISE WARNING 'herald: %', s.finding USING HINT = s.remedy;
     END LOOP;
 END
 $$;
@@ -229,7 +254,8 @@ BEGIN
     IF replaced IS NOT NULL THEN
         RAISE NOTICE 'herald: this replaces the watch of % on the channel %', "table", replaced;
     END IF;
-    PERFORM herald.tell("table", ARRAY['rule', CASE WHEN key_columns IS NULL THEN 'key' END, 'virtual', 'parts', 'order']);
+    PERFORM herald.tell("table", ARRAY['rule_missing', 'rule_inactive', CASE WHEN key_columns IS NULL THEN 'key_missing' END,
+                                             'column_virtual', 'part_apart', 'child_missed', 'trigger_order']);
 END
 $$;
 COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[],
@@ -387,7 +413,7 @@ DECLARE
     obstacle  text;
 BEGIN
     PERFORM herald.generate_capture(relation, is_forced);
-    PERFORM herald.tell(follow.relation, '{parts}') FROM herald.watch w WHERE w.relation = follow.relation AND w.looks <> old_looks;
+    PERFORM herald.tell(follow.relation, '{part_apart,child_missed}') FROM herald.watch w WHERE w.relation = follow.relation AND w.looks <> old_looks;
     obstacle := herald.statement_mode_obstacle(relation);
     IF obstacle IS NOT NULL AND (SELECT w.mode = 'statement' FROM herald.watch w WHERE w.relation = follow.relation) THEN
         RAISE WARNING 'herald: mode statement may now miss or reorder changes of %: %', relation, obstacle
@@ -555,7 +581,7 @@ BEGIN
             SELECT w.relation FROM touched p JOIN herald.watch w ON w.relation = p.objid WHERE p.classid = 'pg_class'::regclass);
     END IF;
     IF TG_TAG = 'CREATE TRIGGER' THEN
-        PERFORM herald.tell(t.oid, '{order}') FROM unnest(touched) t(oid);
+        PERFORM herald.tell(t.oid, '{trigger_order}') FROM unnest(touched) t(oid);
     END IF;
     PERFORM herald.follow_ddl(TG_TAG, touched);
 EXCEPTION WHEN OTHERS THEN
@@ -635,7 +661,7 @@ GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], t
     herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
     herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.add_part_triggers(regclass), herald.is_truncate_trigger(oid, smallint), herald.clean_watches(oid),
     herald.is_watched(oid), herald.tell(regclass, text[]), herald.surprises(regclass), herald.virtual_code(oid, text, text), herald.virtual_bases(oid, int2),
-    herald.quoted(text), herald.has_rule(text), herald.template_prefix(text),
+    herald.quoted(text), herald.has_rule(text), herald.covers(text, text), herald.no_rule(text, text), herald.template_prefix(text),
     herald.template_pattern(text), herald.looks_of(oid),
     herald.check_live(regclass, text[], text[], text[], text[], jsonb, text[], boolean, int), herald.guarded_by(oid), herald.columns_of(oid), herald.is_restated(text),
     herald.wish_of(oid, text), herald.is_judged(jsonb), herald.check_visible(jsonb, text[], oid, text[]), herald.check_filter(jsonb, oid, text[]), herald.check_leaf(text, text, text, oid, jsonb),

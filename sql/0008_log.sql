@@ -375,25 +375,33 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.foreign_holders() IS 'Internal: who holds the server''s advisory locks exclusively and is not the server.';
 
+CREATE FUNCTION herald.doctor_logins() RETURNS SETOF herald.finding
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'warning', 'superuser_serves', format('the server logs in as %s, %s: it should have no more rights than it needs, so let it log in as herald_server', r.rolname,
+                  CASE WHEN r.rolsuper THEN 'a superuser'
+                       WHEN r.rolname = 'herald_owner' THEN 'the owner of schema herald' ELSE 'a member of the owner of schema herald' END),
+           'pgherald serve --database-url postgresql://herald_server@HOST/DATABASE', NULL
+      FROM herald.state s JOIN pg_roles r ON r.rolname = s.led_as
+     WHERE r.rolsuper OR pg_has_role(r.oid, 'herald_owner', 'MEMBER')
+    UNION ALL
+    SELECT CASE f.lock WHEN 'lead' THEN 'error' ELSE 'warning' END, 'lock_held', format('%s holds a lock of the server''s (%s): %s', f.holder, f.lock,
+                  CASE f.lock WHEN 'lead' THEN 'no other server can serve' ELSE 'the server cannot sleep and looks for changes every 50 ms' END),
+           format('Unless it is the server, end it: SELECT pg_terminate_backend(%s)', f.pid), NULL
+      FROM herald.foreign_holders() f
+$$;
+COMMENT ON FUNCTION herald.doctor_logins() IS 'Internal, for doctor(): as whom the server logs in, and who holds its locks without being it.';
+
 CREATE FUNCTION herald.warnings() RETURNS text[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY(
-        SELECT format('the server logs in as %s, %s: it should have no more rights than it needs, so let it log in as herald_server'
-                      ' (pgherald serve --database-url postgresql://herald_server@HOST/DATABASE)', r.rolname,
-                      CASE WHEN r.rolsuper THEN 'a superuser'
-                           WHEN r.rolname = 'herald_owner' THEN 'the owner of schema herald' ELSE 'a member of the owner of schema herald' END)
-          FROM herald.state s JOIN pg_roles r ON r.rolname = s.led_as
-         WHERE r.rolsuper OR pg_has_role(r.oid, 'herald_owner', 'MEMBER')
+        SELECT concat(f.finding, '. ', f.remedy) FROM herald.doctor_logins() f
         UNION ALL
-        SELECT format('%s holds a lock of the server''s (%s): %s. Unless it is the server, end it: SELECT pg_terminate_backend(%s)',
-                      f.holder, f.lock, CASE f.lock WHEN 'lead' THEN 'no other server can serve' ELSE 'the server cannot sleep and looks for changes every 50 ms' END, f.pid)
-          FROM herald.foreign_holders() f
-        UNION ALL
-        SELECT concat(x.sentence, '. ', x.hint)
-          FROM herald.watch w CROSS JOIN LATERAL herald.surprises(w.relation) x
-         WHERE w.visible = '"nobody"' AND x.kind = 'policy' AND herald.is_watched(w.relation))
+        SELECT concat(f.finding, '. ', f.remedy)
+          FROM herald.watch w CROSS JOIN LATERAL herald.surprises(w.relation) f
+         WHERE w.visible = '"nobody"' AND f.cause = 'visible_nobody' AND herald.is_watched(w.relation))
 $$;
-COMMENT ON FUNCTION herald.warnings() IS 'For the server, and for the view status: what an operator should change, a sentence each.';
+COMMENT ON FUNCTION herald.warnings() IS
+'For the server, and for the view status: what an operator should change, a sentence each; of all that doctor() finds, what a server looks for all the time.';
 
 CREATE FUNCTION herald.figures()
     RETURNS TABLE (newest_id bigint, epoch text, last_batch_at timestamptz, pending_rows bigint, pending_bytes bigint, oldest_age interval,
