@@ -10,7 +10,7 @@
 
 \set ON_ERROR_STOP on
 \encoding UTF8
-\set newest 14
+\set newest 15
 SET client_min_messages = notice;
 
 SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
@@ -23,7 +23,8 @@ SELECT to_regprocedure('herald.schema_version()') IS NULL AS is_absent \gset
 SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed < 2 AS needs_2, :installed < 3 AS needs_3,
        :installed < 4 AS needs_4, :installed < 5 AS needs_5, :installed < 6 AS needs_6, :installed < 7 AS needs_7,
        :installed < 8 AS needs_8, :installed < 9 AS needs_9, :installed < 10 AS needs_10, :installed < 11 AS needs_11,
-       :installed < 12 AS needs_12, :installed < 13 AS needs_13, :installed < 14 AS needs_14 \gset
+       :installed < 12 AS needs_12, :installed < 13 AS needs_13, :installed < 14 AS needs_14,
+       :installed < 15 AS needs_15 \gset
 \if :is_newer
     \echo 'herald: the database has step' :installed 'and these files end with step' :newest ': use newer files'
     DO $$ BEGIN RAISE EXCEPTION 'herald: refusing to downgrade'; END $$;
@@ -121,6 +122,12 @@ $$;
 \if :needs_14
     BEGIN;
     \ir 0014_nodes.sql
+    COMMIT;
+\endif
+
+\if :needs_15
+    BEGIN;
+    \ir 0015_doctor.sql
     COMMIT;
 \endif
 

@@ -13,7 +13,7 @@
 
 /* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
  * warned about. */
-enum { DATABASE_SCHEMA_STEP = 14 };
+enum { DATABASE_SCHEMA_STEP = 15 };
 
 struct database;
 

@@ -2,7 +2,7 @@
 -- What is there, described, and open to nobody by accident.
 SELECT plan(26);
 
-SELECT is(herald.schema_version(), 14, 'all steps are installed');
+SELECT is(herald.schema_version(), 15, 'all steps are installed');
 SELECT is_empty($$
     SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
 $$, 'every function has a comment');

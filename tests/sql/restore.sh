@@ -62,7 +62,7 @@ run_sql postgres 'CREATE DATABASE new'
 run_sql new 'CREATE TABLE shifts_oids (id int)'
 as_postgres "$bin/pg_restore" -h "$PGHOST" -U postgres -d new --exit-on-error "$work/dump"
 
-check 'the schema is there' 14 "$(run_sql new 'SELECT herald.schema_version()')"
+check 'the schema is there' 15 "$(run_sql new 'SELECT herald.schema_version()')"
 check 'the watches are there' 'bulk,guarded,part,thing' "$(run_sql new "SELECT string_agg(\"table\"::text, ',' ORDER BY \"table\"::text) FROM herald.watches WHERE enabled")"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d new >/dev/null <<'SQL'
 INSERT INTO thing VALUES (4, 'hush', 5);

@@ -12,7 +12,7 @@
 cluster_start
 cluster_install herald_test
 "$bin/psql" -Xq -d herald_test -f "$sql_dir/install.sql" >/dev/null
-check 'the second install changes nothing' 14 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
+check 'the second install changes nothing' 15 "$(run_sql herald_test 'SELECT count(*) FROM herald.schema_step')"
 run_sql herald_test 'CREATE SCHEMA tap; CREATE EXTENSION pgtap SCHEMA tap'
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -v program="$work/drain" -v host="$PGHOST" -v port="$PGPORT" \
     -v channel_names="$(cat "$here/../channel-names.json")" -d herald_test -f "$here/helpers.sql"
@@ -55,7 +55,7 @@ check 'the last uninstall drops the roles' 0 "$(run_sql postgres "SELECT count(*
 check 'a watched table survives the uninstall' 1 "$(run_sql herald_other 'INSERT INTO public.a VALUES (1) RETURNING id')"
 "$bin/psql" -Xq -v ON_ERROR_STOP=1 -d herald_other -f "$sql_dir/uninstall.sql"
 cluster_install herald_again
-check 'it can be installed again' 14 "$(run_sql herald_again 'SELECT herald.schema_version()')"
+check 'it can be installed again' 15 "$(run_sql herald_again 'SELECT herald.schema_version()')"
 # As it was before the release: payloads in the outbox.
 run_sql herald_again 'ALTER TABLE herald.outbox RENAME COLUMN new TO payload; DELETE FROM herald.schema_step WHERE step >= 10'
 check 'an unreleased schema is not upgraded' 1 "$("$bin/psql" -Xq -d herald_again -f "$sql_dir/install.sql" 2>&1 | grep -c 'Uninstall and install again')"
@@ -78,7 +78,7 @@ run_sql postgres 'CREATE ROLE plain LOGIN CREATEROLE'
 run_sql postgres 'CREATE DATABASE plain OWNER plain'
 "$bin/psql" -Xq -d herald_again -f "$sql_dir/uninstall.sql"
 PGOPTIONS='' "$bin/psql" -Xq -U plain -d plain -f "$sql_dir/install.sql" >"$work/plain" 2>&1 || cat "$work/plain"
-check 'a role with CREATEROLE can install' 14 "$(run_sql plain 'SELECT herald.schema_version()')"
+check 'a role with CREATEROLE can install' 15 "$(run_sql plain 'SELECT herald.schema_version()')"
 check '… which stays no member of herald_reader, or policies for snapshots would show it all rows' f "$(run_sql plain "SELECT pg_has_role('plain', 'herald_reader', 'USAGE')")"
 check '… and is told what is missing' 1 "$(grep -c 'may not create event triggers' "$work/plain")"
 "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -U plain -d plain >/dev/null <<'SQL'
@@ -98,7 +98,7 @@ check 'without event triggers a stale trigger announces keys only, and a refresh
 run_sql postgres 'CREATE ROLE plainer LOGIN; GRANT herald_owner, herald_capture, herald_caller, herald_reader TO plainer'
 run_sql postgres 'CREATE DATABASE plainer OWNER plainer'
 PGOPTIONS='' "$bin/psql" -Xq -U plainer -d plainer -f "$sql_dir/install.sql" >"$work/plainer" 2>&1 || cat "$work/plainer"
-check 'a role that was granted the roles can install' 14 "$(run_sql plainer 'SELECT herald.schema_version()')"
+check 'a role that was granted the roles can install' 15 "$(run_sql plainer 'SELECT herald.schema_version()')"
 
 for script in "$here"/*.sh; do
     case ${script##*/} in cluster.sh | run.sh) continue ;; esac

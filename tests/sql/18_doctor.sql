@@ -1,0 +1,210 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
+SELECT plan(73);
+CREATE EXTENSION dblink SCHEMA tap;
+
+-- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
+SELECT dblink_connect('server', format('dbname=%s user=herald_server host=%s port=%s', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port')));
+CREATE FUNCTION tap.found(about_ text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(concat_ws(' ', f.severity, f.cause, f.about), ', ' ORDER BY f.severity, f.cause, f.about), '') FROM herald.doctor(about_) f
+$$;
+CREATE FUNCTION tap.remedy(cause_ text) RETURNS text LANGUAGE sql AS $$ SELECT f.remedy FROM herald.doctor() f WHERE f.cause = cause_ $$;
+-- Does what the finding says, from the statement on.
+CREATE FUNCTION tap.mend(cause_ text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE statement text := tap.remedy(cause_);
+BEGIN EXECUTE substring(regexp_replace(statement, ' lets .*|, if .*|, with .*', '') FROM '(?:SELECT|ALTER|GRANT|ROLLBACK|VACUUM) .*'); END
+$$;
+CREATE FUNCTION tap.mends(cause_ text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN PERFORM tap.mend(cause_); RETURN tap.ok(tap.remedy(cause_) IS NULL, '… ' || cause_ || ' is mended by what is said'); END
+$$;
+
+SELECT is(found(), '', 'a healthy database, without a watch');
+SELECT dblink_disconnect('server');
+SELECT is(found(), 'error sequencer_absent', 'no server');
+SELECT dblink_connect('server', format('dbname=%s user=herald_server host=%s port=%s', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port')));
+CREATE SCHEMA d;
+CREATE TABLE d.orders (id int PRIMARY KEY, customer int NOT NULL, owner int);
+SELECT herald.set_rule('orders/*');
+SELECT herald.watch('d.orders', channel => 'orders/{customer}', snapshot => true);
+SELECT herald.set_rule('d.*');
+SELECT is(found(), '', 'with one');
+SELECT is(found('orders') || found('d.orders') || found('orders/7') || found('d.other'), '', 'asked for a table or a channel');
+SET ROLE herald_admin;
+SELECT count(*) AS n FROM herald.doctor('orders') \gset
+SET ROLE herald_server;
+SELECT :n + count(*) AS n FROM herald.doctor('orders/1') \gset
+RESET ROLE;
+SELECT is(:n, 0, 'an admin may ask, and the server');
+
+-- Asked for what is not there.
+CREATE TABLE d.quiet (id int PRIMARY KEY);
+SELECT is(found('quiet'), 'error not_watched d.quiet', 'a table that nothing watches');
+SELECT is(found('room/1'), 'error nothing_there room/1', 'a channel that nothing is for');
+SELECT is(found('no such "thing'), 'error nothing_there no such "thing', 'what can be no table');
+
+-- The schema and its roles.
+BEGIN;
+DELETE FROM herald.schema_step WHERE step = 13;
+SELECT is(found(), 'error schema_incomplete', 'a step is missing');
+ROLLBACK;
+ALTER ROLE herald_publisher RENAME TO somebody_else;
+SELECT is(found(), 'error role_missing', 'a role is missing');
+ALTER ROLE somebody_else RENAME TO herald_publisher;
+ALTER ROLE herald_hook NOLOGIN;
+SELECT is(found(), 'error login_refused', 'a role may not log in');
+SELECT mends('login_refused');
+ALTER ROLE herald_judge VALID UNTIL '2020-01-01';
+SELECT is(found(), 'error login_refused', 'its password has expired');
+SELECT mends('login_refused');
+REVOKE EXECUTE ON FUNCTION herald.sweep() FROM herald_server;
+SELECT is(found(), 'error right_missing', 'the server may not call a function of its own');
+SELECT mends('right_missing');
+REVOKE EXECUTE ON FUNCTION herald.call_function(text[], bytea) FROM herald_hook;
+REVOKE INSERT (old, new) ON herald.outbox FROM herald_capture;
+SELECT is(found(), 'error right_missing, error right_missing', 'nor may other roles');
+GRANT EXECUTE ON FUNCTION herald.call_function(text[], bytea) TO herald_hook;
+SELECT mends('right_missing');
+REVOKE SELECT ON d.orders FROM herald_reader;
+SELECT is(found(), 'error right_missing', 'snapshots cannot be read');
+SELECT mends('right_missing');
+ALTER EVENT TRIGGER herald_drop DISABLE;
+SELECT is(found(), 'warning event_trigger_missing', 'an event trigger is disabled');
+SELECT mends('event_trigger_missing');
+BEGIN;
+DROP EVENT TRIGGER herald_drop;
+SELECT is(found(), 'note event_trigger_missing', 'an event trigger is missing, as where no superuser installs');
+ROLLBACK;
+
+-- Watched tables.
+DROP TRIGGER "!herald_truncate" ON d.orders;
+SELECT is(found(), 'error trigger_missing d.orders', 'a trigger is missing');
+SELECT is(found('orders'), 'error trigger_missing d.orders', '… asked for its table');
+SELECT is(found('orders/1'), 'error trigger_missing d.orders', '… or its channel');
+SELECT is(found('d.quiet/1'), '', '… but not for another one');
+SELECT herald.watch('d.orders', channel => 'orders/{customer}', snapshot => true);
+ALTER TABLE d.orders DISABLE TRIGGER "!herald_row";
+SELECT is(found(), 'error trigger_disabled d.orders', 'a trigger is disabled');
+SELECT mends('trigger_disabled');
+ALTER TABLE d.orders ENABLE REPLICA TRIGGER "!herald_row";
+SELECT is(found(), 'error trigger_disabled d.orders', 'a trigger is for replication only');
+SELECT mends('trigger_disabled');
+ALTER EVENT TRIGGER herald_ddl DISABLE;
+ALTER TABLE d.orders ADD COLUMN more text;
+SELECT is(found('orders'), 'warning trigger_stale d.orders', 'a trigger function is stale');
+SELECT mends('trigger_stale');
+ALTER EVENT TRIGGER herald_ddl ENABLE;
+SELECT format('ALTER FUNCTION herald.%I() SECURITY INVOKER', 'capture_' || w.key) AS alter FROM herald.watch w \gset
+:alter;
+SELECT is(found(), 'error trigger_altered d.orders', 'a trigger function is altered');
+SELECT mends('trigger_altered');
+SELECT format('ALTER DATABASE %I SET session_replication_role = replica', current_database()) AS alter \gset
+:alter;
+SELECT is(found(), 'warning replica_role', 'sessions that fire no trigger');
+SELECT mends('replica_role');
+CREATE ROLE d_loader;
+ALTER ROLE d_loader SET session_replication_role = replica;
+SELECT is(found(), 'warning replica_role', '… of a role');
+DROP ROLE d_loader;
+CREATE TABLE d.bulk (id int PRIMARY KEY);
+SELECT herald.watch('d.bulk', mode => 'statement');
+CREATE TABLE d.bulk_child () INHERITS (d.bulk);
+SELECT is(found('bulk'), 'warning child_missed d.bulk, warning statement_mode d.bulk', 'what statement triggers miss');
+DROP TABLE d.bulk CASCADE;
+CREATE TABLE d.bare (id int);
+SELECT herald.watch('d.bare');
+SELECT is(found(), 'note key_missing d.bare', 'no key');
+DROP TABLE d.bare;
+CREATE TABLE d.odd (id int PRIMARY KEY, n int);
+SELECT herald.watch('d.odd', snapshot => true);
+CREATE FUNCTION d.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER "!a" AFTER UPDATE ON d.odd FOR EACH ROW EXECUTE FUNCTION d.nothing();
+SELECT is(found(), 'warning trigger_order d.odd', 'a trigger before ours');
+DROP TRIGGER "!a" ON d.odd;
+ALTER TABLE d.odd DROP CONSTRAINT odd_pkey;
+SELECT is(found('odd'), 'note key_missing d.odd, warning snapshot_lost d.odd', 'snapshots without a key');
+DROP TABLE d.odd;
+CREATE TABLE d.parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE d.parts_1 PARTITION OF d.parts FOR VALUES FROM (1) TO (9);
+SELECT herald.watch('d.parts_1');
+SELECT herald.watch('d.parts');
+SELECT is(found(), 'note part_apart d.parts', 'a part that is watched for itself');
+DROP TABLE d.parts;
+CREATE TABLE d.lost (id int PRIMARY KEY, room int);
+SELECT herald.watch('d.lost', channel => 'd.lost/{room}', visible => '{"room": {"eq": 1}}');
+SELECT is(found(), 'note template_column_null d.lost', 'a column of the template may be NULL');
+ALTER TABLE d.lost DROP COLUMN room;
+SELECT is(found(), 'error template_column_gone d.lost, error visible_nobody d.lost', 'a column of template and visible is gone');
+DROP TABLE d.lost;
+CREATE TABLE d.guarded (id int PRIMARY KEY);
+ALTER TABLE d.guarded ENABLE ROW LEVEL SECURITY;
+SELECT herald.watch('d.guarded', visible => '"everybody"');
+SELECT is(found(), 'note row_security d.guarded', 'row level security that nobody asks');
+SELECT herald.watch('d.guarded', visible => '"policy"', claims => '{}');
+SELECT is(found(), '', '… and that is asked');
+DROP TABLE d.guarded;
+
+-- Rules and the gate.
+SELECT herald.set_rule('orders/*', active => false);
+SELECT is(found(), 'error rule_inactive d.orders', 'a rule is inactive');
+SELECT is(found('orders/1'), 'error rule_inactive d.orders, error rule_inactive orders/1', '… asked for the channel');
+SELECT mends('rule_inactive');
+SELECT herald.drop_rule('orders/*');
+SELECT is(found(), 'error rule_missing d.orders', 'there is no rule');
+SELECT mends('rule_missing');
+SELECT herald.set_enabled(false);
+SELECT is(found(), 'error realtime_off', 'realtime is off');
+SELECT mends('realtime_off');
+DELETE FROM herald.canonical;
+SELECT is(found(), 'error canonical_missing', 'no canonical');
+SELECT mends('canonical_missing');
+CREATE FUNCTION d.may(text, json, text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true';
+GRANT USAGE ON SCHEMA d TO herald_caller;
+SELECT herald.set_rule('orders/*', authorize => 'd.may');
+SELECT is(found(), '', 'a function of a rule');
+REVOKE EXECUTE ON FUNCTION d.may FROM PUBLIC;
+SELECT is(found(), 'error function_unusable orders/*', '… that may not be called');
+SELECT mends('function_unusable');
+ALTER FUNCTION d.may SECURITY INVOKER;
+SELECT is(found('orders/3'), 'error function_unusable orders/*', '… that is not SECURITY DEFINER');
+SELECT mends('function_unusable');
+ALTER FUNCTION d.may OWNER TO herald_publisher;
+SELECT is(found(), 'error function_unusable orders/*', '… of another owner');
+DROP FUNCTION d.may;
+SELECT is(found(), 'error function_unusable orders/*', '… that is gone');
+SELECT herald.set_rule('orders/*', authorize => '-');
+
+-- Sequencer, log, cluster.
+SELECT pg_advisory_lock(1751478881, 2);
+SELECT is(found(), 'error lock_held', 'a stranger holds the lock of the leading server');
+SELECT pg_advisory_unlock(1751478881, 2);
+UPDATE herald.state SET led_as = 'postgres';
+SELECT is(found(), 'warning superuser_serves', 'a superuser serves');
+UPDATE herald.state SET led_as = NULL;
+INSERT INTO herald.outbox (action, channel, new, at) VALUES ('p', 'orders/1', '{}', now() - interval '1 hour');
+SELECT is(found(), 'warning sequencer_behind', 'a change waits long');
+SELECT drain();
+SET herald.doorbell = off;
+SELECT is(found(), 'note doorbell_off', 'writers do not ring');
+RESET herald.doorbell;
+CREATE PUBLICATION d_all FOR ALL TABLES;
+SELECT is(found(), 'note publication', 'a publication has our tables');
+DROP PUBLICATION d_all;
+
+-- What takes gigabytes and hours: the functions that tell of it say so.
+BEGIN;
+CREATE OR REPLACE FUNCTION pg_catalog.pg_total_relation_size(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT 2::bigint << 30';
+CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS float8 LANGUAGE sql AS 'SELECT 0.4::float8';
+CREATE OR REPLACE FUNCTION pg_catalog.pg_stat_get_dead_tuples(oid) RETURNS bigint LANGUAGE sql AS 'SELECT 200000::bigint';
+SELECT is(found(), 'warning log_bloat, warning notify_queue_full, warning outbox_large', 'sizes');
+CREATE OR REPLACE FUNCTION pg_catalog.pg_total_relation_size(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT 200::bigint << 30';
+SELECT ok(found() LIKE 'note log_large%', '… of the log');
+ROLLBACK;
+SELECT dblink_exec('server', 'BEGIN ISOLATION LEVEL REPEATABLE READ');
+SELECT FROM dblink('server', 'SELECT 1') x(n int);
+SELECT is(found(), '', 'a transaction is open');
+SELECT is((SELECT string_agg(f.cause, ',') FROM herald.doctor_horizon('0 s') f), 'horizon_held', '… for too long');
+SELECT dblink_exec('server', 'COMMIT');
+SELECT is(found(), '', 'all is well again');
+SELECT dblink_disconnect('server');
+DROP SCHEMA d CASCADE;
+SELECT * FROM finish();
