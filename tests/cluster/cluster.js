@@ -11,7 +11,7 @@ const PORT = 8080;
 // A node: its host, and the server that runs on it just now.
 export class Node {
     constructor(cluster, number) {
-        Object.assign(this, { cluster, name: `node-${number}`, host: new Host(`node-${number}`), port: PORT, isStopped: false, calmSince: 0 });
+        Object.assign(this, { cluster, name: `node-${number}`, host: new Host(`node-${number}`), port: PORT, isStopped: false, calmSince: 0, processes: [] });
     }
 
     async up({ ready = true } = {}) {
@@ -22,6 +22,7 @@ export class Node {
             env: cluster.env,
         });
         Object.assign(this.server, { port });
+        this.processes.push(this.server.process);
         this.server.process.ended.then((exit) => this.server.isEnding || cluster.onEnd?.(this, exit));
         if (ready) {
             await this.server.waitReady();

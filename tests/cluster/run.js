@@ -29,7 +29,7 @@ class ClusterRun extends Run {
     constructor() {
         super({
             faults: FAULTS, cannot: obstacle,
-            checks: ['ephemeral late', 'presence wrong', 'served after a kick', 'the lead was not taken over', 'a forger was believed'],
+            checks: ['ephemeral late', 'presence wrong', 'served after a kick', 'the lead was not taken over', 'a forger was believed', 'began anew without need'],
         });
         Object.assign(this, {
             name: 'cluster', mayMiss: true, takeoverMs: {}, presenceMs: 0, echoes: new Map(), heartbeats: new WeakMap(),
@@ -198,7 +198,17 @@ class ClusterRun extends Run {
         return counts;
     }
 
+    // A node that finds a hole in what it delivers sends its clients away, who lose nothing by it. But there must be none.
+    judgeLogs() {
+        for (const { name, processes } of this.cluster.nodes) {
+            processes.forEach(({ stderr }) => [...stderr.matchAll(/^.*left the log before they could be delivered.*$/gm)].forEach(([line]) =>
+                this.violation('began anew without need', `${name}: ${line}`)));
+            processes.forEach((each) => (each.stderr = ''));
+        }
+    }
+
     async measure() {
+        this.judgeLogs();
         const { nForged, nReplayed } = this.forger;
         const dropped = await this.dropped();
         this.say(`a forger: ${nForged} forged, ${nReplayed} said again; dropped by the nodes: ${JSON.stringify(dropped)}`);
