@@ -11,8 +11,8 @@
  * wait a millisecond for more, and its errors come to nobody.
  *
  * With TLS libnats before its pull request 913 (2025) calls SSL_read and SSL_write for one connection
- * on two threads, which OpenSSL forbids. We cannot lock between them; what comes of it is at worst a
- * wire that is over. Delete this and the line in docs/scaling.md when Debian has a libnats with it.
+ * on two threads, which OpenSSL forbids. We cannot lock between them from here. Nothing came of it in
+ * tests; delete this and the line in docs/scaling.md when Debian has a libnats with it.
  *
  * A read timeout is for noticing the end; messages come without delay. */
 #include "bus/wire.h"
