@@ -119,6 +119,7 @@ void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped)
 void dropped_free(struct grace *grace, struct dropped *dropped)
 {
     if (dropped->is_elsewhere) {
+        assert(grace->elsewhere);
         HASH_DEL(grace->elsewhere, dropped);
     } else if (dropped->adopter.generation == 0) {
         dropped_unkey(grace, dropped);

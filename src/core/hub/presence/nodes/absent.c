@@ -4,6 +4,7 @@
  * node has an order of its own. */
 #include "core/hub/presence/nodes/absent.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ static void absent_free(struct absent **table, struct absent *absent)
 {
     struct absent *first;
     HASH_FIND(hh, *table, absent->key, absent->key_len, first);
+    assert(first && *table);
     if (first == absent) {
         HASH_DEL(*table, absent);
         if (absent->same) {
@@ -69,6 +71,7 @@ static void absent_free(struct absent **table, struct absent *absent)
     } else {
         while (first->same != absent) {
             first = first->same;
+            assert(first);
         }
         first->same = absent->same;
     }

@@ -173,10 +173,10 @@ void entry_count(struct rooms *rooms, struct entry *entry)
     entry->replica->digest += entry->hash;
 }
 
-void entry_set_text(struct str *to, struct str from)
+void entry_set_text(struct str *text, struct str to)
 {
-    free((char *)(uintptr_t)to->ptr);
-    *to = (struct str){str_dup(from), from.len};
+    free((char *)(uintptr_t)text->ptr);
+    *text = (struct str){str_dup(to), to.len};
 }
 
 struct entry *entry_new(struct hub *hub, struct replica *replica, const struct op *op)
