@@ -2,6 +2,7 @@
 /* Entries under three orders: by seat, by room, and by node or, of those that linger, in none. */
 #include "core/hub/presence/nodes/entry.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,9 +99,11 @@ static void seat_remove(struct rooms *rooms, struct entry *entry)
 {
     struct entry *first;
     HASH_FIND(hh, rooms->by_seat, &entry->seat, sizeof(entry->seat), first);
+    assert(first && rooms->by_seat);
     if (first != entry) {
         while (first->same != entry) {
             first = first->same;
+            assert(first);
         }
         first->same = entry->same;
         return;
