@@ -78,6 +78,11 @@ enum status admin_open(const char *url, int stop_fd, struct admin **out, struct 
     return STATUS_OK;
 }
 
+int admin_pid(const struct admin *admin)
+{
+    return PQbackendPID(admin->conn);
+}
+
 void admin_close(struct admin *admin)
 {
     if (admin) {

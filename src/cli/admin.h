@@ -18,6 +18,9 @@ struct admin;
  * is cancelled and fails. "connect_timeout" is 10 s unless the URL says otherwise. */
 enum status admin_open(const char *url, int stop_fd, struct admin **out,
                        struct err *err) MUST_CHECK;
+/* The process number that the other side gave when it was connected to; a pooler gives another one
+ * than Postgres's. */
+int admin_pid(const struct admin *admin);
 void admin_close(struct admin *admin); /* NULL is fine; an open transaction is rolled back */
 
 /* Any number of statements. `what` begins the sentence of a failure, with the line of the text if

@@ -26,7 +26,7 @@ struct subcommand {
 
 extern const struct subcommand dev_command, serve_command, install_command, upgrade_command,
     uninstall_command, watch_command, unwatch_command, watches_command, token_command,
-    types_command, config_command;
+    types_command, config_command, doctor_command;
 
 enum exit_code command_main(int argc, char **argv, struct err *err);
 void version_print(void); /* version.c: pgherald and all that is linked */

@@ -56,6 +56,7 @@ enum config_commands {
     CONFIG_FOR_WATCH = 16, /* and unwatch, watches, types */
     CONFIG_FOR_CONFIG = 32,
     CONFIG_FOR_TOKEN = 64,
+    CONFIG_FOR_DOCTOR = 128,
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };

@@ -11,9 +11,10 @@
 #define UNINSTALL CONFIG_FOR_UNINSTALL
 #define CONFIG CONFIG_FOR_CONFIG
 #define TOKEN CONFIG_FOR_TOKEN
+#define DOCTOR CONFIG_FOR_DOCTOR
 #define SERVER (SERVE | DEV)
-#define KEYS (SERVER | TOKEN)
-#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH)
+#define KEYS (SERVER | TOKEN | DOCTOR)
+#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH | DOCTOR)
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)
 #define SECOND UINT64_C(1000)
@@ -34,9 +35,9 @@ static const struct option options[] = {
     LISTEN(
         "tls-listen", net.tls_listen, SERVER, NULL,
         "Where browsers connect with TLS, besides listen. Needs tls-cert-file and tls-key-file."),
-    PATH("tls-cert-file", net.tls_cert_file, SERVER,
+    PATH("tls-cert-file", net.tls_cert_file, SERVER | DOCTOR,
          "The certificate with its chain, PEM. Read again on SIGHUP; open sessions stay."),
-    PATH("tls-key-file", net.tls_key_file, SERVER, "Its private key, PEM."),
+    PATH("tls-key-file", net.tls_key_file, SERVER | DOCTOR, "Its private key, PEM."),
     SWITCH("tls-proxy-protocol", net.tls_proxy_protocol, SERVE,
            "The same as proxy-protocol for tls-listen: the header comes before TLS."),
     URL("database-url", database.url, SERVE | ADMIN, "",

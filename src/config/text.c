@@ -116,6 +116,7 @@ static void reference_commands(unsigned commands, FILE *out)
         {CONFIG_FOR_WATCH, "watch, unwatch, watches, types"},
         {CONFIG_FOR_CONFIG, "config"},
         {CONFIG_FOR_TOKEN, "token"},
+        {CONFIG_FOR_DOCTOR, "doctor"},
     };
     const char *separator = "";
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

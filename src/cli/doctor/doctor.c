@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* `pgherald doctor`: why does nothing arrive? herald.doctor() says what the database knows; this
+ * adds what only a client sees, and prints it. A healthy database gives no line and exit code 0, so
+ * that it can stand in a monitor. */
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/doctor/checks.h"
+
+struct doctor_arguments {
+    char *token;
+    bool json;
+};
+
+#define OPTIONS_OF struct doctor_arguments
+#define DOCTOR (CONFIG_FOR_DOCTOR | ONLY_FLAG)
+#include "config/rows.h"
+
+static const struct option doctor_options[] = {
+    TEXT(
+        "token", token, "TOKEN", DOCTOR, NULL,
+        "Say what this token is worth to a server with the same key options (-c FILE), and whether "
+        "the channel's rule lets its owner join."),
+    SWITCH("json", json, DOCTOR,
+           "A JSON array of objects with severity, cause, finding, remedy and about."),
+};
+#define DOCTOR_TABLE                                                                               \
+    ((struct option_table){doctor_options, sizeof(doctor_options) / sizeof(doctor_options[0])})
+
+#define ASK "SELECT coalesce(pg_catalog.json_agg(f), '[]') FROM herald.doctor($1) f"
+
+static enum status examine(struct admin *admin, const struct invocation *invocation,
+                           const char *token, struct findings *findings, struct err *err)
+{
+    const struct arguments *arguments = invocation->arguments;
+    const char *about = arguments->n_words > 0 ? arguments->words[0] : NULL;
+    char *json = NULL;
+    enum status status = admin_value(admin, ASK, 1, &about, &json, err);
+    if (status == STATUS_OK) {
+        status = findings_init(findings, json, err);
+    }
+    free(json);
+    if (status != STATUS_OK || check_session(admin, findings, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    check_files(invocation->config, findings);
+    return token ? check_token(admin, invocation->config, token, about, findings, err) : STATUS_OK;
+}
+
+static enum exit_code consult(const struct invocation *invocation,
+                              const struct doctor_arguments *arguments, struct err *err)
+{
+    struct admin *admin = NULL;
+    struct findings findings = {0};
+    if (admin_open(invocation->config->database.url, -1, &admin, err) != STATUS_OK) {
+        return err->code = EXIT_CODE_CONFIG;
+    }
+    enum exit_code code = EXIT_CODE_OK;
+    if (examine(admin, invocation, arguments->token, &findings, err) != STATUS_OK) {
+        code = err->code;
+    } else {
+        bool is_bad = findings_are_bad(&findings);
+        findings_print(&findings, arguments->json, stdout);
+        code = is_bad ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+    }
+    findings_release(&findings);
+    admin_close(admin);
+    return code;
+}
+
+static enum exit_code run_doctor(const struct invocation *invocation, struct err *err)
+{
+    struct doctor_arguments arguments = {0};
+    enum exit_code code;
+    if (arguments_apply(invocation->arguments, DOCTOR_TABLE, &arguments, err) != STATUS_OK) {
+        code = err->code;
+    } else {
+        code = consult(invocation, &arguments, err);
+    }
+    option_release(doctor_options, DOCTOR_TABLE.n, &arguments);
+    return code;
+}
+
+const struct subcommand doctor_command = {
+    .name = "doctor",
+    .usage = "[TABLE|CHANNEL] [--token TOKEN] [--json] [--database-url URL] [-c FILE]",
+    .summary = "say why nothing arrives",
+    .about =
+        "Looks at the database, and at what the configuration names, and prints what is amiss, "
+        "each with what\n"
+        "mends it; nothing, if all is well. TABLE or CHANNEL: what concerns it, and whether "
+        "anything is\n"
+        "announced there at all. Whoever connects is a member of herald_admin, or "
+        "herald_server. With -c the\n"
+        "server's file says where certificate and keys are.\n\n"
+        "Exit codes: 0 nothing but notes, 1 an error or a warning, 64 bad usage, 78 no "
+        "connection, or the\n"
+        "schema is missing or old.",
+    .options = CONFIG_FOR_DOCTOR,
+    .own = {doctor_options, sizeof(doctor_options) / sizeof(doctor_options[0])},
+    .max_words = 1,
+    .run = run_doctor,
+};

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: PostgreSQL
+// pgherald doctor: silent where all is well, and of what is amiss the words, what mends it, and an exit code.
+// (tests/sql/18_doctor.sql makes each cause that the database knows of.)
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { World, READ_ONLY } from './lib/world.js';
+import { pgherald } from './lib/server.js';
+import { temporaryDirectory } from './lib/process.js';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path) => readFileSync(join(top, path), 'utf8');
+let world;
+before(async () => {
+    world = await World.start({
+        rules: { 'orders/*': {}, 'news/*': READ_ONLY },
+        sql: `CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL); CREATE TABLE quiet (id int PRIMARY KEY);
+              SELECT herald.watch('orders', channel => 'orders/{customer}')`,
+    });
+});
+after(() => world?.stop());
+
+const doctor = (args = [], { database, ...env } = {}) =>
+    pgherald(['doctor', ...args], { env: { PGHERALD_DATABASE_URL: database ?? world.postgres.url(), ...env } });
+const causes = async (...options) => {
+    const { code, stdout } = await doctor(...options);
+    return [code, ...stdout.split('\n').filter((line) => /^\w/.test(line)).map((line) => line.replace(/ +/, ' '))];
+};
+
+test('a healthy database: not a line', async () => {
+    for (const args of [[], ['orders'], ['public.orders'], ['orders/7'], ['news/1']]) {
+        const { code, stdout, stderr } = await doctor(args);
+        assert.deepEqual([code, stdout, stderr], [0, '', ''], `${args}`);
+    }
+    assert.equal((await doctor(['--json'])).stdout, '[]\n');
+    assert.equal((await doctor([], { database: world.postgres.url({ user: 'herald_server' }) })).code, 0);
+});
+
+test('what is amiss: words, remedy, exit code 1; mended by what it says', async () => {
+    assert.deepEqual(await causes(['quiet']), [1, 'error not_watched public.quiet']);
+    assert.deepEqual(await causes(['room/1']), [1, 'error nothing_there room/1']);
+    await world.postgres.query('ALTER TABLE orders DISABLE TRIGGER "!herald_row"');
+    assert.equal((await doctor()).stdout, `error    trigger_disabled public.orders
+         the trigger "!herald_row" of public.orders is disabled
+      -> ALTER TABLE public.orders ENABLE TRIGGER "!herald_row"
+`);
+    const { code, stdout } = await doctor(['orders/9', '--json']);
+    const [finding] = JSON.parse(stdout);
+    assert.deepEqual([code, finding.severity, finding.cause, finding.about], [1, 'error', 'trigger_disabled', 'public.orders']);
+    await world.postgres.query(finding.remedy);
+    assert.deepEqual(await causes(), [0]);
+    await world.postgres.query('CREATE TABLE loose (id int PRIMARY KEY, room int)');
+    await world.postgres.query(`SELECT herald.watch('loose', channel => 'news/{room}')`);
+    assert.deepEqual(await causes(), [0, 'note template_column_null public.loose'], 'a note is no failure');
+    await world.postgres.query('DROP TABLE loose');
+});
+
+test('no connection, no schema, an old one, a newer one, bad usage', async () => {
+    const failing = async (said, code, args, options) => {
+        const result = await doctor(args, options);
+        assert.deepEqual([result.code, said.test(result.stderr), result.stdout], [code, true, ''], result.stderr);
+    };
+    await failing(/cannot connect/, 78, [], { database: 'postgresql://nobody@127.0.0.1:1/none' });
+    await world.postgres.query('CREATE DATABASE empty');
+    await failing(/run pgherald install/, 78, [], { database: world.postgres.url({ database: 'empty' }) });
+    await failing(/usage: pgherald doctor/, 64, ['one', 'two']);
+    await failing(/--nonsense/, 64, ['--nonsense']);
+    await world.postgres.query(`INSERT INTO herald.schema_step (step, name) SELECT herald.schema_version() + 1, 'new'`);
+    assert.deepEqual(await causes(), [1, 'warning program_old']);
+    await world.postgres.query(`DELETE FROM herald.schema_step WHERE name = 'new'`);
+});
+
+test('clocks that differ', async () => {
+    const database = world.postgres.url({ database: 'ahead' });
+    await world.postgres.query('CREATE DATABASE ahead');
+    await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: database } });
+    const session = await world.postgres.connect({ database: 'ahead' });
+    await session.query(`CREATE OR REPLACE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT now() + interval '1 hour'$$`);
+    await session.end();
+    assert.deepEqual(await causes([], { database }), [1, 'error sequencer_absent', 'warning clock_differs']);
+});
+
+test('a pooler in between', async () => {
+    // It answers with a process number of its own: a BackendKeyData of 12 bytes is a K in the first answer.
+    const { port } = new URL(world.postgres.url());
+    const server = createServer((client) => {
+        const upstream = connect(port, '127.0.0.1');
+        client.on('error', () => {}).pipe(upstream);
+        upstream.on('error', () => {}).on('data', (chunk) => {
+            const at = chunk.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
+            if (at >= 0) {
+                chunk.writeInt32BE(1, at + 5);
+            }
+            client.write(chunk);
+        });
+        client.on('close', () => upstream.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = new URL(world.postgres.url());
+    url.port = server.address().port;
+    assert.deepEqual(await causes([], { database: url.href }), [1, 'warning pooler']);
+    server.close();
+});
+
+test('certificate and keys of the configuration', async () => {
+    const dir = temporaryDirectory('doctor');
+    const file = (name) => join(dir, name);
+    const make = (name, days) => execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', days,
+        '-subj', '/CN=localhost', '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], { stdio: 'ignore' });
+    make('good', '90');
+    make('short', '10');
+    const with_ = (cert, key) => causes([], { PGHERALD_TLS_CERT_FILE: file(`${cert}.crt`), PGHERALD_TLS_KEY_FILE: file(`${key}.key`) });
+    assert.deepEqual(await with_('good', 'good'), [0]);
+    assert.deepEqual(await with_('short', 'short'), [1, 'warning certificate_expiring']);
+    assert.deepEqual(await with_('good', 'short'), [1, 'error certificate_unusable']);
+    assert.deepEqual(await with_('none', 'good'), [1, 'error certificate_unusable']);
+    writeFileSync(file('pgherald.conf'), `tls-cert-file = "${file('short.crt')}"\ntls-key-file = "${file('short.key')}"\nworkers = 2\n`);
+    assert.deepEqual(await causes(['-c', file('pgherald.conf')]), [1, 'warning certificate_expiring'], 'the file of the server');
+    assert.deepEqual(await causes([], { PGHERALD_TOKEN_KEY_FILE: file('none') }), [1, 'error keys_unusable']);
+});
+
+test('what a token is worth, and whether it lets one join', async () => {
+    const secret = join(temporaryDirectory('doctor'), 'secret');
+    writeFileSync(secret, 'x'.repeat(32));
+    const mint = async (...args) => (await pgherald(['token', '--token-secret-file', secret, ...args])).stdout.trim();
+    const good = await mint('--dbo-id', '12', '--row-id', '34');
+    const keys = { PGHERALD_TOKEN_SECRET_FILE: secret };
+    const { code, stdout } = await doctor(['--token', good], keys);
+    assert.deepEqual([code, stdout.split('\n')[1].trim()], [0, 'the token is accepted: dbo_id 12, row_id 34']);
+    assert.deepEqual(await causes(['orders/1', '--token', good], keys), [0, 'note token_accepted']);
+    assert.deepEqual(await causes(['orders/1', '--token', good]), [1, 'error token_refused', 'error join_refused']);
+    assert.deepEqual(await causes(['news/1', '--token', good]), [1, 'error token_refused'], 'where anybody may join');
+    assert.deepEqual(await causes(['--token', 'opaque'], keys), [0, 'note token_opaque']);
+    await world.postgres.query(`CREATE FUNCTION may(text, json, text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true'`);
+    await world.postgres.query(`SELECT herald.set_rule('orders/*', authorize => 'may')`);
+    assert.deepEqual(await causes(['orders/1', '--token', good], keys), [0, 'note token_accepted', 'note join_asked']);
+});
+
+test('docs/doctor.md has every cause, and no other, with its severity', () => {
+    const documented = new Map([...read('docs/doctor.md').matchAll(/^\| `(\w+)` \| ([\w, ]+) \|/gm)].map(([, cause, severity]) => [cause, severity.split(', ')]));
+    const found = new Map();
+    const note = (cause, severity) => found.set(cause, [...new Set([...(found.get(cause) ?? []), ...severity])].sort());
+    for (const file of ['sql/0006_watch.sql', 'sql/0008_log.sql', 'sql/0015_doctor.sql']) {
+        for (const [, severity, cause] of read(file).matchAll(/SELECT (CASE [^;]*?END|'(?:error|warning|note)'), '(\w+)',/g)) {
+            note(cause, [...severity.matchAll(/'(error|warning|note)'/g)].map(([, s]) => s));
+        }
+    }
+    for (const file of readdirSync(join(top, 'src/cli/doctor')).filter((f) => f.endsWith('.c'))) {
+        for (const [, severity, cause] of read(`src/cli/doctor/${file}`).matchAll(/findings_add\(\s*findings,\s*"(\w+)",\s*"(\w+)"/g)) {
+            note(cause, [severity]);
+        }
+    }
+    assert.ok(found.size > 45);
+    assert.deepEqual([...documented].sort(), [...found].sort());
+});
