@@ -443,6 +443,9 @@ BEGIN
         RAISE EXCEPTION 'herald: the channel template % is too long', quote_literal(left(template, 300))
             USING ERRCODE = '22023', HINT = 'A template has at most 1000 bytes and 16 columns.';
     END IF;
+    IF starts_with(template, 'herald.') THEN
+        RAISE EXCEPTION 'herald: channels that begin with herald. are ours: %', quote_literal(left(template, 300)) USING ERRCODE = '22023';
+    END IF;
     IF NOT herald.is_channel(regexp_replace(template, '{[^{}]+}', 'x', 'g')) OR regexp_replace(template, '{[^{}]+}', '', 'g') ~ '[{}]' THEN
         RAISE EXCEPTION 'herald: % is not a channel template', coalesce(quote_literal(template), 'NULL')
             USING ERRCODE = '22023', HINT = 'Up to 255 bytes without * and control characters; columns in braces: orders/{customer_id}';

@@ -172,6 +172,9 @@ COMMENT ON FUNCTION herald.tell_servers(text, json) IS 'Internal: the next versi
 CREATE FUNCTION herald.check_pattern(channel text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF starts_with(channel, 'herald.') THEN
+        RAISE EXCEPTION 'herald: channels that begin with herald. are ours: %', quote_literal(left(channel, 300)) USING ERRCODE = '22023';
+    END IF;
     IF NOT coalesce(octet_length(channel) <= 255 AND (channel = '*' OR herald.is_channel(regexp_replace(channel, '[*]$', ''))
                                                      AND (channel !~ '[*]$' OR channel ~ '[^/.][/.][*]$')), false) THEN
         RAISE EXCEPTION 'herald: % is not a channel nor a pattern', coalesce(quote_literal(left(channel, 300)), 'NULL')

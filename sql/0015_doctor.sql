@@ -333,7 +333,29 @@ COMMENT ON FUNCTION herald.doctor(text) IS
 concerns it, and whether anything is announced there at all. severity error: events do not arrive; warning: some may not, or will not soon; note: as
 it may be meant. cause is a name that stays the same. What only a client sees, a pooler or a certificate, pgherald doctor adds.';
 
-GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(),
+-- ------------------------------------------------------------------------------------------------------------ the canary
+
+-- Its channel begins with herald., for which there is no rule and no client: it ends at the log, and goes with the next trim.
+CREATE FUNCTION herald.send_canary() RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+DECLARE
+    key text := gen_random_uuid();
+BEGIN
+    PERFORM herald.publish('herald.canary', json_build_object('canary', key));
+    RETURN key;
+END
+$$;
+COMMENT ON FUNCTION herald.send_canary() IS
+'Publishes an event that no client gets, if and when this transaction commits, to see whether it reaches the log: has_landed() of what this returns.';
+
+CREATE FUNCTION herald.has_landed(canary text) RETURNS boolean
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM (SELECT l.payload FROM herald.log l WHERE l.channel = 'herald.canary' ORDER BY l.channel_offset DESC LIMIT 100) l
+                    WHERE l.payload #>> '{data,canary}' = canary)
+$$;
+COMMENT ON FUNCTION herald.has_landed(text) IS 'Whether what send_canary() published is in the log, among the newest hundred of them.';
+
+GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(),
     herald.doctor_horizon(interval), herald.doctor_about(text), herald.doctor_nothing(text), herald.covers(text, text), herald.template_prefix(text),
     herald.template_pattern(text), herald.template_parts(text) TO herald_admin, herald_server;
 INSERT INTO herald.schema_step (step, name) VALUES (15, 'doctor');

@@ -34,6 +34,9 @@ bool channel_pattern_matches(struct str pattern, struct str name)
 {
     bool is_exact;
     struct str prefix = channel_pattern_prefix(pattern, &is_exact);
+    if (str_starts(name, str_of("herald."))) {
+        return false;
+    }
     if (is_exact) {
         return str_equals(prefix, name);
     }

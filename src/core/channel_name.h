@@ -15,7 +15,8 @@ bool channel_name_is_valid(struct str name);
  * "*" gives "". */
 struct str channel_pattern_prefix(struct str pattern, bool *is_exact);
 
-/* Does a rule with this pattern cover the channel? */
+/* Does a rule with this pattern cover the channel? None, not even a star, covers one that begins
+ * with "herald.": those are the server's own, and no client's. */
 bool channel_pattern_matches(struct str pattern, struct str name);
 
 #endif

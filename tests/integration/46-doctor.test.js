@@ -85,6 +85,23 @@ test('clocks that differ', async () => {
     assert.deepEqual(await causes([], { database }), [1, 'error sequencer_absent', 'warning clock_differs']);
 });
 
+test('the canary: from its commit to the log, and to no client', async () => {
+    await world.rule('*', READ_ONLY);
+    await world.settled();
+    const { code, stdout } = await doctor(['--canary']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^note {5}canary_landed\n +an event was in the log \d+ ms after its commit\n/);
+    const client = await world.client();
+    client.send('join', 'herald.canary');
+    assert.equal((await client.waitFor({ options: { channel: 'herald.canary' } })).action, 'error');
+    for (const sql of [`herald.set_rule('herald.canary')`, `herald.set_rule('herald.*')`, `herald.watch('quiet', channel => 'herald.{id}')`]) {
+        await assert.rejects(world.postgres.query(`SELECT ${sql}`), /channels that begin with herald\. are ours/);
+    }
+    await world.postgres.query(`SELECT herald.drop_rule('*')`);
+    const database = world.postgres.url({ database: 'ahead' });
+    assert.deepEqual((await causes(['--canary'], { database })).at(-1), 'error canary_lost', 'without a server');
+});
+
 test('a pooler in between', async () => {
     // It answers with a process number of its own: a BackendKeyData of 12 bytes is a K in the first answer.
     const { port } = new URL(world.postgres.url());

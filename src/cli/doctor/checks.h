@@ -18,5 +18,9 @@ void check_files(const struct config *config, struct findings *findings);
  * token_accepted, join_refused, join_asked. */
 enum status check_token(struct admin *admin, const struct config *config, const char *token,
                         const char *channel, struct findings *findings, struct err *err) MUST_CHECK;
+/* canary.c: an event that no client gets, from its commit to the log. Causes: canary_lost,
+ * canary_landed. */
+enum status check_canary(struct admin *admin, struct findings *findings,
+                         struct err *err) MUST_CHECK;
 
 #endif

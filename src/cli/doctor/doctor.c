@@ -9,7 +9,7 @@
 
 struct doctor_arguments {
     char *token;
-    bool json;
+    bool json, canary;
 };
 
 #define OPTIONS_OF struct doctor_arguments
@@ -21,6 +21,8 @@ static const struct option doctor_options[] = {
         "token", token, "TOKEN", DOCTOR, NULL,
         "Say what this token is worth to a server with the same key options (-c FILE), and whether "
         "the channel's rule lets its owner join."),
+    SWITCH("canary", canary, DOCTOR,
+           "Publish an event that no client gets, and say how long it takes to the log."),
     SWITCH("json", json, DOCTOR,
            "A JSON array of objects with severity, cause, finding, remedy and about."),
 };
@@ -30,10 +32,11 @@ static const struct option doctor_options[] = {
 #define ASK "SELECT coalesce(pg_catalog.json_agg(f), '[]') FROM herald.doctor($1) f"
 
 static enum status examine(struct admin *admin, const struct invocation *invocation,
-                           const char *token, struct findings *findings, struct err *err)
+                           const struct doctor_arguments *asked, struct findings *findings,
+                           struct err *err)
 {
-    const struct arguments *arguments = invocation->arguments;
-    const char *about = arguments->n_words > 0 ? arguments->words[0] : NULL;
+    const struct arguments *words = invocation->arguments;
+    const char *about = words->n_words > 0 ? words->words[0] : NULL;
     char *json = NULL;
     enum status status = admin_value(admin, ASK, 1, &about, &json, err);
     if (status == STATUS_OK) {
@@ -44,7 +47,11 @@ static enum status examine(struct admin *admin, const struct invocation *invocat
         return STATUS_FAILED;
     }
     check_files(invocation->config, findings);
-    return token ? check_token(admin, invocation->config, token, about, findings, err) : STATUS_OK;
+    if (asked->token &&
+        check_token(admin, invocation->config, asked->token, about, findings, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return asked->canary ? check_canary(admin, findings, err) : STATUS_OK;
 }
 
 static enum exit_code consult(const struct invocation *invocation,
@@ -56,7 +63,7 @@ static enum exit_code consult(const struct invocation *invocation,
         return err->code = EXIT_CODE_CONFIG;
     }
     enum exit_code code = EXIT_CODE_OK;
-    if (examine(admin, invocation, arguments->token, &findings, err) != STATUS_OK) {
+    if (examine(admin, invocation, arguments, &findings, err) != STATUS_OK) {
         code = err->code;
     } else {
         bool is_bad = findings_are_bad(&findings);
@@ -83,7 +90,7 @@ static enum exit_code run_doctor(const struct invocation *invocation, struct err
 
 const struct subcommand doctor_command = {
     .name = "doctor",
-    .usage = "[TABLE|CHANNEL] [--token TOKEN] [--json] [--database-url URL] [-c FILE]",
+    .usage = "[TABLE|CHANNEL] [--token TOKEN] [--canary] [--json] [--database-url URL] [-c FILE]",
     .summary = "say why nothing arrives",
     .about =
         "Looks at the database, and at what the configuration names, and prints what is amiss, "

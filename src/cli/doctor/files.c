@@ -3,7 +3,6 @@
  * certificate lasts. */
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <time.h>
 
 #include "cli/doctor/checks.h"
 #include "net/tls.h"

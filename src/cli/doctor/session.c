@@ -2,8 +2,8 @@
 /* The connection itself. A pooler answers with a process number of its own when one connects, as
  * cancelling goes through it; so that number is not the one that Postgres says. */
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/doctor/checks.h"
 #include "pg/database.h"
 
@@ -18,22 +18,15 @@ static enum status ask_number(struct admin *admin, const char *sql, double *out,
     return status;
 }
 
-static double wall_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* The database's clock was read between the two of ours: what lies outside of them differs. */
 static enum status check_clock(struct admin *admin, struct findings *findings, struct err *err)
 {
-    double before = wall_clock(), theirs;
+    double before = (double)clock_wall_ms() / 1000, theirs;
     if (ask_number(admin, "SELECT extract(epoch FROM pg_catalog.clock_timestamp())", &theirs,
                    err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    double after = wall_clock();
+    double after = (double)clock_wall_ms() / 1000;
     double ahead = theirs > after ? theirs - after : theirs < before ? theirs - before : 0;
     if (ahead > MAX_CLOCK_DIFFERENCE_S || ahead < -MAX_CLOCK_DIFFERENCE_S) {
         findings_add(findings, "warning", "clock_differs",

@@ -3,8 +3,8 @@
  * a channel, as far as a rule says it: functions are not called. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/doctor/checks.h"
 
 static void add_identity(const struct identity *identity, struct findings *findings)
@@ -28,7 +28,7 @@ static enum verdict judge(const struct config *config, const char *token, struct
     struct identity *identity = NULL;
     const char *why = "";
     enum verdict verdict =
-        authenticator.check(authenticator.ctx, str_of(token), (int64_t)time(NULL), &identity, &why);
+        authenticator.check(authenticator.ctx, str_of(token), clock_wall_s(), &identity, &why);
     switch (verdict) {
     case VERDICT_ACCEPTED:
         add_identity(identity, findings);
