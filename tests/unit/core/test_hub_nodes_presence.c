@@ -223,13 +223,16 @@ static void test_other_extras_are_shown_from_the_next_list_on(void **state)
     enter_at(A, 0, WHO_ANYBODY, PRESENCE);
     enter_at(B, 0, WHO_ANN, PLAIN);
     take_at(A, 0);
+    uint64_t wishes = world_count(at(A), METRIC_PRESENCE_WISHES);
+    world_bus_tick(bus, 1000); /* it is listed for as long as before */
     world_renew(at(B), 0, 0, WHO_ANN_NEW);
     world_bus_settle(bus);
     assert_string_equal(kinds_at(A, 0), "");
     enter_at(A, 1, WHO_ANYBODY, PRESENCE);
     assert_int_equal(world_list_size(at(A), 0, 1, 0), 3);
     beats(3);
-    assert_string_equal(kinds_at(A, 0), "U"); /* nothing was asked for, nobody has been away */
+    assert_string_equal(kinds_at(A, 0), "U"); /* nobody has been away */
+    assert_int_equal(world_count(at(A), METRIC_PRESENCE_WISHES), wishes);
 }
 
 static void test_the_rule_lists_here_later_than_there(void **state)

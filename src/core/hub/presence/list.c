@@ -279,7 +279,6 @@ void list_replace(struct hub *hub, struct member *old, struct member *member)
     told_note(hub, old, false);
     list_put(hub, member);
     member->state = MEMBER_STATE_LISTED;
-    member->since_ms = old->since_ms;
     told_note(hub, member, true);
     list_remove(hub, old);
     list_void(presence);

@@ -15,7 +15,7 @@ void list_remove(struct hub *hub,
 void list_note_change(struct hub *hub, struct member *member);
 void list_leave(struct hub *hub,
                 struct member *member); /* the same of one in any state but LEAVING */
-/* The other one stands in its place, with its state. Told is who is told of states. */
+/* The other one, which is as old, stands in its place, with its state. Told is who is told of states. */
 void list_replace(struct hub *hub, struct member *old, struct member *member);
 /* The list as announced. */
 struct frame *list_encode(const struct hub *hub, const struct channel *channel, bool with_states);

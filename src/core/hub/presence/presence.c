@@ -113,6 +113,7 @@ void presence_renew(struct hub *hub, const struct session *session, struct subsc
     }
     if (member->state == MEMBER_STATE_LISTED) {
         in->member = member_new(hub, session, in->channel);
+        in->member->since_ms = member->since_ms;
         share_renew(hub, member, in->member);
         list_replace(hub, member, in->member);
     } else {
