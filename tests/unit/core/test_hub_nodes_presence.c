@@ -457,6 +457,38 @@ static void test_it_goes_on_from_node_to_node(void **state)
     assert_string_equal(news(), "");
 }
 
+static void test_it_is_back_soon_and_goes_on_again(void **state)
+{
+    (void)state;
+    char socket_id[ID_TEXT_SIZE];
+    enter_at(A, 0, WHO_ANN, PLAIN);
+    world_join(at(A), 0, 0, 1, PLAIN); /* not joined again on B */
+    world_bus_settle(bus);
+    copy_socket_of(A, 0, socket_id);
+    enter_at(A, 5, WHO_ANYBODY, PRESENCE);
+    world_join(at(A), 0, 5, 1, PRESENCE);
+    world_bus_settle(bus);
+    take_at(A, 5);
+    take_at(C, 5);
+    static const unsigned path[] = {A, B, A, C};
+    for (unsigned i = 0; i < 3; i++) {
+        close_at(path[i], 0);
+        world_bus_tick(bus, 100);
+        enter_at(path[i + 1], 0, WHO_ANN, PLAIN);
+        assert_string_equal(world_socket_id(at(path[i + 1]), 0, 0), socket_id);
+        if (path[i + 1] == A) {
+            world_join(at(A), 0, 0, 1, PLAIN);
+            world_bus_settle(bus);
+        }
+        assert_int_equal(world_list_size(at(A), 0, 5, 0), 3);
+        assert_int_equal(world_list_size(at(A), 0, 5, 1), 2);
+    }
+    assert_string_equal(news(), "");
+    assert_string_equal(kinds_at(A, 5), "");
+    check_all();
+    assert_int_equal(world_list_size(at(A), 0, 5, 1), 1);
+}
+
 static void test_leaving_after_it_went_on_is_leaving(void **state)
 {
     (void)state;
@@ -641,6 +673,7 @@ int main(void)
         G(test_what_is_not_joined_again_leaves_in_time),
         G(test_other_extras_are_news),
         G(test_it_goes_on_from_node_to_node),
+        G(test_it_is_back_soon_and_goes_on_again),
         G(test_leaving_after_it_went_on_is_leaving),
         G(test_two_take_up_the_same_and_nobody_knows_yet),
         G(test_two_take_up_the_same_and_have_joined),

@@ -116,6 +116,19 @@ void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped)
     }
 }
 
+struct dropped *dropped_come_back(struct grace *grace, const struct session *session,
+                                  const char *socket_id)
+{
+    struct dropped *dropped = NULL;
+    HASH_FIND_STR(grace->elsewhere, socket_id, dropped);
+    if (dropped) {
+        HASH_DEL(grace->elsewhere, dropped);
+        dropped->is_elsewhere = false;
+        dropped->adopter = session->id;
+    }
+    return dropped;
+}
+
 void dropped_free(struct grace *grace, struct dropped *dropped)
 {
     if (dropped->is_elsewhere) {

@@ -20,6 +20,10 @@ struct dropped *dropped_find(const struct grace *grace, const struct identity *i
                              struct str socket_id);
 /* Another node has taken it up; who had done so here has it no more. */
 void dropped_go_elsewhere(struct grace *grace, struct dropped *dropped);
+/* The session has the socketId of one that went elsewhere from here, and goes on for what is left of it;
+ * NULL: nothing is. */
+struct dropped *dropped_come_back(struct grace *grace, const struct session *session,
+                                  const char *socket_id);
 void dropped_free(struct grace *grace, struct dropped *dropped);
 void dropped_free_all(struct grace *grace);
 struct member *dropped_member(const struct dropped *dropped, const struct channel *channel);

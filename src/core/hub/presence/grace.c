@@ -76,6 +76,7 @@ void grace_adopt(struct hub *hub, struct session *session)
         session->is_taken = dropped->is_taken;
         session_table_rename(&hub->sessions, session, dropped->socket_id);
     } else if (room_claim(hub, session->identity, socket_id)) {
+        session->left_behind = dropped_come_back(&hub->presence->grace, session, socket_id);
         session->is_taken = true;
         session_table_rename(&hub->sessions, session, socket_id);
     } else {
