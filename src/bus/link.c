@@ -207,17 +207,19 @@ static uint64_t jittered(uint64_t ms)
 static struct wire *link_connect(struct link *link, const struct bus_address *address,
                                  struct err *err)
 {
-    char subject[ROOT_SIZE + 2], name[ID_TEXT_SIZE + 16];
+    char subject[ROOT_SIZE + 2], probe[SUBJECT_SIZE], name[ID_TEXT_SIZE + 16];
     pthread_mutex_lock(&link->lock);
     memcpy(link->next_root, link->root, ROOT_SIZE);
     pthread_mutex_unlock(&link->lock);
     snprintf(subject, sizeof(subject), "%s.>", link->next_root);
+    snprintf(probe, sizeof(probe), "%s.to.%s.probe", link->next_root, link->options.node_id);
     snprintf(name, sizeof(name), "pgherald %s", link->options.node_id);
     struct wire *wire = NULL;
     struct wire_options options = {
         .address = address,
         .name = name,
         .subject = subject,
+        .probe = probe,
         .arg = link,
         .on_message = on_message,
         .on_over = on_over,

@@ -35,6 +35,7 @@ enum {
     PINGS_OUT = 2,
     READ_MS = 1000,
     DRAIN_MS = 1000,
+    MIN_MESSAGE = 768 << 10,  /* more than a part of a list or a piece of rows has */
     PENDING_MESSAGES = 65536, /* of libnats, before on_message */
     PENDING_BYTES = 32 << 20,
 };
@@ -185,7 +186,8 @@ static natsStatus wire_connect(struct wire *wire)
     return status;
 }
 
-/* The answer to the flush comes behind what the server has to say about the subscription. */
+/* The answer to the flush comes behind what the server has to say about the subscription, and about
+ * what is published: later it would say so to nobody, and let nothing through. */
 static natsStatus wire_subscribe(struct wire *wire)
 {
     natsStatus status =
@@ -193,6 +195,9 @@ static natsStatus wire_subscribe(struct wire *wire)
     if (status == NATS_OK) {
         status =
             natsSubscription_SetPendingLimits(wire->subscription, PENDING_MESSAGES, PENDING_BYTES);
+    }
+    if (status == NATS_OK) {
+        status = natsConnection_Publish(wire->connection, wire->options.probe, NULL, 0);
     }
     if (status == NATS_OK) {
         status = natsConnection_FlushTimeout(wire->connection, CONNECT_MS);
@@ -204,7 +209,8 @@ static natsStatus wire_subscribe(struct wire *wire)
 static enum status wire_fail(struct wire *wire, natsStatus status, struct err *err)
 {
     const char *advice =
-        status == NATS_CONNECTION_AUTH_FAILED
+        status == NATS_MAX_PAYLOAD ? ": its max_payload must be 1MB, the default"
+        : status == NATS_CONNECTION_AUTH_FAILED
             ? ": --bus-user, --bus-token-file or --bus-nkey-file must name one of its users"
         : status == NATS_NOT_PERMITTED
             ? ": it must permit its user our subjects, see docs/scaling.md"
@@ -223,6 +229,9 @@ enum status wire_open(const struct wire_options *options, struct wire **out, str
     natsStatus status = wire_connect(wire);
     if (status == NATS_OK) {
         status = wire_subscribe(wire);
+    }
+    if (status == NATS_OK && wire_max_message(wire) < MIN_MESSAGE) {
+        status = NATS_MAX_PAYLOAD;
     }
     if (status != NATS_OK) {
         return wire_fail(wire, status, err);

@@ -14,14 +14,16 @@ struct wire_options {
     const struct bus_address *address;
     const char *name;    /* of the connection, for the server's monitoring */
     const char *subject; /* to hear; ends in .> */
+    const char *probe;   /* to publish to: an empty message that nobody looks at */
     void *arg;
     /* On the wire's own thread. */
     void (*on_message)(void *arg, const char *subject, struct str data);
     void (*on_over)(void *arg); /* it has broken: nothing more will come */
 };
 
-/* Waits a second for each server, at most. err: why there is none, a sentence. From then on all that
- * comes is kept, and told from wire_start on. */
+/* Waits a second for each server, at most. It has been tried then that the server lets us hear and
+ * publish, and takes as much at once as we have. err: why there is none, a sentence. From then on
+ * all that comes is kept, and told from wire_start on. */
 enum status wire_open(const struct wire_options *options, struct wire **out,
                       struct err *err) MUST_CHECK;
 void wire_start(struct wire *wire);

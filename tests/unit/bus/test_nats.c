@@ -717,20 +717,34 @@ static void tls_is_as_good_as_its_certificate(void **state)
 }
 
 /* As docs/scaling.md has it, for what is ours: and a server that permits less is not taken for up. */
-#define PERMITS(subject)                                                                           \
+#define PERMITS(publish, subscribe)                                                                \
     "authorization { users: [ { user: herald, password: first, permissions: {"                     \
-    " publish: \"" subject "\", subscribe: \"" subject "\" } } ] }\n"
+    " publish: \"" publish "\", subscribe: \"" subscribe "\" } } ] }\n"
 
 static void permissions_may_be_narrow(void **state)
 {
     (void)state;
     nats_down();
-    nats_up(PERMITS("pgherald.>"));
+    nats_up(PERMITS("pgherald.>", "pgherald.>"));
     write_secret("first");
     start_two();
+    assert_int_equal(dropped(A, METRIC_BUS_DROP_MALFORMED), 0);
     nats_down();
     await(both_are_down);
-    nats_up(PERMITS("other.>"));
+    nats_up(PERMITS("pgherald.>", "other.>"));
+    assert_false(wait_ms(any_is_up, 1500));
+    nats_down();
+    nats_up(PERMITS("other.>", "pgherald.>"));
+    assert_false(wait_ms(any_is_up, 1500));
+}
+
+/* Lists of members would never come over it. */
+static void a_server_that_takes_too_little_is_not_up(void **state)
+{
+    (void)state;
+    nats_down();
+    nats_up("max_payload: 512KB\n");
+    node_start(A, "first");
     assert_false(wait_ms(any_is_up, 1500));
 }
 
@@ -750,6 +764,7 @@ int main(void)
         TEST(what_was_said_before_is_not_heard_again),
         TEST(what_was_for_one_is_not_heard_by_another),
         TEST(who_hears_himself_says_so),
+        TEST(a_server_that_takes_too_little_is_not_up),
         TEST(nodes_of_another_database_are_not_heard),
         TEST(keys_change_over),
         TEST_WITH(user, a_wrong_password_is_read_again),
