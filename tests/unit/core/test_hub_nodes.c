@@ -381,6 +381,23 @@ static void test_without_other_nodes_nobody_is_waited_for(void **state)
     expect_code(0, 0, ERROR_CODE_NO_SUCH_CLIENT);
 }
 
+/* They know this one: what they delivered would be denied here. */
+static void test_nodes_that_are_not_known_are_not_asked(void **state)
+{
+    (void)state;
+    sit(0, 0, WHO_ANN);
+    const char *ben = sit(1, 0, WHO_BEN);
+    world_peer_news(bus, 0, 1, BUS_NEWS_DEAD);
+    world_peer_news(bus, 0, 2, BUS_NEWS_DEAD);
+    whisper(0, 0, ben);
+    world_bus_settle(bus);
+    expect_code(0, 0, ERROR_CODE_NO_SUCH_CLIENT);
+    assert_string_equal(got(1, 0), "");
+    world_bus_cut(bus, 0, true);
+    whisper(0, 0, ben);
+    expect_code(0, 0, ERROR_CODE_NO_BUS);
+}
+
 static void test_without_a_bus_nobody_is_asked(void **state)
 {
     (void)state;
@@ -625,6 +642,7 @@ int main(void)
         N(test_a_node_that_ends_is_waited_for_no_longer),
         N(test_a_node_that_is_silent_is_waited_for),
         N(test_without_other_nodes_nobody_is_waited_for),
+        N(test_nodes_that_are_not_known_are_not_asked),
         N(test_without_a_bus_nobody_is_asked),
         N(test_each_node_judges_its_half),
         N(test_a_rule_that_allows_it_no_more_there),

@@ -100,8 +100,8 @@ bool private_ask(struct hub *hub, struct session *session, const struct event_fi
 {
     struct questions *questions = hub->questions;
     *why = ERROR_CODE_NO_SUCH_CLIENT;
-    if (hub->options.bus->is_alone) {
-        return false;
+    if (hub->options.bus->is_alone || (others_all(hub->others) == 0 && !relay_is_cut(hub))) {
+        return false; /* some may be about to be known: they are not asked, so as not to deliver it */
     }
     uint64_t number = ++questions->n_asked;
     if (HASH_COUNT(questions->by_number) >= MAX_QUESTIONS) {
@@ -109,10 +109,6 @@ bool private_ask(struct hub *hub, struct session *session, const struct event_fi
         return false;
     }
     if (!private_send(hub, number, message, why)) {
-        return false;
-    }
-    if (others_all(hub->others) == 0) {
-        *why = ERROR_CODE_NO_SUCH_CLIENT;
         return false;
     }
     question_add(hub, session, number);
