@@ -126,7 +126,7 @@ begin
   from (select id from demo.orders order by changed_at, id limit 3) as o
   order by random() limit 1;
 
-  if dice > 0.94 and n_rows > 10 then
+  if dice > 0.94 and n_rows > 10 and chosen > 3 then -- the first three are in commands that people are shown
     delete from demo.orders where id = chosen;
   elsif dice > 0.6 then
     update demo.orders

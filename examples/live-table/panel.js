@@ -11,7 +11,7 @@ const MAX_EVENTS = 40;
 const LINES = [
     "update demo.orders set status = 'shipped' where id = 1;",
     "insert into demo.orders (customer, item, price) values ('Nick Fury', 'Eye patch', 7.25);",
-    'delete from demo.orders where id = 2;',
+    'delete from demo.orders where id = (select max(id) from demo.orders);',
     'begin; update demo.orders set price = price * 1.1; rollback;',
     'truncate demo.orders;',
 ];

@@ -29,6 +29,7 @@
 #define SUPERUSER "postgres"
 #define LOOK_MS 250
 #define SUGGESTION "    update demo.orders set quantity = quantity + 1 where id = 1;\n"
+#define WRITER "Every two seconds an order changes by itself; --no-writer leaves that to you.\n"
 
 struct dev {
     const struct config *config;
@@ -134,8 +135,9 @@ static void on_ready(void *arg, const char *url)
     print_pages(url);
     fprintf(stderr,
             "\nType in another terminal, change a row, and see it arrive:\n\n    %s\n%s\n"
-            "Ctrl-C stops everything; the data stays in %s.\n\n",
-            dev->psql, has_orders ? SUGGESTION : "", dev->config->data_dir);
+            "%sCtrl-C stops everything; the data stays in %s.\n\n",
+            dev->psql, has_orders ? SUGGESTION : "",
+            has_orders && !dev->config->no_writer ? WRITER : "", dev->config->data_dir);
 }
 
 static bool is_alive(void *arg)
