@@ -289,63 +289,74 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.has_whole_key(oid, json, json) IS 'Internal: whether what a shape announces of a row tells which row it is.';
 
-CREATE FUNCTION herald.generate_capture(relation regclass, is_forced boolean DEFAULT true) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Nothing is written: what differs from what is there is to be written anew.
+CREATE FUNCTION herald.plan_capture(found_ herald.watch, OUT w herald.watch, OUT wish json, OUT description json, OUT number bigint,
+                                    OUT marked text, OUT is_lost boolean, OUT code text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_      herald.watch;
-    w           herald.watch;
-    looks_now   text := herald.looks_of(relation); -- before anything else: what changes meanwhile makes it stale again
-    wish        json;
-    capture     text;
-    marked      text;
-    description json;
-    cols        herald.shape_columns;
-    this_shape  bigint;
-    is_lost     boolean;
-    restates    boolean;
-    code        text;
+    looks_now text := herald.looks_of(found_.relation); -- before anything else: what changes meanwhile makes it stale again
+    cols      herald.shape_columns;
 BEGIN
-    SELECT * INTO found_ FROM herald.watch x WHERE x.relation = generate_capture.relation;
-    IF NOT is_forced AND found_.looks = looks_now THEN
-        RETURN;
-    END IF;
-    wish := herald.wish_of(relation, found_.key);
+    wish := herald.wish_of(found_.relation, found_.key);
     IF wish IS NULL THEN
         RETURN;
     END IF;
     IF wish ->> 'channel' IS NOT NULL THEN
         PERFORM herald.check_template(wish ->> 'channel');
     END IF;
-    capture := format('herald.%I()', 'capture_' || found_.key);
     w := herald.bind_wish(found_, wish);
     marked := herald.shape_of(w, wish);
     description := translate(marked, E'\x01\x02\x03\x04\x05', '')::json;
     cols := herald.columns_in(description);
-    this_shape := herald.shape_number(description);
+    number := herald.shape_number(description);
     w.channel := (SELECT string_agg(coalesce('{' || CASE json_typeof(t.part) WHEN 'number' THEN cols.captured[t.part::text::int + 1] END || '}', t.part #>> '{}'), '' ORDER BY t.nth)
                     FROM json_array_elements(description -> 'template') WITH ORDINALITY t(part, nth));
     w.columns := cols.announced;
     w.mode := coalesce(wish ->> 'mode', 'row');
     w.visible := (description -> 'visible')::jsonb;
-    w.snapshot := coalesce((wish ->> 'snapshot')::boolean AND herald.has_whole_key(relation, wish, description), false);
+    w.snapshot := coalesce((wish ->> 'snapshot')::boolean AND herald.has_whole_key(found_.relation, wish, description), false);
     w.max_snapshot := least(greatest(coalesce((wish ->> 'max_snapshot')::int, 10000), 1), 1000000);
     w.looks := looks_now;
-    restates := coalesce((wish ->> 'restate')::boolean, false)
-        AND EXISTS (SELECT FROM herald.shape s WHERE s.watch = w.key AND s.number <> this_shape AND NOT s.restated);
     is_lost := EXISTS (SELECT FROM herald.template_parts(wish ->> 'channel') p
                         WHERE p.col IS NOT NULL AND array_position(cols.captured, herald.name_today(w, p.col)) IS NULL);
-    IF is_lost THEN
-        RAISE WARNING 'herald: a column of % that is in the channel template % is gone: nothing is announced', relation, wish ->> 'channel'
-            USING HINT = 'Call herald.watch() again with another template.';
-    END IF;
-    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = generate_capture.relation AND a.attname = ANY (cols.captured) AND a.attgenerated = 'v') THEN
+    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = found_.relation AND a.attname = ANY (cols.captured) AND a.attgenerated = 'v') THEN
         marked := marked || E'\x01'; -- its expression has operators by their bare names
     END IF;
-    code := herald.capture_code(relation, cols, w.key, this_shape, (description ->> 'max_bytes')::int, w.mode, marked, is_lost);
+    code := herald.capture_code(found_.relation, cols, w.key, number, (description ->> 'max_bytes')::int, w.mode, marked, is_lost);
+END
+$$;
+COMMENT ON FUNCTION herald.plan_capture(herald.watch) IS
+'Internal: what a watch, its shape and its trigger function should be, by the wishes in its trigger''s argument. wish NULL: it has none.';
+
+CREATE FUNCTION herald.generate_capture(relation regclass, is_forced boolean DEFAULT true) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_      herald.watch;
+    plan        record;
+    w           herald.watch;
+    capture     text;
+    restates    boolean;
+BEGIN
+    SELECT * INTO found_ FROM herald.watch x WHERE x.relation = generate_capture.relation;
+    IF NOT is_forced AND found_.looks = herald.looks_of(relation) THEN
+        RETURN;
+    END IF;
+    SELECT * INTO plan FROM herald.plan_capture(found_);
+    IF plan.wish IS NULL THEN
+        RETURN;
+    END IF;
+    w := plan.w;
+    capture := format('herald.%I()', 'capture_' || w.key);
+    restates := coalesce((plan.wish ->> 'restate')::boolean, false)
+        AND EXISTS (SELECT FROM herald.shape s WHERE s.watch = w.key AND s.number <> plan.number AND NOT s.restated);
+    IF plan.is_lost THEN
+        RAISE WARNING 'herald: a column of % that is in the channel template % is gone: nothing is announced', relation, plan.wish ->> 'channel'
+            USING HINT = 'Call herald.watch() again with another template.';
+    END IF;
 
     IF w IS NOT DISTINCT FROM found_ AND NOT restates AND herald.is_granted(relation, to_regprocedure(capture))
-       AND code IS NOT DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture))
-       AND EXISTS (SELECT FROM herald.shape s WHERE s.number = this_shape AND s.retired_by IS NULL) THEN
+       AND plan.code IS NOT DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture))
+       AND EXISTS (SELECT FROM herald.shape s WHERE s.number = plan.number AND s.retired_by IS NULL) THEN
         RETURN;
     END IF;
     -- Also whoever wrote it since we looked: what was made of that is not known here.
@@ -353,15 +364,15 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'herald: another transaction is at work on the watch of %', relation USING ERRCODE = '55P03';
     END IF;
-    UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = w.key AND s.number <> this_shape AND s.retired_by IS NULL;
-    INSERT INTO herald.shape AS s (number, watch, description) VALUES (this_shape, w.key, description)
+    UPDATE herald.shape s SET retired_by = pg_current_xact_id(), retired_at = now() WHERE s.watch = w.key AND s.number <> plan.number AND s.retired_by IS NULL;
+    INSERT INTO herald.shape AS s (number, watch, description) VALUES (plan.number, w.key, plan.description)
         ON CONFLICT ON CONSTRAINT shape_pkey DO UPDATE SET retired_by = NULL, retired_at = NULL, last_id = NULL, restated = false WHERE s.retired_by IS NOT NULL;
     IF restates THEN
-        UPDATE herald.shape s SET restated = true WHERE s.watch = w.key AND s.number <> this_shape AND NOT s.restated;
+        UPDATE herald.shape s SET restated = true WHERE s.watch = w.key AND s.number <> plan.number AND NOT s.restated;
     END IF;
-    IF code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
+    IF plan.code IS DISTINCT FROM (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure(capture)) THEN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %s AS %L', capture,
-                       CASE WHEN strpos(marked, E'\x01') > 0 THEN herald.print_settings() ELSE '' END, code);
+                       CASE WHEN strpos(plan.marked, E'\x01') > 0 THEN herald.print_settings() ELSE '' END, plan.code);
         EXECUTE format('COMMENT ON FUNCTION %s IS %L', capture, format('Announces changes of %s on %s.', relation, w.channel));
     END IF;
     PERFORM herald.grant_capture(relation, to_regprocedure(capture));
@@ -370,7 +381,7 @@ BEGIN
                               looks = w.looks, generated_at = now(), changed = pg_current_xact_id()
      WHERE x.relation = generate_capture.relation;
     PERFORM herald.tell(relation, ARRAY[CASE WHEN w.visible = '"nobody"' THEN 'visible_nobody' END,
-                                        CASE WHEN (wish ->> 'snapshot')::boolean AND NOT w.snapshot THEN 'snapshot_lost' END]);
+                                        CASE WHEN (plan.wish ->> 'snapshot')::boolean AND NOT w.snapshot THEN 'snapshot_lost' END]);
     INSERT INTO herald.outbox (action) VALUES ('a');
     PERFORM herald.ring_servers();
 END

@@ -90,6 +90,16 @@ COMMENT ON FUNCTION herald.doctor_schema() IS 'Internal, for doctor(): whether t
 
 -- ------------------------------------------------------------------------------------------------------- watched tables
 
+CREATE FUNCTION herald.is_outdated(w herald.watch) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM herald.plan_capture(w) p JOIN pg_proc f ON f.oid = to_regprocedure(format('herald.%I()', 'capture_' || w.key)) WHERE f.prosrc <> p.code);
+EXCEPTION WHEN OTHERS THEN
+    RETURN true; -- what refresh() will say
+END
+$$;
+COMMENT ON FUNCTION herald.is_outdated(herald.watch) IS 'Internal, for doctor(): whether refresh() would write the trigger function of a watch otherwise than it is.';
+
 CREATE FUNCTION herald.doctor_triggers() RETURNS SETOF herald.finding
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH watched AS MATERIALIZED (
@@ -110,6 +120,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     UNION ALL
     SELECT 'warning', 'trigger_stale', format('%s was altered, and its trigger function is not yet written anew: events may come by key only', s), 'SELECT herald.refresh()', s::text
       FROM herald.stale_watches() s
+    UNION ALL
+    SELECT 'warning', 'trigger_outdated', format('the trigger function of %s is not what this version writes', w.relation), 'SELECT herald.refresh()', w.relation::text
+      FROM herald.watch w WHERE herald.is_watched(w.relation) AND w.looks = herald.looks_of(w.relation) AND herald.is_outdated(w)
     UNION ALL
     SELECT 'error', 'trigger_altered', format('the trigger function of %s is not as it was made: %s', w.relation,
                   CASE WHEN NOT p.prosecdef THEN 'it runs with the rights of who writes' ELSE format('it belongs to %s', pg_get_userbyid(p.proowner)) END),

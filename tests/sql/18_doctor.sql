@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
-SELECT plan(73);
+SELECT plan(75);
 CREATE EXTENSION dblink SCHEMA tap;
 
 -- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
@@ -97,6 +97,9 @@ SELECT format('ALTER FUNCTION herald.%I() SECURITY INVOKER', 'capture_' || w.key
 :alter;
 SELECT is(found(), 'error trigger_altered d.orders', 'a trigger function is altered');
 SELECT mends('trigger_altered');
+DO $$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef(p.oid), '-- Written by', '-- Once written by') FROM pg_proc p WHERE p.proname LIKE 'capture\_%' AND p.prorettype = 'trigger'::regtype); END $$;
+SELECT is(found(), 'warning trigger_outdated d.orders', 'a trigger function is of another version');
+SELECT mends('trigger_outdated');
 SELECT format('ALTER DATABASE %I SET session_replication_role = replica', current_database()) AS alter \gset
 :alter;
 SELECT is(found(), 'warning replica_role', 'sessions that fire no trigger');
