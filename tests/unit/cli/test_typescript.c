@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What typescript_put_watch() makes of the kinds that a column can have, alone and inside others. The
- * compiler's opinion of it is asked in tests/integration/42-types.test.js. */
+ * compiler's opinion of it is asked in tests/integration/49-types.test.js. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // pgherald doctor: silent where all is well, and of what is amiss the words, what mends it, and an exit code.
-// (tests/sql/18_doctor.sql makes each cause that the database knows of.)
+// (tests/sql/20_doctor.sql makes each cause that the database knows of.)
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
