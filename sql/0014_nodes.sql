@@ -33,7 +33,9 @@ COMMENT ON FUNCTION herald.bus_realm() IS 'For the server: which database this i
 CREATE FUNCTION herald.rotate_bus_key() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM herald.bus_key k WHERE k.at < (SELECT max(x.at) FROM herald.bus_key x);
-    INSERT INTO herald.bus_key DEFAULT VALUES;
+    -- The newest also if the clock was set back: otherwise nodes would go on signing with the other one.
+    INSERT INTO herald.bus_key (at)
+        SELECT greatest(clock_timestamp(), max(x.at) + interval '1 microsecond') FROM herald.bus_key x;
 $$;
 COMMENT ON FUNCTION herald.rotate_bus_key() IS
 'Another key for what nodes tell one another. The one before it holds until the next call, so that nodes change over one by one.';

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Several nodes on one database: who does not lead stores messages without looking at the outbox, a term that is over is refused, and
 -- how far the log has got can be asked by each.
-SELECT plan(17);
+SELECT plan(18);
 
 CREATE TABLE public.n (id int PRIMARY KEY);
 SELECT herald.watch('n');
@@ -46,4 +46,10 @@ DELETE FROM herald.canary;
 SELECT ok(NOT f.is_open, 'after a crash nobody goes on before open()') FROM herald.follow() f;
 SELECT FROM herald.open(NULL);
 SELECT is(herald.depose('-'), NULL, 'nobody leads: nobody is deposed');
+
+-- Keys.
+UPDATE herald.bus_key SET at = now() + interval '1 hour';
+SELECT array_agg(k) AS old_keys FROM herald.bus_keys() k \gset
+SELECT FROM herald.rotate_bus_key();
+SELECT ok((SELECT k FROM herald.bus_keys() k LIMIT 1) <> ALL (:'old_keys'::bytea[]), 'another key is the newest, although the clock was set back');
 SELECT * FROM finish();
