@@ -345,7 +345,8 @@ COMMENT ON FUNCTION herald.live_nodes() IS 'Servers that serve this database sid
 
 CREATE FUNCTION herald.enter(node text, name text) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_try_advisory_lock(1751478882, hashtext(node));
+    -- Shared: a session of before, whose end Postgres has not noticed yet, may have it for a while.
+    SELECT pg_try_advisory_lock_shared(1751478882, hashtext(node));
     INSERT INTO herald.node AS n (id, name) VALUES (node, name)
         ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, since = clock_timestamp();
 $$;
