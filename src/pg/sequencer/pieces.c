@@ -118,7 +118,7 @@ static void on_piece_shapes(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
     if (sequencer_answered(sequencer, result, "reading shapes")) {
-        shapes_take(sequencer->options.shapes, &sequencer->piece_wish, result->rows);
+        shapes_take(sequencer->options.shapes, &sequencer->wish, result->rows);
         sequencer_go_on(sequencer);
     }
 }
@@ -140,10 +140,14 @@ bool sequencer_ask_for_pieces(struct sequencer *sequencer)
         return false;
     }
     struct params params = {0};
-    shape_wish_params(&sequencer->piece_wish, &params);
+    shape_wish_params(&sequencer->wish, &params);
     sequencer_ask(sequencer, SHAPES_QUERY, &params, on_piece_shapes);
     return true;
 }
+    /* Another piece may be judged before the answer comes, which says nothing of that one's. */
+    struct shape_wish asked = sequencer->piece_wish;
+    sequencer->piece_wish = sequencer->wish;
+    sequencer->wish = asked;
 
 /* ---- hearing ---- */
 
