@@ -119,9 +119,11 @@ struct sequencer {
     char *node, *node_name;
     struct hold *hold; /* NULL: this node is alone */
     struct shape_wish piece_wish;
-    uint64_t n_heard; /* pieces */
-    uint64_t n_asked; /* of those, when the site's version was last asked for */
-    uint64_t n_sited; /* so many of them are older than the site that we have */
+    bool
+        is_altered_untold; /* a watch is another one, and others may not know: the next piece says so */
+    uint64_t n_heard;      /* pieces */
+    uint64_t n_asked;      /* of those, when the site's version was last asked for */
+    uint64_t n_sited;      /* so many of them are older than the site that we have */
 
     /* Catching up. */
     PGresult *log;   /* read, while its shapes are asked for */

@@ -29,11 +29,16 @@ static void tell_piece(void *arg, struct str body)
 
 void sequencer_publish(struct sequencer *sequencer)
 {
+    sequencer->is_altered_untold |= sequencer->batch.is_altered;
+    if (sequencer->batch.n == 0) {
+        return;
+    }
     struct piece_head head = {
         .term = sequencer->term,
         .epoch = str_of(sequencer->epoch),
-        .is_altered = sequencer->batch.is_altered,
+        .is_altered = sequencer->is_altered_untold,
     };
+    sequencer->is_altered_untold = false;
     piece_cut(&sequencer->batch, head, tell_piece, sequencer);
 }
 
