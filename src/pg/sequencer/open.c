@@ -233,6 +233,9 @@ static void take_position(struct sequencer *sequencer, struct str epoch, uint64_
 void sequencer_take_place(struct sequencer *sequencer, struct str epoch, uint64_t newest)
 {
     take_position(sequencer, epoch, newest);
+    if (sequencer->hold) {
+        hold_clear(sequencer->hold); /* it was heard in what may have been another epoch */
+    }
     sequencer->has_doubt = false;
     if (sequencer->n_flight == 0) {
         sequencer_load_site(sequencer, on_opening_site);
