@@ -274,7 +274,14 @@ static void on_opened(void *arg, const struct query_result *result)
     take_doorbell(sequencer, rows_text(result->rows, 0, 2));
     sequencer_take_place(sequencer, epoch, rows_u64(result->rows, 0, 1));
 }
-    sequencer->is_altered_untold = true; /* of who led before nobody knows what he still told */
+
+/* The newest id that we know to have been in this epoch's log, told to sessions or not: a leader that
+ * is behind has told other nodes of more. */
+static uint64_t sequencer_seen(const struct sequencer *sequencer)
+{
+    uint64_t seen = sequencer->told > sequencer->newest ? sequencer->told : sequencer->newest;
+    return seen > sequencer->delivered ? seen : sequencer->delivered;
+}
 
 void sequencer_open(struct sequencer *sequencer)
 {
@@ -284,7 +291,7 @@ void sequencer_open(struct sequencer *sequencer)
         return;
     }
     struct params params = {0};
-    uint64_t seen = sequencer->told > sequencer->delivered ? sequencer->told : sequencer->delivered;
+    uint64_t seen = sequencer_seen(sequencer);
     if (sequencer->epoch && seen <= INT64_MAX) {
         params_bigint(&params, (int64_t)seen);
     } else {
