@@ -29,6 +29,7 @@ enum {
     SIGHT_MS = 1000, /* a leader is seen waiting for so long before it is deposed */
     AGAIN_MS = 20,   /* it is ended in a moment */
     VERSION_MS = 1000,
+    ANSWER_MS = 1500, /* Postgres is asked each half second */
     BUS_MS = 2500,    /* beats come each second */
     GAP_MS = 5,       /* the bus has so long to bring what is missing, and up to GAP_MORE_MS */
     GAP_MORE_MS = 15, /* more, so that not all nodes read at once */
@@ -428,7 +429,9 @@ void sequencer_hear_beat(struct sequencer *sequencer, const struct bus_beat *bea
 void sequencer_fill_beat(const struct sequencer *sequencer, struct bus_beat *beat)
 {
     if (sequencer->is_up) {
-        beat->is_leader = sequencer->is_leading;
+        /* One that waits for an answer in vain has no database to offer. */
+        bool is_answered = age(clock_ms(), sequencer->newest_ms) < ANSWER_MS;
+        beat->is_leader = sequencer->is_leading && is_answered;
         beat->epoch = str_of(sequencer->epoch);
         beat->log_id =
             sequencer->newest > sequencer->delivered ? sequencer->newest : sequencer->delivered;
