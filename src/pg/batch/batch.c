@@ -26,6 +26,11 @@ uint64_t batch_newest(const struct batch *batch)
     return rows_u64(batch->rows, 0, TAKE_COLUMN_XID);
 }
 
+struct str batch_epoch(const struct batch *batch)
+{
+    return rows_text(batch->rows, 0, TAKE_COLUMN_CHANNEL);
+}
+
 uint64_t batch_row_id(const struct batch *batch, int row)
 {
     return rows_u64(batch->rows, row, TAKE_COLUMN_ID);
@@ -407,7 +412,7 @@ void batch_params(const struct batch *batch, struct params *params)
 {
     params_text(params, str_of(batch->name));
     params_bigint(params, (int64_t)batch_position(batch));
-    params_text(params, rows_text(batch->rows, 0, TAKE_COLUMN_CHANNEL));
+    params_text(params, batch_epoch(batch));
     add_progress(batch, params);
     params_text(params, rows_text(batch->rows, 0, TAKE_COLUMN_OPTIONS));
     add_texts(batch, params, place_channel);

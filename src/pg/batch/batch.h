@@ -56,6 +56,7 @@ enum take_column {
     TAKE_COLUMN_OPTIONS, /* the time */
 };
 uint64_t batch_position(const struct batch *batch);
+struct str batch_epoch(const struct batch *batch);
 uint64_t batch_newest(const struct batch *batch); /* the log's newest id before it */
 uint64_t batch_row_id(const struct batch *batch, int row);
 

@@ -369,9 +369,22 @@ static void on_shapes(void *arg, const struct query_result *result)
     }
 }
 
+/* Who leads has opened another one: what would be stored now, and told with the old one's name, means
+ * nothing to sessions that know the old one. */
+static void leave_epoch(struct sequencer *sequencer)
+{
+    sequencer->is_overtaken = true;
+    sequencer_forget_batch(sequencer);
+    sequencer_ask(sequencer, "ROLLBACK", NULL, on_rolled_back);
+}
+
 static void batch_begin(struct sequencer *sequencer)
 {
     const struct batch *batch = &sequencer->batch;
+    if (!str_equals(batch_epoch(batch), str_of(sequencer->epoch))) {
+        leave_epoch(sequencer);
+        return;
+    }
     if (batch_newest(batch) < sequencer->delivered) {
         connection_drop(sequencer->connection, "the numbers of the log went back");
         return;
