@@ -54,9 +54,10 @@ struct store_sink {
     void (*on_down)(void *ctx, const char *reason);
     /* What an operator should change in the database, a line each; comes when it changes. */
     void (*on_warnings)(void *ctx, const char *lines);
-    /* After on_down: another server leads instead of this one. Messages that were handed over and
-     * not answered are not answered any more; whether they were stored is not known. */
-    void (*on_superseded)(void *ctx);
+    /* After on_down: another server has the database instead of this one; reason: why, for clients.
+     * Messages that were handed over and not answered are not answered any more; whether they were
+     * stored is not known. */
+    void (*on_superseded)(void *ctx, const char *reason);
 };
 
 #endif

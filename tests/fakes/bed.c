@@ -125,9 +125,10 @@ static void on_up(void *ctx, struct str epoch)
     }
 }
 
-static void on_superseded(void *ctx)
+static void on_superseded(void *ctx, const char *reason)
 {
     struct bed *bed = ctx;
+    snprintf(bed->reason, sizeof(bed->reason), "%s", reason);
     bed->n_superseded++;
 }
 

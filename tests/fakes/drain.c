@@ -125,9 +125,10 @@ static void on_down(void *ctx, const char *reason)
     snprintf(drain->reason, sizeof(drain->reason), "%s", reason);
 }
 
-static void on_superseded(void *ctx)
+static void on_superseded(void *ctx, const char *reason)
 {
     struct drain *drain = ctx;
+    (void)reason;
     if (drain->n_stored < drain->options->n_messages) {
         end(drain, "another server leads before all messages are stored");
     }

@@ -353,13 +353,12 @@ static void on_warnings(void *ctx, const char *lines)
     update_gate(hub);
 }
 
-/* Nobody would tell these sessions anything for as long as the other one leads. */
-static void on_superseded(void *ctx)
+/* Nobody would tell these sessions anything for as long as only the other one has the database. */
+static void on_superseded(void *ctx, const char *reason)
 {
     struct hub *hub = ctx;
-    log_warn("another server has taken over: closing all sessions, for them to go there");
-    hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART,
-                              "another server serves now", 0);
+    log_warn("%s: closing all sessions, for them to go there", reason);
+    hub->transport->close_all(hub->transport->ctx, CLOSE_CODE_SERVICE_RESTART, reason, 0);
 }
 
 /* ---- life ---- */

@@ -403,7 +403,7 @@ void sequencer_judge_away(struct sequencer *sequencer)
                    age(now_ms, sequencer->away_ms) >= sequencer->options.grace_ms;
     bool has_leader = sequencer->led_ms > 0 && age(now_ms, sequencer->led_ms) < BUS_MS;
     if (is_long && has_leader && sequencer->was_up && !sequencer->is_superseded) {
-        sequencer_step_back(sequencer);
+        sequencer_step_back(sequencer, "this server has lost the database, another one has it");
     }
 }
 

@@ -149,7 +149,7 @@ void sequencer_look(struct sequencer *sequencer);
 bool sequencer_is_behind(const struct sequencer *sequencer);
 bool sequencer_has_messages(const struct sequencer *sequencer); /* that can be stored now */
 /* Messages are not kept until this node serves again. */
-void sequencer_step_back(struct sequencer *sequencer);
+void sequencer_step_back(struct sequencer *sequencer, const char *reason);
 void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
 
 /* open.c */

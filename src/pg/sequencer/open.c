@@ -103,12 +103,12 @@ static void on_listen(void *arg, const struct query_result *result)
 }
 
 /* Our turn may come in an hour: what clients wanted to have stored now is not kept until then. */
-void sequencer_step_back(struct sequencer *sequencer)
+void sequencer_step_back(struct sequencer *sequencer, const char *reason)
 {
     sequencer->is_superseded = true;
     sequencer->n_flight = sequencer->n_alone = 0;
     messages_release(&sequencer->messages);
-    sequencer->sink.on_superseded(sequencer->sink.ctx);
+    sequencer->sink.on_superseded(sequencer->sink.ctx, reason);
 }
 
 /* After a dead network the lock may be that of our own last session, which Postgres gives up before
@@ -121,7 +121,7 @@ static void on_leader(void *arg, const struct query_result *result)
     }
     if (!PQgetisnull(result->rows, 0, 0) &&
         rows_u64(result->rows, 0, 0) != (uint64_t)sequencer->led_pid) {
-        sequencer_step_back(sequencer);
+        sequencer_step_back(sequencer, "another server serves now");
     }
     loop_timer_start(sequencer->wait_timer, LEAD_MS, 0);
 }

@@ -371,3 +371,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
+    assert_non_null(strstr(nodes[1]->reason, "has lost the database"));
