@@ -36,7 +36,7 @@ enum { NATS_SERVER, BALANCER, FIRST_NODE };
 
 struct node {
     struct fleet *all;
-    char name[sizeof("node-99")];
+    char name[sizeof("node-4294967295")];
     int port;
     int said[2];     /* a pipe: what it prints on stdout, the ready line */
     struct buf line; /* of that, as far as it has come */
