@@ -271,6 +271,7 @@ static void on_opened(void *arg, const struct query_result *result)
         return;
     }
     sequencer->term = rows_u64(result->rows, 0, 3);
+    sequencer->is_altered_untold = true; /* of who led before nobody knows what he still told */
     take_doorbell(sequencer, rows_text(result->rows, 0, 2));
     sequencer_take_place(sequencer, epoch, rows_u64(result->rows, 0, 1));
 }

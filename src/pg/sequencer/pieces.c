@@ -144,15 +144,15 @@ bool sequencer_ask_for_pieces(struct sequencer *sequencer)
     if (judge_rows(sequencer, &head, rows) != VERDICT_EARLY) {
         return false;
     }
+    /* Another piece may be judged before the answer comes, which says nothing of that one's. */
+    struct shape_wish asked = sequencer->piece_wish;
+    sequencer->piece_wish = sequencer->wish;
+    sequencer->wish = asked;
     struct params params = {0};
     shape_wish_params(&sequencer->wish, &params);
     sequencer_ask(sequencer, SHAPES_QUERY, &params, on_piece_shapes);
     return true;
 }
-    /* Another piece may be judged before the answer comes, which says nothing of that one's. */
-    struct shape_wish asked = sequencer->piece_wish;
-    sequencer->piece_wish = sequencer->wish;
-    sequencer->wish = asked;
 
 /* ---- hearing ---- */
 

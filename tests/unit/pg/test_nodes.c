@@ -237,6 +237,81 @@ static void test_one_that_cannot_be_reached_is_deposed(void **state)
     proxy_stall(proxy);
     assert_true(measure_takeover_ms(2) < 4000);
     assert_int_equal(nodes[1]->n_down, 0);
+    struct bus_beat beat = {0};
+    database_fill_beat(nodes[0]->database, &beat);
+    assert_false(beat.is_leader); /* that it leads is more than it knows */
+}
+
+/* The session of before lives on for as long as Postgres has not noticed, and then ends. */
+static void test_who_comes_back_is_there_when_his_last_session_ends(void **state)
+{
+    (void)state;
+    PGconn *last = PQconnectdb(cluster_url(bed->name, "herald_server"));
+    PQclear(PQexec(last, "SELECT herald.enter('first', 'first')"));
+    start_node(0);
+    int pid = PQbackendPID(last);
+    PQfinish(last);
+    char gone[100];
+    snprintf(gone, sizeof(gone), "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %d", pid);
+    bed_wait_sql(bed, gone);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM herald.live_nodes()"), 1);
+}
+
+static bool is_too_much;
+
+static bool asked_whether_behind(void *arg)
+{
+    (void)arg;
+    return is_too_much;
+}
+
+static void start_node_that_may_be_behind(size_t i)
+{
+    struct database_options options = node_options(i);
+    options.is_behind = asked_whether_behind;
+    is_too_much = false;
+    bed_start(nodes[i], &options);
+    bed_wait(nodes[i], &nodes[i]->n_up, 1);
+}
+
+/* Its own sessions cannot take more; those of the others can. */
+static void test_a_leader_that_is_behind_goes_on(void **state)
+{
+    (void)state;
+    start_node_that_may_be_behind(0);
+    start_node(1);
+    start_node(2);
+    is_too_much = true;
+    publish(20);
+    say(1, "room", 1);
+    publish(20);
+    say(0, "room", 2);
+    bed_wait(nodes[1], &nodes[1]->n_events, 41);
+    bed_wait(nodes[2], &nodes[2]->n_events, 41);
+    assert_int_equal(nodes[0]->n_events, 0);
+    assert_int_equal(nodes[0]->n_done, 0);
+    assert_true(database_is_leading(nodes[0]->database));
+    is_too_much = false;
+    bed_wait(nodes[0], &nodes[0]->n_done, 1);
+    check_all(42);
+    assert_int_equal(nodes[0]->n_up, 1);
+}
+
+/* What it had told the others of it knows, although its own sessions had not got it. */
+static void test_a_leader_that_was_behind_sees_that_the_log_went_back(void **state)
+{
+    (void)state;
+    start_node_that_may_be_behind(0);
+    char before[64];
+    memcpy(before, bed->epoch, sizeof(before));
+    is_too_much = true;
+    publish(3);
+    bed_wait_sql(bed, "SELECT count(*) = 3 FROM herald.log");
+    bed_sql(bed, "DELETE FROM herald.log");
+    bed_sql(bed, "UPDATE herald.cursor SET id = 0");
+    bed_kill_server_backends(bed);
+    bed_wait(bed, &bed->n_up, 2);
+    assert_string_not_equal(bed->epoch, before);
 }
 
 static void test_nobody_is_deposed_who_lives(void **state)
@@ -330,6 +405,24 @@ static void test_all_hear_of_another_epoch(void **state)
     }
 }
 
+/* Sessions that still know the old one must not be told of what belongs to the new one. */
+static void test_messages_are_of_the_epoch_that_they_are_told_of(void **state)
+{
+    (void)state;
+    start_nodes();
+    say(1, "room", 1);
+    wait_for_events(1);
+    bed_sql(bed, "SELECT herald.open(1000000)");
+    say(1, "room", 2);
+    bed_wait(nodes[1], &nodes[1]->n_done, 2);
+    const char *trace = buf_text(&nodes[1]->trace);
+    assert_int_equal(nodes[1]->n_up, 2);
+    assert_true(strrchr(trace, 'U') < strrchr(trace, 'E'));
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM herald.log l, herald.state s"
+                                     " WHERE l.id = 2 AND l.epoch = s.epoch"),
+                     1);
+}
+
 static void test_who_has_no_database_sends_its_sessions_away(void **state)
 {
     (void)state;
@@ -341,6 +434,7 @@ static void test_who_has_no_database_sends_its_sessions_away(void **state)
     bed_wait(nodes[1], &nodes[1]->n_up, 1);
     proxy_refuse(proxy, true);
     bed_wait(nodes[1], &nodes[1]->n_superseded, 1);
+    assert_non_null(strstr(nodes[1]->reason, "has lost the database"));
     assert_false(bed_append(nodes[1], "room", STR("1"), 1));
     proxy_refuse(proxy, false);
     bed_wait(nodes[1], &nodes[1]->n_up, 2);
@@ -363,12 +457,15 @@ int main(void)
         NODES_TEST(test_one_that_stands_still_is_deposed),
         NODES_TEST(test_one_that_stands_still_in_a_batch),
         NODES_TEST(test_one_that_cannot_be_reached_is_deposed),
+        NODES_TEST(test_who_comes_back_is_there_when_his_last_session_ends),
+        NODES_TEST(test_a_leader_that_is_behind_goes_on),
+        NODES_TEST(test_a_leader_that_was_behind_sees_that_the_log_went_back),
         NODES_TEST(test_nobody_is_deposed_who_lives),
         NODES_TEST(test_each_node_writes_down_its_own_members),
         NODES_TEST(test_after_all_sessions_were_lost),
         NODES_TEST(test_all_hear_of_another_epoch),
+        NODES_TEST(test_messages_are_of_the_epoch_that_they_are_told_of),
         NODES_TEST(test_who_has_no_database_sends_its_sessions_away),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
-    assert_non_null(strstr(nodes[1]->reason, "has lost the database"));

@@ -228,6 +228,66 @@ static void test_numbers_that_are_not_in_the_log(void **state)
     }
 }
 
+/* What was heard before another epoch began is of the old one, whatever its numbers say. */
+static void test_what_is_held_goes_with_its_epoch(void **state)
+{
+    (void)state;
+    start_counted();
+    forge(head((uint64_t)bed_number(bed, "SELECT term FROM herald.state"), 4, 4));
+    bed_sql(bed, "SELECT pg_sleep(0.05)");
+    publish(1);
+    wait_for_events(2);
+    bed_sql(bed, "SELECT herald.open(1000000)");
+    for (size_t i = 0; i < N_NODES; i++) {
+        bed_wait(nodes[i], &nodes[i]->n_up, 2);
+    }
+    for (size_t n = 3; n <= 5; n++) {
+        publish(1);
+        wait_for_events(n);
+    }
+    for (size_t i = 0; i < N_NODES; i++) {
+        bed_check_against_log(nodes[i], 0);
+    }
+}
+
+/* ---- what is told of watches ---- */
+
+static struct piece_head last_told;
+
+static bool note_told(void *ctx, enum bus_kind kind, const char *to, struct str body)
+{
+    struct parcel rows;
+    (void)ctx;
+    assert_true(kind == BUS_KIND_ROWS && !to);
+    assert_true(piece_open(body, &last_told, &rows));
+    return true;
+}
+
+/* Also if nothing else was in that batch: the next rows are those that the others must not judge by
+ * what was before. */
+static void test_the_first_rows_after_a_watch_is_altered_say_so(void **state)
+{
+    (void)state;
+    const struct bus told = {.send = note_told};
+    struct database_options options = node_options(0);
+    options.bus = &told;
+    bed_start(bed, &options);
+    bed_wait(bed, &bed->n_up, 1);
+    publish(1);
+    bed_wait(bed, &bed->n_events, 1);
+    assert_true(last_told.is_altered); /* who led before may have owed it */
+    publish(1);
+    bed_wait(bed, &bed->n_events, 2);
+    assert_false(last_told.is_altered);
+    bed_sql(bed, "CREATE TABLE t (id int PRIMARY KEY)");
+    bed_sql(bed, "SELECT herald.watch('t', channel => 't/{id}')");
+    bed_wait_sql(bed, "SELECT herald.sequenced(pg_current_snapshot()) = 2");
+    bed_sql(bed, "INSERT INTO t VALUES (1)");
+    bed_wait(bed, &bed->n_events, 3);
+    assert_int_equal(last_told.first, 3);
+    assert_true(last_told.is_altered);
+}
+
 #define COUNTED_TEST(name) cmocka_unit_test_setup_teardown(name, setup_nodes, teardown_counted)
 
 int main(void)
@@ -243,6 +303,8 @@ int main(void)
         COUNTED_TEST(test_a_row_that_is_too_large),
         COUNTED_TEST(test_pieces_of_another_term_or_epoch),
         COUNTED_TEST(test_numbers_that_are_not_in_the_log),
+        COUNTED_TEST(test_what_is_held_goes_with_its_epoch),
+        NODES_TEST(test_the_first_rows_after_a_watch_is_altered_say_so),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
