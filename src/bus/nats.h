@@ -29,7 +29,9 @@ struct nats_bus_options {
 /* Checks options and files (exit code 78); connects only when it is started and has its keys. */
 enum status nats_bus_new(struct loop *loop, const struct nats_bus_options *options,
                          struct nats_bus **out, struct err *err) MUST_CHECK;
-void nats_bus_free(struct nats_bus *bus); /* says good-bye; waits a second for it. NULL is fine */
+/* Says good-bye, and waits for that, or until an attempt to connect has ended: a second for each server
+ * at most, besides what looking its name up takes. NULL is fine. */
+void nats_bus_free(struct nats_bus *bus);
 struct bus nats_bus_seam(struct nats_bus *bus);
 void nats_bus_start(struct nats_bus *bus, struct bus_sink sink);
 /* Which database this is, as its own Postgres says, and its keys (herald.bus_keys). */
