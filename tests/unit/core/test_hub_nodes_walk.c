@@ -129,6 +129,23 @@ static void come_to_rest(void)
     world_bus_rest(bus);
 }
 
+static uint64_t n_wishes(void)
+{
+    uint64_t n = 0;
+    for (unsigned node = 0; node < WORLD_NODES; node++) {
+        n += world_bus_world(bus, node) ? world_count(at(node), METRIC_PRESENCE_WISHES) : 0;
+    }
+    return n;
+}
+
+/* When nothing changes any more all sums are right: else lists would be told for ever. */
+static void check_nobody_asks(void)
+{
+    uint64_t before = n_wishes();
+    world_bus_rest(bus);
+    assert_int_equal(n_wishes(), before);
+}
+
 static void test_walks_end_with_true_lists(void **state)
 {
     (void)state;
@@ -140,6 +157,7 @@ static void test_walks_end_with_true_lists(void **state)
         }
         come_to_rest();
         world_bus_check(bus);
+        check_nobody_asks();
         end_nodes(NULL);
     }
 }
