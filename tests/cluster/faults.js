@@ -26,15 +26,18 @@ async function during(run, node, trouble, { isDeaf = false, ms = between(500, 60
 async function kill(run, node) {
     node.isTroubled = true;
     await node.kill();
+}
+
+async function comeBack(run, node) {
     await pause(between(0, 3000));
     await node.up({ ready: false });
     Object.assign(node, { isTroubled: false, calmSince: performance.now() });
 }
 
-// Somebody else leads, soon enough.
+// Somebody leads, soon enough: another one than the old leader, if that lives.
 async function takenOver(run, old, what) {
     const begun = performance.now();
-    await until(`another node to lead when the leader was ${what}`, () => run.cluster.leader(old), 20 * SECOND).catch((error) => run.violation('the lead was not taken over', error.message));
+    await until(`a node to lead when the leader was ${what}`, () => run.cluster.leader(old), 20 * SECOND).catch((error) => run.violation('the lead was not taken over', error.message));
     const ms = Math.round(performance.now() - begun);
     run.takeoverMs[what] = Math.max(run.takeoverMs[what] ?? 0, ms);
     if (ms > TAKEN_OVER_MS) {
@@ -133,11 +136,14 @@ const CUTS = {
 
 export const FAULTS = {
     async 'a node killed (-9)'(run) {
-        await kill(run, anyNode(run));
+        const node = anyNode(run);
+        await kill(run, node);
+        await comeBack(run, node);
     },
     async 'the leader killed (-9)'(run) {
         const node = await leaderOf(run);
-        await Promise.all([kill(run, node), takenOver(run, node, 'killed')]);
+        await kill(run, node);
+        await Promise.all([comeBack(run, node), takenOver(run, null, 'killed')]); // itself, perhaps: it is a new process then
     },
     async 'a node stopped (SIGSTOP)'(run) {
         const node = anyNode(run);
@@ -184,7 +190,7 @@ export const FAULTS = {
     },
     async 'Postgres crashed and a node killed at once'(run) {
         const node = random() < 0.5 ? await leaderOf(run) : anyNode(run);
-        await away(run, () => Promise.all([run.database.primary.down('immediate'), kill(run, node)]));
+        await away(run, () => Promise.all([run.database.primary.down('immediate'), kill(run, node).then(() => comeBack(run, node))]));
     },
     ...CUTS,
 };
