@@ -41,6 +41,7 @@ $numbers
 END
     printf '%-12s %4d passed, %d failed, %d skipped  (%d s)\n' "$name" "$good" "$bad" "$skipped" "$2"
     if [ "$bad" != 0 ] || [ "$1" != 0 ]; then
+        grep -E '^ *not ok|^FAILED|^\[  FAILED' "$log" | head -20 | sed 's/^ */    /'
         grep -v '^  CC  ' "$log" | sed 's/^/    /' | tail -n 200
     else
         grep -E '^    [^ ]' "$log" | head -20

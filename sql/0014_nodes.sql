@@ -15,7 +15,6 @@ CREATE TABLE herald.bus_key (
 COMMENT ON TABLE herald.bus_key IS 'With what nodes sign what they tell one another: the newest, and the one before it. Nobody but them can read it.';
 COMMENT ON COLUMN herald.bus_key.key IS '32 bytes';
 COMMENT ON COLUMN herald.bus_key.at IS 'Since when';
-INSERT INTO herald.bus_key DEFAULT VALUES;
 
 CREATE FUNCTION herald.bus_keys() RETURNS SETOF bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -43,5 +42,6 @@ COMMENT ON FUNCTION herald.rotate_bus_key() IS
 GRANT EXECUTE ON FUNCTION herald.bus_keys(), herald.bus_realm() TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.rotate_bus_key() TO herald_admin;
 DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
+INSERT INTO herald.bus_key DEFAULT VALUES;
 INSERT INTO herald.schema_step (step, name) VALUES (14, 'nodes');
 RESET ROLE;

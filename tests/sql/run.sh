@@ -104,7 +104,7 @@ for script in "$here"/*.sh; do
     case ${script##*/} in cluster.sh | run.sh) continue ;; esac
     case " ${SQL_WITHOUT:-} " in *" $(basename "$script" .sh) "*) echo "# ${script##*/}: left out" && continue ;; esac
     echo "# ${script##*/}"
-    "$script" || failures=$((failures + 1))
+    "$script" || { failures=$((failures + 1)) && echo "FAILED: ${script##*/}"; } # also if nothing in it was not ok
 done
 [ "$failures" = 0 ] || echo "$failures failed"
 exit $((failures > 0))
