@@ -5,6 +5,8 @@
 set -u
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export UBSAN_OPTIONS=print_stacktrace=1
+LSAN_OPTIONS="suppressions=$(dirname "$0")/../tests/lsan.supp:print_suppressions=0"
+export LSAN_OPTIONS
 passed=0
 failed=0
 output=$(mktemp)

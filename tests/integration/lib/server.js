@@ -20,6 +20,7 @@ export class SanitizerLog {
         this.env = {
             ASAN_OPTIONS: `${path}:exitcode=99:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1`,
             UBSAN_OPTIONS: `${path}:print_stacktrace=1:halt_on_error=1`,
+            LSAN_OPTIONS: `suppressions=${join(top, 'tests/lsan.supp')}:print_suppressions=0`,
             TSAN_OPTIONS: `${path}:exitcode=98:second_deadlock_stack=1`,
         };
     }
