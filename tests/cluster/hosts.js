@@ -101,6 +101,7 @@ export class Host {
         if (this.isNarrow) {
             execFileSync('tc', ['-n', this.namespace, 'qdisc', 'del', 'dev', 'eth0', 'root']);
             this.isNarrow = false;
+            this.narrowUntil = performance.now();
         }
     }
 }

@@ -23,6 +23,7 @@ const SILENT_MS = 4 * SECOND; // who hears nothing of a ping for so long goes el
 const GRACE_MS = 10 * SECOND;
 const PRESENCE_MS = 5 * SECOND + GRACE_MS + 2 * SECOND;
 const STALL_MS = 200; // we ourselves did not run
+const WIDENED_MS = 4 * SECOND; // a narrow line is wide again
 const MAX_ECHOES = 20000;
 
 class ClusterRun extends Run {
@@ -152,10 +153,11 @@ class ClusterRun extends Run {
         }
     }
 
-    // The line from its node to us is slow or cut: what is late there is none of the node's doing.
+    // The line from its node to us is slow or cut, or was a moment ago, so that TCP still says again what it lost: what is late there
+    // is none of the node's doing.
     isOnBadLine(follower) {
         const node = this.nodeOf(follower);
-        return !node || node.host.isNarrow || (node.isDeaf && !node.isStopped);
+        return !node || node.host.isNarrow || performance.now() - node.host.narrowUntil < WIDENED_MS || (node.isDeaf && !node.isStopped);
     }
 
     forgetKicks() {
