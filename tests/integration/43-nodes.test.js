@@ -3,40 +3,28 @@
 // or dies or stands still; NATS is a favour.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { World, DURABLE, READ_ONLY } from './lib/world.js';
-import { Nats } from './lib/nats.js';
+import { DURABLE, READ_ONLY } from './lib/world.js';
+import { Several } from './lib/several.js';
 import { metric, waitMetric } from './lib/metrics.js';
 import { until, SECOND } from './lib/wait.js';
 
+let several;
 let world;
 let nats;
-let nodes = [];
+let nodes;
 
-const know = () => Promise.all(nodes.map((node) => waitMetric(node, 'bus_peers{state="alive"}', (n) => n === nodes.length - 1)));
+const know = () => several.know();
 
 before(async () => {
-    nats = await Nats.start();
-    world = await World.start({
+    several = await Several.start(3, {
         rules: { 'room/*': DURABLE, rows: READ_ONLY },
         sql: `CREATE TABLE n_rows (id int PRIMARY KEY, n int);
               INSERT INTO n_rows SELECT i, 0 FROM generate_series(1, 100) i;
               SELECT herald.watch('n_rows', channel => 'rows', snapshot => true)`,
-        flags: nats.flags,
     });
-    nodes = [world.server, await world.serve(), await world.serve()];
-    world.server = null;
-    await know();
+    ({ world, nats, nodes } = several);
 });
-after(async () => {
-    try {
-        for (const node of nodes) {
-            await node.stop();
-        }
-    } finally {
-        await world?.stop();
-        await nats?.down();
-    }
-});
+after(() => several?.stop());
 
 const member = (node, channel, payload) => world.member(channel, payload, { server: node });
 const texts = (client, channel) => client.on(channel).filter((f) => ['event', 'message'].includes(f.action)).map((f) => f.text);
@@ -159,7 +147,7 @@ test('without NATS what is kept goes on', async () => {
 test('a leader that is killed is followed at once', async () => {
     const { old, others, ms } = await takeover('room/killed', (node) => node.kill());
     assert.ok(ms < 2 * SECOND, `${ms} ms`);
-    nodes = others;
+    nodes = several.nodes = others;
     await leading();
     nodes.push(await old.again());
     await know();
@@ -182,7 +170,7 @@ test('a leader that is asked to stop hands over while it drains', async () => {
     const { old, others, ms } = await takeover('room/stopped', async (node) => node.process.signal('SIGTERM'));
     assert.ok(ms < 2 * SECOND, `${ms} ms`);
     await old.stop();
-    nodes = others;
+    nodes = several.nodes = others;
     nodes.push(await old.again());
     await know();
 });

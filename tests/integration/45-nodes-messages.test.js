@@ -5,8 +5,8 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import WebSocket from 'ws';
-import { World, OPEN, DURABLE } from './lib/world.js';
-import { Nats } from './lib/nats.js';
+import { OPEN, DURABLE } from './lib/world.js';
+import { Several } from './lib/several.js';
 import { metric, waitMetric } from './lib/metrics.js';
 import { user, secretFlags } from './lib/token.js';
 import { until } from './lib/wait.js';
@@ -14,32 +14,21 @@ import { until } from './lib/wait.js';
 const require = createRequire(import.meta.url);
 const PRIVATE = { ...OPEN, private_messaging: true, auth_channel: true };
 
+let several;
 let world;
 let nats;
-let nodes = [];
+let nodes;
 
-const know = () => Promise.all(nodes.map((node) => waitMetric(node, 'bus_peers{state="alive"}', (n) => n === nodes.length - 1)));
+const know = () => several.know();
 
 before(async () => {
-    nats = await Nats.start();
-    world = await World.start({
+    several = await Several.start(2, {
         rules: { 'chat/*': PRIVATE, 'signed/*': { ...PRIVATE, private_auth: true }, 'kept/*': DURABLE },
-        flags: [...secretFlags(), ...nats.flags],
+        flags: secretFlags(),
     });
-    nodes = [world.server, await world.serve()];
-    world.server = null;
-    await know();
+    ({ world, nats, nodes } = several);
 });
-after(async () => {
-    try {
-        for (const node of nodes) {
-            await node.stop();
-        }
-    } finally {
-        await world?.stop();
-        await nats?.down();
-    }
-});
+after(() => several?.stop());
 
 const member = (node, channel, token) => world.member(channel, {}, { server: nodes[node], token });
 const socketIdOf = (client) => client.joined.client.socketId;

@@ -2,36 +2,25 @@
 // Two servers on one database have one list of members; who comes back to the other one was never away.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { World, OPEN } from './lib/world.js';
-import { Nats } from './lib/nats.js';
+import { OPEN } from './lib/world.js';
+import { Several } from './lib/several.js';
 import { waitMetric } from './lib/metrics.js';
 import { user, secretFlags } from './lib/token.js';
 import { until } from './lib/wait.js';
 
+let several;
 let world;
 let nats;
-let nodes = [];
+let nodes;
 
 before(async () => {
-    nats = await Nats.start();
-    world = await World.start({
+    several = await Several.start(2, {
         rules: { 'room/*': { ...OPEN, presence: true } },
-        flags: [...secretFlags(), ...nats.flags, '--presence-grace', '10s'],
+        flags: [...secretFlags(), '--presence-grace', '10s'],
     });
-    nodes = [world.server, await world.serve()];
-    world.server = null;
-    await Promise.all(nodes.map((node) => waitMetric(node, 'bus_peers{state="alive"}', (n) => n === 1)));
+    ({ world, nats, nodes } = several);
 });
-after(async () => {
-    try {
-        for (const node of nodes) {
-            await node.stop();
-        }
-    } finally {
-        await world?.stop();
-        await nats?.down();
-    }
-});
+after(() => several?.stop());
 
 const socketIdOf = (client) => client.joined.client.socketId;
 
