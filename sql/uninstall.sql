@@ -5,10 +5,13 @@
 -- people's tables. On a database without the schema it only looks after the roles.
 --
 -- The application goes on meanwhile. To drop the schema in one transaction locked every watched table, one after the other, and
--- deadlocked with writers. So each table is a transaction of its own, and each waits for its locks 0.1 s at most, far less than the
--- second after which a writer looks for a deadlock: whoever holds the table goes first, and it is tried again. That needs COMMIT,
--- so it cannot run inside a transaction (psql -1). Interrupted, it is continued by the next run. What calls herald.publish()
--- has to stop before, of course.
+-- deadlocked with writers. So each table is a transaction of its own, and each waits for its locks far less than the second after
+-- which a writer looks for a deadlock: 0.1 s at first, and up to half a second where writers hold the table for longer than that each
+-- time, or it would never come in. Whoever holds the table goes first, and it is tried again. That needs COMMIT, so it cannot run
+-- inside a transaction (psql -1). Interrupted, it is continued by the next run. What calls herald.publish() has to stop before, of course.
+--
+-- It looks for a deadlock itself before any writer does, so that one would end this and no statement of the application; an
+-- autovacuum gives way at that moment too.
 --
 -- Roles belong to the whole cluster: one that another database still uses is kept, and a NOTICE says so. A role that other
 -- roles were granted is dropped all the same; they only lose what it stood for.
@@ -42,7 +45,11 @@ BEGIN
         n_tries := 0;
         LOOP
             BEGIN
-                PERFORM pg_catalog.set_config('lock_timeout', '100ms', true), pg_catalog.set_config('client_min_messages', 'warning', true);
+                PERFORM pg_catalog.set_config('lock_timeout', least(100 + 20 * n_tries, 500) || 'ms', true),
+                        pg_catalog.set_config('client_min_messages', 'warning', true);
+                IF pg_catalog.current_setting('is_superuser')::bool THEN
+                    PERFORM pg_catalog.set_config('deadlock_timeout', '50ms', true);
+                END IF;
                 EXECUTE command;
                 is_done := true;
             EXCEPTION WHEN lock_not_available OR deadlock_detected OR internal_error THEN -- the last: tuple concurrently updated

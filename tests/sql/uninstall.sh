@@ -51,6 +51,25 @@ check 'none of its statements failed' '' "$(grep -aE 'ERROR|aborted' "$work/app"
 check '… nor does the database say so' 0 "$(grep -acE 'ERROR:.*(deadlock|serialize)|relation "herald|canceling statement due to lock timeout.*INSERT' "$work/log" || true)"
 echo "# transactions: $(cat "$work"/times.* | wc -l), the longest $(cat "$work"/times.* | awk '$3 > m { m = $3 } END { print int(m / 1000) }') ms"
 
+# Writers of whom one holds the table for more than 0.1 s at any moment: it comes in all the same.
+cat >"$work/slow.sql" <<'SQL'
+\set ms random(150, 450)
+BEGIN;
+INSERT INTO a (n) VALUES (1);
+\sleep :ms ms
+COMMIT;
+SQL
+"$bin/psql" -Xq -d busy -f "$sql_dir/install.sql" >/dev/null
+run_sql busy "SELECT herald.watch('a')" >/dev/null
+"$bin/pgbench" -n -c 20 -j 1 -T 600 -f "$work/slow.sql" busy >"$work/app" 2>&1 &
+app=$!
+wait_until 'the slow writers are there' "SELECT count(*) > 20 FROM herald.log" busy
+"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d busy -f "$sql_dir/uninstall.sql"
+check 'a table that writers always hold for over 0.1 s: everything is gone' 0 "$(run_sql busy "$left")"
+kill $app
+wait $app || true
+check '… and none of their statements failed' '' "$(grep -aE 'ERROR|aborted' "$work/app" | head -3)"
+
 # Somebody who stays: it gives up, says at what, and the next run goes on from there.
 "$bin/psql" -Xq -d busy -f "$sql_dir/install.sql" >/dev/null
 run_sql busy "SELECT herald.watch('a'), herald.watch('b')" >/dev/null
