@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/url.h"
 
@@ -43,7 +44,7 @@ static void on_notice(void *arg, const PGresult *result)
 {
     (void)arg;
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (message) {
+    if (message && log_is_on(LOG_LEVEL_INFO)) {
         fprintf(stderr, "%s\n", message);
     }
 }
@@ -296,7 +297,7 @@ enum status admin_tell_following(struct admin *admin, struct err *err)
     if (admin_value(admin, "SELECT herald.follows_ddl()", 0, NULL, &follows, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!follows || strcmp(follows, "t") != 0) {
+    if (log_is_on(LOG_LEVEL_INFO) && (!follows || strcmp(follows, "t") != 0)) {
         fprintf(
             stderr,
             "The event triggers of pgherald are missing or disabled (creating them takes a "

@@ -14,7 +14,7 @@
 
 struct admin;
 
-/* Notices of Postgres go to stderr. If stop_fd (-1: none) becomes readable, the running statement
+/* Notices of Postgres go to stderr, unless --quiet was said (the log's level is error). If stop_fd (-1: none) becomes readable, the running statement
  * is cancelled and fails. "connect_timeout" is 10 s unless the URL says otherwise. */
 enum status admin_open(const char *url, int stop_fd, struct admin **out,
                        struct err *err) MUST_CHECK;

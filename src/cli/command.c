@@ -7,32 +7,116 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/guess.h"
+
 static const struct subcommand *const commands[] = {
-    &dev_command,       &serve_command, &install_command, &upgrade_command,
-    &uninstall_command, &watch_command, &unwatch_command, &watches_command,
-    &doctor_command,    &types_command, &token_command,   &config_command,
+    &dev_command,     &serve_command,   &install_command, &upgrade_command, &uninstall_command,
+    &watch_command,   &unwatch_command, &watches_command, &types_command,   &doctor_command,
+    &version_command, &token_command,   &config_command,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static const struct subcommand *command_find(const char *name)
+struct common_arguments {
+    bool is_quiet, is_json;
+};
+
+#define OPTIONS_OF struct common_arguments
+/* No subcommand's: it only has to be among the bits that are looked for. */
+#define COMMON_BIT (1U << 30)
+#define COMMON (COMMON_BIT | ONLY_FLAG)
+#include "config/rows.h"
+
+/* Which every command has; the second only those that have an answer for programs. */
+static const struct option common_options[] = {
+    SWITCH("quiet", is_quiet, COMMON, "Say nothing but errors, and the answer."),
+    SWITCH("json", is_json, COMMON, "The answer as JSON: for programs."),
+};
+
+static struct option_table common_table(const struct subcommand *command)
+{
+    return (struct option_table){common_options, command->has_json ? 2 : 1};
+}
+
+const struct subcommand *command_at(size_t i)
+{
+    return i < N_COMMANDS ? commands[i] : NULL;
+}
+
+const char *command_group_name(enum command_group group)
+{
+    static const char *const names[] = {
+        [COMMAND_GROUP_BEGIN] = "Begin", [COMMAND_GROUP_TABLES] = "Tables",
+        [COMMAND_GROUP_RULES] = "Rules", [COMMAND_GROUP_LOOK] = "Look",
+        [COMMAND_GROUP_ACT] = "Act",     [COMMAND_GROUP_TOOLS] = "Tools",
+    };
+    return names[group];
+}
+
+/* How many words of argv the name takes: all of them, or 0 if it is another. */
+static int n_words_of(const char *name, int argc, char **argv)
+{
+    int n = 0;
+    for (const char *word = name; *word; n++) {
+        size_t len = strcspn(word, " ");
+        if (n == argc || strlen(argv[n]) != len || memcmp(argv[n], word, len) != 0) {
+            return 0;
+        }
+        word += len + (word[len] == ' ');
+    }
+    return n;
+}
+
+static const struct subcommand *command_find(int argc, char **argv, int *n_words)
 {
     for (size_t i = 0; i < N_COMMANDS; i++) {
-        if (strcmp(commands[i]->name, name) == 0) {
+        *n_words = n_words_of(commands[i]->name, argc, argv);
+        if (*n_words > 0) {
             return commands[i];
         }
     }
     return NULL;
 }
 
+/* "rule" alone, or with a word that none has: those that begin with it. */
+static bool print_family(const char *word, FILE *out)
+{
+    bool is_found = false;
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        size_t len = strlen(word);
+        if (strncmp(commands[i]->name, word, len) == 0 && commands[i]->name[len] == ' ') {
+            fprintf(out, "usage: pgherald %s %s\n", commands[i]->name, commands[i]->usage);
+            is_found = true;
+        }
+    }
+    return is_found;
+}
+
+static enum exit_code refuse_name(const char *name, struct err *err)
+{
+    struct guess guess;
+    if (print_family(name, stderr)) {
+        return EXIT_CODE_USAGE;
+    }
+    guess_init(&guess, str_of(name));
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        guess_try(&guess, commands[i]->name);
+    }
+    err_set(err, EXIT_CODE_USAGE, "there is no command \"%s\"%s%s (pgherald help lists them)", name,
+            guess.best ? "; did you mean pgherald " : "", guess.best ? guess.best : "");
+    return EXIT_CODE_USAGE;
+}
+
 static void print_usage(FILE *out)
 {
     fprintf(out, "pgherald: your Postgres tables, announced to every browser\n\n"
-                 "usage: pgherald COMMAND [OPTIONS]\n\n");
+                 "usage: pgherald COMMAND [OPTIONS]\n");
     for (size_t i = 0; i < N_COMMANDS; i++) {
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        if (i == 0 || commands[i]->group != commands[i - 1]->group) {
+            fprintf(out, "\n%s\n", command_group_name(commands[i]->group));
+        }
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     }
-    fprintf(out, "\n  pgherald COMMAND --help   what a command does, and its options\n"
-                 "  pgherald --version        versions of pgherald and its libraries\n\n"
+    fprintf(out, "\n  pgherald COMMAND --help   what a command does, and its options\n\n"
                  "To see it work: pgherald dev\n");
 }
 
@@ -41,7 +125,11 @@ static void print_help(const struct subcommand *command, FILE *out)
     fprintf(out, "usage: pgherald %s %s\n\n%s\n\nOptions:\n", command->name, command->usage,
             command->about);
     config_help(command->own, ~0U, out);
+    config_help(common_table(command), ~0U, out);
     config_help(config_table(), command->options, out);
+    if (command->options == 0) {
+        return;
+    }
     fprintf(
         out,
         "\nExcept for those that make sense only once, options can also come from the environment\n"
@@ -63,18 +151,30 @@ static enum status check_words(const struct subcommand *command, const struct ar
     return STATUS_OK;
 }
 
+static enum status load(const struct subcommand *command, const struct arguments *arguments,
+                        struct config *config, struct config_origins *origins, struct err *err)
+{
+    if (command->options == 0) {
+        return STATUS_OK;
+    }
+    return config_load(arguments, command->options, config, origins, err);
+}
+
 static enum exit_code command_run(const struct subcommand *command,
                                   const struct arguments *arguments, struct err *err)
 {
-    struct config config = {0};
-    struct config_origins origins;
+    struct common_arguments common = {0};
+    struct config config = {.log_level = LOG_LEVEL_INFO};
+    struct config_origins origins = {0};
     enum exit_code code;
-    if (config_load(arguments, command->options, &config, &origins, err) != STATUS_OK) {
+    if (arguments_apply(arguments, common_table(command), &common, err) != STATUS_OK ||
+        load(command, arguments, &config, &origins, err) != STATUS_OK) {
         code = err->code;
     } else {
+        config.log_level = common.is_quiet ? LOG_LEVEL_ERROR : config.log_level;
         log_configure(config.log_level, config.log_json);
         config_warn_of_variables();
-        struct invocation invocation = {arguments, &config, &origins};
+        struct invocation invocation = {command, arguments, &config, &origins, common.is_json};
         code = command->run(&invocation, err);
     }
     config_release(&config);
@@ -84,10 +184,11 @@ static enum exit_code command_run(const struct subcommand *command,
 static enum exit_code parse_and_run(const struct subcommand *command, int argc, char **argv,
                                     struct err *err)
 {
-    struct option_table tables[] = {command->own, config_table()};
+    struct option_table tables[] = {command->own, common_table(command), config_table()};
     struct arguments arguments;
     enum exit_code code;
-    if (arguments_parse(argc, argv, tables, 2, command->options, &arguments, err) != STATUS_OK) {
+    if (arguments_parse(argc, argv, tables, 3, command->options | COMMON_BIT, &arguments, err) !=
+        STATUS_OK) {
         struct err found = *err;
         err_set(err, found.code, "%s (pgherald %s --help lists the options)", found.text,
                 command->name);
@@ -105,32 +206,40 @@ static enum exit_code parse_and_run(const struct subcommand *command, int argc, 
     return code;
 }
 
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(word, *words) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum exit_code command_main(int argc, char **argv, struct err *err)
 {
+    static const char *const help[] = {"help", "--help", "-h", NULL};
+    static const char *const version[] = {"--version", "-V", NULL};
+    int n_words = 1;
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_CODE_USAGE;
     }
-    const char *name = argv[1];
-    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
-        version_print();
-        return EXIT_CODE_OK;
-    }
-    bool is_help =
-        strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    bool is_help = is_one_of(argv[1], help);
     if (is_help && argc == 2) {
         print_usage(stdout);
         return EXIT_CODE_OK;
     }
-    const struct subcommand *command = command_find(is_help ? argv[2] : name);
+    argc -= is_help ? 2 : 1;
+    argv += is_help ? 2 : 1;
+    const struct subcommand *command =
+        is_one_of(argv[0], version) ? &version_command : command_find(argc, argv, &n_words);
     if (!command) {
-        fprintf(stderr, "pgherald: there is no command \"%s\"\n\n", is_help ? argv[2] : name);
-        print_usage(stderr);
-        return EXIT_CODE_USAGE;
+        return refuse_name(argv[0], err);
     }
     if (is_help) {
         print_help(command, stdout);
         return EXIT_CODE_OK;
     }
-    return parse_and_run(command, argc - 2, argv + 2, err);
+    return parse_and_run(command, argc - n_words, argv + n_words, err);
 }

@@ -36,6 +36,7 @@ static enum exit_code config_run(const struct invocation *invocation, struct err
 
 const struct subcommand config_command = {
     .name = "config",
+    .group = COMMAND_GROUP_TOOLS,
     .usage = "--print|--check|--reference|--metrics-reference [-c FILE]",
     .summary = "show or check the options in force",
     .about = "Reads the file and the environment as serve does, and shows or checks the outcome.",

@@ -376,6 +376,7 @@ static enum exit_code run_uninstall(const struct invocation *invocation, struct 
 
 const struct subcommand install_command = {
     .name = "install",
+    .group = COMMAND_GROUP_BEGIN,
     .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] "
              "[--judge-password-file FILE] "
              "[--roles-only]",
@@ -393,6 +394,7 @@ const struct subcommand install_command = {
 
 const struct subcommand upgrade_command = {
     .name = "upgrade",
+    .group = COMMAND_GROUP_BEGIN,
     .usage = "[--database-url URL] [--server-password-file FILE] [--hook-password-file FILE] "
              "[--judge-password-file FILE]",
     .summary = "bring an installed schema up to date",
@@ -403,6 +405,7 @@ const struct subcommand upgrade_command = {
 
 const struct subcommand uninstall_command = {
     .name = "uninstall",
+    .group = COMMAND_GROUP_BEGIN,
     .usage = "--yes [--database-url URL]",
     .summary = "remove the schema, the watches and the roles",
     .about = "Removes everything that install and watch made in this database, the history "

@@ -34,6 +34,7 @@ static enum exit_code serve_run(const struct invocation *invocation, struct err 
 
 const struct subcommand serve_command = {
     .name = "serve",
+    .group = COMMAND_GROUP_BEGIN,
     .usage = "[-c FILE] [--database-url URL] [--listen ADDR:PORT] [OPTIONS]",
     .summary = "run the server",
     .about =

@@ -30,6 +30,7 @@ static enum exit_code token_run(const struct invocation *invocation, struct err 
 
 const struct subcommand token_command = {
     .name = "token",
+    .group = COMMAND_GROUP_TOOLS,
     .usage = "[--dbo-id N] [--row-id KEY] [--extras JSON] [--expires DURATION] [KEY OPTIONS]",
     .summary = "make a token to try things with",
     .about =

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/guess.h"
 
 struct reader {
     char **argv;
@@ -34,6 +35,37 @@ static const struct option *arguments_find(const struct reader *reader, const ch
     return NULL;
 }
 
+/* The few options that have a letter as well; a command that has the option takes it. */
+static const char *name_of_letter(char letter)
+{
+    switch (letter) {
+    case 'c':
+        return "config";
+    case 'n':
+        return "limit";
+    case 'q':
+        return "quiet";
+    }
+    return NULL;
+}
+
+/* `flag` is the word as typed; its value, which may be a secret, is not repeated. */
+static enum status refuse_flag(const struct reader *reader, const char *flag, struct str name,
+                               struct err *err)
+{
+    struct guess guess;
+    guess_init(&guess, name);
+    for (size_t t = 0; t < reader->n_tables; t++) {
+        for (size_t i = 0; i < reader->tables[t].n; i++) {
+            if (reader->tables[t].options[i].commands & reader->commands) {
+                guess_try(&guess, reader->tables[t].options[i].name);
+            }
+        }
+    }
+    return err_set(err, EXIT_CODE_USAGE, "unknown option %.*s%s%s", (int)strcspn(flag, "="), flag,
+                   guess.best ? "; did you mean --" : "", guess.best ? guess.best : "");
+}
+
 static void add(struct arguments *arguments, const struct option *option, const char *text)
 {
     arguments->given =
@@ -47,7 +79,7 @@ static enum status read_flag(struct reader *reader, const char *flag, const char
 {
     const struct option *option = arguments_find(reader, name, len);
     if (!option) {
-        return err_set(err, EXIT_CODE_USAGE, "unknown option %.*s", (int)strcspn(flag, "="), flag);
+        return refuse_flag(reader, flag, (struct str){name, len}, err);
     }
     const char *text = name[len] == '=' ? name + len + 1 : NULL;
     if (!text && option->type == OPTION_SWITCH) {
@@ -71,8 +103,9 @@ static enum status read_word(struct reader *reader, const char *word, struct err
         out->wants_help = true;
         return STATUS_OK;
     }
-    if (strcmp(word, "-c") == 0 && arguments_find(reader, "config", strlen("config"))) {
-        return read_flag(reader, word, "config", strlen("config"), err);
+    const char *named = word[0] == '-' && word[1] && !word[2] ? name_of_letter(word[1]) : NULL;
+    if (named && arguments_find(reader, named, strlen(named))) {
+        return read_flag(reader, word, named, strlen(named), err);
     }
     if (word[0] == '-' && word[1] == '-') {
         return read_flag(reader, word, word + 2, strcspn(word + 2, "="), err);

@@ -270,6 +270,7 @@ static enum exit_code dev_run(const struct invocation *invocation, struct err *e
 
 const struct subcommand dev_command = {
     .name = "dev",
+    .group = COMMAND_GROUP_BEGIN,
     .usage = "[--listen ADDR:PORT] [--data-dir DIR] [--nodes N] [--no-writer] [OPTIONS]",
     .summary = "try it: a private Postgres, the examples and the server at once",
     .about = "Makes a private PostgreSQL cluster in DIR at the first start, installs the schema "

@@ -9,7 +9,7 @@
 
 struct doctor_arguments {
     char *token;
-    bool json, canary;
+    bool canary;
 };
 
 #define OPTIONS_OF struct doctor_arguments
@@ -23,8 +23,6 @@ static const struct option doctor_options[] = {
         "the channel's rule lets its owner join."),
     SWITCH("canary", canary, DOCTOR,
            "Publish an event that no client gets, and say how long it takes to the log."),
-    SWITCH("json", json, DOCTOR,
-           "A JSON array of objects with severity, cause, finding, remedy and about."),
 };
 #define DOCTOR_TABLE                                                                               \
     ((struct option_table){doctor_options, sizeof(doctor_options) / sizeof(doctor_options[0])})
@@ -67,7 +65,7 @@ static enum exit_code consult(const struct invocation *invocation,
         code = err->code;
     } else {
         bool is_bad = findings_are_bad(&findings);
-        findings_print(&findings, arguments->json, stdout);
+        findings_print(&findings, invocation->is_json, stdout);
         code = is_bad ? EXIT_CODE_FAILED : EXIT_CODE_OK;
     }
     findings_release(&findings);
@@ -90,6 +88,7 @@ static enum exit_code run_doctor(const struct invocation *invocation, struct err
 
 const struct subcommand doctor_command = {
     .name = "doctor",
+    .group = COMMAND_GROUP_LOOK,
     .usage = "[TABLE|CHANNEL] [--token TOKEN] [--canary] [--json] [--database-url URL] [-c FILE]",
     .summary = "say why nothing arrives",
     .about =
@@ -99,12 +98,15 @@ const struct subcommand doctor_command = {
         "anything is\n"
         "announced there at all. Whoever connects is a member of herald_admin, or "
         "herald_server. With -c the\n"
-        "server's file says where certificate and keys are.\n\n"
+        "server's file says where certificate and keys are. --json: an array of objects with "
+        "severity, cause,\n"
+        "finding, remedy and about.\n\n"
         "Exit codes: 0 nothing but notes, 1 an error or a warning, 64 bad usage, 78 no "
         "connection, or the\n"
         "schema is missing or old.",
     .options = CONFIG_FOR_DOCTOR,
     .own = {doctor_options, sizeof(doctor_options) / sizeof(doctor_options[0])},
+    .has_json = true,
     .max_words = 1,
     .run = run_doctor,
 };

@@ -76,8 +76,8 @@ static void test_mistakes(void **state)
         const char *words[4];
         const char *sentence;
     } cases[] = {
-        {{"--nam", "a", NULL}, "unknown option --nam"},
-        {{"--nam=secret", NULL}, "unknown option --nam"},
+        {{"--nam", "a", NULL}, "unknown option --nam; did you mean --name"},
+        {{"--nam=secret", NULL}, "unknown option --nam; did you mean --name"},
         {{"w", "--other", "x", NULL}, "unknown option --other"},
         {{"-x", NULL}, "unknown option -x"},
         {{"w", "--name", NULL}, "--name wants a value: --name NAME"},

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli/typescript.h"
+#include "cli/tables/typescript.h"
 #include "pg/shapes/shape_loader.h"
 
 static void check(const char *type, const char *numbers, const char *not_null, const char *expected)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A shape as a TypeScript type: what a row of it looks like when it has become JSON. It follows
  * core/row/json.c kind by kind, so that what the types promise is what the server sends. */
-#ifndef HERALD_CLI_TYPESCRIPT_H
-#define HERALD_CLI_TYPESCRIPT_H
+#ifndef HERALD_CLI_TABLES_TYPESCRIPT_H
+#define HERALD_CLI_TABLES_TYPESCRIPT_H
 
 #include <stdio.h>
 

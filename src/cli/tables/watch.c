@@ -194,6 +194,7 @@ static enum exit_code run_watches(const struct invocation *invocation, struct er
 
 const struct subcommand watch_command = {
     .name = "watch",
+    .group = COMMAND_GROUP_TABLES,
     .usage = "TABLE [--channel TEMPLATE] [--columns A,B] [OPTIONS]",
     .summary = "announce the changes of a table",
     .about = "Creates the trigger, with the rights of whoever connects: he must own TABLE and be a "
@@ -211,6 +212,7 @@ const struct subcommand watch_command = {
 
 const struct subcommand unwatch_command = {
     .name = "unwatch",
+    .group = COMMAND_GROUP_TABLES,
     .usage = "TABLE [--database-url URL]",
     .summary = "do not announce them any more",
     .about = "Removes the trigger and its function. What is in the history stays.",
@@ -222,6 +224,7 @@ const struct subcommand unwatch_command = {
 
 const struct subcommand watches_command = {
     .name = "watches",
+    .group = COMMAND_GROUP_TABLES,
     .usage = "[--database-url URL]",
     .summary = "list the watched tables",
     .about = "Prints one line for each watched table.",

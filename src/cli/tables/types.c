@@ -6,7 +6,7 @@
 
 #include "cli/admin.h"
 #include "cli/command.h"
-#include "cli/typescript.h"
+#include "cli/tables/typescript.h"
 #include "pg/shapes/shape_loader.h"
 
 #define HEAD                                                                                       \
@@ -74,6 +74,7 @@ static enum exit_code run_types(const struct invocation *invocation, struct err 
 
 const struct subcommand types_command = {
     .name = "types",
+    .group = COMMAND_GROUP_TABLES,
     .usage = "[--database-url URL]",
     .summary = "write the rows of the watched tables as TypeScript types",
     .about =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Names are quoted wherever TypeScript would want it: a JSON string is a string there too. Of an
  * array PostgreSQL does not know how many dimensions it has, so one is what the type says. */
-#include "cli/typescript.h"
+#include "cli/tables/typescript.h"
 
 #include <string.h>
 
