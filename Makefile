@@ -41,7 +41,8 @@ LINK = $(CC) $(FLAGS_$(VARIANT)) $(LINK_$(VARIANT)) $(CFLAGS) $(LDFLAGS) -pthrea
 SOURCES := $(sort $(shell find src -name '*.c'))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 LIB_OBJECTS := $(filter-out $(B)/src/main.o,$(OBJECTS)) $(B)/assets_table.o
-ASSETS := $(filter-out %/README.md,$(wildcard sql/*.sql src/web/*.* examples/*/*.*))
+DOCS := $(patsubst docs/%.md,$(B)/docs/%.html,$(wildcard docs/*.md))
+ASSETS := $(filter-out %/README.md,$(wildcard sql/*.sql src/web/*.* examples/*/*.*)) docs/pgherald.service $(DOCS)
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FAKES := $(B)/libfakes.a
 FAKE_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
@@ -92,9 +93,10 @@ endif
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/pgherald
-	install -d $(DESTDIR)$(PREFIX)/share/pgherald/sql $(DESTDIR)$(PREFIX)/share/doc/pgherald
+	install -d $(DESTDIR)$(PREFIX)/share/pgherald/sql $(DESTDIR)$(PREFIX)/share/doc/pgherald/docs
 	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pgherald/sql
-	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md docs/pgherald.service $(DESTDIR)$(PREFIX)/share/doc/pgherald
+	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pgherald
+	install -m 644 docs/*.md docs/pgherald.service $(DESTDIR)$(PREFIX)/share/doc/pgherald/docs
 
 clean: ## remove build/
 	rm -rf build
@@ -181,6 +183,10 @@ $(B)/assets_table.o: $(B)/assets_table.c
 	@$(COMPILE) -c -o $@ $<
 $(B)/assets_table.c: $(ASSETS) $(B)/assets.list scripts/assets.sh
 	@scripts/assets.sh $(ASSETS) >$@
+
+$(DOCS): $(B)/docs/%.html: docs/%.md docs/index.md scripts/docs.sh
+	@mkdir -p $(@D)
+	@scripts/docs.sh $< >$@
 
 # These two hold a list and change only when the list does: a file that goes away has no newer date to notice.
 $(B)/assets.list: FORCE

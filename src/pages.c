@@ -23,9 +23,13 @@ static const char *content_type(const char *path)
         const char *ending;
         const char *type;
     } types[] = {
-        {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-        {".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
-        {".json", "application/json"},         {".sql", "text/plain; charset=utf-8"},
+        {".html", "text/html; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},
+        {".svg", "image/svg+xml"},
+        {".json", "application/json"},
+        {".sql", "text/plain; charset=utf-8"},
+        {".service", "text/plain; charset=utf-8"},
     };
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++) {
@@ -58,22 +62,42 @@ static bool starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* What every server has: the client's modules, and the documents with what they look like. */
+static bool is_for_all(const char *path)
+{
+    static const char *const prefixes[] = {"web/pgherald", "web/docs.css", "web/style.css",
+                                           "web/icon.svg", "docs/"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (starts(path, prefixes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where an asset is served; NULL: nowhere. web/x is /x, and of the documents only the list has
+ * another name than its address: docs/access.html is /docs/access. */
+static char *public_path(const struct asset *asset, bool has_examples)
+{
+    const char *path = asset->path;
+    if (starts(path, "sql/") || !(has_examples || is_for_all(path))) {
+        return NULL;
+    }
+    if (starts(path, "web/")) {
+        return mem_strdup(path + strlen("web"));
+    }
+    const char *ending = strstr(path, ".html");
+    bool is_page = starts(path, "docs/") && ending && strcmp(path, "docs/index.html") != 0;
+    return mem_printf("/%.*s", is_page ? (int)(ending - path) : (int)strlen(path), path);
+}
+
 struct pages *pages_new(bool has_examples, const struct tokens_options *tokens)
 {
     struct pages *pages = mem_zalloc(sizeof(*pages));
     for (size_t i = 0; i < n_assets; i++) {
-        const struct asset *asset = &assets[i];
-        const char *path = NULL;
-        if (starts(asset->path, "web/") &&
-            (has_examples || starts(asset->path, "web/pgherald"))) { /* the client's modules */
-            path = asset->path + strlen("web");
-        }
-        char *public_path = path ? mem_strdup(path) : NULL;
-        if (has_examples && starts(asset->path, "examples/")) {
-            public_path = mem_printf("/%s", asset->path);
-        }
-        if (public_path) {
-            add(pages, public_path, content_type(public_path), asset);
+        char *path = public_path(&assets[i], has_examples);
+        if (path) {
+            add(pages, path, content_type(assets[i].path), &assets[i]);
         }
     }
     if (has_examples) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Which built-in files are served, and where: `web/x` at `/x`, and where the examples are on,
- * `examples/…` at
- * `/examples/…`. Without them only what a page of somebody else needs: /pgherald.js. */
+/* Which built-in files are served, and where: the documents at /docs/ (docs/access.html at
+ * /docs/access), `web/x` at `/x`, and where the examples are on `examples/…` at `/examples/…`. Without
+ * them only the documents and what a page of somebody else needs: /pgherald.js. */
 #ifndef HERALD_PAGES_H
 #define HERALD_PAGES_H
 

@@ -150,7 +150,7 @@ export async function takePictures(page, name) {
 }
 
 /** Nothing may stick out to the side: a page that scrolls sideways on a phone is broken. */
-async function assertFits(page, name) {
+export async function assertFits(page, name) {
     const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(excess, 0, `${name}: ${excess} pixels too wide`);
 }

@@ -41,6 +41,9 @@ static void test_bytes_are_the_files(void **state)
     (void)state;
     for (size_t i = 0; i < n_assets; i++) {
         const struct asset *asset = &assets[i];
+        if (strstr(asset->path, ".html") && strncmp(asset->path, "docs/", 5) == 0) {
+            continue; /* made by the build */
+        }
         char path[512];
         snprintf(path, sizeof path, "%s%s", strncmp(asset->path, "web/", 4) == 0 ? "src/" : "",
                  asset->path);
