@@ -40,15 +40,11 @@ static const char *content_type(const char *path)
     return "application/octet-stream";
 }
 
-static void add(struct pages *pages, char *path, const char *type, const struct asset *asset)
+/* The page takes the path. */
+static void add(struct pages *pages, struct net_page page)
 {
     pages->list = mem_array(pages->list, pages->n + 1, sizeof(*pages->list));
-    pages->list[pages->n++] = (struct net_page){
-        .path = path,
-        .content_type = type,
-        .body = asset ? asset->body : NULL,
-        .len = asset ? asset->len : 0,
-    };
+    pages->list[pages->n++] = page;
 }
 
 static int by_path(const void *a, const void *b)
@@ -91,21 +87,44 @@ static char *public_path(const struct asset *asset, bool has_examples)
     return mem_printf("/%.*s", is_page ? (int)(ending - path) : (int)strlen(path), path);
 }
 
-struct pages *pages_new(bool has_examples, const struct tokens_options *tokens)
+static void add_assets(struct pages *pages, bool has_examples)
 {
-    struct pages *pages = mem_zalloc(sizeof(*pages));
     for (size_t i = 0; i < n_assets; i++) {
-        char *path = public_path(&assets[i], has_examples);
+        const struct asset *asset = &assets[i];
+        char *path = public_path(asset, has_examples);
         if (path) {
-            add(pages, path, content_type(assets[i].path), &assets[i]);
+            add(pages, (struct net_page){.path = path,
+                                         .content_type = content_type(asset->path),
+                                         .body = asset->body,
+                                         .len = asset->len});
         }
     }
-    if (has_examples) {
-        add(pages, mem_strdup("/examples/config.json"), "application/json", NULL);
-        add(pages, mem_strdup("/examples/token"), "application/json", NULL);
-        pages->tokens = *tokens;
-        pages->list[pages->n - 1].make = demo_token_make;
-        pages->list[pages->n - 1].ctx = &pages->tokens;
+}
+
+/* What the example pages ask for, and no file has. */
+static void add_answers(struct pages *pages, const char *psql)
+{
+    add(pages, (struct net_page){.path = mem_strdup("/examples/config.json"),
+                                 .content_type = "application/json"});
+    add(pages, (struct net_page){.path = mem_strdup("/examples/token"),
+                                 .content_type = "application/json",
+                                 .make = demo_token_make,
+                                 .ctx = &pages->tokens});
+    if (psql) {
+        add(pages, (struct net_page){.path = mem_strdup("/examples/psql"),
+                                     .content_type = "text/plain; charset=utf-8",
+                                     .body = psql,
+                                     .len = strlen(psql)});
+    }
+}
+
+struct pages *pages_new(const struct pages_options *options)
+{
+    struct pages *pages = mem_zalloc(sizeof(*pages));
+    add_assets(pages, options->has_examples);
+    if (options->has_examples) {
+        pages->tokens = *options->tokens;
+        add_answers(pages, options->psql);
     }
     qsort(pages->list, pages->n, sizeof(*pages->list), by_path);
     return pages;

@@ -12,8 +12,13 @@
 
 struct pages;
 
-/* tokens: of the examples' sign-in; its texts must outlive the pages. */
-struct pages *pages_new(bool has_examples, const struct tokens_options *tokens);
+struct pages_options { /* all must outlive the pages */
+    bool has_examples;
+    const char *psql; /* of the examples: /examples/psql says it; NULL: nothing */
+    const struct tokens_options *tokens; /* of the examples' sign-in */
+};
+
+struct pages *pages_new(const struct pages_options *options);
 const struct net_page *pages_list(const struct pages *pages,
                                   size_t *n); /* sorted by path; lives with the pages */
 void pages_free(struct pages *pages);

@@ -503,7 +503,9 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     server.loop = loop_new();
     server.commands = mailbox_new(sizeof(struct command *));
     server.waker = loop_waker_new(server.loop, on_commands, &server);
-    server.pages = pages_new(server.extras->has_examples, &config->tokens);
+    server.pages = pages_new(&(struct pages_options){.has_examples = server.extras->has_examples,
+                                                     .psql = server.extras->psql,
+                                                     .tokens = &config->tokens});
     uint32_t n_workers = worker_count(config);
     make_metrics(&server, n_workers);
     if (check_origins(&server, err) != STATUS_OK || read_proxies(&server, err) != STATUS_OK ||

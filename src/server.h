@@ -7,6 +7,7 @@
 
 struct server_extras {    /* what `dev` adds; all may be absent */
     bool has_examples;    /* serve the example pages */
+    const char *psql;     /* with them: the line by which a person gets into the database */
     bool stops_on_hangup; /* the terminal it was started from has gone */
     /* Called on the main loop once, right after the ready line was printed. */
     void (*on_ready)(void *arg, const char *url);

@@ -7,7 +7,7 @@
 import { connect } from '/pgherald.js';
 import { clock, h, readCanonical, readToken, showStatus } from '/page.js';
 import { avatar } from '/heroes.js';
-import { lineToCopy } from '/examples/live-table/copy.js';
+import { lineToCopy } from '/copy.js';
 
 const PEOPLE = ['Thor', 'Rocket'];
 const FADE_MS = 450;

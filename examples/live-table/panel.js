@@ -4,12 +4,12 @@
  */
 import { clock, h } from '/page.js';
 import { KINDS } from '/examples/live-table/table.js';
-import { lineToCopy } from '/examples/live-table/copy.js';
+import { lineToCopy } from '/copy.js';
 
 const MAX_EVENTS = 40;
 
 const LINES = [
-    "update demo.orders set status = 'shipped' where id = 1;",
+    "update demo.orders set status = 'shipped' where id = (select min(id) from demo.orders);",
     "insert into demo.orders (customer, item, price) values ('Nick Fury', 'Eye patch', 7.25);",
     'delete from demo.orders where id = (select max(id) from demo.orders);',
     'begin; update demo.orders set price = price * 1.1; rollback;',

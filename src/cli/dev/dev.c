@@ -26,9 +26,12 @@
 #include "server.h"
 
 #define DATABASE "herald"
+#define FRONT_SCRIPT "web/landing.sql"
 #define SUPERUSER "postgres"
 #define LOOK_MS 250
-#define SUGGESTION "    update demo.orders set quantity = quantity + 1 where id = 1;\n"
+#define SUGGESTION                                                                                 \
+    "    update demo.orders set quantity = quantity + 1 where id = (select min(id) from "          \
+    "demo.orders);\n"
 #define WRITER "Every two seconds an order changes by itself; --no-writer leaves that to you.\n"
 
 struct dev {
@@ -72,19 +75,24 @@ static enum status make_database(struct dev *dev, struct err *err)
     return status;
 }
 
+static bool starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 static bool is_example_script(const char *path)
 {
     size_t len = strlen(path);
-    return strncmp(path, "examples/", strlen("examples/")) == 0 && len > 4 &&
-           strcmp(path + len - 4, ".sql") == 0;
+    return starts(path, "examples/") && len > 4 && strcmp(path + len - 4, ".sql") == 0;
 }
 
 /* They may be run at every start: each changes only what is missing. */
 static enum status load_examples(struct admin *admin, struct err *err)
 {
     for (size_t i = 0; i < n_assets; i++) {
-        if (is_example_script(assets[i].path) &&
-            admin_run(admin, assets[i].path, assets[i].body, err) != STATUS_OK) {
+        bool is_ours =
+            is_example_script(assets[i].path) || strcmp(assets[i].path, FRONT_SCRIPT) == 0;
+        if (is_ours && admin_run(admin, assets[i].path, assets[i].body, err) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -153,6 +161,7 @@ static enum exit_code serve_alone(struct dev *dev, const struct config *config, 
 {
     struct server_extras extras = {
         .has_examples = true,
+        .psql = dev->psql,
         .on_ready = on_ready,
         .arg = dev,
         .is_alive = is_alive,
@@ -167,7 +176,8 @@ static enum exit_code serve_nodes(struct dev *dev, const struct config *config, 
 {
     struct fleet *fleet = NULL;
     enum status status = fleet_start(
-        &(struct fleet_options){.config = config, .cluster = dev->cluster}, &fleet, err);
+        &(struct fleet_options){.config = config, .cluster = dev->cluster, .psql = dev->psql},
+        &fleet, err);
     if (status == STATUS_OK) {
         on_ready(dev, fleet_url(fleet));
         while (is_alive(dev)) {

@@ -148,7 +148,7 @@ static int run_node(void *arg)
     const struct node *node = arg;
     const struct fleet *fleet = node->all;
     struct config config = *fleet->options.config;
-    struct server_extras extras = {.has_examples = true};
+    struct server_extras extras = {.has_examples = true, .psql = fleet->options.psql};
     struct err err = {0};
     dup2(node->said[1], STDOUT_FILENO);
     close_range(STDERR_FILENO + 1, ~0U, 0);

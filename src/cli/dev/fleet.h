@@ -12,6 +12,7 @@ struct fleet;
 struct fleet_options {
     const struct config *config; /* for all nodes: database and keys included */
     const struct cluster *cluster;
+    const char *psql; /* what the landing page shows (server.h) */
 };
 
 /* What the machine must have and the options may not say; exit code 78. */

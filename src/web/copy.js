@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 /**
- * Lines for psql that a click copies.
+ * Lines that a click copies.
  */
 import { h } from '/page.js';
 
@@ -17,11 +17,16 @@ async function copy(code, answer) {
     setTimeout(() => { answer.textContent = 'copy'; answer.classList.remove('done'); }, 1500);
 }
 
-/** An item of a list: what one can type in psql. @param {string} text @returns {HTMLElement} */
-export function lineToCopy(text) {
+/** A button: what one can type in psql, or in a shell. @param {string} text @returns {HTMLElement} */
+export function textToCopy(text) {
     const code = h('code', {}, text);
     const answer = h('span.answer', {}, 'copy');
     const button = h('button.line', { type: 'button', title: 'Copy' }, code, answer);
     button.addEventListener('click', () => copy(code, answer));
-    return h('li', {}, button);
+    return button;
+}
+
+/** The same as an item of a list. @param {string} text @returns {HTMLElement} */
+export function lineToCopy(text) {
+    return h('li', {}, textToCopy(text));
 }
