@@ -92,7 +92,7 @@ test('what one page says, and what SQL says, all pages hear, also who comes late
 });
 
 /** A file that somebody double-clicks. */
-async function doubleClick(html) {
+async function openFile(html) {
     const file = join(temporaryDirectory('page'), 'page.html');
     writeFileSync(file, html);
     const page = await site.page();
@@ -102,7 +102,7 @@ async function doubleClick(html) {
 
 test('the pages that the landing page and the README give to copy work from a file', async () => {
     const landing = await open();
-    const mine = await doubleClick(await landing.locator('#own-page code').textContent());
+    const mine = await openFile(await landing.locator('#own-page code').textContent());
     await until('three pages', async () => {
         await landing.fill('#text', 'Out of a file');
         await landing.keyboard.press('Enter');
@@ -113,7 +113,7 @@ test('the pages that the landing page and the README give to copy work from a fi
     const [, indented] = readme.match(/^( {4}<script type="module">\n[^]*?\n {4}<\/script>)$/m);
     const statement = (name) => readme.match(new RegExp(`^ {4}SELECT herald\\.${name}\\('news/.*$`, 'm'))[0];
     await site.sql(statement('set_rule'));
-    const page = await doubleClick(indented.replaceAll('http://127.0.0.1:8080', site.url).replace('the one from the ready line', site.server.canonical));
+    const page = await openFile(indented.replaceAll('http://127.0.0.1:8080', site.url).replace('the one from the ready line', site.server.canonical));
     await until('the headline', async () => {
         await site.sql(statement('publish'));
         return (await page.textContent('body')).includes('It works');
