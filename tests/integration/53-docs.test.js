@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: PostgreSQL
-// The documents: the site at /docs, and every link and anchor of it and of the other Markdown files.
+// The documents: the site at /docs, every link and anchor of it and of the other Markdown files, and every command and statement that
+// they tell people to type.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { blocksOf, scriptOf } from './lib/docs.js';
+import { installed, Postgres } from './lib/postgres.js';
+import { freePort, run, temporaryDirectory } from './lib/process.js';
+import { binary, install, SanitizerLog } from './lib/server.js';
+import { SECOND } from './lib/wait.js';
 import { World } from './lib/world.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
@@ -76,3 +82,66 @@ test('no link of the other Markdown files is dead', () => {
         }
     }
 });
+
+// ---- every command and statement ----
+
+const written = ['README.md', ...sources.map((source) => `docs/${source}`)];
+const documents = written.filter((path) => blocksOf(path).some(({ reason }) => !reason));
+const notRun = written.flatMap((path) => blocksOf(path).filter(({ reason }) => reason).map(({ line, reason }) => `${path}:${line}: ${reason}`));
+let template;                           // a database with the schema: making copies of it is cheap
+
+async function shop() {
+    if (!template) {
+        await world.postgres.query('CREATE DATABASE template_shop');
+        await install(world.postgres, { database: 'template_shop' });
+        template = 'template_shop';
+    }
+    await world.postgres.query('DROP DATABASE IF EXISTS shop WITH (FORCE)');
+    await world.postgres.query(`CREATE DATABASE shop TEMPLATE ${template}`);
+}
+
+// The text is the page's but for what belongs to the reader's machine: addresses, and the directory of the configuration.
+// new.example.com is another cluster.
+async function runDocument(path) {
+    const directory = temporaryDirectory('docs');
+    const port = await freePort();
+    const script = scriptOf(path).replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`).replaceAll('/etc/pgherald', directory);
+    const other = script.includes('new.example.com') && await Postgres.start();
+    try {
+        await runScript(path, script.replaceAll('new.example.com', `127.0.0.1:${other.port}`), directory, port);
+    } finally {
+        await other?.stop?.();
+    }
+    rmSync(directory, { recursive: true, force: true });
+}
+
+async function runScript(path, script, directory, port) {
+    const sanitizers = new SanitizerLog();
+    const { code, stdout, stderr } = await run('bash', ['-c', script], {
+        cwd: directory,
+        deadlineMs: 60 * SECOND,
+        env: {
+            ...sanitizers.env,
+            PATH: `${installed}:${process.env.PATH}`,
+            BINARY: binary,
+            PGHERALD_DATABASE_URL: world.postgres.url({ database: 'shop' }),
+            PGHERALD_LISTEN: `127.0.0.1:${port}`,
+            PGHERALD_DRAIN: '100ms',
+            PGHOST: '127.0.0.1', PGPORT: String(world.postgres.port), PGUSER: 'postgres', PGDATABASE: 'shop', PAGER: 'cat',
+        },
+    });
+    assert.equal(code, 0, `${all(stdout, /^@@ (.*)$/gm).at(-1) ?? 'before the first block'}: ${stderr}\n${stdout.slice(-2000)}`);
+    sanitizers.assertEmpty(stderr);
+}
+
+test('what the documents have and cannot be run here is little', (t) => {
+    for (const each of notRun) t.diagnostic(each);
+    assert.ok(notRun.length <= 10, `${notRun.length} blocks`);
+});
+
+for (const path of documents) {
+    test(`every command and statement of ${path} works`, async () => {
+        await shop();
+        await runDocument(path);
+    });
+}

@@ -142,8 +142,8 @@ export class Server {
 }
 
 // A schema in the database, and a canonical of the test's choosing.
-export async function install(postgres) {
-    const result = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: postgres.url() }, deadlineMs: 60 * SECOND });
+export async function install(postgres, where) {
+    const result = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: postgres.url(where) }, deadlineMs: 60 * SECOND });
     assert.equal(result.code, 0, result.stderr);
     return result;
 }

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: PostgreSQL
+printf short >short

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: PostgreSQL
+// The fenced blocks of a page of the documents, as a script for bash that does what a reader does, from top to bottom, in one shell
+// and in a database `shop` of its own:
+//
+//     ```sh, ```sql     are run, and any error ends it
+//     ```console        lines after "$ " are run; what they print must be what stands below them
+//     ```sh no-run: …   cannot be run here, for the reason behind the colon
+//
+// tests/docs/PAGE.sql and PAGE.sh are what the page takes for granted. `pgherald serve` goes on in the background once it is ready.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const top = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** [{ line, language, reason, text }] of docs/NAME.md, or README.md; reason: why it cannot be run. */
+export function blocksOf(path) {
+    const blocks = [];
+    const text = readFileSync(`${top}${path}`, 'utf8');
+    for (const { 1: language, 2: rest, 3: body, index } of text.matchAll(/^```(\w+)(.*)\n([^]*?)^```$/gm)) {
+        const [, reason] = rest.match(/^ no-run: (.+)$/) ?? [];
+        if (rest && !reason) throw new Error(`${path}: "${language}${rest}" is neither a language nor one with " no-run: REASON"`);
+        if (['sh', 'sql', 'console'].includes(language)) blocks.push({ line: text.slice(0, index).split('\n').length, language, reason, text: body });
+    }
+    return blocks;
+}
+
+const PRELUDE = `set -euo pipefail
+served=
+unserve() { [ -z "$served" ] || { kill "$served"; wait "$served" || true; served=; }; }
+trap unserve EXIT
+pgherald() {
+    [ "$1" = serve ] || { "$BINARY" "$@"; return; }
+    unserve
+    "$BINARY" "$@" >serve.out 2>serve.err & served=$!
+    for _ in $(seq 600); do
+        ! grep -q ^ready serve.out || return 0
+        kill -0 "$served" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat serve.err >&2
+    return 1
+}
+`;
+
+const consoleScript = (text) => text.split(/^(?=\$ )/m).map((part) => {
+    const [command, ...printed] = part.trimEnd().split('\n');
+    return `printed=$({ ${command.slice(2)}; } 2>&1) || true\n[ "$printed" = "$(cat <<'PRINTED'\n${printed.join('\n')}\nPRINTED\n)" ] || { echo "$printed" >&2; exit 1; }\n`;
+}).join('');
+
+const psql = (text) => `psql -Xq -v ON_ERROR_STOP=1 <<'SQL'\n${text}SQL\n`;
+const AS_SCRIPT = { sh: (text) => text, sql: psql, console: consoleScript };
+
+/** The script; what it prints as "@@ PATH:LINE" before each block says how far it came. */
+export function scriptOf(path) {
+    const page = path.replace(/^docs\/|\.md$/g, '').toLowerCase();
+    const given = (ending) => (existsSync(`${top}tests/docs/${page}.${ending}`) ? readFileSync(`${top}tests/docs/${page}.${ending}`, 'utf8') : '');
+    const steps = blocksOf(path).filter(({ reason }) => !reason).map(({ line, language, text }) => `echo "@@ ${path}:${line}"\n${AS_SCRIPT[language](text)}`);
+    return `${PRELUDE}${psql(given('sql'))}${given('sh')}\n${steps.join('\n')}`;
+}
