@@ -5,9 +5,11 @@
 #define HERALD_CORE_CLOSE_CODE_H
 
 enum close_code {
+    CLOSE_CODE_NORMAL = 1000,
     CLOSE_CODE_PROTOCOL_ERROR = 1002,
     CLOSE_CODE_UNSUPPORTED = 1003,
     CLOSE_CODE_NONE = 1005, /* the close frame had no code; never on the wire */
+    CLOSE_CODE_CUT = 1006,  /* there was none: the connection is gone; the same */
     CLOSE_CODE_INVALID_DATA = 1007,
     CLOSE_CODE_POLICY = 1008,
     CLOSE_CODE_TOO_BIG = 1009,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The WebSocket codec of a server, strict.
+/* The WebSocket codec of a server, strict; and what a client needs of it, for the commands that are
+ * one: its frames are masked, and the other side's are not.
  *
  * The decoder is a small machine per connection: header bytes are collected in the struct, and
  * judged one by one, so that nonsense is refused at its first byte. A payload that lies whole in
@@ -96,8 +97,9 @@ static enum step check_first_byte(struct rfc6455_decoder *d, struct rfc6455_item
 
 static enum step check_second_byte(struct rfc6455_decoder *d, struct rfc6455_item *item)
 {
-    if ((d->header[1] & BIT_MASK) == 0)
-        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "frame is not masked", item);
+    if (((d->header[1] & BIT_MASK) == 0) != d->is_of_server)
+        return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR,
+                            d->is_of_server ? "frame is masked" : "frame is not masked", item);
     if (is_control(d) && (d->header[1] & BITS_LENGTH) > CONTROL_PAYLOAD_MAX)
         return decoder_fail(d, CLOSE_CODE_PROTOCOL_ERROR, "control frame is too long", item);
     return STEP_ON;
@@ -108,6 +110,11 @@ static size_t extended_size(const struct rfc6455_decoder *d)
 {
     uint8_t length = d->header[1] & BITS_LENGTH;
     return length == 127 ? 8 : length == 126 ? 2 : 0;
+}
+
+static size_t header_size(const struct rfc6455_decoder *d)
+{
+    return 2 + extended_size(d) + (d->is_of_server ? 0 : RFC6455_MASK_SIZE);
 }
 
 static enum step finish_header(struct rfc6455_decoder *d, uint32_t max_bytes,
@@ -141,17 +148,18 @@ static enum step read_header(struct rfc6455_decoder *d, struct rfc6455_input *in
             step = check_first_byte(d, item);
         else if (d->header_len == 2)
             step = check_second_byte(d, item);
-        else if (d->header_len == 2 + extended_size(d) + 4)
-            return finish_header(d, max_bytes, item);
         if (step != STEP_ON)
             return step;
+        if (d->header_len >= 2 && d->header_len == header_size(d))
+            return finish_header(d, max_bytes, item);
     }
     return STEP_MORE;
 }
 
 /* to = from XOR the mask, for bytes that begin `done` bytes into the payload. Eight at a time: the
  * mask repeats every four, so it stays the same for each word. `to` may be `from`. */
-static void unmask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t mask[4], size_t done)
+static void unmask(uint8_t *to, const uint8_t *from, size_t len,
+                   const uint8_t mask[RFC6455_MASK_SIZE], size_t done)
 {
     uint8_t turned[8];
     uint64_t key, word;
@@ -170,7 +178,8 @@ static void unmask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t m
 
 static const uint8_t *mask_of(const struct rfc6455_decoder *d)
 {
-    return d->header + 2 + extended_size(d);
+    static const uint8_t none[RFC6455_MASK_SIZE];
+    return d->is_of_server ? none : d->header + 2 + extended_size(d);
 }
 
 /* Room for n more bytes of the current frame. Doubles; but what is no fragment of a message takes
@@ -304,7 +313,7 @@ bool rfc6455_decode(struct rfc6455_decoder *d, struct rfc6455_input *input, uint
 void rfc6455_decoder_release(struct rfc6455_decoder *d)
 {
     free(d->data);
-    *d = (struct rfc6455_decoder){0};
+    *d = (struct rfc6455_decoder){.is_of_server = d->is_of_server};
 }
 
 size_t rfc6455_header(uint8_t out[RFC6455_HEADER_MAX], enum rfc6455_opcode opcode, uint64_t len)
@@ -315,6 +324,20 @@ size_t rfc6455_header(uint8_t out[RFC6455_HEADER_MAX], enum rfc6455_opcode opcod
     for (size_t i = 0; i < extended; i++)
         out[2 + i] = (uint8_t)(len >> (8 * (extended - 1 - i)));
     return 2 + extended;
+}
+
+void rfc6455_client_frame(struct buf *out, enum rfc6455_opcode opcode, struct str payload,
+                          const uint8_t mask[RFC6455_MASK_SIZE])
+{
+    uint8_t header[RFC6455_HEADER_MAX];
+    size_t header_len = rfc6455_header(header, opcode, payload.len);
+    header[1] |= BIT_MASK;
+    buf_add(out, header, header_len);
+    buf_add(out, mask, RFC6455_MASK_SIZE);
+    buf_reserve(out, payload.len);
+    if (payload.len > 0)
+        unmask((uint8_t *)out->data + out->len, (const uint8_t *)payload.ptr, payload.len, mask, 0);
+    out->len += payload.len;
 }
 
 size_t rfc6455_control_frame(uint8_t out[RFC6455_CONTROL_MAX], enum rfc6455_opcode opcode,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The WebSocket codec of a server (RFC 6455), without extensions: pure functions on bytes, no I/O.
- */
+/* The WebSocket codec (RFC 6455), without extensions: pure functions on bytes, no I/O. */
 #ifndef HERALD_PROTO_RFC6455_H
 #define HERALD_PROTO_RFC6455_H
 
@@ -8,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/buf.h"
 
 enum rfc6455_opcode {
     RFC6455_OPCODE_CONTINUATION = 0x0,
@@ -50,11 +49,12 @@ struct rfc6455_decoder {
     uint32_t frame_len;   /* payload of the current frame, from its header */
     uint32_t frame_done;  /* how much of it is in `data` */
     uint8_t header[14];
-    uint8_t header_len;  /* bytes of it that are there */
-    bool has_header : 1; /* the header is whole */
-    bool in_message : 1; /* a fragmented message has begun */
-    bool is_lent : 1;    /* the last item points into `data` */
-    bool is_over : 1;    /* CLOSE or ERROR was returned: all further input is ignored */
+    uint8_t header_len;    /* bytes of it that are there */
+    bool has_header : 1;   /* the header is whole */
+    bool in_message : 1;   /* a fragmented message has begun */
+    bool is_lent : 1;      /* the last item points into `data` */
+    bool is_of_server : 1; /* set before the first byte: it reads what a server sends, unmasked */
+    bool is_over : 1;      /* CLOSE or ERROR was returned: all further input is ignored */
 };
 
 /* Reads on. True: *item is filled; its payload lies in the input's buffer or in the decoder, and is
@@ -69,7 +69,13 @@ void rfc6455_decoder_release(struct rfc6455_decoder *decoder);
 #define RFC6455_HEADER_MAX 10
 size_t rfc6455_header(uint8_t out[RFC6455_HEADER_MAX], enum rfc6455_opcode opcode, uint64_t len);
 
-/* Whole control frames; return their length. A payload is cut at 125 bytes, a reason before the
+/* Appends a whole frame of a client. The mask is to be random: it is for proxies that would take a
+ * payload for something else (section 10.3). */
+#define RFC6455_MASK_SIZE 4
+void rfc6455_client_frame(struct buf *out, enum rfc6455_opcode opcode, struct str payload,
+                          const uint8_t mask[RFC6455_MASK_SIZE]);
+
+/* Whole control frames of a server; return their length. A payload is cut at 125 bytes, a reason before the
  * character that does not fit. */
 #define RFC6455_CONTROL_MAX 127
 size_t rfc6455_control_frame(uint8_t out[RFC6455_CONTROL_MAX], enum rfc6455_opcode opcode,

@@ -380,6 +380,53 @@ static void test_accept(void **state)
     assert_string_equal(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
+/* What a client says is what the server's decoder reads, and the other way round. */
+static void test_client_frames(void **state)
+{
+    (void)state;
+    static const uint8_t mask[RFC6455_MASK_SIZE] = {1, 2, 0xfe, 0xff};
+    struct buf wire = {0};
+    rfc6455_client_frame(&wire, RFC6455_OPCODE_TEXT, STR("nine bytes, and more"), mask);
+    rfc6455_client_frame(&wire, RFC6455_OPCODE_PONG, STR(""), mask);
+    rfc6455_client_frame(&wire, RFC6455_OPCODE_CLOSE, STR("\x03\xe8"), mask);
+    assert_decodes(buf_span(&wire), "T:nine bytes, and more|>:|C1000:|");
+    buf_release(&wire);
+}
+
+static void assert_server_decodes(struct str wire, size_t step, const char *expected)
+{
+    struct rfc6455_decoder decoder = {.is_of_server = true};
+    struct buf transcript = {0};
+    for (size_t at = 0; at < wire.len; at += step)
+        feed(&decoder, wire.ptr + at, step < wire.len - at ? step : wire.len - at, &transcript);
+    assert_string_equal(buf_text(&transcript), expected);
+    rfc6455_decoder_release(&decoder);
+    assert_true(decoder.is_of_server); /* also when a failure has emptied it */
+    buf_release(&transcript);
+}
+
+static void test_frames_of_a_server(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str wire;
+        const char *expected;
+    } cases[] = {
+        {TEXT("\x81\x05hello\x89\x00\x01\x02he\x80\x03llo"), "T:hello|<:|T:hello|"},
+        {TEXT("\x81\x00\x81\x02ok"), "T:|T:ok|"},
+        {TEXT("\x88\x05\x03\xf4"
+              "end"),
+         "C1012:end|"},
+        {TEXT("\x81\x80\x00\x00\x00\x00"), "E1002|"}, /* masked */
+        {TEXT("\x82\x00"), "E1003|"},
+        {TEXT("\x81\x7e\x03\xe9"), "E1009|"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t step = 1; step <= cases[i].wire.len; step++)
+            assert_server_decodes(cases[i].wire, step, cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +440,8 @@ int main(void)
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_control_frames),
         cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_client_frames),
+        cmocka_unit_test(test_frames_of_a_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
