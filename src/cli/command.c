@@ -10,9 +10,9 @@
 #include "config/guess.h"
 
 static const struct subcommand *const commands[] = {
-    &dev_command,     &serve_command,   &install_command, &upgrade_command, &uninstall_command,
-    &watch_command,   &unwatch_command, &watches_command, &types_command,   &doctor_command,
-    &version_command, &token_command,   &config_command,
+    &dev_command,   &serve_command,   &install_command, &upgrade_command, &uninstall_command,
+    &watch_command, &unwatch_command, &watches_command, &types_command,   &doctor_command,
+    &tail_command,  &version_command, &token_command,   &config_command,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -43,7 +43,7 @@ struct subcommand {
 
 extern const struct subcommand dev_command, serve_command, install_command, upgrade_command,
     uninstall_command, watch_command, unwatch_command, watches_command, token_command,
-    types_command, config_command, doctor_command, version_command;
+    types_command, config_command, doctor_command, version_command, tail_command;
 
 enum exit_code command_main(int argc, char **argv, struct err *err);
 

@@ -57,6 +57,7 @@ enum config_commands {
     CONFIG_FOR_CONFIG = 32,
     CONFIG_FOR_TOKEN = 64,
     CONFIG_FOR_DOCTOR = 128,
+    CONFIG_FOR_TAIL = 256,
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
@@ -70,7 +71,7 @@ struct config_origins {
 struct option_table config_table(void);
 
 /* Flags over environment over file over defaults; each value is checked, even one that is
- * overridden. The default file is read for serve, config and token only: it holds the server's keys
+ * overridden. The default file is read for serve, config, token and tail only: it holds the server's keys
  * and login, the other subcommands need an administrator's. Release *out whatever comes back.
  * origins may be NULL.
  */

@@ -12,9 +12,10 @@
 #define CONFIG CONFIG_FOR_CONFIG
 #define TOKEN CONFIG_FOR_TOKEN
 #define DOCTOR CONFIG_FOR_DOCTOR
+#define TAIL CONFIG_FOR_TAIL
 #define SERVER (SERVE | DEV)
 #define KEYS (SERVER | TOKEN | DOCTOR)
-#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH | DOCTOR)
+#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH | DOCTOR | TAIL)
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)
 #define SECOND UINT64_C(1000)
@@ -24,9 +25,9 @@
 
 static const struct option options[] = {
     PATH("config", config_file, SERVER | ADMIN | CONFIG | TOKEN,
-         "Read options from FILE (also -c FILE). Default of serve, config and "
-         "token: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
-    LISTEN("listen", net.listen, SERVER, "127.0.0.1:8080",
+         "Read options from FILE (also -c FILE). Default of serve, config, token "
+         "and tail: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
+    LISTEN("listen", net.listen, SERVER | TAIL, "127.0.0.1:8080",
            "Where browsers connect. Port 0 takes a free one."),
     SWITCH(
         "proxy-protocol", net.proxy_protocol, SERVE,
@@ -253,9 +254,9 @@ static const struct option options[] = {
     PATH("metrics-token-file", net.metrics_token_file, SERVER,
          "Who sends the first line of FILE as a bearer token may read /metrics, and is told by "
          "/ready why the server is not ready. Read at the start. Without it nobody may."),
-    CHOICE("log-level", log_level, "LEVEL", SERVER, "info", "error|warn|info|debug",
+    CHOICE("log-level", log_level, "LEVEL", SERVER | TAIL, "info", "error|warn|info|debug",
            "How much is written to stderr."),
-    CHOICE("log-format", log_json, "FORMAT", SERVER, "text", "text|json",
+    CHOICE("log-format", log_json, "FORMAT", SERVER | TAIL, "text", "text|json",
            "Log lines as text, or as one JSON object each."),
     TEXT("data-dir", data_dir, "DIR", DEV, "./pgherald-data",
          "Where dev keeps its private Postgres; made at the first start."),

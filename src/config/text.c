@@ -117,6 +117,7 @@ static void reference_commands(unsigned commands, FILE *out)
         {CONFIG_FOR_CONFIG, "config"},
         {CONFIG_FOR_TOKEN, "token"},
         {CONFIG_FOR_DOCTOR, "doctor"},
+        {CONFIG_FOR_TAIL, "tail"},
     };
     const char *separator = "";
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -161,7 +162,7 @@ void config_reference(FILE *out)
             "A flag wins over its variable, a variable over the file, the file over the default. "
             "The file is\n"
             "`" CONFIG_DEFAULT_FILE
-            "` if it exists (serve, config and token), or the one that `-c FILE` names. It "
+            "` if it exists (serve, config, token and tail), or the one that `-c FILE` names. It "
             "holds one\n"
             "`name = value` a line, the names as below without the dashes; `#` begins a comment, "
             "values with other\n"
