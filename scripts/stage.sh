@@ -25,7 +25,7 @@ run() {
     sql) of asan sql ;;
     integration) of asan integration ;;
     # What fits into a run of CI: the scripts that take longest run on the installed major alone.
-    matrix-*) SQL_WITHOUT='migrations filters visible' of release matrix MAJORS="${1#matrix-}" MATRIX_PARTS='sql smoke' ;;
+    matrix-*) ROUNDS=1 SQL_WITHOUT='migrations filters visible' of release matrix MAJORS="${1#matrix-}" MATRIX_PARTS='sql smoke' ;;
     browser) of asan browser ;;
     tsan) of tsan tsan ;;
     corpus) of asan corpus ;;

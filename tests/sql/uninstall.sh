@@ -7,7 +7,7 @@
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 
-rounds=${ROUNDS:-3}
+rounds=${ROUNDS:-2}
 cluster_start
 [ -x "$bin/pgbench" ] || { skip 'uninstall under load' 'no pgbench'; exit 0; }
 run_sql postgres 'CREATE DATABASE busy'
