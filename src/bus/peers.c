@@ -5,10 +5,11 @@
  * nobody can make a node out of an old recording: what it said then names nodes of then, and mine is
  * a new name with each start. A node that has gone is remembered, so that its old messages stay old.
  *
- * The silence of another counts only while I am well: connected for five seconds and without a pause
- * of my own loop. Otherwise a node that was stopped for a minute would wake up, find that all others
- * have been silent for a minute, and throw their members out of its lists. All is by the time of
- * receipt on my own clock: nobody's wall clock is asked.
+ * The silence of another counts only from when I am well: connected, and without a pause of my own
+ * loop. Otherwise a node that was stopped for a minute would wake up, find that all others have been
+ * silent for a minute, and throw their members out of its lists. Another one that lost NATS when I
+ * did is back within four seconds (wire.c, link.c), so the five until it is dead are enough. All is
+ * by the time of receipt on my own clock: nobody's wall clock is asked.
  *
  * Late is what took a second longer than the fastest message of the last minute. The difference of
  * two monotonic clocks says nothing, but it stays the same; a minute because they drift. The window
@@ -217,10 +218,9 @@ void peers_tick(struct peers *peers, uint64_t now_ms, uint64_t link)
     }
     peers->link = link;
     peers->ticked_ms = now_ms;
-    uint64_t counted_ms = peers->well_ms + PEERS_STEADY_MS;
     for (unsigned i = 0; i < peers->n; i++) {
         struct peer *peer = &peers->peers[i];
-        uint64_t from_ms = later(peer->heard_ms, counted_ms);
+        uint64_t from_ms = later(peer->heard_ms, peers->well_ms);
         if (now_ms > from_ms) {
             peer_check(peers, peer, now_ms - from_ms);
         }

@@ -10,7 +10,6 @@
 #include "core/nodes/bus.h"
 
 #define PEERS_MAX 256         /* nodes that are remembered, those that have gone among them */
-#define PEERS_STEADY_MS 5000  /* so long must I be well before another one's silence counts */
 #define PEERS_PAUSE_MS 500    /* my own: after it I am not well */
 #define PEERS_STALE_MS 3000   /* of silence */
 #define PEERS_DEAD_MS 5000    /* of silence */

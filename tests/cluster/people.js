@@ -7,7 +7,7 @@ import { between, pause, pick, random } from '../chaos/chance.js';
 import { DBO_ID, FLEETING, PUBLISHED } from '../chaos/ledger.js';
 
 export const HERE = 'here/0';
-const STEADY_MS = 10 * SECOND;
+const STEADY_MS = 5 * SECOND;
 const KICK_MS = 2 * SECOND; // after its commit nobody is served whom it was about
 
 // Comes back at once whenever the connection ends.
