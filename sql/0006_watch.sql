@@ -280,6 +280,110 @@ captured, and a policy that shows it all rows.
 An UPDATE that changes no announced column is no event. TRUNCATE is one; TRUNCATE, DETACH or DROP of one partition is not: whoever has rows of
 the table is told to read them anew.';
 
+-- The same for who changes one setting of many: what he does not name stays. It is for people, and a mistake shall not show more than before: so
+-- that has to be said. The names in a wish may be of yesterday, and only the owner of our tables can tell what they mean now.
+CREATE FUNCTION herald.settings_of(relation regclass) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    w       herald.watch;
+    wish    json;
+    visible jsonb;
+BEGIN
+    SELECT * INTO w FROM herald.watch x WHERE x.relation = settings_of.relation AND herald.is_watched(x.relation);
+    wish := herald.wish_of(w.relation, w.key);
+    IF wish IS NULL THEN
+        RETURN NULL;
+    END IF;
+    w := herald.bind_wish(w, wish);
+    visible := nullif((wish -> 'visible')::jsonb, 'null');
+    IF jsonb_typeof(visible) = 'object' AND NOT herald.is_judged(visible) AND NOT EXISTS (SELECT FROM herald.filter_columns(visible) f WHERE herald.name_today(w, f) IS NULL) THEN
+        visible := herald.filter_today(w, visible);
+    END IF;
+    RETURN wish::jsonb || jsonb_build_object(
+        'channel', (SELECT string_agg(concat(p.literal, '{' || coalesce(herald.name_today(w, p.col), p.col) || '}'), '' ORDER BY p.nth) FROM herald.template_parts(wish ->> 'channel') p),
+        'columns', array_remove(herald.names_today(w, wish -> 'columns'), NULL), 'exclude', array_remove(herald.names_today(w, wish -> 'exclude'), NULL),
+        'key_columns', nullif(array_remove(herald.names_today(w, wish -> 'key_columns'), NULL), '{}'), 'keep', array_remove(herald.names_today(w, wish -> 'keep'), NULL),
+        'visible', visible);
+END
+$$;
+COMMENT ON FUNCTION herald.settings_of(regclass) IS
+'Internal, for set_watch(): what watch() was told of a table, under today''s names; columns that are gone are left out of lists. NULL: it is not watched.';
+
+CREATE FUNCTION herald.would_show(relation regclass, old jsonb, new_ jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH setting AS (
+        SELECT s.is_new, nullif(s.tree -> 'columns', 'null') AS columns, ARRAY(SELECT jsonb_array_elements_text(s.tree -> 'exclude')) AS exclude,
+               nullif(nullif(s.tree -> 'visible', 'null'), '"everybody"') AS visible, nullif(s.tree -> 'claims', 'null') AS claims, nullif(s.tree -> 'key_columns', 'null') AS keys
+          FROM (VALUES (false, old), (true, new_)) s(is_new, tree)
+    ), shown AS (
+        SELECT s.is_new, c.name, c.num FROM setting s CROSS JOIN herald.columns_of(relation) c WHERE (s.columns IS NULL OR s.columns ? c.name) AND NOT c.name = ANY (s.exclude)
+    )
+    SELECT string_agg(x.what, '; ' ORDER BY x.nth)
+      FROM (SELECT 1 AS nth, 'also the columns ' || string_agg(quote_ident(n.name), ', ' ORDER BY n.num) AS what
+              FROM shown n WHERE n.is_new AND NOT EXISTS (SELECT FROM shown o WHERE NOT o.is_new AND o.name = n.name)
+            UNION ALL
+            SELECT 2, 'columns that come later' FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND o.columns IS NOT NULL AND n.columns IS NULL
+            UNION ALL
+            SELECT 3, format('its rows to others than it does, which is said by visible %s%s', o.visible, ' and claims ' || o.claims::text)
+              FROM setting o, setting n
+             WHERE NOT o.is_new AND n.is_new AND o.visible IS NOT NULL AND (n.visible IS DISTINCT FROM o.visible OR n.claims IS DISTINCT FROM o.claims)
+            UNION ALL
+            SELECT 4, format('of a row that is too large the primary key, instead of %s', (SELECT string_agg(quote_ident(k), ', ') FROM jsonb_array_elements_text(o.keys) k))
+              FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND o.keys IS NOT NULL AND n.keys IS NULL) x
+$$;
+COMMENT ON FUNCTION herald.would_show(regclass, jsonb, jsonb) IS
+'Internal, for set_watch(): what would be shown of a table under new settings and is not under the old ones, in words, or NULL.';
+
+CREATE FUNCTION herald.set_watch("table" regclass, channel text DEFAULT NULL, columns text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
+                                 key_columns text[] DEFAULT NULL, mode text DEFAULT NULL, max_bytes int DEFAULT NULL,
+                                 always boolean DEFAULT NULL, numbers text DEFAULT NULL, keep text[] DEFAULT NULL, visible jsonb DEFAULT NULL,
+                                 claims text[] DEFAULT NULL, snapshot boolean DEFAULT NULL, max_snapshot int DEFAULT NULL,
+                                 restate boolean DEFAULT NULL, replace boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    old   jsonb := herald.settings_of("table");
+    new_  jsonb;
+    more  text;
+BEGIN
+    IF old IS NOT NULL THEN
+        -- Who changes it at the same time is waited for: what he sets is not lost.
+        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', "table");
+        old := herald.settings_of("table");
+    END IF;
+    new_ := coalesce(old, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        'channel', channel, 'columns', columns, 'exclude', exclude, 'key_columns', key_columns, 'mode', mode, 'max_bytes', max_bytes, 'always', always,
+        'numbers', numbers, 'keep', keep, 'visible', nullif(visible, 'null'), 'snapshot', snapshot, 'max_snapshot', max_snapshot));
+    -- An empty list of columns would be nothing at all, and a list of none as key is not one.
+    new_ := new_ || CASE WHEN columns = '{*}' THEN '{"columns":null}' ELSE '{}' END::jsonb || CASE WHEN key_columns = '{}' THEN '{"key_columns":null}' ELSE '{}' END::jsonb
+        -- Claims are of the visible that they stand beside; older rows are shown anew only to whom that was said.
+        || jsonb_build_object('claims', CASE WHEN claims IS NOT NULL THEN to_jsonb(claims) WHEN herald.is_judged(new_ -> 'visible') THEN new_ -> 'claims' END,
+                              'restate', coalesce(restate, (old ->> 'restate')::boolean AND new_ -> 'visible' IS NOT DISTINCT FROM old -> 'visible'));
+    more := CASE WHEN replace IS NOT TRUE THEN herald.would_show("table", old, new_) END;
+    IF more IS NOT NULL THEN
+        RAISE EXCEPTION 'herald: the watch of % would show %', "table", more
+            USING ERRCODE = '55000', HINT = 'If that is meant, say so: replace => true (pgherald watch --replace). What is not named stays as it is.';
+    END IF;
+    PERFORM herald.watch("table", channel => new_ ->> 'channel', columns => herald.list_in(new_ -> 'columns'), exclude => herald.list_in(new_ -> 'exclude'),
+        key_columns => herald.list_in(new_ -> 'key_columns'), mode => coalesce(new_ ->> 'mode', 'row'), max_bytes => coalesce((new_ ->> 'max_bytes')::int, 1048576),
+        always => (new_ ->> 'always')::boolean, numbers => coalesce(new_ ->> 'numbers', 'text'), keep => herald.list_in(new_ -> 'keep'), visible => new_ -> 'visible',
+        claims => herald.list_in(new_ -> 'claims'), snapshot => (new_ ->> 'snapshot')::boolean, max_snapshot => coalesce((new_ ->> 'max_snapshot')::int, 10000),
+        restate => (new_ ->> 'restate')::boolean);
+END
+$$;
+COMMENT ON FUNCTION herald.set_watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[],
+                                     jsonb, text[], boolean, int, boolean, boolean) IS
+'Makes or changes the watch of a table: arguments that are left out (NULL) keep what is, and a new watch starts from the defaults of watch(), which
+says what they mean. columns => ''{*}'' are all, key_columns => ''{}'' is the primary key. What would show more than before is refused (SQLSTATE 55000,
+which says what) unless replace is true: more columns, also those that come later, rows to others (another visible, or other claims), the primary key
+instead of key_columns.';
+
+CREATE FUNCTION herald.list_in(list jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN jsonb_typeof(list) = 'array' THEN ARRAY(SELECT x.name FROM jsonb_array_elements_text(list) WITH ORDINALITY x(name, nth) ORDER BY x.nth) END
+$$;
+COMMENT ON FUNCTION herald.list_in(jsonb) IS 'Internal: a JSON array as an array; NULL if it is none.';
+
 -- Whose is it: the catalogs tell, which everybody may read. The trigger that has the wish as its argument is the table's own. By indexes, from this
 -- table on: it must not cost more where many tables are watched.
 CREATE FUNCTION herald.is_truncate_trigger(function oid, type smallint) RETURNS boolean
@@ -658,7 +762,8 @@ $$;
 COMMENT ON FUNCTION herald.on_drop() IS 'Event trigger: removes what belonged to dropped tables, follows dropped columns, parts and policies.';
 
 GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[], jsonb, text[], boolean, int, boolean), herald.unwatch(regclass),
-    herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
+    herald.set_watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[], jsonb, text[], boolean, int, boolean, boolean), herald.settings_of(regclass),
+    herald.would_show(regclass, jsonb, jsonb), herald.list_in(jsonb), herald.refresh(), herald.check_watch(regclass, text[], text[], text[], text, text, int, boolean, text, text[]),
     herald.prepare_watch(regclass), herald.generate_capture(regclass, boolean), herald.drop_triggers(regclass), herald.add_part_triggers(regclass), herald.is_truncate_trigger(oid, smallint), herald.clean_watches(oid),
     herald.is_watched(oid), herald.tell(regclass, text[]), herald.surprises(regclass), herald.virtual_code(oid, text, text), herald.virtual_bases(oid, int2),
     herald.quoted(text), herald.has_rule(text), herald.covers(text, text), herald.no_rule(text, text), herald.template_prefix(text),

@@ -169,6 +169,20 @@ COMMENT ON FUNCTION herald.history(text, int) IS
 'The newest n events of a channel, oldest first, whomever they were for. The columns are json and not jsonb, because a client may
 have sent what jsonb refuses (a null character, 1e400).';
 
+CREATE FUNCTION herald.channels(pattern text DEFAULT NULL, max_rows int DEFAULT 1000)
+    RETURNS TABLE (channel text, head bigint, kept bigint, last_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.name COLLATE "default", greatest(l.channel_offset, c.floor), coalesce(l.channel_offset - c.floor, 0), l.at
+      FROM herald.channel c
+      LEFT JOIN LATERAL (SELECT x.channel_offset, x.at FROM herald.log x WHERE x.channel = c.name ORDER BY x.channel_offset DESC LIMIT 1) l ON true
+     WHERE c.name <> '*' AND NOT starts_with(c.name, 'herald.')
+       AND (pattern IS NULL OR c.name LIKE replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%') COLLATE "C")
+     ORDER BY c.name LIMIT greatest(max_rows, 0)
+$$;
+COMMENT ON FUNCTION herald.channels(text, int) IS
+'The channels that ever had a durable event, the first max_rows by name: head, the offset of the newest; how many of them the log still has (kept),
+and when the newest of those came (last_at). pattern: a star stands for any text. What was said there it does not tell.';
+
 -- --------------------------------------------------------------------------------------------------- housekeeping
 
 CREATE FUNCTION herald.sweep() RETURNS bigint
@@ -445,6 +459,7 @@ GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel
     herald.sweep(), herald.trim(interval, int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures(), herald.warnings() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
+GRANT EXECUTE ON FUNCTION herald.channels(text, int) TO herald_admin, herald_server;
 GRANT SELECT ON herald.status TO herald_server, herald_admin;
 
 INSERT INTO herald.schema_step (step, name) VALUES (8, 'log');
