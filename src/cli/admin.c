@@ -15,6 +15,9 @@
 #include "base/mem.h"
 #include "cli/url.h"
 
+#define OID_TEXT 25
+#define MAX_PARAMS 16
+
 struct admin {
     PGconn *conn;
     int stop_fd;
@@ -246,26 +249,15 @@ enum status admin_value(struct admin *admin, const char *sql, int n_params,
     return STATUS_OK;
 }
 
-static void print_rows(const PGresult *result, FILE *out)
+enum status admin_rows(struct admin *admin, const char *sql, int n_params,
+                       const char *const *params, PGresult **out, struct err *err)
 {
-    int n_fields = PQnfields(result), n_rows = PQntuples(result);
-    for (int row = -1; row < n_rows; row++) {
-        for (int field = 0; field < n_fields; field++) {
-            int width = (int)strlen(PQfname(result, field));
-            for (int i = 0; i < n_rows; i++) {
-                int len = PQgetlength(result, i, field);
-                width = len > width ? len : width;
-            }
-            const char *text = row < 0 ? PQfname(result, field) : PQgetvalue(result, row, field);
-            bool is_last = field == n_fields - 1;
-            fprintf(out, "%-*s%s", is_last ? 0 : width, text, is_last ? "\n" : "  ");
-        }
+    Oid types[MAX_PARAMS];
+    for (int i = 0; i < n_params && i < MAX_PARAMS; i++) {
+        types[i] = OID_TEXT;
     }
-}
-
-enum status admin_rows(struct admin *admin, const char *sql, PGresult **out, struct err *err)
-{
-    PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
+    int sent = PQsendQueryParams(admin->conn, sql, n_params, types, params, NULL, NULL, 0);
+    PGresult *result = sent ? collect(admin) : NULL;
     if (!is_good(result)) {
         admin_fail(result, admin->conn, NULL, sql, err);
         PQclear(result);
@@ -275,20 +267,20 @@ enum status admin_rows(struct admin *admin, const char *sql, PGresult **out, str
     return STATUS_OK;
 }
 
-enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
-                        struct err *err)
+#define LACKING                                                                                    \
+    "SELECT pg_catalog.format('%s lacks the role %s: GRANT %2$s TO %1$I', current_user, "          \
+    "r.rolname) FROM pg_catalog.pg_roles r WHERE r.rolname = $1 "                                  \
+    "AND NOT pg_catalog.pg_has_role(current_user, r.oid, 'USAGE')"
+
+void admin_explain(struct admin *admin, const char *role, struct err *err)
 {
-    PGresult *result = NULL;
-    if (admin_rows(admin, sql, &result, err) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct err found = *err, ignored;
+    char *lacking = NULL;
+    if (found.code == EXIT_CODE_FAILED && role &&
+        admin_value(admin, LACKING, 1, &role, &lacking, &ignored) == STATUS_OK && lacking) {
+        err_set(err, found.code, "%s. %s", found.text, lacking);
     }
-    if (PQntuples(result) == 0) {
-        fprintf(out, "%s\n", empty);
-    } else {
-        print_rows(result, out);
-    }
-    PQclear(result);
-    return STATUS_OK;
+    free(lacking);
 }
 
 enum status admin_tell_following(struct admin *admin, struct err *err)

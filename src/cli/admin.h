@@ -31,12 +31,11 @@ enum status admin_run(struct admin *admin, const char *what, const char *sql,
  */
 enum status admin_value(struct admin *admin, const char *sql, int n_params,
                         const char *const *params, char **out, struct err *err) MUST_CHECK;
-/* One statement; its rows are the caller's: PQclear. */
-enum status admin_rows(struct admin *admin, const char *sql, PGresult **out,
-                       struct err *err) MUST_CHECK;
-/* Prints the rows as a table that lines up; `empty` is printed when there is none. */
-enum status admin_print(struct admin *admin, const char *sql, const char *empty, FILE *out,
-                        struct err *err) MUST_CHECK;
+/* One statement with up to 16 parameters, all of them text; its rows are the caller's: PQclear. */
+enum status admin_rows(struct admin *admin, const char *sql, int n_params,
+                       const char *const *params, PGresult **out, struct err *err) MUST_CHECK;
+/* After a failure: if who is connected lacks the role (NULL: none is wanted), *err says so too. */
+void admin_explain(struct admin *admin, const char *role, struct err *err);
 /* Says on stderr if nothing in the database follows an ALTER TABLE of a watched table, and what
  * does instead. */
 enum status admin_tell_following(struct admin *admin, struct err *err) MUST_CHECK;

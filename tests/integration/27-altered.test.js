@@ -44,10 +44,11 @@ test('the commands say what is missing, what they did, and what may surprise', a
     const visible = '{"a": {"eq": {"identity": "row_id", "dbo_id": 12}}}';
     const taken = await pgherald(['watch', 'bare', '--keep', 'a', '--columns', 'b', '--key-columns', 'b', '--visible', visible, '--snapshot', '--max-snapshot', '5', ...database]);
     assert.equal(taken.code, 0, taken.stderr);
-    assert.match((await pgherald(['watches', ...database])).stdout, /bare.*"identity": "row_id".*true/);
+    assert.match((await pgherald(['watches', ...database])).stdout, /bare.*"identity": "row_id".*yes/);
     assert.equal(await world.postgres.value("SELECT max_snapshot FROM herald.watches WHERE \"table\" = 'bare'::regclass"), 5);
     assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": 1', ...database])).stderr, /invalid input syntax for type json/);
-    assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": "x"}', ...database])).stderr, /visible: a: "x" is no integer/);
+    assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": "x"}', ...database])).stderr, /watch of public\.bare would show its rows to others.*--replace/);
+    assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": "x"}', '--replace', ...database])).stderr, /visible: a: "x" is no integer/);
     assert.match((await pgherald(['unwatch', 'bare', ...database])).stdout, /not announced any more/);
     await world.postgres.query('ALTER TABLE public.bare DISABLE ROW LEVEL SECURITY');
     const { stderr } = await pgherald(['watch', 'bare', '--channel', 'lonely/{a}', ...database]);

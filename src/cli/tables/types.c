@@ -48,7 +48,7 @@ static enum status print_types(struct admin *admin, struct err *err)
     PGresult *rows = NULL;
     struct buf text = {0};
     enum status status = admin_rows(
-        admin, "SELECT shape, description, not_null FROM herald.row_types()", &rows, err);
+        admin, "SELECT shape, description, not_null FROM herald.row_types()", 0, NULL, &rows, err);
     if (status == STATUS_OK) {
         status = put_rows(rows, &text, err);
     }
@@ -67,6 +67,9 @@ static enum exit_code run_types(const struct invocation *invocation, struct err 
     enum status status = admin_open(invocation->config->database.url, -1, &admin, err);
     if (status == STATUS_OK) {
         status = print_types(admin, err);
+        if (status != STATUS_OK) {
+            admin_explain(admin, "herald_admin", err);
+        }
     }
     admin_close(admin);
     return status == STATUS_OK ? EXIT_CODE_OK : err->code;

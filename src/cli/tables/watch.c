@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgherald watch`, `unwatch`, `watches`: herald.watch() and its kin for those who type commands.
- * Only what was asked for is passed on, so the defaults stay those of the SQL function. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buf.h"
-#include "base/mem.h"
-#include "cli/admin.h"
-#include "cli/command.h"
+/* `pgherald watch`, `unwatch`, `watches`: herald.set_watch() and its kin for those who type
+ * commands. What is not named stays as it is, and the database refuses what would show more. */
+#include "cli/ask/ask.h"
 
 struct watch_arguments {
-    char *channel, *columns, *exclude, *key_columns, *mode, *numbers, *keep, *visible;
+    char *channel, *columns, *exclude, *key_columns, *mode, *numbers, *keep, *visible, *claims;
     uint32_t max_bytes, max_snapshot;
-    bool always, snapshot, restate;
+    bool always, snapshot, restate, replace;
 };
 
 #define OPTIONS_OF struct watch_arguments
@@ -23,10 +17,10 @@ static const struct option watch_options[] = {
     TEXT("channel", channel, "TEMPLATE", WATCH, NULL,
          "The channel of a row, such as orders/{customer_id}. Default: schema.table."),
     TEXT("columns", columns, "A,B", WATCH, NULL,
-         "Announce these columns only. Default: all, also those that come later."),
+         "Announce these columns only. Default: all, also those that come later ('*')."),
     TEXT("exclude", exclude, "A,B", WATCH, NULL, "Announce all columns but these."),
     TEXT("key-columns", key_columns, "A,B", WATCH, NULL,
-         "What names a row. Default: the primary key."),
+         "What names a row. Default: the primary key ('')."),
     TEXT("mode", mode, "MODE", WATCH, NULL,
          "row (the default), or statement for tables that are loaded in bulk."),
     BYTES("max-bytes", max_bytes, WATCH, NULL, 1, INT32_MAX,
@@ -43,6 +37,10 @@ static const struct option watch_options[] = {
          "'{\"owner_id\": {\"eq\": {\"identity\": \"row_id\", \"dbo_id\": 12}}}'; or "
          "'\"everybody\"', "
          "the default, which must be said of a table with row level security."),
+    TEXT("claims", claims, "A,B", WATCH, NULL,
+         "Claims that tell groups of clients apart, where --visible asks Postgres."),
+    SWITCH("replace", replace, WATCH,
+           "What is named may show more than the watch does now. Without it that is refused."),
     SWITCH("restate", restate, WATCH,
            "What --visible says now holds for rows of before as well, in place of what was said "
            "then."),
@@ -54,117 +52,34 @@ static const struct option watch_options[] = {
 #define WATCH_TABLE                                                                                \
     ((struct option_table){watch_options, sizeof(watch_options) / sizeof(watch_options[0])})
 
-static enum exit_code with_admin(const struct invocation *invocation,
-                                 enum status (*use)(struct admin *admin,
-                                                    const struct invocation *invocation,
-                                                    struct err *err),
-                                 struct err *err)
-{
-    struct admin *admin = NULL;
-    enum status status = admin_open(invocation->config->database.url, -1, &admin, err);
-    if (status == STATUS_OK) {
-        status = use(admin, invocation, err);
-    }
-    admin_close(admin);
-    return status == STATUS_OK ? EXIT_CODE_OK : err->code;
-}
+#define WATCHES                                                                                    \
+    "SELECT \"table\"::text AS \"table\", channel, columns, mode, enabled, stale, visible, "       \
+    "snapshot, max_snapshot, reduced, skipped FROM herald.watches"
 
-/* The statement and its parameters, $1 being the table. */
-struct call {
-    struct buf sql;
-    const char *params[10];
-    int n;
+static const struct ask watched = {
+    .rows = WATCHES " WHERE \"table\" = $1::pg_catalog.regclass",
+    .done = "Changes of $ are announced from now on.",
 };
 
-static void add_argument(struct call *call, const char *name, const char *value, bool is_list)
-{
-    if (!value) {
-        return;
-    }
-    call->params[call->n++] = value;
-    buf_printf(&call->sql,
-               is_list ? ", %s => pg_catalog.regexp_split_to_array($%d, '\\s*,\\s*')"
-                       : ", %s => $%d",
-               name, call->n);
-}
-
-static void add_number(struct call *call, const char *name, uint32_t value)
-{
-    if (value > 0) {
-        buf_printf(&call->sql, ", %s => %u", name, value);
-    }
-}
-
-static void add_switch(struct call *call, const char *name, bool is_on)
-{
-    if (is_on) {
-        buf_printf(&call->sql, ", %s => true", name);
-    }
-}
-
-static enum status call_watch(struct admin *admin, const struct watch_arguments *arguments,
-                              const char *table, struct err *err)
-{
-    struct call call = {.params = {table}, .n = 1};
-    char *ignored = NULL;
-    buf_literal(&call.sql, "SELECT herald.watch($1::pg_catalog.regclass");
-    add_argument(&call, "channel", arguments->channel, false);
-    add_argument(&call, "columns", arguments->columns, true);
-    add_argument(&call, "exclude", arguments->exclude, true);
-    add_argument(&call, "key_columns", arguments->key_columns, true);
-    add_argument(&call, "mode", arguments->mode, false);
-    add_argument(&call, "numbers", arguments->numbers, false);
-    add_argument(&call, "keep", arguments->keep, true);
-    add_argument(&call, "visible", arguments->visible, false);
-    add_number(&call, "max_bytes", arguments->max_bytes);
-    add_number(&call, "max_snapshot", arguments->max_snapshot);
-    add_switch(&call, "always", arguments->always);
-    add_switch(&call, "restate", arguments->restate);
-    add_switch(&call, "snapshot", arguments->snapshot);
-    buf_char(&call.sql, ')');
-    enum status status =
-        admin_value(admin, buf_text(&call.sql), call.n, call.params, &ignored, err);
-    free(ignored);
-    buf_release(&call.sql);
-    return status;
-}
-
-static enum status unwatch(struct admin *admin, const struct invocation *invocation,
-                           struct err *err)
+static enum status watch(struct admin *admin, const struct invocation *invocation,
+                         const struct watch_arguments *arguments, struct err *err)
 {
     const char *table = invocation->arguments->words[0];
-    char *was_watched = NULL;
-    if (admin_value(admin, "SELECT herald.unwatch($1::pg_catalog.regclass)", 1, &table,
-                    &was_watched, err) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct named_call call = {.params = {table}, .n = 1};
+    bool is_well;
+    buf_literal(&call.sql, "SELECT herald.set_watch($1::pg_catalog.regclass");
+    named_call_add(&call, invocation->arguments, WATCH_TABLE, arguments);
+    enum status status = named_call_run(&call, admin, err);
+    named_call_release(&call);
+    if (status != STATUS_OK) {
+        admin_explain(admin, "herald_admin", err);
+        return status;
     }
-    /* If it was not, a notice has said so: nothing is left to do, which is what was asked for. */
-    if (was_watched && strcmp(was_watched, "t") == 0) {
-        printf("Changes of %s are not announced any more.\n", table);
-    }
-    free(was_watched);
-    return STATUS_OK;
-}
-
-static enum status watches(struct admin *admin, const struct invocation *invocation,
-                           struct err *err)
-{
-    (void)invocation;
-    if (admin_print(admin,
-                    "SELECT \"table\"::text AS \"table\", channel::text, "
-                    "pg_catalog.array_to_string(columns, ', ') AS columns, "
-                    "mode::text, enabled::text, stale::text, "
-                    "coalesce(visible::text, '\"everybody\"') AS visible, snapshot::text "
-                    "FROM herald.watches ORDER BY 1",
-                    "No table is watched: pgherald watch TABLE", stdout, err) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return admin_tell_following(admin, err);
+    return ask_tell(admin, &watched, invocation, 1, &table, &is_well, err);
 }
 
 static enum exit_code run_watch(const struct invocation *invocation, struct err *err)
 {
-    const char *table = invocation->arguments->words[0];
     struct watch_arguments arguments = {0};
     struct admin *admin = NULL;
     enum status status = arguments_apply(invocation->arguments, WATCH_TABLE, &arguments, err);
@@ -172,39 +87,47 @@ static enum exit_code run_watch(const struct invocation *invocation, struct err 
         status = admin_open(invocation->config->database.url, -1, &admin, err);
     }
     if (status == STATUS_OK) {
-        status = call_watch(admin, &arguments, table, err);
-    }
-    if (status == STATUS_OK) {
-        printf("Changes of %s are announced from now on.\n", table);
+        status = watch(admin, invocation, &arguments, err);
     }
     admin_close(admin);
     option_release(watch_options, WATCH_TABLE.n, &arguments);
     return status == STATUS_OK ? EXIT_CODE_OK : err->code;
 }
 
-static enum exit_code run_unwatch(const struct invocation *invocation, struct err *err)
-{
-    return with_admin(invocation, unwatch, err);
-}
+/* If it was not watched, a notice has said so: nothing is left to do, which is what was asked for.
+ */
+static const struct ask unwatch = {
+    .rows = "SELECT $1 AS \"table\" WHERE herald.unwatch($1::pg_catalog.regclass)",
+    .done = "Changes of $ are not announced any more.",
+    .role = "herald_admin",
+};
 
-static enum exit_code run_watches(const struct invocation *invocation, struct err *err)
-{
-    return with_admin(invocation, watches, err);
-}
+static const struct ask watches = {
+    .rows = WATCHES " ORDER BY 1",
+    .shown = "\"table\", channel, pg_catalog.array_to_string(columns, ', ') AS columns, mode, "
+             "enabled, stale, coalesce(visible::text, '\"everybody\"') AS visible, snapshot",
+    .empty = "No table is watched: pgherald watch TABLE",
+    .role = "herald_admin",
+    .tells_following = true,
+};
 
 const struct subcommand watch_command = {
     .name = "watch",
     .group = COMMAND_GROUP_TABLES,
-    .usage = "TABLE [--channel TEMPLATE] [--columns A,B] [OPTIONS]",
+    .usage = "TABLE [--channel TEMPLATE] [--columns A,B] [--replace] [OPTIONS]",
     .summary = "announce the changes of a table",
     .about = "Creates the trigger, with the rights of whoever connects: he must own TABLE and be a "
              "member of\n"
              "herald_admin. TABLE is written as in SQL: orders, sales.orders, '\"Order Lines\"'. "
-             "Watching a table\n"
-             "again replaces its settings. A column name with a comma in it needs herald.watch() "
-             "in SQL.",
+             "Of a table that is\n"
+             "watched only what is named changes; --snapshot=no and the like take away. What would "
+             "show more than\n"
+             "before takes --replace: more columns, other rows, another key. A column name with a "
+             "comma in it needs\n"
+             "herald.set_watch() in SQL.",
     .options = CONFIG_FOR_WATCH,
     .own = {watch_options, sizeof(watch_options) / sizeof(watch_options[0])},
+    .has_json = true,
     .min_words = 1,
     .max_words = 1,
     .run = run_watch,
@@ -217,9 +140,11 @@ const struct subcommand unwatch_command = {
     .summary = "do not announce them any more",
     .about = "Removes the trigger and its function. What is in the history stays.",
     .options = CONFIG_FOR_WATCH,
+    .has_json = true,
     .min_words = 1,
     .max_words = 1,
-    .run = run_unwatch,
+    .run = ask_run,
+    .ask = &unwatch,
 };
 
 const struct subcommand watches_command = {
@@ -229,5 +154,7 @@ const struct subcommand watches_command = {
     .summary = "list the watched tables",
     .about = "Prints one line for each watched table.",
     .options = CONFIG_FOR_WATCH,
-    .run = run_watches,
+    .has_json = true,
+    .run = ask_run,
+    .ask = &watches,
 };

@@ -77,7 +77,7 @@ export async function freePort() {
 
 export class Process {
     // lastSignal: what ends it with all its children if the test itself dies. host: where it runs (tests/cluster/hosts.js).
-    constructor(command, args, { env = {}, cwd, owner = {}, lastSignal = 'SIGKILL', host } = {}) {
+    constructor(command, args, { env = {}, cwd, owner = {}, lastSignal = 'SIGKILL', host, input } = {}) {
         this.name = `${command.split('/').pop()} ${args[0] ?? ''}`.trim();
         const call = host?.call(command, args, owner) ?? { command, args, owner };
         this.stdout = '';
@@ -86,9 +86,11 @@ export class Process {
         this.child = spawn(call.command, call.args, {
             cwd,
             env: { ...environment, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...env },
-            stdio: ['ignore', 'pipe', 'pipe'],
+            stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
             ...call.owner,
         });
+        // Who does not read it to its end has a reason.
+        this.child.stdin?.on('error', () => {}).end(input);
         this.child.lastSignal = lastSignal;
         this.pid = this.child.pid;
         running.add(this.child);

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: PostgreSQL
+// The commands that ask and change the database: what they print for people and for programs, and what they say when they cannot.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { World, READ_ONLY } from './lib/world.js';
+import { pgherald } from './lib/server.js';
+import { until } from './lib/wait.js';
+
+let world;
+before(async () => {
+    world = await World.start({
+        rules: { lobby: { anonymous_clients: true, presence: true }, 'orders/*': READ_ONLY },
+        sql: `CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, total numeric, note text);
+              CREATE ROLE boss LOGIN IN ROLE herald_admin; CREATE ROLE teller LOGIN IN ROLE herald_publisher; CREATE ROLE nobody LOGIN;
+              GRANT CREATE ON SCHEMA public TO boss; ALTER TABLE orders OWNER TO boss`,
+    });
+    await world.postgres.query('CREATE DATABASE bare');
+});
+after(() => world?.stop());
+
+const call = (args, { user = 'boss', database, input } = {}) =>
+    pgherald(args, { input, env: { PGHERALD_DATABASE_URL: world.postgres.url({ user, database }) } });
+// What it prints, if all is well and it says nothing else.
+const print = async (args, options) => {
+    const { code, stdout, stderr } = await call(args, options);
+    assert.deepEqual([code, stderr], [0, ''], `${args}: ${stderr}`);
+    return stdout;
+};
+const json = async (args, options) => {
+    const { code, stdout, stderr } = await call([...args, '--json', '--quiet'], options);
+    assert.deepEqual([code, stderr], [0, ''], `${args}: ${stderr}`);
+    return stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+};
+const refuse = async (args, code, said, options) => {
+    const result = await call(args, options);
+    assert.deepEqual([result.code, said.test(result.stderr), result.stdout], [code, true, ''], `${args}: ${result.code} ${result.stderr}`);
+};
+
+test('tables: watch changes what is named, and never shows more without a word', async () => {
+    const first = await call(['watch', 'orders', '--channel', 'orders/{customer_id}', '--columns', 'id,customer_id']);
+    assert.deepEqual([first.code, first.stdout], [0, 'Changes of orders are announced from now on.\n']);
+    assert.equal(await print(['watch', 'orders', '--snapshot', '--quiet']), '');
+    const [now] = await json(['watch', 'orders', '--max-snapshot', '7']);
+    assert.deepEqual([now.table, now.channel, now.columns, now.snapshot, now.max_snapshot], ['orders', 'orders/{customer_id}', ['id', 'customer_id'], true, 7]);
+    assert.equal((await json(['watch', 'orders', '--snapshot=no']))[0].snapshot, false);
+    await refuse(['watch', 'orders', '--columns', 'id,customer_id,note'], 1, /watch of public\.orders would show also the columns note.*--replace/);
+    await refuse(['watch', 'orders', '--columns', '*', '--exclude', 'note'], 1, /would show also the columns total; columns that come later/);
+    assert.deepEqual((await json(['watch', 'orders', '--columns', 'id,customer_id,total', '--replace']))[0].columns, ['id', 'customer_id', 'total']);
+    assert.equal(await print(['watches']),
+        'table   channel               columns                 mode  enabled  stale  visible      snapshot\n' +
+        'orders  orders/{customer_id}  id, customer_id, total  row   yes      no     "everybody"  no\n');
+    assert.deepEqual(await json(['watches']), [{
+        table: 'orders', channel: 'orders/{customer_id}', columns: ['id', 'customer_id', 'total'], mode: 'row', enabled: true, stale: false,
+        visible: null, snapshot: false, max_snapshot: 7, reduced: 0, skipped: 0,
+    }]);
+    assert.equal(await print(['refresh']), 'ok      yes\nfailed  0\n');
+    assert.deepEqual(await json(['refresh']), [{ ok: true, failed: 0 }]);
+    await refuse(['watch', 'orders', '--colums', 'id'], 64, /unknown option --colums; did you mean --columns/);
+    await refuse(['watch', 'nowhere'], 1, /relation "nowhere" does not exist/);
+    await world.postgres.query('CREATE TABLE other (id int PRIMARY KEY)');
+    await refuse(['watch', 'other'], 1, /must be owner of table public\.other\n/);
+    await refuse(['watch', 'orders'], 1, /permission denied.*nobody lacks the role herald_admin: GRANT herald_admin TO nobody\n/, { user: 'nobody' });
+    await world.postgres.query('GRANT boss TO teller; REVOKE herald_admin FROM boss');
+    await refuse(['unwatch', 'orders'], 1, /boss lacks the role herald_admin/);
+    await world.postgres.query('GRANT herald_admin TO boss; REVOKE boss FROM teller');
+});
+
+test('rules: words and options are the same', async () => {
+    assert.equal(await print(['rule', 'set', 'chat/*', 'public_messaging', 'presence=yes', 'message_history=100']), 'The rule chat/* is set.\n');
+    const [rule] = await json(['rule', 'set', 'chat/*', '--presence=no', '--messages-per-minute', '5', 'anonymous-clients', 'anonymous-clients=off']);
+    assert.deepEqual([rule.channel, rule.public_messaging, rule.presence, rule.message_history, rule.messages_per_minute, rule.anonymous_clients, rule.authorize],
+        ['chat/*', true, false, 100, 5, false, null]);
+    await world.postgres.query(`CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO herald_caller, boss; SET ROLE boss; RESET ROLE`);
+    for (const types of ['text,json,text', 'text,jsonb,text']) {
+        await world.postgres.query(`CREATE FUNCTION app.may(${types}) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true';
+            GRANT EXECUTE ON FUNCTION app.may(${types}) TO herald_caller`);
+    }
+    await refuse(['rule', 'set', 'chat/*', 'authorize=app.may'], 1, /more than one function named "app.may"/);
+    assert.equal((await json(['rule', 'set', 'chat/*', 'authorize=app.may(text,json,text)']))[0].authorize, 'app.may(text,json,text)');
+    assert.match(await print(['rules']),
+        /^channel   active  flags +message_history  messages_per_minute  functions\nchat\/\*    yes     public_messaging +100 +5  authorize app.may\(text,json,text\)\nlobby     yes     anonymous_clients, presence +0 +0\norders\/\*  yes     anonymous_clients +0 +0\n$/);
+    assert.deepEqual((await json(['rules'])).map(({ channel }) => channel), ['chat/*', 'lobby', 'orders/*']);
+    assert.equal((await json(['rule', 'set', 'chat/*', 'authorize=-']))[0].authorize, null);
+    assert.equal(await print(['rule', 'drop', 'chat/*']), 'The rule chat/* is gone; the next less special one takes its place.\n');
+    await refuse(['rule', 'drop', 'chat/*'], 1, /there is no rule for 'chat\/\*'/);
+    await refuse(['rule', 'set', 'chat/*', 'presnce'], 64, /a rule says nothing of "presnce"; did you mean presence/);
+    await refuse(['rule', 'set', 'chat/*', 'message_history'], 64, /message_history wants a value/);
+    await refuse(['rule', 'set', 'chat/*', 'message_history=many'], 64, /--message-history: "many"/);
+    await refuse(['rule', 'set', 'herald.x'], 1, /begin with herald\. are ours/);
+    await refuse(['rule', 'sett', 'chat/*'], 64, /^usage: pgherald rule set .*\nusage: pgherald rule drop/);
+    await refuse(['rules'], 1, /teller lacks the role herald_admin/, { user: 'teller' });
+    assert.equal((await json(['rule', 'set', `it's; $1`]))[0].channel, `it's; $1`, 'it travels as a parameter');
+    await print(['rule', 'drop', `it's; $1`]);
+});
+
+test('publish, history, channels: JSON is checked first, and stays byte for byte', async () => {
+    const teller = { user: 'teller' };
+    assert.equal(await print(['publish', 'orders/7', '{"a":  1e400, "b": "\u0000"}'.replace('\u0000', '\\u0000')], teller), 'Published to orders/7.\n');
+    assert.deepEqual(await json(['publish', 'orders/7', '-', '--dbo-id', '12', '--row-id', 'x'], { ...teller, input: '[1,\n2]\n' }), [{ channel: 'orders/7', dbo_id: 12, row_id: 'x' }]);
+    await until('both to be in the log', async () => (await json(['history', 'orders/7'], teller)).length === 2);
+    const told = await print(['history', 'orders/7'], teller);
+    assert.match(told, /^channel_offset  at +action  client  payload\n +1  .*  event +\{"data":\{"a":  1e400, "b": "\\u0000"\},"dbo_id":0,"row_id":0\}\n +2 .*\[1,\\n2\]/);
+    const [newest] = await json(['history', 'orders/7', '-n', '1'], teller);
+    assert.deepEqual([newest.channel_offset, newest.action, newest.client, newest.payload.data], [2, 'event', null, [1, 2]]);
+    await refuse(['publish', 'orders/7', 'hello'], 64, /DATA is not JSON; .*'"hello"'/, teller);
+    await refuse(['publish', 'orders/7', '-'], 64, /DATA is not JSON/, { ...teller, input: '{' });
+    await refuse(['publish', 'orders/7', '1', '--row-id', 'x'], 1, /row_id needs dbo_id/, teller);
+    await refuse(['publish', 'orders/7', '1'], 1, /boss lacks the role herald_publisher/);
+    assert.match((await call(['publish', 'nowhere/1', '1'], teller)).stderr, /no rule covers the channel 'nowhere\/1'/);
+    assert.equal((await call(['publish', 'nowhere/1', '1', '-q'], teller)).stderr, '');
+    await refuse(['history', 'orders/7', '-n', '0'], 64, /--limit: 0 is out of range/, teller);
+    assert.equal(await print(['history', 'empty'], teller), 'Nothing is in the history of this channel.\n');
+
+    assert.match(await print(['channels', 'orders/*']), /^channel   head  kept  last_at\norders\/7     2     2  20.*\n$/);
+    await until('the other one', async () => (await json(['channels'])).length === 2);
+    const cut = await call(['channels', '-n', '1', '--json']);
+    assert.deepEqual([cut.code, cut.stdout.split('\n').length, cut.stderr], [0, 2, 'There are more than these 1: -n N shows N.\n']);
+    assert.match(await print(['channels', 'x*']), /^There is no such channel/);
+    assert.deepEqual(await json(['channels', 'x*']), []);
+});
+
+test('what strangers call themselves moves no cursor', async () => {
+    await world.postgres.query(`INSERT INTO herald.channel (name) VALUES (E'evil\\u001b[2J\\nline\\u202e')`);
+    assert.match(await print(['channels', 'evil*']), /\nevil\\x1b\[2J\\nline\\u202e +0 +0\n$/);
+    assert.equal((await json(['channels', 'evil*']))[0].channel, 'evil\u001b[2J\nline\u202e');
+    await world.postgres.query(`DELETE FROM herald.channel WHERE name LIKE 'evil%'`);
+});
+
+test('who is there, and who is sent away', async () => {
+    const [first, second] = [await world.member('lobby'), await world.member('lobby')];
+    await until('both to be known', async () => (await json(['presence', 'lobby'])).length === 2);
+    const ids = [first, second].map((m) => m.joined.client.socketId).sort();
+    const members = await json(['presence', 'lobby']);
+    assert.deepEqual([members.map((m) => m.socket_id).sort(), members[0].dbo_id, members[0].extras], [ids, null, {}]);
+    assert.match(await print(['sessions']), new RegExp(`^socket_id +dbo_id +row_id +node +since +extras +channels\n${members[0].socket_id} .* lobby\n`));
+    assert.deepEqual((await json(['sessions'])).map(({ socket_id, channels }) => [socket_id, channels]), members.map((m) => [m.socket_id, ['lobby']]));
+    assert.match((await call(['presence', 'lobby', '-n', '1'])).stderr, /more than these 1/);
+    assert.match(await print(['presence', 'elsewhere']), /^Nobody is there/);
+
+    const teller = { user: 'teller' };
+    await refuse(['disconnect'], 64, /disconnect: say whom: --dbo-id N/, teller);
+    await refuse(['disconnect', '--reason', 'x'], 1, /needs to know whom/, teller);
+    await refuse(['disconnect', '--row-id', 'x'], 1, /row_id needs dbo_id/, teller);
+    const asked = await json(['disconnect', '--socket-id', first.joined.client.socketId, '--reason', 'bye'], teller);
+    assert.deepEqual(asked, [{ dbo_id: null, row_id: null, socket_id: first.joined.client.socketId, channel: null, reason: 'bye' }]);
+    await first.closes();
+    assert.match(await print(['disconnect', '--channel', 'lobby'], teller), /^Asked for/);
+    assert.equal((await second.waitFor({ action: 'error' })).payload.code, 'removed');
+});
+
+test('status: well or not, by its exit code', async () => {
+    const well = await call(['status']);
+    assert.deepEqual([well.code, well.stderr], [0, '']);
+    assert.match(well.stdout, /^ok             yes\nleader         herald_server \(pid \d+\)\nwatches        1\nrules          2\nnewest_id      \d+\nlast_batch_at  .*\npending_rows   0\npending        0 bytes\noutbox         .*\nlog            .*\nskipped        0\n$/);
+    await world.postgres.query('ALTER TABLE orders DISABLE TRIGGER "!herald_row"');
+    const ill = await call(['status']);
+    assert.equal(ill.code, 1);
+    assert.match(ill.stdout, /^ok +no\n[^]*\nwarnings +the trigger "!herald_row" of public\.orders is disabled\. ALTER TABLE/m);
+    const told = await call(['status', '--json']);
+    const { ok, warnings, watches, outbox_bytes: bytes, nodes } = JSON.parse(told.stdout);
+    assert.deepEqual([told.code, ok, warnings.length, watches, typeof bytes, nodes], [1, false, 1, 1, 'number', []]);
+    await world.postgres.query('ALTER TABLE orders ENABLE TRIGGER "!herald_row"');
+});
+
+test('no database, no schema', async () => {
+    for (const args of [['status'], ['rules'], ['watches'], ['rule', 'set', 'a'], ['watch', 'a'], ['publish', 'a', '1'], ['refresh'], ['sessions']]) {
+        await refuse(args, 78, /run pgherald install/, { user: 'postgres', database: 'bare' });
+    }
+    await refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' });
+});
+
+test('help has groups, and version is one of them', async () => {
+    const { stdout } = await pgherald(['help']);
+    assert.deepEqual(stdout.match(/^[A-Z]\w+$/gm), ['Begin', 'Tables', 'Rules', 'Look', 'Act', 'Tools']);
+    assert.match((await pgherald(['rule', 'set', '--help'])).stdout, /^usage: pgherald rule set CHANNEL/);
+    assert.match((await pgherald(['help', 'rule', 'drop'])).stdout, /^usage: pgherald rule drop CHANNEL/);
+    assert.match(JSON.parse((await pgherald(['version', '--json'])).stdout).pgherald, /^\d+\.\d+\.\d+$/);
+    assert.match((await pgherald(['-V'])).stdout, /^pgherald \d/);
+    assert.match((await pgherald(['statsu'])).stderr, /no command "statsu"; did you mean pgherald status/);
+});
