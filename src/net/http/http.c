@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Answers to request heads: the upgrade on /rt/<canonical>, the two questions that operators'
- * tools ask (/health: is the process there; /ready: can it serve), and a few static pages.
+ * tools ask (/health: is the process there; /ready: can it serve), a few static pages, and at the
+ * top, where none of them is, what a person asks (front.h).
  *
  * Every answer ends the connection. Requests other than the upgrade are rare here, and without
  * keep-alive and pipelining there is nothing to smuggle.
@@ -17,6 +18,7 @@
 #include "core/nodes/standing.h"
 #include "core/site.h"
 #include "net/http/entrance.h"
+#include "net/http/front.h"
 #include "net/http/operator.h"
 #include "net/http/refuse.h"
 #include "net/http/respond.h"
@@ -230,6 +232,14 @@ static void answer_redirect(struct socket *socket, const struct http_head *head)
     buf_release(&location);
 }
 
+/* Where no page of its own lies at the top. */
+static void answer_front(struct socket *socket, const struct http_head *head)
+{
+    unsigned reason;
+    bool is_ready = entrance_is_open(socket->worker, &reason);
+    front_answer(socket, head, is_ready ? NULL : why_not(socket, head, reason));
+}
+
 static void answer_path(struct socket *socket, const struct http_head *head)
 {
     const struct worker *worker = socket->worker;
@@ -239,6 +249,8 @@ static void answer_path(struct socket *socket, const struct http_head *head)
         answer_page(socket, head, page);
     } else if (!is_directory && find_page(worker, head->path, "/index.html")) {
         answer_redirect(socket, head);
+    } else if (head->path.len == 1) {
+        answer_front(socket, head);
     } else {
         respond_text(socket, head, 404, NULL, "not found\n");
     }
