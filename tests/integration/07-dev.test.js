@@ -2,9 +2,11 @@
 // `pgherald dev`: a private Postgres, the examples, and a clean end, whatever happens on the way.
 import { test, after, afterEach } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync, mkdirSync, readdirSync, rmSync, copyFileSync, chmodSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync, mkdirSync, readdirSync, rmSync, copyFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { once } from 'node:events';
 import pg from 'pg';
 import { Server, binary, pgherald } from './lib/server.js';
@@ -18,10 +20,18 @@ after(() => rmSync(base, { recursive: true, force: true }));
 let n = 0;
 const fresh = () => join(base, `data-${n++}`);
 const started = [];
+const START = 120 * SECOND; // initdb, on a machine that has other things to do
+// One that has been made already, because initdb takes longest: the first test leaves it, stopped.
+let made;
+function ready() {
+    const directory = fresh();
+    execFileSync('cp', ['-a', made, directory]);
+    return directory;
+}
 async function dev(directory, options = {}) {
     const server = await Server.start({ command: 'dev', flags: ['--data-dir', directory], ...options, ready: false });
     started.push(server);
-    return options.ready === false ? server : server.ready();
+    return options.ready === false ? server : server.ready(START);
 }
 afterEach(async () => {
     for (const server of started.splice(0)) {
@@ -81,10 +91,34 @@ test('a first start, a second start with the same data, and nothing left running
     await again.end();
     await server.stop('SIGTERM');
     assert.deepEqual(postmasters(directory), []);
+    made = directory;
 });
 
-test('the chat of the examples works from the first start', async () => {
-    const server = await dev(fresh());
+test('on all addresses, those that a browser opens are printed', async () => {
+    const server = await dev(ready(), { listen: '0.0.0.0:0' });
+    await server.process.says(/^Ctrl-C stops/m);
+    const printed = [...server.process.stderr.matchAll(/^ {4}(http:.+\/)(?: {3}\(from other machines\))?$/gm)].map(([, url]) => url);
+    assert.ok(printed.includes(`http://127.0.0.1:${server.port}/`));
+    const addresses = Object.values(networkInterfaces()).flat().filter(({ family, internal }) => family === 'IPv4' && !internal);
+    for (const { address } of addresses) assert.ok(printed.includes(`http://${address}:${server.port}/`), address);
+    for (const url of printed) assert.equal((await fetch(url)).status, 200, url);
+    await server.stop();
+});
+
+test('a port that nobody has named and somebody has: the next free one, and it is said', async () => {
+    const directory = fresh();
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'thesis.txt'), ''); // so that it ends before a cluster is made
+    const blocker = createServer().listen(8080, '127.0.0.1');
+    await once(blocker, 'listening').catch(() => {}); // then somebody else has it
+    const result = await pgherald(['dev', '--data-dir', directory]);
+    blocker.close();
+    assert.match(result.stderr, /^127\.0\.0\.1:8080 is in use by another program: taking 127\.0\.0\.1:(808[1-9]|809\d|8100) \(--listen chooses\)\.$/m);
+    assert.equal(result.code, 78);
+});
+
+test('the chat of the examples works', async () => {
+    const server = await dev(ready());
     const database = await psql(server);
     const { rows } = await database.query(`SELECT channel FROM herald.rules WHERE public_messaging AND message_history > 0 ORDER BY 1`);
     assert.ok(rows.length > 0, 'there is a rule for a chat with history');
@@ -104,32 +138,25 @@ test('the chat of the examples works from the first start', async () => {
     assert.equal((await closed).code, 1012);
 });
 
-test('a signal at any moment of the start ends both, cleanly', async () => {
-    const probe = await dev(fresh());
+test('a signal at any moment of the start ends both, cleanly, and the start can be repeated', async () => {
+    const probe = await dev(ready());
     const lines = probe.process.stderr.split('\n').length;
     await probe.stop();
     assert.ok(lines > 2, 'the start says what it does');
+    // Each start goes on where the one before was ended: in initdb, in the schema, at its end.
+    const directory = fresh();
     for (const [i, signal] of [[1, 'SIGTERM'], [2, 'SIGINT'], [4, 'SIGTERM'], [lines - 3, 'SIGINT']]) {
-        const directory = fresh();
         const server = await dev(directory, { ready: false });
         await until(`line ${i} of the start`, () => server.process.stderr.split('\n').length > i || server.process.exit, 40 * SECOND);
         await server.stop(signal);
         assert.deepEqual(postmasters(directory), [], `after ${signal} at line ${i}`);
     }
-});
-
-test('a start that was ended half-way can be repeated', async () => {
-    const directory = fresh();
-    const first = await dev(directory, { ready: false });
-    await until('the data directory', () => existsSync(directory) && readdirSync(directory).length > 0, 40 * SECOND);
-    await first.stop();
-    const second = await dev(directory);
-    await second.stop();
+    await (await dev(directory)).stop();
     assert.deepEqual(postmasters(directory), []);
 });
 
 test('killed, it leaves nothing that a second start could not deal with', async () => {
-    const directory = fresh();
+    const directory = ready();
     const first = await dev(directory);
     await first.kill();
     const second = await dev(directory);
@@ -139,7 +166,7 @@ test('killed, it leaves nothing that a second start could not deal with', async 
 });
 
 test('a second dev on the same data says so', async () => {
-    const directory = fresh();
+    const directory = ready();
     const first = await dev(directory);
     const second = await pgherald(['dev', '--listen', '127.0.0.1:0', '--data-dir', directory]);
     assert.notEqual(second.code, 0);
@@ -149,7 +176,7 @@ test('a second dev on the same data says so', async () => {
 });
 
 test('its Postgres dies: dev says so and ends with 1', async () => {
-    const directory = fresh();
+    const directory = ready();
     const server = await dev(directory);
     const [postmaster] = postmasters(directory);
     process.kill(Number(postmaster), 'SIGQUIT');
@@ -199,9 +226,10 @@ test('started by an ordinary user it runs Postgres as that user', async () => {
     chmodSync(copy, 0o755);
     const server = await Server.start({
         command: 'dev', flags: ['--data-dir', join(home, 'data')], owner: unprivileged, cwd: home,
-        env: { HOME: home }, program: copy,
+        env: { HOME: home }, program: copy, ready: false,
     });
     started.push(server);
+    await server.ready(START);
     await server.stop();
     assert.deepEqual(postmasters(home), []);
 });

@@ -18,11 +18,11 @@
 #include "cli/command.h"
 #include "cli/dev/cluster.h"
 #include "cli/dev/fleet.h"
+#include "cli/dev/port.h"
 #include "cli/dev/secret.h"
 #include "cli/dev/stop.h"
 #include "cli/dev/writer.h"
 #include "cli/install.h"
-#include "net/listen/listener.h"
 #include "server.h"
 
 #define DATABASE "herald"
@@ -44,13 +44,28 @@ struct dev {
 
 /* ---- the port of the server ---- */
 
-/* The server checks again when it binds; this is to know it before a cluster is made and started.
- */
-static enum status check_port(const char *listen, struct err *err)
+static bool is_listen_chosen(const struct invocation *invocation)
 {
-    char *url = NULL;
-    enum status status = listener_bind(listen, false, 0, NULL, &url, err);
-    free(url);
+    struct option_table table = config_table();
+    size_t i = 0;
+    while (i < table.n && strcmp(table.options[i].name, "listen") != 0) {
+        i++;
+    }
+    return i < table.n && invocation->origins->of[i] != CONFIG_DEFAULT;
+}
+
+/* The server checks again when it binds; this is to know it before a cluster is made and started. A
+ * port that nobody has named may be another one: people try things while something else runs. */
+static enum status choose_port(const struct invocation *invocation, struct config *config,
+                               char **listen, struct err *err)
+{
+    bool is_chosen = is_listen_chosen(invocation);
+    enum status status = port_check(config->net.listen, !is_chosen, listen, err);
+    if (status == STATUS_OK && strcmp(*listen, config->net.listen) != 0) {
+        fprintf(stderr, "%s is in use by another program: taking %s (--listen chooses).\n",
+                config->net.listen, *listen);
+    }
+    config->net.listen = *listen;
     return status;
 }
 
@@ -138,9 +153,12 @@ static void print_pages(const char *url)
 static void on_ready(void *arg, const char *url)
 {
     const struct dev *dev = arg;
+    char *local_url = port_local_url(url);
     bool has_orders = assets_find("examples/live-table/live-table.sql") != NULL;
     fprintf(stderr, "\nOpen in a browser:\n\n");
-    print_pages(url);
+    print_pages(local_url);
+    port_print_others(url, stderr);
+    free(local_url);
     fprintf(stderr,
             "\nType in another terminal, change a row, and see it arrive:\n\n    %s\n%s\n"
             "%sCtrl-C stops everything; the data stays in %s.\n\n",
@@ -261,21 +279,31 @@ static enum exit_code run_cluster(struct dev *dev, struct err *err)
     return code;
 }
 
-static enum exit_code dev_run(const struct invocation *invocation, struct err *err)
+static enum exit_code run(struct dev *dev, struct err *err)
 {
-    struct dev dev = {.config = invocation->config};
-    forget_pg_variables();
-    if (check_port(dev.config->net.listen, err) != STATUS_OK ||
-        (dev.config->n_nodes > 1 && fleet_check(dev.config, err) != STATUS_OK)) {
+    if (dev->config->n_nodes > 1 && fleet_check(dev->config, err) != STATUS_OK) {
         return err->code;
     }
     stop_catch();
-    if (cluster_open(dev.config->data_dir, dev.config->pg_bindir, &dev.cluster, err) != STATUS_OK) {
+    if (cluster_open(dev->config->data_dir, dev->config->pg_bindir, &dev->cluster, err) !=
+        STATUS_OK) {
         return err->code;
     }
-    enum exit_code code = run_cluster(&dev, err);
-    cluster_close(dev.cluster);
+    enum exit_code code = run_cluster(dev, err);
+    cluster_close(dev->cluster);
     return stop_is_asked() ? EXIT_CODE_OK : code;
+}
+
+static enum exit_code dev_run(const struct invocation *invocation, struct err *err)
+{
+    struct config config = *invocation->config;
+    struct dev dev = {.config = &config};
+    char *listen = NULL;
+    forget_pg_variables();
+    enum exit_code code =
+        choose_port(invocation, &config, &listen, err) == STATUS_OK ? run(&dev, err) : err->code;
+    free(listen);
+    return code;
 }
 
 const struct subcommand dev_command = {
@@ -291,7 +319,8 @@ const struct subcommand dev_command = {
              "runs as the user\n"
              "postgres (else nobody). Tokens are checked with DIR/token-secret, unless a "
              "--token-secret-file is named;\n"
-             "pgherald token makes some.\n\n"
+             "pgherald token makes some. If no address is named and its port is taken, it is the "
+             "next free one.\n\n"
              "With --nodes N there are N servers, a NATS server between them and HAProxy on the "
              "port that is announced, each\n"
              "a process of its own: end one, and see what happens. Their logs are in DIR.\n\n"
