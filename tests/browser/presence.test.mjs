@@ -90,6 +90,17 @@ test('the list is right after each joins, leaves, and loads the page again', asy
     assertQuiet(gamora);
 });
 
+test('who is alone is told so, and a click makes company: the second tab is somebody else', async () => {
+    const thor = await enter('Thor');
+    const opened = thor.context().waitForEvent('page');
+    await thor.getByRole('link', { name: 'Open a second tab' }).click();
+    const second = await opened;
+    await until('two to be here', async () => (await names(second)).length === 2);
+    assert.notEqual((await names(second))[0], 'Thor');
+    assert.equal(await thor.locator('#hint').isVisible(), false);
+    assertQuiet(thor);
+});
+
 test('a cursor is where its owner points, on every screen, and a newcomer is told', async () => {
     const thor = await enter('Thor');
     const gamora = await enter('Gamora', { size: 'phone' });
