@@ -110,10 +110,10 @@ test('the pages that the landing page and the README give to copy work from a fi
     });
 
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    const [, indented] = readme.match(/^( {4}<script type="module">\n[^]*?\n {4}<\/script>)$/m);
-    const statement = (name) => readme.match(new RegExp(`^ {4}SELECT herald\\.${name}\\('news/.*$`, 'm'))[0];
+    const [, snippet] = readme.match(/^```html\n([^]*?)^```$/m);
+    const statement = (name) => readme.match(new RegExp(`^SELECT herald\\.${name}\\('news/.*$`, 'm'))[0];
     await site.sql(statement('set_rule'));
-    const page = await openFile(indented.replaceAll('http://127.0.0.1:8080', site.url).replace('the one from the ready line', site.server.canonical));
+    const page = await openFile(snippet.replaceAll('http://127.0.0.1:8080', site.url).replace('the one from the ready line', site.server.canonical));
     await until('the headline', async () => {
         await site.sql(statement('publish'));
         return (await page.textContent('body')).includes('It works');
