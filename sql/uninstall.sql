@@ -76,6 +76,10 @@ BEGIN
             RAISE NOTICE 'herald: kept role %, because it owns something in this database', role_name;
             CONTINUE;
         END IF;
+        -- Who is no superuser, and made this role, may still have to become a member of it.
+        IF NOT pg_catalog.pg_has_role(role_name, 'USAGE') THEN
+            EXECUTE pg_catalog.format('GRANT %I TO CURRENT_USER', role_name);
+        END IF;
         -- Rights and default privileges in this database.
         EXECUTE pg_catalog.format('DROP OWNED BY %I', role_name);
         BEGIN

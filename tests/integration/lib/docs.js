@@ -16,7 +16,7 @@ const top = fileURLToPath(new URL('../../..', import.meta.url));
 export function blocksOf(path) {
     const blocks = [];
     const text = readFileSync(`${top}${path}`, 'utf8');
-    for (const { 1: language, 2: rest, 3: body, index } of text.matchAll(/^```(\w+)(.*)\n([^]*?)^```$/gm)) {
+    for (const { 1: language, 2: rest, 3: body, index } of text.matchAll(/^ *```(\w+)(.*)\n([^]*?)^ *```$/gm)) {
         const [, reason] = rest.match(/^ no-run: (.+)$/) ?? [];
         if (rest && !reason) throw new Error(`${path}: "${language}${rest}" is neither a language nor one with " no-run: REASON"`);
         if (['sh', 'sql', 'console'].includes(language)) blocks.push({ line: text.slice(0, index).split('\n').length, language, reason, text: body });
