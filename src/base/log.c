@@ -9,7 +9,8 @@
  * A line that has no room is lost, and counted: a full disk, or a pipe whose reader hangs, must not
  * stop the server.
  *
- * The level is read on every call from every thread; it is written once, before the threads start.
+ * The level is read on every call from every thread, without an order: a line more or less after a
+ * change is no matter.
  */
 #include "base/log.h"
 
@@ -26,8 +27,8 @@
 enum { MESSAGE_SIZE = 2048 };
 
 static struct {
-    enum log_level level;
-    bool as_json;
+    atomic_uint level;
+    atomic_bool as_json;
     atomic_uint_least64_t n_lost;
 } config = {LOG_LEVEL_INFO, false, 0};
 
@@ -48,13 +49,13 @@ static const char *level_name(enum log_level level)
 
 void log_configure(enum log_level level, bool as_json)
 {
-    config.level = level;
-    config.as_json = as_json;
+    atomic_store_explicit(&config.level, (unsigned)level, memory_order_relaxed);
+    atomic_store_explicit(&config.as_json, as_json, memory_order_relaxed);
 }
 
 bool log_is_on(enum log_level level)
 {
-    return level <= config.level;
+    return (unsigned)level <= atomic_load_explicit(&config.level, memory_order_relaxed);
 }
 
 uint64_t log_n_lost(void)
@@ -110,7 +111,7 @@ void log_write(enum log_level level, const char *format, ...)
     clock_wall_text(at);
 
     struct buf line = {0};
-    if (config.as_json) {
+    if (atomic_load_explicit(&config.as_json, memory_order_relaxed)) {
         buf_printf(&line, "{\"at\":\"%s\",\"level\":\"%s\",\"message\":", at, level_name(level));
         buf_json_string(&line, (struct str){message, len});
         buf_literal(&line, "}\n");

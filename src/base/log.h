@@ -10,7 +10,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-void log_configure(enum log_level level, bool as_json); /* before threads start */
+void log_configure(enum log_level level, bool as_json); /* any time */
 bool log_is_on(enum log_level level);
 /* Lines that could not be written: the disk is full, or the reader of a pipe does not read. */
 uint64_t log_n_lost(void);
