@@ -23,7 +23,6 @@
 #include "core/site.h"
 #include "net/http/addresses.h"
 #include "net/http/http.h"
-#include "net/http/operator.h"
 #include "net/http/refusals.h"
 #include "net/listen/listener.h"
 #include "net/tls.h"
@@ -33,10 +32,9 @@
 #include "net/worker/worker.h"
 
 enum {
-    ASKING_BURST = 10,    /* questions why, of an address: many may share it behind a router */
-    EXTRA_SOCKETS = 1024, /* over max_sessions: handshakes and plain requests */
-    OTHER_FDS = 256,      /* the database, logs, loops, listening sockets */
-    KEEP_ORDERS = 4096,   /* a larger array is given back after a quiet turn */
+    ASKING_BURST = 10,  /* questions why, of an address: many may share it behind a router */
+    OTHER_FDS = 256,    /* the database, logs, loops, listening sockets */
+    KEEP_ORDERS = 4096, /* a larger array is given back after a quiet turn */
 };
 
 struct outgoing { /* orders collected for one worker */
@@ -46,6 +44,7 @@ struct outgoing { /* orders collected for one worker */
 
 struct net {
     struct net_shared shared;
+    struct net_settings *settings; /* that the workers have, or are ordered to take */
     char *url, *tls_url;
     struct worker **workers;
     struct outgoing *outgoing;
@@ -204,35 +203,36 @@ static void on_lws_log(int level, const char *line)
     log_warn("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
 }
 
-static void set_fd_limit(struct net_shared *shared)
+static void set_fd_limit(uint32_t max_sockets)
 {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)shared->max_sockets + OTHER_FDS;
-    shared->max_fds = INT_MAX;
+    rlim_t needed = (rlim_t)max_sockets + OTHER_FDS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
     }
     if (needed > limit.rlim_max) {
         log_warn("open files are limited to %llu, so fewer than the allowed %u connections fit; "
                  "raise the limit to %llu (ulimit -n)",
-                 (unsigned long long)limit.rlim_max, shared->max_sockets,
-                 (unsigned long long)needed);
+                 (unsigned long long)limit.rlim_max, max_sockets, (unsigned long long)needed);
         needed = limit.rlim_max;
     }
     limit.rlim_cur = needed;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         log_warn("the limit of open files cannot be set");
-        getrlimit(RLIMIT_NOFILE, &limit);
     }
-    shared->max_fds = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
+}
+
+static int fd_limit(void)
+{
+    struct rlimit limit;
+    bool is_known = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+    return is_known && limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 }
 
 static void prepare_shared(struct net *net, const struct net_options *options)
 {
     struct net_shared *shared = &net->shared;
-    shared->options = *options;
     const struct bucket_rate asking_rate = {.n = 1, .period_ms = 1000, .burst = ASKING_BURST};
-    shared->max_sockets = options->max_sessions + EXTRA_SOCKETS;
     shared->page_tags = mem_array(NULL, options->n_pages, sizeof(*shared->page_tags));
     for (size_t i = 0; i < options->n_pages; i++) {
         shared->page_tags[i] = http_page_tag(&options->pages[i]);
@@ -247,15 +247,13 @@ static void prepare_shared(struct net *net, const struct net_options *options)
     shared->proxies =
         addresses_new(options->limits.proxy_sessions, &options->limits.proxy_handshakes);
     shared->askers = addresses_new(0, &asking_rate);
-    shared->is_proxy_named =
-        mem_zalloc((options->limits.n_proxies + 1) * sizeof(*shared->is_proxy_named));
     net->counts = metrics_block(options->metrics, 0);
 }
 
 /* All workers' sockets: n plain ones, then n for TLS. */
 static enum status open_listeners(struct net *net, int *fds, struct err *err)
 {
-    const struct net_options *options = &net->shared.options;
+    const struct net_options *options = &net->settings->options;
     uint32_t n = options->n_workers;
     enum status status = listener_bind(options->listen, false, n, fds, &net->url, err);
     if (status == STATUS_OK && options->tls_listen) {
@@ -266,7 +264,7 @@ static enum status open_listeners(struct net *net, int *fds, struct err *err)
 
 static enum status make_workers(struct net *net, struct tls_pair *pair, struct err *err)
 {
-    uint32_t n = net->shared.options.n_workers;
+    uint32_t n = net->settings->options.n_workers;
     struct tls_seed seed;
     int *fds = mem_array(NULL, 2 * (size_t)n, sizeof(*fds));
     memset(fds, -1, 2 * (size_t)n * sizeof(*fds)); /* each is -1 then: not open, or handed over */
@@ -277,7 +275,7 @@ static enum status make_workers(struct net *net, struct tls_pair *pair, struct e
     while (status == STATUS_OK && net->n_workers < n) {
         uint32_t i = net->n_workers;
         struct tls *tls = pair ? tls_new(pair, &seed) : NULL;
-        status = thread_new(&net->shared, i, tls, &net->workers[i], err);
+        status = thread_new(&net->shared, net->settings, i, tls, &net->workers[i], err);
         if (status == STATUS_OK) {
             thread_listen(net->workers[i], fds[i], fds[n + i]);
             fds[i] = fds[n + i] = -1;
@@ -311,21 +309,21 @@ static enum status load_pair(const struct net_options *options, struct tls_pair 
 enum status net_new(const struct net_options *options, struct net **out, struct err *err)
 {
     struct tls_pair *pair = NULL;
-    char *metrics_token = NULL;
-    if (options->metrics_token_file &&
-        operator_read_token(options->metrics_token_file, &metrics_token, err) != STATUS_OK) {
+    struct net_settings *settings = NULL;
+    if (net_settings_new(options, &settings, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (load_pair(options, &pair, err) != STATUS_OK) {
-        free(metrics_token);
+        net_settings_unref(settings);
         return STATUS_FAILED;
     }
     struct net *net = mem_zalloc(sizeof(*net));
+    net->settings = settings;
     prepare_shared(net, options);
-    net->shared.metrics_token = metrics_token;
     net->workers = mem_zalloc(options->n_workers * sizeof(struct worker *));
     net->outgoing = mem_zalloc(options->n_workers * sizeof(struct outgoing));
-    set_fd_limit(&net->shared);
+    set_fd_limit(settings->max_sockets);
+    net->shared.max_fds = fd_limit();
     enum status status = make_workers(net, pair, err);
     tls_pair_unref(pair);
     if (status != STATUS_OK) {
@@ -352,7 +350,7 @@ void net_note_taken(struct net *net, size_t n, size_t bytes)
 
 bool net_is_behind(const struct net *net)
 {
-    return transit_is_behind(&net->shared);
+    return transit_is_behind(&net->shared, net->settings);
 }
 
 const char *net_url(const struct net *net)
@@ -368,13 +366,36 @@ const char *net_tls_url(const struct net *net)
 enum status net_reload_tls(struct net *net, struct err *err)
 {
     struct tls_pair *pair = NULL;
-    if (load_pair(&net->shared.options, &pair, err) != STATUS_OK) {
+    if (load_pair(&net->settings->options, &pair, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; pair && i < net->n_workers; i++) {
         collect(net, i, (struct order){.type = ORDER_CERTIFICATE, .pair = tls_pair_ref(pair)});
     }
     tls_pair_unref(pair);
+    transport_flush(net);
+    return STATUS_OK;
+}
+
+enum status net_set_options(struct net *net, const struct net_options *options, struct err *err)
+{
+    struct net_settings *settings = NULL;
+    const struct net_limits *limits = &options->limits;
+    if (net_settings_new(options, &settings, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    addresses_set_limits(net->shared.addresses, limits->address_sessions,
+                         &limits->address_handshakes);
+    addresses_set_limits(net->shared.proxies, limits->proxy_sessions, &limits->proxy_handshakes);
+    if (settings->max_sockets > net->settings->max_sockets) {
+        set_fd_limit(settings->max_sockets);
+    }
+    for (uint32_t i = 0; i < net->n_workers; i++) {
+        collect(net, i,
+                (struct order){.type = ORDER_SETTINGS, .settings = net_settings_ref(settings)});
+    }
+    net_settings_unref(net->settings);
+    net->settings = settings;
     transport_flush(net);
     return STATUS_OK;
 }
@@ -409,11 +430,10 @@ void net_free(struct net *net)
     free(net->workers);
     free(net->shared.page_tags);
     refusals_free(net->shared.refusals);
-    free(net->shared.metrics_token);
+    net_settings_unref(net->settings);
     addresses_free(net->shared.addresses);
     addresses_free(net->shared.proxies);
     addresses_free(net->shared.askers);
-    free(net->shared.is_proxy_named);
     free(net->url);
     free(net->tls_url);
     free(net);

@@ -26,6 +26,11 @@ const char *net_tls_url(const struct net *net);  /* "https://HOST:PORT"; NULL: n
 /* Reads certificate and key again, for connections from now on; open ones stay. On failure the old
  * ones stay in use. Thread of the hub. */
 enum status net_reload_tls(struct net *net, struct err *err) MUST_CHECK;
+/* Other options, for what is done from now on: those that say what is limited, who may connect, how long
+ * something may take, and the names of files. The others must be as net_new had them. Sessions stay.
+ * A failure changes nothing. Thread of the hub. */
+enum status net_set_options(struct net *net, const struct net_options *options,
+                            struct err *err) MUST_CHECK;
 /* No new connections (HTTP 503), existing sessions are closed with 1012 spread over drain_ms;
  * returns when all threads have ended, at the latest 5 s after that. The thread that owns the hub
  * may be the caller. */

@@ -42,7 +42,7 @@ struct net_options {
     const char *tls_listen; /* the same with TLS; NULL: none */
     /* That listener takes only limits.proxies, by the PROXY protocol. */
     bool proxy_protocol, tls_proxy_protocol;
-    /* PEM; read by net_new and net_reload_tls, so the names must outlive the net */
+    /* PEM; read by net_new and net_reload_tls. The names are copied */
     const char *tls_cert_file, *tls_key_file;
     const struct authenticator *authenticator; /* must outlive the net */
     uint32_t token_max_bytes;                  /* a longer token is refused unread */
@@ -59,8 +59,8 @@ struct net_options {
     const struct standing *standing; /* core/nodes/standing.h; NULL: /ready says nothing of it */
     const char *node;                /* the server's name for whoever asks it; NULL: "" */
     struct metrics *metrics;         /* block 1 + i is worker i's; NULL: nothing is counted */
-    const char *metrics_token_file;  /* read by net_new; NULL: nobody may see /metrics */
-    struct net_limits limits;        /* what it points to must outlive the net */
+    const char *metrics_token_file;  /* read when given; NULL: nobody may see /metrics */
+    struct net_limits limits;        /* what it points to is copied */
     const struct net_page *pages;    /* sorted by path; must outlive the net */
     size_t n_pages;
     /* Any thread; takes the command. The hub looks when it is woken, at the latest. */

@@ -23,11 +23,12 @@ void transit_submit(struct worker *worker, struct command *command)
     metrics_count(worker->counts, METRIC_INTAKE);
     metrics_add(worker->counts, METRIC_INTAKE_BYTES, bytes);
     bool can_wait = command->type == COMMAND_OPEN || command->type == COMMAND_CLOSE;
-    shared->options.submit(shared->options.submit_ctx, command);
+    const struct net_options *options = &worker->settings->options;
+    options->submit(options->submit_ctx, command);
     if (can_wait) {
         worker->owes_wake = true;
     } else {
-        shared->options.wake_hub(shared->options.submit_ctx);
+        options->wake_hub(options->submit_ctx);
     }
 }
 
@@ -35,7 +36,7 @@ void transit_wake_hub(struct worker *worker)
 {
     if (worker->owes_wake) {
         worker->owes_wake = false;
-        worker->shared->options.wake_hub(worker->shared->options.submit_ctx);
+        worker->settings->options.wake_hub(worker->settings->options.submit_ctx);
     }
 }
 
@@ -53,16 +54,17 @@ static size_t waiting_bytes(const struct net_shared *shared)
            atomic_load_explicit(&shared->orders_bytes, memory_order_relaxed);
 }
 
-bool transit_is_behind(const struct net_shared *shared)
+bool transit_is_behind(const struct net_shared *shared, const struct net_settings *settings)
 {
-    size_t most = shared->options.limits.transit_bytes;
+    size_t most = settings->options.limits.transit_bytes;
     return most > 0 && waiting_bytes(shared) > most;
 }
 
 static void on_resume(void *arg)
 {
     struct worker *worker = arg;
-    if (waiting_bytes(worker->shared) > worker->shared->options.limits.transit_bytes / 2) {
+    size_t most = worker->settings->options.limits.transit_bytes; /* 0: no limit any more */
+    if (most > 0 && waiting_bytes(worker->shared) > most / 2) {
         return;
     }
     loop_timer_stop(worker->resume_timer);

@@ -7,6 +7,7 @@
 
 #include "core/command.h"
 
+struct net_settings;
 struct net_shared;
 struct socket;
 struct worker;
@@ -17,7 +18,7 @@ void transit_wake_hub(struct worker *worker);
 /* As submit, of a command that says nothing but its type. */
 void transit_tell(struct socket *socket, enum command_type type);
 /* Too much is on its way: sockets that bring something are not read until that is less. */
-bool transit_is_behind(const struct net_shared *shared);
+bool transit_is_behind(const struct net_shared *shared, const struct net_settings *settings);
 void transit_pause(struct socket *socket);
 void transit_free(struct worker *worker);
 

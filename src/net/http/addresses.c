@@ -47,6 +47,15 @@ struct addresses *addresses_new(uint32_t max_sessions, const struct bucket_rate 
     return addresses;
 }
 
+void addresses_set_limits(struct addresses *addresses, uint32_t max_sessions,
+                          const struct bucket_rate *handshakes)
+{
+    pthread_mutex_lock(&addresses->lock);
+    addresses->max_sessions = max_sessions;
+    addresses->rate = *handshakes;
+    pthread_mutex_unlock(&addresses->lock);
+}
+
 static void caller_forget(struct addresses *addresses, struct caller *caller)
 {
     HASH_DEL(addresses->callers, caller);

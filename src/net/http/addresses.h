@@ -9,6 +9,9 @@
 struct addresses;
 
 struct addresses *addresses_new(uint32_t max_sessions, const struct bucket_rate *handshakes);
+/* For whoever comes from now on: who has more sessions than that keeps them. */
+void addresses_set_limits(struct addresses *addresses, uint32_t max_sessions,
+                          const struct bucket_rate *handshakes);
 void addresses_free(struct addresses *addresses); /* NULL is fine */
 
 enum admission { ADMISSION_GRANTED, ADMISSION_RATE, ADMISSION_SESSIONS };

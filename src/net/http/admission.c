@@ -30,12 +30,12 @@ bool admission_has_origin(const char *origins, const struct http_head *head)
 static void name_proxy(const struct socket *socket)
 {
     const struct address *proxy = &socket->peer;
-    struct net_shared *shared = socket->worker->shared;
-    const struct net_limits *limits = &shared->options.limits;
+    const struct net_settings *settings = socket->worker->settings;
+    const struct net_limits *limits = &settings->options.limits;
     const char *header = forwarded_name(limits->proxy_header);
     char text[ADDRESS_TEXT_SIZE];
     ptrdiff_t range = address_range_of(proxy, limits->proxies, limits->n_proxies) - limits->proxies;
-    if (atomic_exchange(&shared->is_proxy_named[range], true)) {
+    if (atomic_exchange(&settings->is_proxy_named[range], true)) {
         return;
     }
     address_write(proxy, text);
@@ -51,7 +51,7 @@ static void name_proxy(const struct socket *socket)
 bool admission_client(const struct socket *socket, const struct http_head *head,
                       struct address *client)
 {
-    const struct net_limits *limits = &socket->worker->shared->options.limits;
+    const struct net_limits *limits = &socket->worker->settings->options.limits;
     *client = socket->peer;
     if (!address_is_in(&socket->peer, limits->proxies, limits->n_proxies)) {
         return true;

@@ -71,7 +71,8 @@ static unsigned judge_address(struct socket *socket, const struct http_head *hea
 static bool take_place(struct socket *socket)
 {
     struct net_shared *shared = socket->worker->shared;
-    if (atomic_fetch_add(&shared->n_sessions, 1) >= shared->options.max_sessions) {
+    if (atomic_fetch_add(&shared->n_sessions, 1) >=
+        socket->worker->settings->options.max_sessions) {
         atomic_fetch_sub(&shared->n_sessions, 1);
         return false;
     }
@@ -88,8 +89,9 @@ static void give_place(struct socket *socket)
 static unsigned judge_place(struct socket *socket, bool is_asking)
 {
     const struct net_shared *shared = socket->worker->shared;
-    if (is_asking ? atomic_load(&shared->n_sessions) < shared->options.max_sessions
-                  : take_place(socket)) {
+    if (is_asking
+            ? atomic_load(&shared->n_sessions) < socket->worker->settings->options.max_sessions
+            : take_place(socket)) {
         return GRANTED;
     }
     admission_leave(socket);
@@ -112,7 +114,7 @@ static unsigned judge(struct socket *socket, const struct http_head *head, bool 
     if (!site_gate_has(worker->gate, canonical)) {
         return METRIC_REFUSAL_CANONICAL;
     }
-    if (!admission_has_origin(worker->shared->options.limits.origins, head)) {
+    if (!admission_has_origin(worker->settings->options.limits.origins, head)) {
         return METRIC_REFUSAL_ORIGIN;
     }
     reason = judge_address(socket, head, is_asking);
@@ -124,7 +126,7 @@ static unsigned judge(struct socket *socket, const struct http_head *head, bool 
 /* The token is looked at last: who is turned away anyway costs no signature. */
 struct command *entrance_upgrade(struct socket *socket, const struct http_head *head)
 {
-    const struct net_options *options = &socket->worker->shared->options;
+    const struct net_options *options = &socket->worker->settings->options;
     unsigned reason = judge(socket, head, false);
     if (reason != GRANTED) {
         refuse_request(socket, head, reason);
@@ -154,7 +156,7 @@ bool entrance_is_why(const struct http_head *head)
 static void say(struct socket *socket, const struct http_head *head, const char *code,
                 const char *message)
 {
-    const char *node = socket->worker->shared->options.node;
+    const char *node = socket->worker->settings->options.node;
     bool is_limit = strcmp(code, "rate_limited") == 0;
     struct buf json = {0};
     buf_literal(&json, "{\"code\":");
@@ -172,7 +174,7 @@ static void say(struct socket *socket, const struct http_head *head, const char 
 
 static void say_token(struct socket *socket, const struct http_head *head)
 {
-    const struct net_options *options = &socket->worker->shared->options;
+    const struct net_options *options = &socket->worker->settings->options;
     struct command *open = handshake_command(options, head);
     if (!open->why) {
         say(socket, head, "none",

@@ -48,7 +48,7 @@ static void answer_health(struct socket *socket, const struct http_head *head)
 
 static bool is_operator(const struct socket *socket, const struct http_head *head)
 {
-    return operator_is(socket->worker->shared->metrics_token, head);
+    return operator_is(socket->worker->settings->metrics_token, head);
 }
 
 /* The gate's reason may name the database and quote its errors: the operator's to see. */
@@ -98,7 +98,7 @@ static void answer_ready(struct socket *socket, const struct http_head *head)
     if (entrance_is_open(socket->worker, &reason)) {
         const char *advice = socket->worker->gate->reason;
         buf_literal(&json, "{\"status\":\"ready\"");
-        write_standing(socket->worker->shared->options.standing, &json);
+        write_standing(socket->worker->settings->options.standing, &json);
         if (advice[0] && is_operator(socket, head)) {
             buf_literal(&json, ",\"advice\":");
             buf_json_string(&json, str_of(advice));
@@ -159,8 +159,9 @@ static void answer_page(struct socket *socket, const struct http_head *head,
     }
     const struct net_shared *shared = socket->worker->shared;
     bool is_script = strncmp(page->content_type, "text/javascript", 15) == 0;
-    char *tag = mem_printf("\"%016llx\"",
-                           (unsigned long long)shared->page_tags[page - shared->options.pages]);
+    char *tag = mem_printf(
+        "\"%016llx\"",
+        (unsigned long long)shared->page_tags[page - socket->worker->settings->options.pages]);
     char *headers = mem_printf("ETag: %s\r\nCache-Control: no-cache\r\n%s%s", tag, PAGE_POLICY,
                                is_script ? RESPOND_ANY_ORIGIN : "");
     bool is_known = str_equals(http_head_field(head, "if-none-match"), str_of(tag));
@@ -176,9 +177,9 @@ static void answer_page(struct socket *socket, const struct http_head *head,
 
 static void answer_metrics(struct socket *socket, const struct http_head *head)
 {
-    struct metrics *metrics = socket->worker->shared->options.metrics;
+    struct metrics *metrics = socket->worker->settings->options.metrics;
     struct buf text = {0};
-    if (!metrics || !socket->worker->shared->metrics_token) {
+    if (!metrics || !socket->worker->settings->metrics_token) {
         respond_text(socket, head, 404, NULL, "not found\n");
         return;
     }
@@ -205,7 +206,7 @@ static int compare_path(const void *key, const void *element)
 static const struct net_page *find_page(const struct worker *worker, struct str path,
                                         const char *suffix)
 {
-    const struct net_options *options = &worker->shared->options;
+    const struct net_options *options = &worker->settings->options;
     char text[PATH_MAX_BYTES + 1];
     size_t suffix_len = strlen(suffix);
     if (options->n_pages == 0 || path.len + suffix_len > PATH_MAX_BYTES) {

@@ -226,7 +226,7 @@ static void listener_take(struct listener *listener, int fd, const struct addres
     /* A descriptor past its tables (somebody has raised the limit meanwhile) would make
      * libwebsockets 4.1.6 write outside of them when it gives up on it. */
     if ((listener->is_tls && fd >= shared->max_fds) ||
-        atomic_load(&shared->n_sockets) >= shared->max_sockets) {
+        atomic_load(&shared->n_sockets) >= worker->settings->max_sockets) {
         refuse_note_unread(worker, peer, METRIC_REFUSAL_SOCKETS, NULL);
         listener_refuse(listener, fd);
     } else if (listener->proxied) {
@@ -291,7 +291,7 @@ static void on_pace(void *arg)
 static bool may_accept(struct listener *listener)
 {
     struct worker *worker = listener->worker;
-    const struct bucket_rate *rate = &worker->shared->options.limits.accepts;
+    const struct bucket_rate *rate = &worker->settings->options.limits.accepts;
     if (bucket_take(&listener->accepts, rate, 1, clock_ms())) {
         return true;
     }
@@ -354,7 +354,7 @@ struct listener *listener_new(struct worker *worker, int fd, bool is_tls)
     listener->is_tls = is_tls;
     listener->fd = fd;
     listener->spare_fd = open_spare();
-    const struct net_options *options = &worker->shared->options;
+    const struct net_options *options = &worker->settings->options;
     if (is_tls ? options->tls_proxy_protocol : options->proxy_protocol) {
         listener->proxied = proxied_new(worker, adopt, listener);
     }

@@ -135,7 +135,7 @@ struct proxied *proxied_new(struct worker *worker, proxied_fn *on_arrival, void 
 void proxied_add(struct proxied *proxied, int fd, const struct address *peer)
 {
     struct worker *worker = proxied->worker;
-    const struct net_options *options = &worker->shared->options;
+    const struct net_options *options = &worker->settings->options;
     if (!address_is_in(peer, options->limits.proxies, options->limits.n_proxies)) {
         refuse_note_unread(worker, peer, METRIC_REFUSAL_PROXY_STRANGER, NULL);
         close(fd);

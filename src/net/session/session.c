@@ -138,7 +138,7 @@ static void refuse_message(struct socket *socket, const struct command *command,
         [METRIC_LIMIT_SESSION_BYTES] = "Too many bytes.",
         [METRIC_LIMIT_SESSION_JOINS] = "Too many joins.",
     };
-    const struct protocol *protocol = socket->worker->shared->options.protocol;
+    const struct protocol *protocol = socket->worker->settings->options.protocol;
     metrics_count(socket->worker->counts, METRIC_LIMITS + limit);
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_RATE_LIMITED);
     session_send(socket,
@@ -154,7 +154,7 @@ static void refuse_message(struct socket *socket, const struct command *command,
 
 static void take_message(struct socket *socket, struct str text)
 {
-    const struct net_options *options = &socket->worker->shared->options;
+    const struct net_options *options = &socket->worker->settings->options;
     struct command *command =
         options->protocol->decode(text, slots_name(&socket->worker->slots, socket->slot));
     unsigned limit = limits_of_message(&options->limits, &socket->budget, command, text.len,
@@ -180,7 +180,7 @@ static void on_broken(struct socket *socket, const struct rfc6455_item *item)
     if (item->code == CLOSE_CODE_TOO_BIG) {
         metrics_count(socket->worker->counts, METRIC_LIMITS + METRIC_LIMIT_FRAME_BYTES);
         snprintf(too_big, sizeof(too_big), "a message may have at most %u bytes",
-                 socket->worker->shared->options.max_frame_bytes);
+                 socket->worker->settings->options.max_frame_bytes);
         reason = too_big;
     }
     if (socket->state == SOCKET_SESSION) {
@@ -226,7 +226,7 @@ static void on_item(struct socket *socket, const struct rfc6455_item *item)
 static void note_partial(struct socket *socket, uint32_t before)
 {
     struct worker *worker = socket->worker;
-    const struct net_options *options = &worker->shared->options;
+    const struct net_options *options = &worker->settings->options;
     uint32_t after = socket->decoder.cap;
     if (after == before) {
         return;
@@ -255,12 +255,12 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
         socket->at_ms = clock_ms();
         socket->misses = 0;
     }
-    while (rfc6455_decode(&socket->decoder, &input, socket->worker->shared->options.max_frame_bytes,
-                          &item)) {
+    while (rfc6455_decode(&socket->decoder, &input,
+                          socket->worker->settings->options.max_frame_bytes, &item)) {
         on_item(socket, &item);
     }
     note_partial(socket, before);
-    if (transit_is_behind(socket->worker->shared)) {
+    if (transit_is_behind(socket->worker->shared, socket->worker->settings)) {
         transit_pause(socket);
     }
 }
@@ -269,7 +269,7 @@ void session_read(struct socket *socket, uint8_t *data, size_t len)
 
 bool session_check_silence(struct socket *socket, uint64_t now_ms)
 {
-    const struct net_options *options = &socket->worker->shared->options;
+    const struct net_options *options = &socket->worker->settings->options;
     uint64_t due_ms = socket->at_ms + (socket->misses + 1ULL) * options->ping_interval_ms;
     if (now_ms < due_ms || socket->is_paused) { /* what it says we do not hear */
         return true;
@@ -306,7 +306,7 @@ void session_check_expiry(struct socket *socket, int64_t now_s)
         note_expiry(socket->worker, identity->expires_at);
         return;
     }
-    const struct protocol *protocol = socket->worker->shared->options.protocol;
+    const struct protocol *protocol = socket->worker->settings->options.protocol;
     metrics_count(socket->worker->counts, METRIC_ERRORS + METRIC_ERROR_TOKEN_EXPIRED);
     session_send(socket,
                  protocol->error(&(struct protocol_error){.code = ERROR_CODE_TOKEN_EXPIRED}));
@@ -335,7 +335,8 @@ static bool is_over_limit(const struct socket *socket, const struct outqueue *qu
 static void close_slow(struct socket *socket)
 {
     const struct worker *worker = socket->worker;
-    session_close_slow(socket, limits_of_queues(&worker->shared->options, worker->outqueue_bytes));
+    session_close_slow(socket,
+                       limits_of_queues(&worker->settings->options, worker->outqueue_bytes));
 }
 
 /* Of an open session. Takes the reference. */

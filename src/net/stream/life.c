@@ -43,7 +43,7 @@ struct socket *life_begin(struct worker *worker, const struct stream *stream, in
     DL_PREPEND(worker->sockets, socket);
     atomic_fetch_add(&worker->shared->n_sockets, 1);
     metrics_count(worker->counts, METRIC_SOCKETS);
-    socket_set_state(socket, SOCKET_HEAD, worker->shared->options.handshake_timeout_ms);
+    socket_set_state(socket, SOCKET_HEAD, worker->settings->options.handshake_timeout_ms);
     socket->peer = arrival->peer;
     if (arrival->is_proxied) {
         socket->is_proxied = true;

@@ -155,7 +155,7 @@ enum status secure_start(struct worker *worker, struct err *err)
         .foreign_loops = loops,
         .pt_serv_buf_size = WORKER_INPUT_BYTES + LWS_PRE, /* it leaves so much of it out */
         .retry_and_idle_policy = &no_policy,
-        .timeout_secs = worker->shared->options.handshake_timeout_ms / 1000 + MORE_TIMEOUT_S,
+        .timeout_secs = worker->settings->options.handshake_timeout_ms / 1000 + MORE_TIMEOUT_S,
         .provided_client_ssl_ctx = tls_outgoing(worker->tls),
         .vhost_name = "tls",
         .alpn = "http/1.1",

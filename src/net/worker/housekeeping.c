@@ -53,7 +53,7 @@ static void look_at_queues(struct socket *socket, struct queues *queues, uint64_
     uint64_t bytes = session_unsent_bytes(socket);
     queues->bytes += bytes;
     if (socket->state == SOCKET_SESSION) {
-        unsigned limit = limits_of_unsent(&worker->shared->options, &socket->budget,
+        unsigned limit = limits_of_unsent(&worker->settings->options, &socket->budget,
                                           worker->outqueue_bytes, bytes, now_ms);
         if (limit != LIMITS_NONE) {
             session_close_slow(socket, limit);
@@ -77,7 +77,7 @@ static void on_sweep(void *arg)
         tls_rotate(worker->tls, now_ms);
     }
     struct queues queues = {0};
-    worker->outqueue_bytes = limits_outqueue(&worker->shared->options);
+    worker->outqueue_bytes = limits_outqueue(&worker->settings->options);
     addresses_sweep(worker->shared->addresses, now_ms);
     addresses_sweep(worker->shared->proxies, now_ms);
     addresses_sweep(worker->shared->askers, now_ms);
@@ -97,9 +97,10 @@ static void on_sweep(void *arg)
     metrics_set(worker->counts, METRIC_OUTQUEUE_MAX, queues.most);
 }
 
-void housekeeping_start(struct worker *worker)
+/* By the shortest of the limits that it looks after. */
+static void start_sweeps(struct worker *worker)
 {
-    const struct net_options *options = &worker->shared->options;
+    const struct net_options *options = &worker->settings->options;
     uint64_t period = SWEEP_MS;
     if (options->ping_interval_ms / SWEEPS_PER_LIMIT < period) {
         period = options->ping_interval_ms / SWEEPS_PER_LIMIT;
@@ -108,8 +109,20 @@ void housekeeping_start(struct worker *worker)
         period = options->handshake_timeout_ms / SWEEPS_PER_LIMIT;
     }
     period = period > 0 ? period : 1;
-    worker->sweep_timer = loop_timer_new(worker->loop, on_sweep, worker);
     loop_timer_start(worker->sweep_timer, period, period);
+}
+
+void housekeeping_start(struct worker *worker)
+{
+    worker->sweep_timer = loop_timer_new(worker->loop, on_sweep, worker);
+    start_sweeps(worker);
+}
+
+void housekeeping_take_settings(struct worker *worker, struct net_settings *settings)
+{
+    net_settings_unref(worker->settings);
+    worker->settings = net_settings_ref(settings);
+    start_sweeps(worker);
 }
 
 void housekeeping_free(struct worker *worker)

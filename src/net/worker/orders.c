@@ -56,6 +56,9 @@ void order_release(struct order *order)
     case ORDER_CERTIFICATE:
         tls_pair_unref(order->pair);
         break;
+    case ORDER_SETTINGS:
+        net_settings_unref(order->settings);
+        break;
     case ORDER_ATTACH:
     case ORDER_RESUME_LIVE:
     case ORDER_DETACH:
@@ -114,6 +117,9 @@ static void carry_out(struct worker *worker, struct order *order)
         break;
     case ORDER_CERTIFICATE:
         tls_use(worker->tls, order->pair);
+        break;
+    case ORDER_SETTINGS:
+        housekeeping_take_settings(worker, order->settings);
         break;
     case ORDER_STOP:
         housekeeping_stop(worker, order->spread_ms);
@@ -208,7 +214,7 @@ bool orders_carry_out(struct worker *worker)
 {
     size_t deliveries = 0, bytes = 0;
     bool is_any = true;
-    worker->outqueue_bytes = limits_outqueue(&worker->shared->options);
+    worker->outqueue_bytes = limits_outqueue(&worker->settings->options);
     while (!is_slice_full(worker, deliveries, bytes) && (is_any = is_waiting(worker))) {
         deliveries += carry_out_next(worker, &bytes);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What travels from the hub to a worker, as a value in a mailbox, and is done to the worker's
- * sessions. An order owns the reference to its frame, gate, identity or pair until then. */
+ * sessions. An order owns the reference to its frame, gate, identity, pair or settings until then. */
 #ifndef HERALD_NET_WORKER_ORDERS_H
 #define HERALD_NET_WORKER_ORDERS_H
 
@@ -24,6 +24,7 @@ enum order_type {
     ORDER_GATE,
     ORDER_CLOSE_ALL,
     ORDER_CERTIFICATE, /* not of the transport: net_reload_tls */
+    ORDER_SETTINGS,    /* net_set_options */
     ORDER_STOP,        /* net_stop */
 };
 
@@ -40,9 +41,10 @@ struct order {
         struct site_gate *gate;    /* GATE */
         struct identity *identity; /* IDENTIFY */
         struct tls_pair *pair;     /* CERTIFICATE */
-        const char *reason;        /* CLOSE, CLOSE_ALL: a literal */
-        uint64_t skip_to;          /* RESUME_LIVE */
-        bool is_held;              /* ATTACH */
+        struct net_settings *settings;
+        const char *reason; /* CLOSE, CLOSE_ALL: a literal */
+        uint64_t skip_to;   /* RESUME_LIVE */
+        bool is_held;       /* ATTACH */
     };
     enum presence_wish wish; /* RESUME_LIVE */
     uint32_t spread_ms;      /* CLOSE_ALL, STOP */

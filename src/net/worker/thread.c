@@ -55,15 +55,16 @@ static void on_turn(void *arg)
 
 /* ---- life ---- */
 
-enum status thread_new(struct net_shared *shared, uint32_t index, struct tls *tls,
-                       struct worker **out, struct err *err)
+enum status thread_new(struct net_shared *shared, struct net_settings *settings, uint32_t index,
+                       struct tls *tls, struct worker **out, struct err *err)
 {
     struct worker *worker = mem_zalloc(sizeof(*worker));
     worker->shared = shared;
+    worker->settings = net_settings_ref(settings);
     worker->index = worker->slots.worker = index;
     worker->tls = tls;
-    worker->outqueue_bytes = shared->options.outqueue_bytes;
-    worker->counts = metrics_block(shared->options.metrics, 1 + index);
+    worker->outqueue_bytes = settings->options.outqueue_bytes;
+    worker->counts = metrics_block(settings->options.metrics, 1 + index);
     worker->loop = loop_new();
     worker->inbox = mailbox_new(sizeof(struct order));
     worker->waker = loop_waker_new(worker->loop, on_inbox, worker);
@@ -158,6 +159,7 @@ void thread_free(struct worker *worker)
     orders_drop(worker);
     mailbox_free(worker->inbox);
     site_gate_unref(worker->gate);
+    net_settings_unref(worker->settings);
     tls_free(worker->tls);
     slots_release(&worker->slots);
     subscribers_release(&worker->rosters);

@@ -7,13 +7,14 @@
 
 #include "base/err.h"
 
+struct net_settings;
 struct net_shared;
 struct tls;
 struct worker;
 
 /* Takes `tls` in any case; NULL: no TLS. */
-enum status thread_new(struct net_shared *shared, uint32_t index, struct tls *tls,
-                       struct worker **out, struct err *err) MUST_CHECK;
+enum status thread_new(struct net_shared *shared, struct net_settings *settings, uint32_t index,
+                       struct tls *tls, struct worker **out, struct err *err) MUST_CHECK;
 void thread_listen(struct worker *worker, int fd, int tls_fd); /* owns them; tls_fd -1: none */
 void thread_start(struct worker *worker);
 void thread_join(struct worker *worker);       /* returns when the thread has ended */

@@ -10,9 +10,9 @@
 
 #include "base/mailbox.h"
 #include "loop/loop.h"
-#include "net/options.h"
 #include "net/session/slots.h"
 #include "net/session/subscribers.h"
+#include "net/settings.h"
 
 /* The most bytes that leave in one write. Bigger gains nothing (measured), smaller costs calls. */
 #define WORKER_BURST_BYTES 65536
@@ -20,19 +20,15 @@
 /* Of one socket at a time. */
 #define WORKER_INPUT_BYTES 16384
 
-struct net_shared { /* by all workers; nothing else is */
-    struct net_options options;
+struct net_shared {             /* by all workers; nothing else is */
     uint64_t *page_tags;        /* a hash of each page, for its ETag */
     atomic_uint n_sessions;     /* against max_sessions */
-    atomic_uint n_sockets;      /* against max_sockets */
+    atomic_uint n_sockets;      /* against max_sockets of the settings */
     atomic_size_t intake_bytes; /* of commands that wait for the hub */
     atomic_size_t orders_bytes; /* of orders, and their frames, that wait for the workers */
-    char *metrics_token;        /* NULL: none */
     struct refusals *refusals;
     struct addresses *addresses, *proxies; /* clients; trusted proxies that name no client */
     struct addresses *askers;              /* who asks why he would be refused */
-    atomic_bool *is_proxy_named;           /* each range's: one of it was named in the log */
-    uint32_t max_sockets;
     int max_fds; /* the limit that libwebsockets has seen: its tables end there */
 };
 
@@ -56,6 +52,7 @@ struct closing { /* close_all under way */
 
 struct worker {
     struct net_shared *shared;
+    struct net_settings *settings;
     uint32_t index;
     struct metrics_block *counts;
     pthread_t thread;

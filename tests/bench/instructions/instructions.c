@@ -26,6 +26,7 @@
 
 struct rig {
     struct net_shared shared;
+    struct net_settings settings;
     struct worker worker;
     struct transport transport;
     struct store store;
@@ -187,15 +188,16 @@ static struct site *one_rule(void)
 
 static void rig_init(struct rig *rig)
 {
-    rig->shared.options = (struct net_options){.max_frame_bytes = 65536,
-                                               .outqueue_bytes = 8 << 20,
-                                               .protocol = &xano_protocol,
-                                               .submit = submit,
-                                               .wake_hub = wake_hub,
-                                               .submit_ctx = rig};
+    rig->settings.options = (struct net_options){.max_frame_bytes = 65536,
+                                                 .outqueue_bytes = 8 << 20,
+                                                 .protocol = &xano_protocol,
+                                                 .submit = submit,
+                                                 .wake_hub = wake_hub,
+                                                 .submit_ctx = rig};
     struct metrics *metrics = metrics_new(2);
     rig->worker.shared = &rig->shared;
-    rig->worker.outqueue_bytes = rig->shared.options.outqueue_bytes;
+    rig->worker.settings = &rig->settings;
+    rig->worker.outqueue_bytes = rig->settings.options.outqueue_bytes;
     rig->worker.counts = metrics_block(metrics, 1);
     rig->worker.inbox = mailbox_new(sizeof(struct order));
     rig->worker.burst.bytes = mem_alloc(WORKER_BURST_BYTES);

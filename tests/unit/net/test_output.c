@@ -17,6 +17,7 @@
 
 struct rig {
     struct net_shared shared;
+    struct net_settings settings;
     struct worker worker;
     struct socket socket;
     size_t most; /* bytes that are taken at once; then no more until there is room again */
@@ -78,6 +79,7 @@ static void test_any_part_may_be_taken(void **state)
         struct rig rig = {.most = most};
         struct socket *socket = &rig.socket;
         rig.worker.shared = &rig.shared;
+        rig.worker.settings = &rig.settings;
         rig.worker.counts = metrics_block(metrics, 0);
         rig.worker.burst.bytes = mem_alloc(WORKER_BURST_BYTES);
         socket->worker = &rig.worker;
