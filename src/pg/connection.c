@@ -39,6 +39,11 @@ enum {
 static void on_timer(void *arg);
 static void on_poll(void *arg, bool is_readable, bool is_writable);
 
+void connection_set_timeout(struct connection *connection, uint32_t query_timeout_ms)
+{
+    connection->options.query_timeout_ms = query_timeout_ms;
+}
+
 struct connection *connection_new(struct loop *loop, const struct connection_options *options)
 {
     struct connection *connection = mem_zalloc(sizeof(*connection));

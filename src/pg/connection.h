@@ -32,6 +32,8 @@ struct connection_options {
 bool connection_is_url_valid(const char *url);
 
 struct connection *connection_new(struct loop *loop, const struct connection_options *options);
+/* Of queries that are sent from now on, and of the one that has been waited for longest. */
+void connection_set_timeout(struct connection *connection, uint32_t query_timeout_ms);
 void connection_start(struct connection *connection);
 /* What was connected proved useful: the next back-off starts from its shortest. */
 void connection_settle(struct connection *connection);

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "pg/connection.h"
 #include "pg/functions/functions.h"
 #include "pg/maintenance.h"
 #include "pg/pool/judges.h"
@@ -292,22 +293,21 @@ static struct pg_judges *make_judges(const struct database *database, struct loo
     return pg_judges_new(loop, &options);
 }
 
-struct database *database_new(struct loop *loop, const struct database_options *options)
+static struct sequencer_options sequencer_options(struct database *database)
 {
-    struct database *database = mem_zalloc(sizeof(*database));
-    database->options = *options;
-    struct sequencer_options sequencer_options = {
-        .url = options->url,
-        .look_ms = options->look_ms,
-        .batch_rows = options->batch_rows,
-        .batch_bytes = options->batch_bytes,
-        .query_timeout_ms = options->query_timeout_ms,
-        .append_max_bytes = options->append_max_bytes,
-        .bus = options->bus,
-        .node = options->node,
-        .node_name = options->node_name,
-        .grace_ms = options->postgres_grace_ms,
-        .counts = options->counts,
+    const struct database_options *o = &database->options;
+    return (struct sequencer_options){
+        .url = o->url,
+        .look_ms = o->look_ms,
+        .batch_rows = o->batch_rows,
+        .batch_bytes = o->batch_bytes,
+        .query_timeout_ms = o->query_timeout_ms,
+        .append_max_bytes = o->append_max_bytes,
+        .bus = o->bus,
+        .node = o->node,
+        .node_name = o->node_name,
+        .grace_ms = o->postgres_grace_ms,
+        .counts = o->counts,
         .shapes = &database->shapes,
         .arg = database,
         .on_fatal = on_fatal,
@@ -319,6 +319,12 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .on_blemish = on_blemish,
         .on_drained = on_drained,
     };
+}
+
+struct database *database_new(struct loop *loop, const struct database_options *options)
+{
+    struct database *database = mem_zalloc(sizeof(*database));
+    database->options = *options;
     struct reader_options reader_options = {
         .url = options->url,
         .query_timeout_ms = options->query_timeout_ms,
@@ -327,7 +333,8 @@ struct database *database_new(struct loop *loop, const struct database_options *
         .arg = database,
         .on_open = on_reader_open,
     };
-    database->sequencer = sequencer_new(loop, &sequencer_options);
+    struct sequencer_options of_sequencer = sequencer_options(database);
+    database->sequencer = sequencer_new(loop, &of_sequencer);
     database->reader = reader_new(loop, &reader_options);
     database->maintenance = maintenance_new(loop, reader_connection(database->reader),
                                             options->retention_hours, options->counts);
@@ -344,6 +351,24 @@ struct database *database_new(struct loop *loop, const struct database_options *
     database->judges = make_judges(database, loop);
     database->stop_timer = loop_timer_new(loop, on_stop_timer, database);
     return database;
+}
+
+void database_set_options(struct database *database, const struct database_options *options)
+{
+    struct database_options *o = &database->options;
+    o->look_ms = options->look_ms;
+    o->batch_rows = options->batch_rows;
+    o->batch_bytes = options->batch_bytes;
+    o->query_timeout_ms = options->query_timeout_ms;
+    o->append_max_bytes = options->append_max_bytes;
+    o->postgres_grace_ms = options->postgres_grace_ms;
+    struct sequencer_options of_sequencer = sequencer_options(database);
+    sequencer_set_options(database->sequencer, &of_sequencer);
+    connection_set_timeout(reader_connection(database->reader), options->query_timeout_ms);
+    pg_snapshots_set_timeout(database->snapshots, options->query_timeout_ms);
+    maintenance_set_retention(database->maintenance, options->retention_hours);
+    functions_set_timeout(database->functions, options->hook_timeout_ms);
+    pg_judges_set_timeout(database->judges, options->hook_timeout_ms);
 }
 
 void database_measure(struct database *database)

@@ -52,6 +52,8 @@ struct database_options {
 };
 
 struct database *database_new(struct loop *loop, const struct database_options *options);
+/* The numbers of these, for what is done from now on; but hook_connections, which stays. */
+void database_set_options(struct database *database, const struct database_options *options);
 struct store database_store(struct database *database);
 void database_measure(struct database *database);      /* brings gauges up to date */
 void database_ask_bus_keys(struct database *database); /* if it is there */

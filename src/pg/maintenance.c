@@ -102,7 +102,8 @@ static void on_trimmed(void *arg, const struct query_result *result)
 static void maintenance_trim(void *arg)
 {
     struct maintenance *maintenance = arg;
-    if (!maintenance->is_trimming && connection_is_open(maintenance->connection)) {
+    bool is_wanted = maintenance->retention_hours > 0 && !maintenance->is_trimming;
+    if (is_wanted && connection_is_open(maintenance->connection)) {
         maintenance->is_trimming = true;
         struct params params = {0};
         params_int(&params, (int32_t)maintenance->retention_hours);
@@ -276,6 +277,11 @@ struct maintenance *maintenance_new(struct loop *loop, struct connection *connec
     return maintenance;
 }
 
+void maintenance_set_retention(struct maintenance *maintenance, uint32_t hours)
+{
+    maintenance->retention_hours = hours;
+}
+
 void maintenance_on_warnings(struct maintenance *maintenance,
                              void (*fn)(void *arg, const char *lines), void *arg)
 {
@@ -287,9 +293,7 @@ void maintenance_start(struct maintenance *maintenance)
 {
     loop_timer_start(maintenance->sweep_timer, SWEEP_MS, SWEEP_MS);
     loop_timer_start(maintenance->lag_timer, LAG_MS, LAG_MS);
-    if (maintenance->retention_hours > 0) {
-        loop_timer_start(maintenance->trim_timer, TRIM_MS, TRIM_MS);
-    }
+    loop_timer_start(maintenance->trim_timer, TRIM_MS, TRIM_MS);
     loop_timer_start(maintenance->stale_timer, STALE_SOON_MS, STALE_MS);
     maintenance_look(maintenance);
 }

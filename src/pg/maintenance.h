@@ -15,6 +15,7 @@ struct maintenance *maintenance_new(struct loop *loop, struct connection *connec
 /* What the database warns of is logged, and told when it changes. Before the start. */
 void maintenance_on_warnings(struct maintenance *maintenance,
                              void (*fn)(void *arg, const char *lines), void *arg);
+void maintenance_set_retention(struct maintenance *maintenance, uint32_t hours); /* 0: for ever */
 void maintenance_start(
     struct maintenance *maintenance); /* the connection is open: looks at once, then by timers */
 void maintenance_stop(struct maintenance *maintenance);

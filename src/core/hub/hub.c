@@ -393,6 +393,19 @@ struct hub *hub_new(const struct hub_options *options)
     return hub;
 }
 
+/* Recent rows over their new limits go at once: one that kept none would not follow the log. Answers of authorize functions are kept
+ * until they would have ended by the time that was in force, so they are asked for again. */
+void hub_set_options(struct hub *hub, const struct hub_options *options)
+{
+    if (options->authorize_cache_ms != hub->options.authorize_cache_ms) {
+        authorize_forget(hub, (struct str){0});
+    }
+    hub->options = *options;
+    hub->recent->max_bytes = options->recent_bytes;
+    hub->recent->max_rows = options->recent_rows;
+    recent_trim(hub->recent);
+}
+
 void hub_free(struct hub *hub)
 {
     if (!hub) {

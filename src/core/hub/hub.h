@@ -10,6 +10,9 @@
 struct hub;
 
 struct hub *hub_new(const struct hub_options *options);
+/* How much of everything, for what is done from now on: what is more already stays. As whom the database
+ * is asked, and the seams, must be as hub_new had them. */
+void hub_set_options(struct hub *hub, const struct hub_options *options);
 void hub_free(struct hub *hub);
 struct store_sink hub_sink(struct hub *hub);
 struct bus_sink hub_bus_sink(struct hub *hub); /* of parcels: the kinds that are the hub's */

@@ -283,6 +283,23 @@ struct store_functions functions_seam(struct functions *functions)
 
 /* ---- life ---- */
 
+static void write_prologue(struct functions *functions)
+{
+    snprintf(functions->prologue, sizeof(functions->prologue),
+             "SELECT pg_catalog.set_config('statement_timeout', '%u', true),"
+             " pg_catalog.set_config('client_min_messages', 'error', true)",
+             (unsigned)functions->options.timeout_ms);
+}
+
+void functions_set_timeout(struct functions *functions, uint32_t timeout_ms)
+{
+    functions->options.timeout_ms = timeout_ms;
+    write_prologue(functions);
+    for (size_t i = 0; i < functions->n_lanes; i++) {
+        lane_set_timeout(&functions->lanes[i], timeout_ms);
+    }
+}
+
 struct functions *functions_new(struct loop *loop, const struct functions_options *options)
 {
     struct functions *functions = mem_zalloc(sizeof(*functions));
@@ -293,10 +310,7 @@ struct functions *functions_new(struct loop *loop, const struct functions_option
         functions->token_function =
             mem_printf("%s%s", options->token_function, has_types ? "" : "(text)");
     }
-    snprintf(functions->prologue, sizeof(functions->prologue),
-             "SELECT pg_catalog.set_config('statement_timeout', '%u', true),"
-             " pg_catalog.set_config('client_min_messages', 'error', true)",
-             (unsigned)options->timeout_ms);
+    write_prologue(functions);
     functions->before[0] = functions->prologue;
     functions->behind[0] = "SET CONSTRAINTS ALL IMMEDIATE";
     functions->soon_timer = loop_timer_new(loop, on_soon, functions);

@@ -114,6 +114,7 @@ void call_queue_end(struct functions *functions, struct call *call);
 
 /* lane.c */
 void lane_init(struct lane *lane, struct functions *functions);
+void lane_set_timeout(struct lane *lane, uint32_t timeout_ms); /* of calls from now on */
 bool lane_is_open(const struct lane *lane);
 bool lane_can_follow(const struct lane *lane, const struct function *function,
                      uint64_t now_ms); /* one more call behind those that are on it */

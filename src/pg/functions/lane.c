@@ -96,6 +96,11 @@ void lane_init(struct lane *lane, struct functions *functions)
                           .connection = connection_new(functions->loop, &options)};
 }
 
+void lane_set_timeout(struct lane *lane, uint32_t timeout_ms)
+{
+    connection_set_timeout(lane->connection, timeout_ms + GRACE_MS);
+}
+
 bool lane_is_open(const struct lane *lane)
 {
     return connection_is_open(lane->connection);

@@ -220,6 +220,21 @@ static void on_away(void *arg, const char *reason)
     }
 }
 
+static void write_prologue(struct pg_judges *judges, uint32_t timeout_ms)
+{
+    snprintf(judges->prologue, sizeof(judges->prologue),
+             "SELECT pg_catalog.set_config('transaction_read_only', 'on', true),"
+             " pg_catalog.set_config('statement_timeout', '%u', true),"
+             " pg_catalog.set_config('client_min_messages', 'error', true)",
+             (unsigned)timeout_ms);
+}
+
+void pg_judges_set_timeout(struct pg_judges *judges, uint32_t timeout_ms)
+{
+    write_prologue(judges, timeout_ms);
+    pool_set_timeouts(judges->pool, timeout_ms + GRACE_MS, MAX_WAITS * timeout_ms);
+}
+
 struct pg_judges *pg_judges_new(struct loop *loop, const struct pg_judges_options *options)
 {
     struct pg_judges *judges = mem_zalloc(sizeof(*judges));
@@ -236,11 +251,7 @@ struct pg_judges *pg_judges_new(struct loop *loop, const struct pg_judges_option
         .fail = ask_give_up,
         .on_away = on_away,
     };
-    snprintf(judges->prologue, sizeof(judges->prologue),
-             "SELECT pg_catalog.set_config('transaction_read_only', 'on', true),"
-             " pg_catalog.set_config('statement_timeout', '%u', true),"
-             " pg_catalog.set_config('client_min_messages', 'error', true)",
-             (unsigned)options->timeout_ms);
+    write_prologue(judges, options->timeout_ms);
     judges->before[0] = judges->prologue;
     judges->counts = options->counts;
     judges->pool = pool_new(loop, &pool_options);

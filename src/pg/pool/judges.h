@@ -21,6 +21,8 @@ struct pg_judges_options {
 struct pg_judges *pg_judges_new(struct loop *loop, const struct pg_judges_options *options);
 void pg_judges_free(struct pg_judges *judges);               /* NULL is fine */
 struct pool *pg_judges_pool(const struct pg_judges *judges); /* to start, pause and stop */
+/* For what is asked from now on. */
+void pg_judges_set_timeout(struct pg_judges *judges, uint32_t timeout_ms);
 struct store_judges pg_judges_seam(struct pg_judges *judges);
 
 #endif

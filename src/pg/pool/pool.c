@@ -214,6 +214,15 @@ struct pool *pool_new(struct loop *loop, const struct pool_options *options)
     return pool;
 }
 
+void pool_set_timeouts(struct pool *pool, uint32_t query_timeout_ms, uint32_t max_age_ms)
+{
+    pool->options.query_timeout_ms = query_timeout_ms;
+    pool->options.max_age_ms = max_age_ms;
+    for (size_t i = 0; i < pool->options.n_lanes; i++) {
+        connection_set_timeout(pool->lanes[i].connection, query_timeout_ms);
+    }
+}
+
 void pool_start(struct pool *pool)
 {
     pool->is_started = !pool->is_stopped;

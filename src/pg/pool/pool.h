@@ -39,6 +39,8 @@ struct pool_options {
 };
 
 struct pool *pool_new(struct loop *loop, const struct pool_options *options);
+/* Of queries and waits from now on. */
+void pool_set_timeouts(struct pool *pool, uint32_t query_timeout_ms, uint32_t max_age_ms);
 void pool_start(struct pool *pool); /* the database is there */
 void pool_pause(struct pool *pool); /* closes; what waits stays */
 void pool_stop(struct pool *pool);  /* closes, and fails all, also what comes later */

@@ -274,6 +274,11 @@ struct pg_snapshots *pg_snapshots_new(struct loop *loop, const struct pg_snapsho
     return snapshots;
 }
 
+void pg_snapshots_set_timeout(struct pg_snapshots *snapshots, uint32_t query_timeout_ms)
+{
+    pool_set_timeouts(snapshots->pool, query_timeout_ms, MAX_AGE_MS);
+}
+
 struct pool *pg_snapshots_pool(const struct pg_snapshots *snapshots)
 {
     return snapshots->pool;

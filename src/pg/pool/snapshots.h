@@ -25,6 +25,8 @@ struct pg_snapshots *pg_snapshots_new(struct loop *loop,
                                       const struct pg_snapshots_options *options);
 void pg_snapshots_free(struct pg_snapshots *snapshots);               /* NULL is fine */
 struct pool *pg_snapshots_pool(const struct pg_snapshots *snapshots); /* to start, pause and stop */
+/* For reads from now on. */
+void pg_snapshots_set_timeout(struct pg_snapshots *snapshots, uint32_t query_timeout_ms);
 struct store_snapshots pg_snapshots_seam(struct pg_snapshots *snapshots);
 
 #endif

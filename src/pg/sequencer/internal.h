@@ -21,6 +21,8 @@ enum sequencer_phase {
 struct sequencer {
     struct loop *loop;
     struct sequencer_options options;
+    struct sequencer_options wanted; /* whose numbers are taken between two batches */
+    bool is_changed;
     struct store_sink sink;
     struct connection *connection;
     struct loop_timer *wait_timer; /* OPENING: the next try to lead; SERVING: the next look */

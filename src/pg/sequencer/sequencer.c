@@ -219,12 +219,30 @@ void sequencer_look(struct sequencer *sequencer)
     sequencer_send_batch(sequencer);
 }
 
+/* Not while one is under way: how much it was asked for says whether it has all. */
+static void take_options(struct sequencer *sequencer)
+{
+    if (!sequencer->is_changed) {
+        return;
+    }
+    struct sequencer_options *options = &sequencer->options;
+    const struct sequencer_options *wanted = &sequencer->wanted;
+    sequencer->is_changed = false;
+    options->look_ms = wanted->look_ms;
+    options->batch_rows = wanted->batch_rows;
+    options->batch_bytes = wanted->batch_bytes;
+    options->append_max_bytes = wanted->append_max_bytes;
+    options->grace_ms = wanted->grace_ms;
+    connection_set_timeout(sequencer->connection, wanted->query_timeout_ms);
+}
+
 void sequencer_go_on(struct sequencer *sequencer)
 {
     if (sequencer->phase != SEQUENCER_PHASE_SERVING || sequencer->is_busy) {
         return;
     }
     loop_timer_stop(sequencer->wait_timer);
+    take_options(sequencer);
     uint32_t look_ms = sequencer->options.look_ms;
     if (is_drained(sequencer)) {
         sequencer->options.on_drained(sequencer->options.arg);
@@ -349,6 +367,13 @@ static void on_lost(void *arg, const char *reason)
 }
 
 /* ---- life ---- */
+
+void sequencer_set_options(struct sequencer *sequencer, const struct sequencer_options *options)
+{
+    sequencer->wanted = *options;
+    sequencer->is_changed = true;
+    loop_timer_start(sequencer->soon_timer, 0, 0);
+}
 
 struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options)
 {

@@ -39,6 +39,8 @@ struct sequencer_options {
 };
 
 struct sequencer *sequencer_new(struct loop *loop, const struct sequencer_options *options);
+/* The numbers of these; a batch that is under way keeps its own. */
+void sequencer_set_options(struct sequencer *sequencer, const struct sequencer_options *options);
 void sequencer_start(struct sequencer *sequencer, struct store_sink sink);
 bool sequencer_append(struct sequencer *sequencer, const struct store_append *append);
 /* `done` once all that was committed before this call was told; with the

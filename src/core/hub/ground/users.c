@@ -20,7 +20,7 @@ bool user_take(struct hub *hub, struct session *session)
 {
     const struct identity *identity = session->identity;
     uint32_t most = hub->options.max_user_sessions;
-    if (most == 0 || !identity || !identity->row_id.ptr || session->user) {
+    if (!identity || !identity->row_id.ptr || session->user) {
         return true;
     }
     struct buf key = {0};
@@ -35,7 +35,7 @@ bool user_take(struct hub *hub, struct session *session)
         HASH_ADD_KEYPTR(hh, hub->users, user->key, user->key_len, user);
     }
     buf_release(&key);
-    if (user->n_sessions >= most) {
+    if (most > 0 && user->n_sessions >= most) {
         return false;
     }
     user->n_sessions++;
