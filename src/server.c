@@ -17,7 +17,6 @@
 
 #include "assets.h"
 #include "auth/tokens.h"
-#include "base/address.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -30,25 +29,18 @@
 #include "nodes.h"
 #include "pages.h"
 #include "pg/database.h"
-#include "proto/origin.h"
 #include "proto/xano.h"
+#include "settings.h"
 
-/* Of one session, while a command of it waits: a client that comes back joins all its channels at
- * once. */
-#define MAX_HELD_PER_CHANNEL 4
-#define MAX_HELD_BYTES (1024 * 1024)
 #define NODE_SIZE 80
-#define MAX_INVALID 10 /* undecodable frames before close 1008 */
 #define ALIVE_CHECK_MS 250
 #define DRAIN_CHECK_MS 20
-#define SECOND_MS 1000
-#define MINUTE_MS 60000
-#define BYTES_BURST_S 4     /* of session-bytes */
-#define ACCEPT_BURSTS 20    /* a second's accepts come in so many parts: 50 ms each */
 #define DRAIN_GRACE_MS 1000 /* for the last closing handshakes */
 
 struct server {
-    const struct config *config;
+    const struct config *config; /* in force */
+    struct bus_options bus;      /* as they were at the start, for threads that look at any time */
+    uint32_t n_workers;
     const struct server_extras *extras;
     struct loop *loop;
     struct mailbox *commands; /* struct command *, from all workers */
@@ -60,8 +52,6 @@ struct server {
     uint64_t drain_until;
     struct metrics *metrics; /* block 0 is this thread's */
     struct metrics_block *counts;
-    struct address_range *proxies; /* those that are trusted */
-    size_t n_proxies;
     struct pages *pages;
     struct tokens *tokens;
     struct authenticator authenticator;
@@ -149,9 +139,9 @@ static void measure_tokens(struct server *server)
     metrics_set(counts, METRIC_TOKENS + METRIC_VERDICT_OPAQUE, tokens.n_opaque);
     metrics_set(counts, METRIC_TOKEN_OPERATIONS, tokens.n_operations);
     metrics_set(counts, METRIC_TOKEN_KEYS, tokens.n_keys);
-    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_FETCH_DONE,
+    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_RESULT_DONE,
                 tokens.n_fetches - tokens.n_failed_fetches);
-    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_FETCH_FAILED, tokens.n_failed_fetches);
+    metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_RESULT_FAILED, tokens.n_failed_fetches);
 }
 
 static void on_tick(void *arg)
@@ -218,36 +208,6 @@ static void on_stop_signal(void *arg)
     stop(server);
 }
 
-/* Keys and certificate are read again; sessions stay. A mistake in a file changes nothing. */
-static void reload(struct server *server)
-{
-    struct err err;
-    nodes_reload(server->nodes);
-    if (tokens_reload(server->tokens, &err) != STATUS_OK) {
-        log_error("the keys for tokens stay as they were: %s", err.text);
-    } else {
-        log_info("the keys for tokens are reloaded");
-    }
-    if (!server->config->net.tls_listen) {
-        return;
-    }
-    if (net_reload_tls(server->net, &err) != STATUS_OK) {
-        log_error("the certificate stays as it was: %s", err.text);
-    } else {
-        log_info("the certificate is reloaded");
-    }
-}
-
-static void on_hangup(void *arg)
-{
-    struct server *server = arg;
-    if (server->extras->stops_on_hangup) {
-        on_stop_signal(server);
-    } else {
-        reload(server);
-    }
-}
-
 static void on_fatal(void *arg, const struct err *err)
 {
     struct server *server = arg;
@@ -286,88 +246,34 @@ static enum status make_tokens(struct server *server, struct err *err)
     return STATUS_OK;
 }
 
-/* A large limit in small parts. */
-static uint32_t share(uint32_t limit, uint32_t n)
+static void fill_net_options(struct server *server, struct net_options *options)
 {
-    return (limit + n - 1) / n;
+    settings_of_net(server->config, server->n_workers, options);
+    options->authenticator = &server->authenticator;
+    options->node = server->node_id;
+    options->standing = nodes_standing(server->nodes);
+    options->protocol = &xano_protocol;
+    options->metrics = server->metrics;
+    options->pages = pages_list(server->pages, &options->n_pages);
+    options->submit = submit;
+    options->wake_hub = wake_hub;
+    options->submit_ctx = server;
 }
 
-static void set_rate(struct bucket_rate *rate, uint32_t period_ms, uint64_t burst)
+static enum status make_net(struct server *server, struct err *err)
 {
-    rate->period_ms = period_ms;
-    rate->burst = burst < UINT32_MAX ? (uint32_t)burst : UINT32_MAX;
-}
-
-/* What no option says: the periods, and bursts that have no option of their own. */
-static void complete_limits(const struct server *server, uint32_t n_workers,
-                            struct net_limits *limits)
-{
-    limits->proxies = server->proxies;
-    limits->n_proxies = server->n_proxies;
-    limits->accepts.n = share(limits->accepts.n, n_workers);
-    set_rate(&limits->accepts, SECOND_MS, share(limits->accepts.n, ACCEPT_BURSTS));
-    set_rate(&limits->messages, SECOND_MS, limits->messages.burst);
-    set_rate(&limits->joins, MINUTE_MS, limits->joins.n);
-    set_rate(&limits->bytes, SECOND_MS, BYTES_BURST_S * (uint64_t)limits->bytes.n);
-    set_rate(&limits->proxy_handshakes, SECOND_MS, limits->proxy_handshakes.n);
-    set_rate(&limits->address_handshakes, SECOND_MS, limits->address_handshakes.burst);
-}
-
-static enum status check_origins(const struct server *server, struct err *err)
-{
-    struct str bad;
-    const char *list = server->config->net.limits.origins;
-    const char *complaint = list ? origins_complaint(list, &bad) : NULL;
-    return !complaint ? STATUS_OK
-                      : err_set(err, EXIT_CODE_CONFIG, "--origins: \"%.*s\" matches no page: %s",
-                                (int)bad.len, bad.ptr, complaint);
-}
-
-static enum status read_proxies(struct server *server, struct err *err)
-{
-    struct str bad;
-    const struct config *config = server->config;
-    const char *list = config->trusted_proxies;
-    if (list && !address_ranges_parse(list, &server->proxies, &server->n_proxies, &bad)) {
-        return err_set(
-            err, EXIT_CODE_CONFIG,
-            "--trusted-proxies: \"%.*s\" is no address and no network such as 10.0.0.0/8",
-            (int)bad.len, bad.ptr);
-    }
-    if (config->net.tls_proxy_protocol && !config->net.tls_listen) {
-        return err_set(err, EXIT_CODE_CONFIG, "--tls-proxy-protocol needs --tls-listen");
-    }
-    if ((config->net.proxy_protocol || config->net.tls_proxy_protocol) && server->n_proxies == 0) {
-        return err_set(err, EXIT_CODE_CONFIG,
-                       "--%sproxy-protocol needs --trusted-proxies: nobody else may connect then",
-                       config->net.proxy_protocol ? "" : "tls-");
-    }
-    return STATUS_OK;
-}
-
-static enum status make_net(struct server *server, uint32_t n_workers, struct err *err)
-{
-    struct net_options options = server->config->net;
-    complete_limits(server, n_workers, &options.limits);
-    options.authenticator = &server->authenticator;
-    options.token_max_bytes = server->config->tokens.max_bytes;
-    options.n_workers = n_workers;
-    options.node = server->node_id;
-    options.standing = nodes_standing(server->nodes);
-    options.protocol = &xano_protocol;
-    options.metrics = server->metrics;
-    options.pages = pages_list(server->pages, &options.n_pages);
-    options.submit = submit;
-    options.wake_hub = wake_hub;
-    options.submit_ctx = server;
-    return net_new(&options, &server->net, err);
+    struct net_options options;
+    fill_net_options(server, &options);
+    enum status status = net_new(&options, &server->net, err);
+    settings_of_net_release(&options);
+    return status;
 }
 
 static enum status make_nodes(struct server *server, struct err *err)
 {
-    const char *name = server->config->bus.node_name;
+    const char *name = server->bus.node_name;
     return nodes_new(server->loop,
-                     &(struct nodes_options){.bus = &server->config->bus,
+                     &(struct nodes_options){.bus = &server->bus,
                                              .node_id = server->node_id,
                                              .node_name = name ? name : server->node,
                                              .counts = server->counts,
@@ -383,7 +289,7 @@ static void make_store(struct server *server)
     options.on_bus_keys = nodes_is_shared(server->nodes) ? nodes_on_keys : NULL;
     options.bus_keys_arg = server->nodes;
     if (options.bus) {
-        const char *name = server->config->bus.node_name;
+        const char *name = server->bus.node_name;
         options.node = server->node_id;
         options.node_name = name ? name : server->node;
     } else {
@@ -397,32 +303,101 @@ static void make_store(struct server *server)
     server->store = database_store(server->database);
 }
 
-static void make_hub(struct server *server, uint32_t n_workers)
+static void fill_hub_options(struct server *server, struct hub_options *options)
 {
-    struct hub_options options = server->config->hub;
+    settings_of_hub(server->config, options);
+    options->n_workers = server->n_workers;
+    options->protocol = &xano_protocol;
+    options->transport = &server->transport;
+    options->store = &server->store;
+    options->bus = nodes_bus(server->nodes);
+    options->node_id = server->node_id;
+    options->counts = server->counts;
+}
+
+static void make_hub(struct server *server)
+{
+    struct hub_options options;
     server->transport = net_transport(server->net);
-    options.n_workers = n_workers;
-    options.protocol = &xano_protocol;
-    options.transport = &server->transport;
-    options.store = &server->store;
-    options.bus = nodes_bus(server->nodes);
-    options.node_id = server->node_id;
-    options.counts = server->counts;
-    options.max_held = MAX_HELD_PER_CHANNEL * options.max_channels + 64;
-    options.max_held_bytes = MAX_HELD_BYTES;
-    set_rate(&options.channel_messages, SECOND_MS, UINT64_C(2) * options.channel_messages.n);
-    options.max_invalid = MAX_INVALID;
-    options.rejects_invalid_tokens = server->config->net.rejects_invalid_tokens;
-    options.presence_at_once = HUB_PRESENCE_AT_ONCE;
-    options.page_rows = HUB_PAGE_ROWS;
-    options.message_bytes = server->config->net.max_frame_bytes;
-    options.page_bytes = HUB_PAGE_BYTES;
-    options.max_reads = HUB_MAX_READS;
-    options.max_waiting = HUB_MAX_WAITING;
-    options.snapshot_reads = HUB_SNAPSHOT_READS;
-    options.snapshot_queue = HUB_SNAPSHOT_QUEUE;
-    options.max_waiting_bytes = HUB_MAX_WAITING_BYTES;
+    fill_hub_options(server, &options);
     server->hub = hub_new(&options);
+}
+
+/* ---- other options ---- */
+
+/* Options, keys and certificate are read again; sessions stay. A mistake in one of them keeps what was,
+ * and is no reason not to take the others. */
+static bool reload_options(struct server *server)
+{
+    struct err err;
+    struct net_options of_net;
+    struct hub_options of_hub;
+    const struct config *config =
+        server->extras->reload ? server->extras->reload(server->extras->arg, &err) : server->config;
+    if (!config) {
+        log_error("the options stay as they were: %s", err.text);
+        return false;
+    }
+    server->config = config;
+    log_configure(config->log_level, config->log_json);
+    fill_net_options(server, &of_net);
+    fill_hub_options(server, &of_hub);
+    enum status status = net_set_options(server->net, &of_net, &err);
+    settings_of_net_release(&of_net);
+    if (status != STATUS_OK) {
+        log_error(
+            "the options are not in force, but those of before: %s; mend it, and send SIGHUP again",
+            err.text);
+        return false;
+    }
+    hub_set_options(server->hub, &of_hub);
+    database_set_options(server->database, &config->database);
+    return true;
+}
+
+static bool reload_keys(struct server *server)
+{
+    struct err err;
+    if (tokens_reload(server->tokens, &server->config->tokens, &err) != STATUS_OK) {
+        log_error("the keys for tokens stay as they were: %s", err.text);
+        return false;
+    }
+    log_info("the keys for tokens are reloaded");
+    return true;
+}
+
+static bool reload_certificate(struct server *server)
+{
+    struct err err;
+    if (!server->config->net.tls_listen) {
+        return true;
+    }
+    if (net_reload_tls(server->net, &err) != STATUS_OK) {
+        log_error("the certificate stays as it was: %s", err.text);
+        return false;
+    }
+    log_info("the certificate is reloaded");
+    return true;
+}
+
+static void reload(struct server *server)
+{
+    bool is_good = reload_options(server);
+    nodes_reload(server->nodes);
+    is_good &= reload_keys(server);
+    is_good &= reload_certificate(server);
+    metrics_count(server->counts,
+                  METRIC_CONFIG_RELOADS + (is_good ? METRIC_RESULT_DONE : METRIC_RESULT_FAILED));
+}
+
+static void on_hangup(void *arg)
+{
+    struct server *server = arg;
+    if (server->extras->stops_on_hangup) {
+        on_stop_signal(server);
+    } else if (!server->is_stopping) {
+        reload(server);
+    }
 }
 
 static void log_listening(const char *url, bool is_proxied)
@@ -468,7 +443,6 @@ static void release(struct server *server)
     tokens_free(server->tokens);
     pages_free(server->pages);
     metrics_free(server->metrics);
-    free(server->proxies);
     loop_waker_free(server->waker);
     mailbox_free(server->commands);
     loop_free(server->loop);
@@ -486,11 +460,11 @@ static void name_node(struct server *server)
     log_info("this is node %s", server->node_id);
 }
 
-static void make_metrics(struct server *server, uint32_t n_workers)
+static void make_metrics(struct server *server)
 {
-    server->metrics = metrics_new(1 + n_workers);
+    server->metrics = metrics_new(1 + server->n_workers);
     server->counts = metrics_block(server->metrics, 0);
-    metrics_set(server->counts, METRIC_WORKERS, n_workers);
+    metrics_set(server->counts, METRIC_WORKERS, server->n_workers);
     metrics_set(server->counts, METRIC_START_TIME, (uint64_t)clock_wall_s());
 }
 
@@ -498,7 +472,10 @@ enum exit_code server_run(const struct config *config, const struct server_extra
                           struct err *err)
 {
     static const struct server_extras no_extras;
-    struct server server = {.config = config, .extras = extras ? extras : &no_extras};
+    struct server server = {.config = config,
+                            .bus = config->bus,
+                            .n_workers = worker_count(config),
+                            .extras = extras ? extras : &no_extras};
     name_node(&server);
     server.loop = loop_new();
     server.commands = mailbox_new(sizeof(struct command *));
@@ -506,17 +483,15 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     server.pages = pages_new(&(struct pages_options){.has_examples = server.extras->has_examples,
                                                      .psql = server.extras->psql,
                                                      .tokens = &config->tokens});
-    uint32_t n_workers = worker_count(config);
-    make_metrics(&server, n_workers);
-    if (check_origins(&server, err) != STATUS_OK || read_proxies(&server, err) != STATUS_OK ||
-        make_tokens(&server, err) != STATUS_OK || make_nodes(&server, err) != STATUS_OK ||
-        make_net(&server, n_workers, err) != STATUS_OK) {
+    make_metrics(&server);
+    if (settings_check(config, err) != STATUS_OK || make_tokens(&server, err) != STATUS_OK ||
+        make_nodes(&server, err) != STATUS_OK || make_net(&server, err) != STATUS_OK) {
         server.exit_code = err->code;
         release(&server);
         return server.exit_code;
     }
     make_store(&server);
-    make_hub(&server, n_workers);
+    make_hub(&server);
     start(&server);
     loop_run(server.loop);
     release(&server);

@@ -12,6 +12,9 @@ struct server_extras {    /* what `dev` adds; all may be absent */
     /* Called on the main loop once, right after the ready line was printed. */
     void (*on_ready)(void *arg, const char *url);
     void *arg;
+    /* The options as they are now, on SIGHUP; valid until it is called again. NULL: a mistake, and the
+     * old ones stay. Absent: only the files that options name are read again. */
+    const struct config *(*reload)(void *arg, struct err *err);
     /* Polled four times a second: false stops the server (dev: its Postgres died). NULL: never. */
     bool (*is_alive)(void *arg);
 };

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Where the keys come together: those of the files, read at the start and on SIGHUP, and those of
  * the URL, which its own thread brings. Either makes a new set of all keys and puts it in force; a
- * check takes a reference to the one in force and holds no lock while it computes. */
+ * check takes a reference to the one in force and holds no lock while it computes.
+ *
+ * What else is asked of a token is with the files' names in a policy, which comes into force with the
+ * keys of those files. */
 #include "auth/tokens.h"
 
 #include <pthread.h>
@@ -16,113 +19,34 @@
 #define DEFAULT_MAX_BYTES (8 << 10)
 #define DEFAULT_PAUSE_MS 10000
 
-struct tokens {
+struct policy { /* immutable */
+    atomic_uint refs;
     struct tokens_options options; /* with texts of our own */
     struct claims_rules rules;     /* its texts are those of the options */
-    struct jwks_source *source;    /* NULL: no URL */
-    pthread_mutex_t mutex;         /* for the sets */
+};
+
+struct tokens {
+    struct jwks_source *source; /* NULL: no URL */
+    pthread_mutex_t mutex;      /* for what follows */
+    struct policy *policy;
     struct keyset *of_files, *of_url;
     struct keyset *in_force; /* both */
     atomic_uint_least64_t n_verdicts[VERDICT_OPAQUE + 1];
     atomic_uint_least64_t n_operations;
 };
 
-/* ---- sets of keys ---- */
-
-/* Takes the reference. */
-static void put_in_force(struct tokens *tokens, struct keyset **part, struct keyset *keys)
-{
-    pthread_mutex_lock(&tokens->mutex);
-    struct keyset *old_part = *part, *old = tokens->in_force;
-    *part = keys;
-    tokens->in_force = keyset_join(tokens->of_files, tokens->of_url);
-    pthread_mutex_unlock(&tokens->mutex);
-    keyset_unref(old_part);
-    keyset_unref(old);
-}
-
-static void on_keys(void *ctx, struct keyset *keys)
-{
-    struct tokens *tokens = ctx;
-    put_in_force(tokens, &tokens->of_url, keys);
-}
-
-static struct keyset *take_keys(struct tokens *tokens)
-{
-    pthread_mutex_lock(&tokens->mutex);
-    struct keyset *keys = keyset_ref(tokens->in_force);
-    pthread_mutex_unlock(&tokens->mutex);
-    return keys;
-}
-
-enum status tokens_reload(struct tokens *tokens, struct err *err)
-{
-    struct keyset *keys = NULL;
-    if (key_files_read(&tokens->options, KEY_FOR_CHECKS, &keys, err) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    put_in_force(tokens, &tokens->of_files, keys);
-    if (tokens->source) {
-        jwks_source_want(tokens->source);
-    }
-    return STATUS_OK;
-}
-
-/* ---- checks ---- */
-
-static enum verdict check(void *ctx, struct str token, int64_t now_s, struct identity **out,
-                          const char **why)
-{
-    struct tokens *tokens = ctx;
-    struct keyset *keys = take_keys(tokens);
-    struct token_check check = {
-        .keyset = keys,
-        .rules = &tokens->rules,
-        .max_bytes = tokens->options.max_bytes,
-        .now_s = now_s,
-    };
-    enum verdict verdict = token_check(&check, token, out, why);
-    keyset_unref(keys);
-    if (check.misses_key && tokens->source) {
-        jwks_source_want(tokens->source);
-    }
-    atomic_fetch_add_explicit(&tokens->n_verdicts[verdict], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&tokens->n_operations, check.n_operations, memory_order_relaxed);
-    return verdict;
-}
-
-struct authenticator tokens_authenticator(struct tokens *tokens)
-{
-    return (struct authenticator){.ctx = tokens, .check = check};
-}
-
-void tokens_counts(struct tokens *tokens, struct tokens_counts *out)
-{
-    struct keyset *keys = take_keys(tokens);
-    *out = (struct tokens_counts){
-        .n_accepted = atomic_load(&tokens->n_verdicts[VERDICT_ACCEPTED]),
-        .n_refused = atomic_load(&tokens->n_verdicts[VERDICT_REFUSED]),
-        .n_expired = atomic_load(&tokens->n_verdicts[VERDICT_EXPIRED]),
-        .n_opaque = atomic_load(&tokens->n_verdicts[VERDICT_OPAQUE]),
-        .n_operations = atomic_load(&tokens->n_operations),
-        .n_keys = keys->n,
-    };
-    keyset_unref(keys);
-    if (tokens->source) {
-        jwks_source_counts(tokens->source, &out->n_fetches, &out->n_failed_fetches);
-    }
-}
-
-/* ---- life ---- */
+/* ---- policies ---- */
 
 static const char *own(const char *text, const char *fallback)
 {
     return mem_strdup(text ? text : fallback);
 }
 
-static void own_options(struct tokens *tokens, const struct tokens_options *options)
+static struct policy *policy_new(const struct tokens_options *options)
 {
-    struct tokens_options *o = &tokens->options;
+    struct policy *policy = mem_zalloc(sizeof(*policy));
+    struct tokens_options *o = &policy->options;
+    atomic_init(&policy->refs, 1);
     *o = *options;
     o->secret_file = own(o->secret_file, NULL);
     o->secret_algorithm = own(o->secret_algorithm, NULL);
@@ -138,7 +62,7 @@ static void own_options(struct tokens *tokens, const struct tokens_options *opti
     o->extras_claim = own(o->extras_claim, "extras");
     o->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     o->jwks_pause_ms = o->jwks_pause_ms ? o->jwks_pause_ms : DEFAULT_PAUSE_MS;
-    tokens->rules = (struct claims_rules){
+    policy->rules = (struct claims_rules){
         .issuer = o->issuer,
         .audience = o->audience,
         .leeway_s = o->leeway_ms / 1000,
@@ -146,6 +70,7 @@ static void own_options(struct tokens *tokens, const struct tokens_options *opti
         .row = o->row_claim,
         .extras = o->extras_claim,
     };
+    return policy;
 }
 
 static void disown(const char *text)
@@ -153,28 +78,147 @@ static void disown(const char *text)
     free((char *)(uintptr_t)text);
 }
 
+static void policy_unref(struct policy *policy)
+{
+    if (!policy || atomic_fetch_sub_explicit(&policy->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    const struct tokens_options *o = &policy->options;
+    const char *const texts[] = {o->secret_file,   o->secret_algorithm, o->key_file,
+                                 o->key_algorithm, o->jwks_file,        o->jwks_url,
+                                 o->jwks_ca_file,  o->issuer,           o->audience,
+                                 o->dbo_claim,     o->row_claim,        o->extras_claim};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        disown(texts[i]);
+    }
+    free(policy);
+}
+
+/* ---- sets of keys ---- */
+
+/* Takes the references. policy NULL: that stays. */
+static void put_in_force(struct tokens *tokens, struct keyset **part, struct keyset *keys,
+                         struct policy *policy)
+{
+    pthread_mutex_lock(&tokens->mutex);
+    struct keyset *old_part = *part, *old = tokens->in_force;
+    struct policy *old_policy = policy ? tokens->policy : NULL;
+    *part = keys;
+    tokens->in_force = keyset_join(tokens->of_files, tokens->of_url);
+    tokens->policy = policy ? policy : tokens->policy;
+    pthread_mutex_unlock(&tokens->mutex);
+    keyset_unref(old_part);
+    keyset_unref(old);
+    policy_unref(old_policy);
+}
+
+static void on_keys(void *ctx, struct keyset *keys)
+{
+    struct tokens *tokens = ctx;
+    put_in_force(tokens, &tokens->of_url, keys, NULL);
+}
+
+static struct keyset *take_keys(struct tokens *tokens, struct policy **policy)
+{
+    pthread_mutex_lock(&tokens->mutex);
+    struct keyset *keys = keyset_ref(tokens->in_force);
+    *policy = tokens->policy;
+    atomic_fetch_add_explicit(&tokens->policy->refs, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&tokens->mutex);
+    return keys;
+}
+
+enum status tokens_reload(struct tokens *tokens, const struct tokens_options *options,
+                          struct err *err)
+{
+    struct keyset *keys = NULL;
+    struct policy *policy = policy_new(options);
+    if (key_files_read(&policy->options, KEY_FOR_CHECKS, &keys, err) != STATUS_OK) {
+        policy_unref(policy);
+        return STATUS_FAILED;
+    }
+    put_in_force(tokens, &tokens->of_files, keys, policy);
+    if (tokens->source) {
+        jwks_source_want(tokens->source);
+    }
+    return STATUS_OK;
+}
+
+/* ---- checks ---- */
+
+static enum verdict check(void *ctx, struct str token, int64_t now_s, struct identity **out,
+                          const char **why)
+{
+    struct tokens *tokens = ctx;
+    struct policy *policy;
+    struct keyset *keys = take_keys(tokens, &policy);
+    struct token_check check = {
+        .keyset = keys,
+        .rules = &policy->rules,
+        .max_bytes = policy->options.max_bytes,
+        .now_s = now_s,
+    };
+    enum verdict verdict = token_check(&check, token, out, why);
+    keyset_unref(keys);
+    policy_unref(policy);
+    if (check.misses_key && tokens->source) {
+        jwks_source_want(tokens->source);
+    }
+    atomic_fetch_add_explicit(&tokens->n_verdicts[verdict], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tokens->n_operations, check.n_operations, memory_order_relaxed);
+    return verdict;
+}
+
+struct authenticator tokens_authenticator(struct tokens *tokens)
+{
+    return (struct authenticator){.ctx = tokens, .check = check};
+}
+
+void tokens_counts(struct tokens *tokens, struct tokens_counts *out)
+{
+    struct policy *policy;
+    struct keyset *keys = take_keys(tokens, &policy);
+    *out = (struct tokens_counts){
+        .n_accepted = atomic_load(&tokens->n_verdicts[VERDICT_ACCEPTED]),
+        .n_refused = atomic_load(&tokens->n_verdicts[VERDICT_REFUSED]),
+        .n_expired = atomic_load(&tokens->n_verdicts[VERDICT_EXPIRED]),
+        .n_opaque = atomic_load(&tokens->n_verdicts[VERDICT_OPAQUE]),
+        .n_operations = atomic_load(&tokens->n_operations),
+        .n_keys = keys->n,
+    };
+    keyset_unref(keys);
+    policy_unref(policy);
+    if (tokens->source) {
+        jwks_source_counts(tokens->source, &out->n_fetches, &out->n_failed_fetches);
+    }
+}
+
+/* ---- life ---- */
+
+/* Its options stay those of the start. */
 static enum status start_source(struct tokens *tokens, struct err *err)
 {
+    const struct tokens_options *o = &tokens->policy->options;
     struct jwks_source_options options = {
-        .url = tokens->options.jwks_url,
-        .ca_file = tokens->options.jwks_ca_file,
-        .refresh_ms = tokens->options.jwks_refresh_ms,
-        .pause_ms = tokens->options.jwks_pause_ms,
+        .url = o->jwks_url,
+        .ca_file = o->jwks_ca_file,
+        .refresh_ms = o->jwks_refresh_ms,
+        .pause_ms = o->jwks_pause_ms,
         .ctx = tokens,
         .on_keys = on_keys,
     };
-    return tokens->options.jwks_url ? jwks_source_start(&options, &tokens->source, err) : STATUS_OK;
+    return o->jwks_url ? jwks_source_start(&options, &tokens->source, err) : STATUS_OK;
 }
 
 enum status tokens_new(const struct tokens_options *options, struct tokens **out, struct err *err)
 {
     struct tokens *tokens = mem_zalloc(sizeof(*tokens));
     pthread_mutex_init(&tokens->mutex, NULL);
-    own_options(tokens, options);
     tokens->of_files = keyset_new(NULL, 0);
     tokens->of_url = keyset_new(NULL, 0);
     tokens->in_force = keyset_new(NULL, 0);
-    if (tokens_reload(tokens, err) != STATUS_OK || start_source(tokens, err) != STATUS_OK) {
+    if (tokens_reload(tokens, options, err) != STATUS_OK ||
+        start_source(tokens, err) != STATUS_OK) {
         tokens_free(tokens);
         return STATUS_FAILED;
     }
@@ -191,14 +235,7 @@ void tokens_free(struct tokens *tokens)
     keyset_unref(tokens->in_force);
     keyset_unref(tokens->of_url);
     keyset_unref(tokens->of_files);
-    const struct tokens_options *o = &tokens->options;
-    const char *const texts[] = {o->secret_file,   o->secret_algorithm, o->key_file,
-                                 o->key_algorithm, o->jwks_file,        o->jwks_url,
-                                 o->jwks_ca_file,  o->issuer,           o->audience,
-                                 o->dbo_claim,     o->row_claim,        o->extras_claim};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        disown(texts[i]);
-    }
+    policy_unref(tokens->policy);
     pthread_mutex_destroy(&tokens->mutex);
     free(tokens);
 }

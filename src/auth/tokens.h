@@ -40,8 +40,10 @@ enum status tokens_new(const struct tokens_options *options, struct tokens **out
                        struct err *err) MUST_CHECK;
 /* Its check may be called on any thread, by many at once, until tokens_free. It does no I/O. */
 struct authenticator tokens_authenticator(struct tokens *tokens);
-/* The files again, on any thread, and the URL soon. A failure keeps the keys that are in force. */
-enum status tokens_reload(struct tokens *tokens, struct err *err) MUST_CHECK;
+/* These options from now on, but for those of the URL, which stay: the files again, and the URL soon. A
+ * failure changes nothing. Any thread. */
+enum status tokens_reload(struct tokens *tokens, const struct tokens_options *options,
+                          struct err *err) MUST_CHECK;
 void tokens_counts(struct tokens *tokens, struct tokens_counts *out); /* any thread */
 void tokens_free(struct tokens *tokens); /* nobody checks any more; NULL is fine */
 

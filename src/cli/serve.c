@@ -1,34 +1,107 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgherald serve`: the server for production. All it adds to server_run is the login: where
- * nothing else is said, the roles are herald_server, for rules' functions herald_hook, and to judge
- * rows herald_judge, which `pgherald install` made for it. */
+/* `pgherald serve`: the server for production. What it adds to server_run is the login (where nothing
+ * else is said, the roles are herald_server, for rules' functions herald_hook, and to judge rows
+ * herald_judge, which `pgherald install` made for it), and that SIGHUP reads the options again.
+ *
+ * It loads options of its own, because what was taken over is written into them. */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "cli/admin.h"
 #include "cli/command.h"
 #include "server.h"
+#include "settings.h"
+
+struct serve {
+    const struct arguments *arguments;
+    struct config own;    /* as they were loaded, and on SIGHUP as they are taken over */
+    struct config config; /* the same for the server: with whole URLs. Owns only these */
+};
+
+static enum status complete_url(const char *url, const char *user, char **out, struct err *err)
+{
+    return url ? admin_complete_url(url, user, "postgres", out, err) : STATUS_OK;
+}
+
+static enum status complete_urls(struct serve *serve, struct err *err)
+{
+    const struct database_options *given = &serve->own.database;
+    char *url = NULL, *hook_url = NULL, *judge_url = NULL;
+    enum status status = complete_url(given->url, "herald_server", &url, err);
+    if (status == STATUS_OK) {
+        status = complete_url(given->hook_url, "herald_hook", &hook_url, err);
+    }
+    if (status == STATUS_OK) {
+        status = complete_url(given->judge_url, "herald_judge", &judge_url, err);
+    }
+    serve->config.database.url = url;
+    serve->config.database.hook_url = hook_url;
+    serve->config.database.judge_url = judge_url;
+    return status;
+}
+
+/* All but the URLs, which stay as they were at the start. */
+static void take_options(struct serve *serve)
+{
+    struct database_options urls = serve->config.database;
+    serve->config = serve->own;
+    serve->config.database.url = urls.url;
+    serve->config.database.hook_url = urls.hook_url;
+    serve->config.database.judge_url = urls.judge_url;
+}
+
+static void log_changes(struct config_changes *changes)
+{
+    if (changes->taken.len > 0) {
+        log_info("the options have changed: %s", buf_text(&changes->taken));
+    } else {
+        log_info("the options have been read again");
+    }
+    if (changes->left.len > 0) {
+        log_warn("these options stay as they are until a restart: %s", buf_text(&changes->left));
+    }
+}
+
+static const struct config *on_reload(void *arg, struct err *err)
+{
+    struct serve *serve = arg;
+    struct config found;
+    struct config_changes changes = {{0}, {0}};
+    enum status status = config_load(serve->arguments, CONFIG_FOR_SERVE, &found, NULL, err);
+    if (status == STATUS_OK) {
+        status = settings_check(&found, err);
+    }
+    if (status == STATUS_OK) {
+        config_adopt(&serve->own, &found, CONFIG_FOR_SERVE, &changes);
+        take_options(serve);
+        log_changes(&changes);
+    }
+    config_changes_release(&changes);
+    config_release(&found);
+    return status == STATUS_OK ? &serve->config : NULL;
+}
+
+static void disown(const char *url)
+{
+    free((char *)(uintptr_t)url);
+}
 
 static enum exit_code serve_run(const struct invocation *invocation, struct err *err)
 {
-    struct config config = *invocation->config;
-    char *url = NULL, *hook_url = NULL, *judge_url = NULL;
-    enum status status =
-        admin_complete_url(config.database.url, "herald_server", "postgres", &url, err);
-    if (status == STATUS_OK && config.database.hook_url) {
-        status =
-            admin_complete_url(config.database.hook_url, "herald_hook", "postgres", &hook_url, err);
+    struct serve serve = {.arguments = invocation->arguments};
+    struct server_extras extras = {.reload = on_reload, .arg = &serve};
+    enum exit_code code = EXIT_CODE_CONFIG;
+    if (config_load(serve.arguments, CONFIG_FOR_SERVE, &serve.own, NULL, err) == STATUS_OK &&
+        complete_urls(&serve, err) == STATUS_OK) {
+        take_options(&serve);
+        code = server_run(&serve.config, &extras, err);
+    } else {
+        code = err->code;
     }
-    if (status == STATUS_OK && config.database.judge_url) {
-        status = admin_complete_url(config.database.judge_url, "herald_judge", "postgres",
-                                    &judge_url, err);
-    }
-    config.database.url = url;
-    config.database.hook_url = hook_url;
-    config.database.judge_url = judge_url;
-    enum exit_code code = status == STATUS_OK ? server_run(&config, NULL, err) : err->code;
-    free(url);
-    free(hook_url);
-    free(judge_url);
+    disown(serve.config.database.url);
+    disown(serve.config.database.hook_url);
+    disown(serve.config.database.judge_url);
+    config_release(&serve.own);
     return code;
 }
 
@@ -41,6 +114,9 @@ const struct subcommand serve_command = {
         "Runs until SIGTERM or SIGINT. When it is ready it prints one line on stdout:\n"
         "  ready url=http://HOST:PORT canonical=CANONICAL database=URL\n"
         "Everything else goes to stderr. The schema must be there: see pgherald install.\n\n"
+        "SIGHUP reads the file, keys and certificate again; the log says what is in force then, "
+        "and\n"
+        "what needs a restart (pgherald config --print: what is live).\n\n"
         "Exit codes: 0 stopped as asked, 1 failed while running, 64 bad usage, 75 port in use,\n"
         "78 bad configuration, or a schema that is missing or older than this program.",
     .options = CONFIG_FOR_SERVE,

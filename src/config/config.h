@@ -79,6 +79,17 @@ enum status config_load(const struct arguments *arguments, unsigned command, str
                         struct config_origins *origins, struct err *err) MUST_CHECK;
 void config_release(struct config *config);
 
+/* What differs between the options in force and those that were found now: "NAME OLD → NEW, …", without
+ * passwords. */
+struct config_changes {
+    struct buf taken, left; /* into force; until a restart */
+};
+/* Takes over what a server may change while it runs, of the options of `command`. The texts of all
+ * others stay where they are: who has borrowed them keeps them. */
+void config_adopt(struct config *in_force, const struct config *found, unsigned command,
+                  struct config_changes *changes);
+void config_changes_release(struct config_changes *changes);
+
 /* Logs a warning for each PGHERALD_ variable that no option has: it is most likely misspelt. */
 void config_warn_of_variables(void);
 

@@ -161,6 +161,18 @@ static uint64_t load_number(const struct option *option, const void *target)
     return word;
 }
 
+static bool is_text(enum option_type type)
+{
+    return type == OPTION_TEXT || type == OPTION_URL || type == OPTION_LISTEN;
+}
+
+static const char *load_text(const struct option *option, const void *target)
+{
+    const char *text;
+    memcpy(&text, (const char *)target + option->offset, sizeof(text));
+    return text;
+}
+
 static char **text_field(const struct option *option, void *target)
 {
     return (char **)(void *)((char *)target + option->offset);
@@ -189,13 +201,12 @@ static const char *expectation(enum option_type type)
     return "a value";
 }
 
-static enum status set_text(const struct option *option, void *target, const char *text)
+static void set_text(const struct option *option, void *target, const char *text)
 {
     char **field = text_field(option, target);
     char *copy = mem_strdup(text);
     free(*field);
     *field = copy;
-    return STATUS_OK;
 }
 
 static enum status check_range(const struct option *option, uint64_t number, const char *text,
@@ -219,10 +230,12 @@ enum status option_set(const struct option *option, void *target, const char *te
     switch (option->type) {
     case OPTION_TEXT:
     case OPTION_URL:
-        return set_text(option, target, text);
+        set_text(option, target, text);
+        return STATUS_OK;
     case OPTION_LISTEN:
         if (is_listen(text)) {
-            return set_text(option, target, text);
+            set_text(option, target, text);
+            return STATUS_OK;
         }
         is_good = false;
         break;
@@ -257,8 +270,7 @@ void option_write(const struct option *option, const void *target, struct buf *o
     case OPTION_TEXT:
     case OPTION_URL:
     case OPTION_LISTEN: {
-        const char *text;
-        memcpy(&text, (const char *)target + option->offset, sizeof(text));
+        const char *text = load_text(option, target);
         char *shown =
             option->type == OPTION_URL && text ? option_public_url(text) : mem_strdup(text);
         buf_literal(out, shown ? shown : "");
@@ -312,104 +324,31 @@ void option_range(const struct option *option, struct buf *out)
     }
 }
 
+bool option_is_same(const struct option *option, const void *target, const void *other)
+{
+    if (!is_text(option->type)) {
+        return load_number(option, target) == load_number(option, other);
+    }
+    const char *a = load_text(option, target), *b = load_text(option, other);
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+void option_copy(const struct option *option, void *target, const void *from)
+{
+    if (is_text(option->type)) {
+        set_text(option, target, load_text(option, from));
+    } else {
+        store_number(option, target, load_number(option, from));
+    }
+}
+
 void option_release(const struct option *options, size_t n, void *target)
 {
     for (size_t i = 0; i < n; i++) {
-        enum option_type type = options[i].type;
-        if (type == OPTION_TEXT || type == OPTION_URL || type == OPTION_LISTEN) {
+        if (is_text(options[i].type)) {
             char **field = text_field(&options[i], target);
             free(*field);
             *field = NULL;
         }
     }
-}
-
-/* ---- passwords out of connection strings ---- */
-
-static bool is_secret_key(const char *key, size_t len)
-{
-    static const char *const keys[] = {"password", "sslpassword", NULL};
-    for (size_t i = 0; keys[i]; i++) {
-        if (strlen(keys[i]) == len && strncasecmp(keys[i], key, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* scheme://user:password@host/db?password=x&y=z. libpq wants '/', '?' and '@' of a password
- * percent-encoded; a person may forget it, so the last '@' before the query ends the user part:
- * rather hide too much than print half a password. */
-static void public_uri(const char *url, struct buf *out)
-{
-    const char *authority = strstr(url, "://") + 3;
-    const char *at = memrchr(authority, '@', strcspn(authority, "?"));
-    const char *rest = authority;
-    buf_add(out, url, (size_t)(authority - url));
-    if (at) {
-        const char *colon = memchr(authority, ':', (size_t)(at - authority));
-        buf_add(out, authority, (size_t)((colon ? colon : at) - authority));
-        rest = at;
-    }
-    size_t before_query = strcspn(rest, "?");
-    buf_add(out, rest, before_query);
-    const char *item = rest + before_query;
-    char separator = '?';
-    while (*item != '\0') {
-        item++;
-        size_t n = strcspn(item, "&");
-        if (n > 0 && !is_secret_key(item, strcspn(item, "=&"))) {
-            buf_char(out, separator);
-            buf_add(out, item, n);
-            separator = '&';
-        }
-        item += n;
-    }
-}
-
-/* The end of a value of the keyword/value form: quoted by ', with \ before any character. */
-static const char *end_of_value(const char *value)
-{
-    bool is_quoted = *value == '\'';
-    const char *c = is_quoted ? value + 1 : value;
-    while (*c && (is_quoted ? *c != '\'' : !isspace((unsigned char)*c))) {
-        c += *c == '\\' && c[1] ? 2 : 1;
-    }
-    return is_quoted && *c ? c + 1 : c;
-}
-
-static void public_keywords(const char *text, struct buf *out)
-{
-    const char *c = text;
-    while (*c) {
-        c += strspn(c, " \t\r\n\f\v");
-        const char *key = c;
-        size_t key_len = strcspn(key, "= \t\r\n\f\v");
-        c = key + key_len;
-        c += strspn(c, " \t\r\n\f\v");
-        if (*c != '=') {
-            break; /* not this form at all: show no more of it */
-        }
-        c++;
-        c += strspn(c, " \t\r\n\f\v");
-        const char *end = end_of_value(c);
-        if (!is_secret_key(key, key_len)) {
-            buf_printf(out, "%s%.*s=%.*s", out->len ? " " : "", (int)key_len, key, (int)(end - c),
-                       c);
-        }
-        c = end;
-    }
-}
-
-char *option_public_url(const char *url)
-{
-    struct buf out = {0};
-    if (strstr(url, "://")) {
-        public_uri(url, &out);
-    } else {
-        public_keywords(url, &out);
-    }
-    char *text = mem_strdup(buf_text(&out));
-    buf_release(&out);
-    return text;
 }

@@ -29,6 +29,7 @@ struct option {
     const char *name; /* "max-frame-bytes": the flag without its dashes */
     enum option_type type;
     bool is_flag_only;      /* neither variable nor file */
+    bool is_live;           /* a server takes it over while it runs */
     unsigned commands;      /* bits: the subcommands it belongs to */
     size_t offset, size;    /* of the field in the struct */
     const char *fallback;   /* the default, as one would type it; NULL: absent */
@@ -47,6 +48,8 @@ void option_write(const struct option *option, const void *target,
                   struct buf *out);                              /* as one would type it */
 void option_variable(const struct option *option, char out[64]); /* PGHERALD_MAX_FRAME_BYTES */
 void option_range(const struct option *option, struct buf *out); /* "1KiB to 16MiB", or nothing */
+bool option_is_same(const struct option *option, const void *target, const void *other);
+void option_copy(const struct option *option, void *target, const void *from);
 void option_release(const struct option *options, size_t n, void *target); /* frees the texts */
 
 /* The password, if any, taken out of a libpq URI or keyword/value string; a heap copy. */

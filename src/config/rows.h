@@ -4,19 +4,21 @@
  *
  *   name, field, word for the value, subcommands, default, choices, least, most, help
  *
- * ONLY_FLAG among the subcommands: neither variable nor file have the option. */
+ * ONLY_FLAG among the subcommands: neither variable nor file have the option. LIVE: a server that runs
+ * takes it over. */
 #ifndef HERALD_CONFIG_ROWS_H
 #define HERALD_CONFIG_ROWS_H
 
 #include "config/option.h"
 
 #define ONLY_FLAG (1u << 31)
+#define LIVE (1u << 29)
 #define ROW(n, f, t, v, c, d, o, l, m, h)                                                          \
     {                                                                                              \
-        .name = (n), .type = (t), .value_name = (v), .commands = (c) & ~ONLY_FLAG,                 \
-        .is_flag_only = ((c)&ONLY_FLAG) != 0, .offset = offsetof(OPTIONS_OF, f),                   \
-        .size = sizeof(((OPTIONS_OF *)0)->f), .fallback = (d), .choices = (o), .min = (l),         \
-        .max = (m), .help = (h)                                                                    \
+        .name = (n), .type = (t), .value_name = (v), .commands = (c) & ~(ONLY_FLAG | LIVE),        \
+        .is_flag_only = ((c)&ONLY_FLAG) != 0, .is_live = ((c)&LIVE) != 0,                          \
+        .offset = offsetof(OPTIONS_OF, f), .size = sizeof(((OPTIONS_OF *)0)->f), .fallback = (d),  \
+        .choices = (o), .min = (l), .max = (m), .help = (h)                                        \
     }
 #define TEXT(n, f, v, c, d, h) ROW(n, f, OPTION_TEXT, v, c, d, NULL, 0, 0, h)
 #define PATH(n, f, c, h) TEXT(n, f, "FILE", c, NULL, h)

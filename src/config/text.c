@@ -98,7 +98,7 @@ void config_print(const struct config *config, const struct config_origins *orig
         bool is_absent = value.len == 0 && !option->fallback;
         fprintf(out, "%s%s = ", is_absent ? "# " : "", option->name);
         print_quoted(buf_text(&value), out);
-        fprintf(out, "  # %s\n", from[origins->of[i]]);
+        fprintf(out, "  # %s%s\n", from[origins->of[i]], option->is_live ? ", live" : "");
         buf_release(&value);
     }
 }
@@ -128,6 +128,16 @@ static void reference_commands(unsigned commands, FILE *out)
     }
 }
 
+/* Of what a server reads: when another value comes into force. */
+static void reference_change(const struct option *option, FILE *out)
+{
+    bool is_read = (option->commands & CONFIG_FOR_SERVE) && strcmp(option->name, "config") != 0;
+    if (is_read) {
+        fprintf(out, "* changes: %s\n",
+                option->is_live ? "on SIGHUP, in the running server" : "with a restart");
+    }
+}
+
 static void reference_option(const struct option *option, FILE *out)
 {
     char variable[64];
@@ -148,6 +158,7 @@ static void reference_option(const struct option *option, FILE *out)
     } else {
         fprintf(out, "* variable: `%s`\n", variable);
     }
+    reference_change(option, out);
     fprintf(out, "* commands: ");
     reference_commands(option->commands, out);
     fprintf(out, "\n\n");
@@ -176,7 +187,15 @@ void config_reference(FILE *out)
             "bare number is seconds.\n"
             "Hours: `168`, `168h`, `7d`. Yes or no: `yes`, `on`, `true`, `1`, `no`, `off`, "
             "`false`, `0`.\n"
-            "`pgherald config --print` shows what is in force and where it comes from.\n\n");
+            "`pgherald config --print` shows what is in force, where it comes from, and what is "
+            "live.\n\n"
+            "On SIGHUP `serve` reads the file again. What changes on SIGHUP (live) is in force at "
+            "once, for open sessions too\n"
+            "as far as it is about them; the log says what was taken over, from which value to "
+            "which, and in one more line\n"
+            "what waits for a restart. A file with a mistake changes nothing, and the log names "
+            "the mistake.\n"
+            "`pgherald_config_reloads_total` counts both.\n\n");
     struct option_table table = config_table();
     for (size_t i = 0; i < table.n; i++) {
         reference_option(&table.options[i], out);

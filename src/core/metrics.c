@@ -30,7 +30,7 @@ enum metric_label {
     CALL,
     VERDICT,
     ANSWER,
-    FETCH,
+    RESULT,
     REASON_FAULT,
     STATE_PEER,
     REASON_BUS_DROP,
@@ -47,7 +47,7 @@ static const char *const verdicts[] = {METRIC_VERDICT_VALUES(TEXT)};
 static const char *const faults[] = {METRIC_FAULT_VALUES(TEXT)};
 static const char *const peers[] = {METRIC_PEER_VALUES(TEXT)};
 static const char *const bus_drops[] = {METRIC_BUS_DROP_VALUES(TEXT)};
-static const char *const fetches[] = {METRIC_FETCH_VALUES(TEXT)};
+static const char *const results[] = {METRIC_RESULT_VALUES(TEXT)};
 static const char *const accept_failures[] = {METRIC_ACCEPT_FAILURE_VALUES(TEXT)};
 #undef TEXT
 #define CODE(code) #code,
@@ -73,7 +73,7 @@ static const struct {
     [ANSWER] = {"answer", answers},
     [VERDICT] = {"verdict", verdicts},
     [REASON_FAULT] = {"reason", faults},
-    [FETCH] = {"result", fetches},
+    [RESULT] = {"result", results},
     [STATE_PEER] = {"state", peers},
     [REASON_BUS_DROP] = {"reason", bus_drops},
 };

@@ -76,7 +76,7 @@
     X(SIZE, "size")                                                                                \
     X(STALE, "stale")                                                                              \
     X(UNPRINTABLE, "unprintable") X(CHANNEL, "channel") X(TEMPLATE, "template")
-#define METRIC_FETCH_VALUES(X) X(DONE, "done") X(FAILED, "failed")
+#define METRIC_RESULT_VALUES(X) X(DONE, "done") X(FAILED, "failed")
 #define METRIC_ACCEPT_FAILURE_VALUES(X) X(DESCRIPTORS, "descriptors") X(OTHER, "other")
 
 /* Another node, as it is heard. */
@@ -117,8 +117,8 @@ enum { METRIC_ANSWER_VALUES(METRIC_VALUE) METRIC_N_ANSWERS };
 #define METRIC_VALUE(id, text) METRIC_VERDICT_##id,
 enum { METRIC_VERDICT_VALUES(METRIC_VALUE) METRIC_N_VERDICTS };
 #undef METRIC_VALUE
-#define METRIC_VALUE(id, text) METRIC_FETCH_##id,
-enum { METRIC_FETCH_VALUES(METRIC_VALUE) METRIC_N_FETCHES };
+#define METRIC_VALUE(id, text) METRIC_RESULT_##id,
+enum { METRIC_RESULT_VALUES(METRIC_VALUE) METRIC_N_RESULTS };
 #undef METRIC_VALUE
 #define METRIC_VALUE(id, text) METRIC_FAULT_##id,
 enum { METRIC_FAULT_VALUES(METRIC_VALUE) METRIC_N_FAULTS };
@@ -315,10 +315,13 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(TOKEN_OPERATIONS, "token_operations_total", COUNTER, NONE, 1,                                \
       "Signatures verified and keys used to decrypt.")                                             \
     X(TOKEN_KEYS, "token_keys", GAUGE, NONE, 1, "Keys for tokens that are in force.")              \
-    X(JWKS_FETCHES, "jwks_fetches_total", COUNTER, FETCH, METRIC_N_FETCHES,                        \
+    X(JWKS_FETCHES, "jwks_fetches_total", COUNTER, RESULT, METRIC_N_RESULTS,                       \
       "Fetches of the JWK set, by how they ended.")                                                \
     /* the process */                                                                              \
     X(WORKERS, "workers", GAUGE, NONE, 1, "Threads that own sockets.")                             \
+    X(CONFIG_RELOADS, "config_reloads_total", COUNTER, RESULT, METRIC_N_RESULTS,                   \
+      "SIGHUPs, by whether options, keys and certificate could all be read; the log says why "     \
+      "not.")                                                                                      \
     X(LOG_LINES_LOST, "log_lines_lost_total", COUNTER, NONE, 1,                                    \
       "Lines of the log that could not be written.")                                               \
     X(START_TIME, "start_time_seconds", GAUGE, NONE, 1,                                            \

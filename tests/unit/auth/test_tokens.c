@@ -20,21 +20,52 @@ static void test_reload(void **state)
     assert_string_equal(check(tokens, TOKEN_RS256), "its signature does not match");
     place_text(&place, "pem", RSA_PUBLIC);
     assert_string_equal(check(tokens, TOKEN_RS256), "its signature does not match");
-    assert_int_equal(tokens_reload(tokens, &err), STATUS_OK);
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_OK);
     expect_ann(tokens, TOKEN_RS256);
     expect_ann(tokens, TOKEN_HS256);
     /* A mistake in one file keeps all that was. */
     place_text(&place, "pem", "broken");
     place_text(&place, "secret", SECRET_32 "another one");
-    assert_int_equal(tokens_reload(tokens, &err), STATUS_FAILED);
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_FAILED);
     assert_non_null(strstr(err.text, "--token-key-file"));
     expect_ann(tokens, TOKEN_RS256);
     expect_ann(tokens, TOKEN_HS256);
     place_text(&place, "pem", P256_PUBLIC);
-    assert_int_equal(tokens_reload(tokens, &err), STATUS_OK);
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_OK);
     expect_ann(tokens, TOKEN_ES256);
     assert_string_equal(check(tokens, TOKEN_HS256), "its signature does not match");
     assert_string_equal(check(tokens, TOKEN_RS256), "its algorithm is not accepted here");
+    tokens_free(tokens);
+    place_close(&place);
+}
+
+/* What is asked of a token changes with the options, and with keys that cannot be read it does not. */
+static void test_other_options(void **state)
+{
+    (void)state;
+    struct place place;
+    struct err err = {0};
+    place_open(&place);
+    struct tokens_options options = {.secret_file = place_text(&place, "secret", SECRET_64)};
+    struct tokens *tokens = new_tokens(&options);
+    char *token = claims_token("{\"iss\":\"them\",\"exp\":1000}");
+    assert_string_equal(check_at(tokens, str_of(token), 1000, NULL), "it has expired");
+    options.leeway_ms = 3000;
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_OK);
+    assert_string_equal(check_at(tokens, str_of(token), 1000, NULL), "");
+    options.issuer = "us";
+    options.key_file = "/nowhere/key";
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_FAILED);
+    assert_string_equal(check_at(tokens, str_of(token), 1000, NULL), "");
+    options.key_file = NULL;
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_OK);
+    assert_string_equal(check_at(tokens, str_of(token), 1000, NULL),
+                        "it is from another issuer (iss)");
+    options.issuer = NULL;
+    options.max_bytes = 64;
+    assert_int_equal(tokens_reload(tokens, &options, &err), STATUS_OK);
+    assert_string_equal(check_at(tokens, str_of(token), 1000, NULL), "it is too long");
+    free(token);
     tokens_free(tokens);
     place_close(&place);
 }
@@ -129,7 +160,7 @@ static void test_many_threads(void **state)
     }
     for (int i = 0; i < 40 || atomic_load(&racers.n_checks) < 400; i++) {
         place_text(&place, "pem", i % 2 ? RSA_PUBLIC : RSA_OTHER_PUBLIC);
-        assert_int_equal(tokens_reload(racers.tokens, &err), STATUS_OK);
+        assert_int_equal(tokens_reload(racers.tokens, &options, &err), STATUS_OK);
     }
     atomic_store(&racers.stop, true);
     for (size_t i = 0; i < 4; i++) {
@@ -147,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_other_options),
         cmocka_unit_test(test_leeway_and_rules),
         cmocka_unit_test(test_many_threads),
     };

@@ -277,6 +277,40 @@ static void test_printed_is_readable(void **state)
     config_release(&config);
 }
 
+/* Of two configurations only what is live is taken over; the rest stays, to the very pointer, and both
+ * are told, without passwords. */
+static void test_adopt(void **state)
+{
+    (void)state;
+    struct config config, found;
+    struct config_changes changes = {{0}, {0}};
+    struct err err;
+    assert_int_equal(load("--database-url postgresql://u:secret@h/a --drain 1s --workers 2",
+                          CONFIG_FOR_SERVE, &config, NULL, &err),
+                     STATUS_OK);
+    assert_int_equal(load("--database-url postgresql://u:changed@h/a --drain 2s --workers 3 "
+                          "--origins https://a.example",
+                          CONFIG_FOR_SERVE, &found, NULL, &err),
+                     STATUS_OK);
+    const char *url = config.database.url;
+    config_adopt(&config, &found, CONFIG_FOR_SERVE, &changes);
+    assert_string_equal(buf_text(&changes.taken),
+                        "drain 1s → 2s, origins nothing → https://a.example");
+    assert_string_equal(buf_text(&changes.left), "database-url (its password), workers 2 → 3");
+    assert_int_equal(config.drain_ms, 2000);
+    assert_int_equal(config.workers, 2);
+    assert_string_equal(config.net.limits.origins, "https://a.example");
+    assert_ptr_equal(config.database.url, url);
+    config_changes_release(&changes);
+    /* What was taken over is no change any more, what waits still is. */
+    config_adopt(&config, &found, CONFIG_FOR_SERVE, &changes);
+    assert_int_equal(changes.taken.len, 0);
+    assert_true(changes.left.len > 0);
+    config_changes_release(&changes);
+    config_release(&found);
+    config_release(&config);
+}
+
 /* Help and reference are made from the same rows; a row without words or commands would be
  * invisible in both. */
 static void test_rows_are_complete(void **state)
@@ -338,6 +372,7 @@ int main(void)
         TEST(test_files_that_cannot_be_read),
         TEST(test_comments_and_quotes),
         TEST(test_printed_is_readable),
+        TEST(test_adopt),
         TEST(test_rows_are_complete),
         TEST(test_the_reference_is_up_to_date),
     };
