@@ -60,7 +60,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build programs deps demo test install npm lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build made programs deps demo test install npm lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,12 +91,18 @@ ifeq ($(VARIANT),release)
 programs: $(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode
 endif
 
-install: build ## into DESTDIR and PREFIX (/usr/local)
+install: build made ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/pgherald
 	install -d $(DESTDIR)$(PREFIX)/share/pgherald/sql $(DESTDIR)$(PREFIX)/share/doc/pgherald/docs
 	install -m 644 sql/*.sql $(DESTDIR)$(PREFIX)/share/pgherald/sql
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(B)/pgherald.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(B)/pgherald.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(B)/pgherald.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgherald
 	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pgherald
 	install -m 644 docs/*.md docs/pgherald.service $(DESTDIR)$(PREFIX)/share/doc/pgherald/docs
+
+made: $(B)/pgherald.1 $(B)/pgherald.conf.5 $(B)/pgherald.bash ## manual pages and completion, from the tables of commands and options
 
 clean: ## remove build/
 	rm -rf build
@@ -183,6 +189,14 @@ $(B)/assets_table.o: $(B)/assets_table.c
 	@$(COMPILE) -c -o $@ $<
 $(B)/assets_table.c: $(ASSETS) $(B)/assets.list scripts/assets.sh
 	@scripts/assets.sh $(ASSETS) >$@
+
+# The program as it would be without a file and an environment of its own.
+$(B)/pgherald.1: $(BIN)
+	@env -i $(BIN) config --man >$@
+$(B)/pgherald.conf.5: $(BIN)
+	@env -i $(BIN) config --man-conf >$@
+$(B)/pgherald.bash: $(BIN)
+	@env -i $(BIN) config --bash-completion >$@
 
 $(DOCS): $(B)/docs/%.html: docs/%.md docs/index.md scripts/docs.sh
 	@mkdir -p $(@D)

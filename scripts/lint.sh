@@ -73,6 +73,16 @@ check_banned() {
     done
 }
 
+# The manual pages as a reader gets them, without a complaint of the formatter; and completion, with the cases of its test.
+check_made() {
+    make -s made || return 1
+    for page in build/release/pgherald.1 build/release/pgherald.conf.5; do
+        LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>"$work/man" >"$work/page"
+        grep -q . "$work/page" && ! grep . "$work/man" || return 1
+    done
+    shellcheck build/release/pgherald.bash && tests/completion.sh build/release/pgherald.bash
+}
+
 # Our modules are ES modules in .js files; tests/ says so in its package.json, a page by type="module".
 check_javascript() {
     status=0
@@ -111,7 +121,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
-[ $# != 0 ] || set -- format floors sizes banned shellcheck codespell javascript numbers cppcheck tidy
+[ $# != 0 ] || set -- format floors sizes banned shellcheck codespell javascript numbers made cppcheck tidy
 for check in "$@"; do
     if "check_$check" >"$work/log" 2>&1; then
         passed=$((passed + 1))

@@ -5,31 +5,53 @@
 
 #include "cli/admin.h"
 #include "cli/command.h"
+#include "cli/made/made.h"
 #include "core/metrics.h"
+
+static enum exit_code config_check(const struct config *config, struct err *err)
+{
+    char *url = NULL;
+    if (admin_complete_url(config->database.url, "", "", &url, err) != STATUS_OK) {
+        return err->code;
+    }
+    free(url);
+    fprintf(stderr, "The configuration is good.\n");
+    return EXIT_CODE_OK;
+}
 
 static enum exit_code config_run(const struct invocation *invocation, struct err *err)
 {
     const struct config *config = invocation->config;
-    int n_asked = (int)config->print + (int)config->check + (int)config->reference +
-                  (int)config->metrics_reference;
+    const struct {
+        bool is_asked;
+        void (*print)(FILE *out); /* NULL: one of those about this configuration */
+    } what[] = {
+        {config->print, NULL},
+        {config->check, NULL},
+        {config->reference, config_reference},
+        {config->metrics_reference, metrics_reference},
+        {config->man, made_man},
+        {config->man_conf, made_man_conf},
+        {config->bash_completion, made_completion},
+    };
+    int n_asked = 0;
+    void (*print)(FILE * out) = NULL;
+    for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
+        n_asked += what[i].is_asked;
+        print = what[i].is_asked ? what[i].print : print;
+    }
     if (n_asked != 1) {
         err_set(err, EXIT_CODE_USAGE,
-                "config wants one of --print, --check, --reference and --metrics-reference");
+                "config wants one of --print, --check, --reference, --metrics-reference, --man, "
+                "--man-conf and --bash-completion");
         return EXIT_CODE_USAGE;
     }
-    if (config->print) {
+    if (print) {
+        print(stdout);
+    } else if (config->print) {
         config_print(config, invocation->origins, stdout);
-    } else if (config->reference) {
-        config_reference(stdout);
-    } else if (config->metrics_reference) {
-        metrics_reference(stdout);
     } else {
-        char *url = NULL;
-        if (admin_complete_url(config->database.url, "", "", &url, err) != STATUS_OK) {
-            return err->code;
-        }
-        free(url);
-        fprintf(stderr, "The configuration is good.\n");
+        return config_check(config, err);
     }
     return EXIT_CODE_OK;
 }
@@ -37,7 +59,8 @@ static enum exit_code config_run(const struct invocation *invocation, struct err
 const struct subcommand config_command = {
     .name = "config",
     .group = COMMAND_GROUP_TOOLS,
-    .usage = "--print|--check|--reference|--metrics-reference [-c FILE]",
+    .usage = "--print|--check|--reference|--metrics-reference|--man|--man-conf|--bash-completion "
+             "[-c FILE]",
     .summary = "show or check the options in force",
     .about = "Reads the file and the environment as serve does, and shows or checks the outcome.",
     .options = CONFIG_FOR_CONFIG,

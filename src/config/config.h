@@ -44,7 +44,7 @@ struct config {
         char *row_id, *extras;
         uint32_t dbo_id, expires_ms;
     } mint;
-    bool print, check, reference, metrics_reference; /* config */
+    bool print, check, reference, metrics_reference, man, man_conf, bash_completion; /* config */
 };
 
 /* Which subcommands an option belongs to. */

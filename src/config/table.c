@@ -296,6 +296,11 @@ static const struct option options[] = {
            "Print the reference of all options as Markdown."),
     SWITCH("metrics-reference", metrics_reference, ONLY_FLAG | CONFIG,
            "Print the reference of all metrics as Markdown."),
+    SWITCH("man", man, ONLY_FLAG | CONFIG, "Print the manual page pgherald(1)."),
+    SWITCH("man-conf", man_conf, ONLY_FLAG | CONFIG, "Print the manual page pgherald.conf(5)."),
+    SWITCH(
+        "bash-completion", bash_completion, ONLY_FLAG | CONFIG,
+        "Print the completion for bash; make install puts it, and the pages, where they belong."),
 };
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 static_assert(N_OPTIONS <= CONFIG_MAX_OPTIONS, "struct config_origins is too small");
