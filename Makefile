@@ -60,7 +60,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build made programs deps demo test install npm lint format floors unit sql integration matrix browser tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build made programs deps demo test install npm lint format floors unit sql integration matrix browser picture tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,7 +100,7 @@ install: build made ## into DESTDIR and PREFIX (/usr/local)
 	install -m 644 $(B)/pgherald.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(B)/pgherald.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgherald
 	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pgherald
-	install -m 644 docs/*.md docs/pgherald.service $(DESTDIR)$(PREFIX)/share/doc/pgherald/docs
+	install -m 644 docs/*.md docs/picture.png docs/pgherald.service $(DESTDIR)$(PREFIX)/share/doc/pgherald/docs
 
 made: $(B)/pgherald.1 $(B)/pgherald.conf.5 $(B)/pgherald.bash ## manual pages and completion, from the tables of commands and options
 
@@ -124,7 +124,7 @@ integration: $(BIN) $(NODE_MODULES) ## the real binary against a real Postgres; 
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh $(or $(STAGE),integration) $(INTEGRATION_TESTS)
 matrix: $(BIN) $(TOOLS) $(NODE_MODULES) ## SQL, unit and integration tests on every Postgres: MAJORS='13 18', MATRIX_PARTS='sql smoke'
 	+@VARIANT=$(VARIANT) tests/matrix/run.sh $(MAJORS)
-browser: $(BIN) build/sdk/xano.min.js build/npm/package.json ## the example pages and the npm package in Chromium
+browser: $(BIN) build/sdk/xano.min.js build/npm/package.json ## the pages and the npm package in Chromium; PICTURES=1: with screenshots in build/screenshots
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh browser $(BROWSER_TESTS)
 tsan: ## the integration tests that race the threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan STAGE=tsan INTEGRATION_TESTS='$(TSAN_TESTS)' integration
@@ -152,6 +152,8 @@ bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare
 	@[ -n "$(SCENARIOS)" ] || PGHERALD_BIN=$(abspath $(BIN)) node tests/bench/live.js
 instructions: $(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
 	@tests/bench/instructions.sh $(B)/bench && DRAIN=$(abspath $(B)/tests/tools/drain) tests/bench/triggers.sh
+picture: $(BIN) $(NODE_MODULES) ## docs/picture.png, of the README, from the real pages in Chromium
+	@PGHERALD_BIN=$(abspath $(BIN)) node scripts/picture.mjs
 npm: build/npm/package.json ## the browser's client as an npm package, in build/npm
 sdk: build/sdk/xano.min.js ## fetch @xano/js-sdk from npm, for examples/chat-xano
 
