@@ -6,15 +6,18 @@
  * Each call is bounded, so that reads on the same connection wait for milliseconds. A trim that
  * removed as much as it was allowed to is repeated at once, behind the reads that came meanwhile.
  *
- * The alarm is a line when it starts and one when it ends. Nothing is ever dropped: only an
+ * The alarm is a line when it starts and one when it ends; in between each look says how long it will
+ * take, as long as there are fewer rows than at the last one. Nothing is ever dropped: only an
  * operator can know whether the disk or the sequencer is the problem. */
 #include "pg/maintenance.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pg/backlog.h"
 #include "pg/query.h"
 #include "pg/rows.h"
 
@@ -40,6 +43,7 @@ struct maintenance {
     struct tally *tally;
     char *stuck_on; /* the table that could not be refreshed, as last told; NULL: none */
     bool is_alarmed;
+    struct backlog backlog;
     char *warned; /* the sentences of the last look, a line each; NULL: none yet */
     void (*on_warnings)(void *arg, const char *lines);
     void *warnings_arg;
@@ -195,6 +199,17 @@ void maintenance_note_blemish(struct maintenance *maintenance, const struct blem
 
 /* ---- lag ---- */
 
+/* While the alarm lasts, each look says how the backlog goes down. */
+static void tell_progress(struct maintenance *maintenance, uint64_t rows, bool is_wanted)
+{
+    struct buf said = {0};
+    backlog_look(&maintenance->backlog, rows, clock_ms(), &said);
+    if (is_wanted && said.len > 0) {
+        log_info("%s", buf_text(&said));
+    }
+    buf_release(&said);
+}
+
 static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t bytes,
                       uint64_t age_s)
 {
@@ -210,6 +225,7 @@ static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t b
         log_info("the outbox is short again: %llu changes wait to be delivered",
                  (unsigned long long)rows);
     }
+    tell_progress(maintenance, rows, is_behind && maintenance->is_alarmed);
     maintenance->is_alarmed = is_behind;
 }
 
