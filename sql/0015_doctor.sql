@@ -171,6 +171,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
            'Call herald.watch() again with visible => ''"policy"'', if a client shall see what a SELECT would show it.', w.relation::text
       FROM herald.watch w
      WHERE herald.is_watched(w.relation) AND herald.guarded_by(w.relation) <> '{}' AND NOT coalesce(w.visible = '"nobody"' OR herald.is_judged(w.visible), false)
+    UNION ALL
+    SELECT 'error', 'judge_roles_missing', format('the policies of %s are asked, but herald_judge can become no role that may read it: nobody is shown its rows', w.relation),
+           format('GRANT USAGE ON SCHEMA %I TO the clients'' role; GRANT SELECT ON %s TO it; GRANT it TO herald_judge; and judge-roles or anonymous-role of the server name it', n.nspname, w.relation),
+           w.relation::text
+      FROM herald.watch w JOIN pg_class c ON c.oid = w.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE herald.is_watched(w.relation) AND w.visible = '"policy"' AND to_regrole('herald_judge') IS NOT NULL
+       AND NOT EXISTS (SELECT FROM pg_roles r
+                        WHERE r.rolname <> 'herald_judge' AND pg_has_role('herald_judge', r.oid, 'MEMBER')
+                          AND has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
 $$;
 COMMENT ON FUNCTION herald.doctor_watches() IS 'Internal, for doctor(): what keeps rows of watched tables from who waits for them.';
 

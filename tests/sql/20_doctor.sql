@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
-SELECT plan(75);
+SELECT plan(77);
 CREATE EXTENSION dblink SCHEMA tap;
 
 -- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
@@ -143,8 +143,16 @@ ALTER TABLE d.guarded ENABLE ROW LEVEL SECURITY;
 SELECT herald.watch('d.guarded', visible => '"everybody"');
 SELECT is(found(), 'note row_security d.guarded', 'row level security that nobody asks');
 SELECT herald.watch('d.guarded', visible => '"policy"', claims => '{}');
-SELECT is(found(), '', '… and that is asked');
+SELECT is(found(), 'error judge_roles_missing d.guarded', '… and that is asked, by nobody who may read it');
+CREATE ROLE d_client;
+GRANT d_client TO herald_judge;
+GRANT SELECT ON d.guarded TO d_client;
+SELECT is(found(), 'error judge_roles_missing d.guarded', '… nor go into its schema');
+GRANT USAGE ON SCHEMA d TO d_client;
+SELECT is(found(), '', '… and by who may');
 DROP TABLE d.guarded;
+DROP OWNED BY d_client;
+DROP ROLE d_client;
 
 -- Rules and the gate.
 SELECT herald.set_rule('orders/*', active => false);
