@@ -377,6 +377,26 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_tem
 $$;
 COMMENT ON FUNCTION herald.has_landed(text) IS 'Whether what send_canary() published is in the log, among the newest hundred of them.';
 
+-- ---------------------------------------------------------------------------------------------------------------- help
+
+-- Two hundred functions are in this schema, and these are the ones for people. What a function does is said once, in its comment.
+CREATE VIEW herald.help AS
+    SELECT h.topic, 'herald.' || h.name AS function, substring(h.comment FROM '^.*?[.?](?=\s|$)') AS purpose,
+           format('herald.%s(%s)', h.name, pg_get_function_arguments(h.id)) AS signature, pg_get_function_result(h.id) AS returns, h.comment AS description
+      FROM (SELECT l.n, l.topic, l.name, p.id, replace(obj_description(p.id, 'pg_proc'), E'\n', ' ') AS comment
+              FROM (VALUES (1, 'tables', 'watch'), (2, 'tables', 'set_watch'), (3, 'tables', 'unwatch'), (4, 'tables', 'refresh'),
+                           (5, 'rules', 'set_rule'), (6, 'rules', 'drop_rule'), (7, 'rules', 'forget'),
+                           (8, 'events', 'publish'), (9, 'events', 'history'), (10, 'events', 'channel_name'),
+                           (11, 'people', 'disconnect'), (12, 'people', 'reread'),
+                           (13, 'servers', 'set_enabled'), (14, 'servers', 'rotate_canonical'), (15, 'servers', 'rotate_bus_key'),
+                           (16, 'health', 'doctor'), (17, 'health', 'send_canary'), (18, 'health', 'has_landed')) AS l (n, topic, name),
+                   -- Of several of one name, which take a key as text or as a number, the first one has it all.
+                   LATERAL (SELECT min(p.oid) AS id FROM pg_proc p
+                             WHERE p.pronamespace = 'herald'::regnamespace AND p.proname = l.name) AS p) AS h
+     ORDER BY h.n;
+COMMENT ON VIEW herald.help IS 'The functions of this schema that are for people: what each is for, its arguments and what it returns.';
+GRANT SELECT ON herald.help TO herald_admin, herald_publisher, herald_server;
+
 GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(),
     herald.doctor_horizon(interval), herald.doctor_about(text), herald.doctor_nothing(text), herald.covers(text, text), herald.template_prefix(text),
     herald.template_pattern(text), herald.template_parts(text) TO herald_admin, herald_server;

@@ -3,7 +3,7 @@
 // they tell people to type.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { blocksOf, scriptOf } from './lib/docs.js';
@@ -146,3 +146,27 @@ for (const path of documents) {
         await runDocument(path);
     });
 }
+
+// ---- what is made of the schema ----
+
+test('docs/functions.md is herald.help (UPDATE_DOCS=1 writes it)', async () => {
+    const rows = await world.postgres.query('SELECT * FROM herald.help');
+    const plain = (signature) => signature.replace(/(DEFAULT \S+?)::[a-z]+(\[\])?/g, '$1');
+    const broken = (signature) => (signature.length < 120 ? signature : signature.replace('(', '(\n    ').replaceAll(', ', ',\n    ').replace(/\)$/, '\n)'));
+    const section = ({ function: name, signature, returns, description }) => [
+        `### \`${name}()\``, `\`\`\`text\n${broken(plain(signature))}\nreturns ${returns}\n\`\`\``, `${description.replace(/[*_<[]/g, '\\$&')}\n`,
+    ].join('\n\n');
+    const topics = [...new Set(rows.map(({ topic }) => topic))].map((topic) => `## ${topic[0].toUpperCase()}${topic.slice(1)}\n\n${rows.filter((row) => row.topic === topic).map(section).join('\n')}`);
+    const text = `# Functions
+
+<!-- Made of herald.help by UPDATE_DOCS=1 node --test tests/integration/53-docs.test.js; do not edit. -->
+
+What is in the schema \`herald\` for people; all else there is the server's. \`SELECT function, purpose FROM herald.help\` is this list in psql, and
+\`\\df+ herald.NAME\` has the comment of each. \`publish\`, \`history\`, \`disconnect\` and \`reread\` are for members of \`herald_publisher\`, the others
+for those of \`herald_admin\`. Where an argument is a user's \`row_id\`, it may be a text, an integer or a uuid.
+
+${topics.join('\n')}`;
+    const path = join(top, 'docs/functions.md');
+    if (process.env.UPDATE_DOCS) writeFileSync(path, text);
+    assert.equal(readFileSync(path, 'utf8'), text);
+});
