@@ -27,7 +27,7 @@ static const struct option options[] = {
     PATH("config", config_file, SERVER | ADMIN | CONFIG | TOKEN,
          "Read options from FILE (also -c FILE). Default of serve, config, token "
          "and tail: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
-    LISTEN("listen", net.listen, SERVER | TAIL, "127.0.0.1:8080",
+    LISTEN("listen", net.listen, SERVER | TAIL | DOCTOR, "127.0.0.1:8080",
            "Where browsers connect. Port 0 takes a free one."),
     SWITCH(
         "proxy-protocol", net.proxy_protocol, SERVE,
@@ -254,7 +254,7 @@ static const struct option options[] = {
            "nobody else can reach it: who can, reads all."),
     TEXT("node-name", bus.node_name, "NAME", SERVE, NULL,
          "What this server is called in the log of the others. Default: host/pid."),
-    PATH("metrics-token-file", net.metrics_token_file, SERVER | LIVE,
+    PATH("metrics-token-file", net.metrics_token_file, SERVER | DOCTOR | LIVE,
          "Who sends the first line of FILE as a bearer token may read /metrics, and is told by "
          "/ready why the server is not ready. Read again on SIGHUP. Without it nobody may."),
     CHOICE("log-level", log_level, "LEVEL", SERVER | TAIL | LIVE, "info", "error|warn|info|debug",

@@ -52,6 +52,7 @@ struct command {
     const char *
         why; /* a literal. OPEN, TOKEN: half a sentence, why the token was not accepted. INVALID: the
                         sentence to tell; NULL: the error's own */
+    bool is_operator;         /* OPEN: it has shown the operator's token, and is nobody else */
     bool wants_history;       /* JOIN: payload.history is true */
     bool wants_presence;      /* JOIN: payload.presence is true or "state" */
     bool wants_state;         /* JOIN: payload.presence is "state" */

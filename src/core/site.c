@@ -53,11 +53,23 @@ void site_free(struct site *site)
     free(site);
 }
 
+/* Whether a change reaches a client at all is tried on this channel, by `pgherald doctor`. */
+static const struct rule *canary_rule(void)
+{
+    static char name[] = SITE_CANARY;
+    static const struct rule rule = {
+        .pattern = name, .anonymous_clients = true, .is_operators = true};
+    return &rule;
+}
+
 /* A scan over all rules: there are few, and a channel remembers its rule until the site changes. */
 const struct rule *site_rule(const struct site *site, struct str channel)
 {
     const struct rule *best = NULL;
     size_t best_len = 0;
+    if (str_equals(channel, STR(SITE_CANARY))) {
+        return canary_rule();
+    }
     for (size_t i = 0; i < site->n_rules; i++) {
         bool is_exact;
         struct str pattern = str_of(site->rules[i].pattern);

@@ -19,6 +19,7 @@ struct rule {      /* a row of herald.rule, same meaning */
     bool private_auth;
     bool auth_channel;
     bool presence;
+    bool is_operators; /* only who has shown the operator's token may join; the canary's alone */
     uint32_t message_history;     /* > 0: messages on these channels are durable */
     uint32_t messages_per_minute; /* of one sender on one channel; 0: any number */
     /* The owner's SQL functions, as herald.call_function() wants them named; NULL: none. */
@@ -59,6 +60,9 @@ struct site {           /* hub thread only */
     size_t n_rereads;
     uint64_t rereads_since, rereads_at; /* all of them after the one id, up to the other */
 };
+
+/* A channel that is there without a rule of the database, for who has shown the operator's token. */
+#define SITE_CANARY "herald.canary"
 
 void site_free(struct site *site); /* with all it holds; NULL is fine */
 /* The rule for a channel: the exact name first, then the longest literal prefix, then `*`; NULL:

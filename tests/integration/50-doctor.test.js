@@ -10,7 +10,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { World, READ_ONLY } from './lib/world.js';
-import { pgherald } from './lib/server.js';
+import { pgherald, tokenFile } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
@@ -97,6 +97,21 @@ test('the canary: from its commit to the log, and to no client', async () => {
     for (const sql of [`herald.set_rule('herald.canary')`, `herald.set_rule('herald.*')`, `herald.watch('quiet', channel => 'herald.{id}')`]) {
         await assert.rejects(world.postgres.query(`SELECT ${sql}`), /channels that begin with herald\. are ours/);
     }
+    // And on to a session: for who has the operator's token, on a channel that is nobody else's.
+    const env = { PGHERALD_METRICS_TOKEN_FILE: tokenFile, PGHERALD_LISTEN: `127.0.0.1:${world.server.port}` };
+    const whole = await doctor(['--canary'], env);
+    assert.match(whole.stdout, /^note {5}canary_landed\n +an event was in the log \d+ ms after its commit, and with a session after \d+ ms \(which took \d+ ms to connect and \d+ ms to join\)\n/);
+    const operator = await world.client({ token: readFileSync(tokenFile, 'utf8').trim() });
+    await operator.join('herald.canary');
+    operator.message('herald.canary', 'sings');
+    assert.equal((await operator.waitFor({ action: 'error' })).payload.code, 'send_refused');
+    operator.send('join', 'herald.other');
+    assert.equal((await operator.waitFor({ options: { channel: 'herald.other' } })).payload.code, 'no_channel');
+    const other = join(temporaryDirectory('doctor'), 'token');
+    writeFileSync(other, 'somebody-elses-token\n');
+    const refused = await doctor(['--canary'], { ...env, PGHERALD_METRICS_TOKEN_FILE: other });
+    assert.match(refused.stdout, /^error {4}canary_refused\n +no session on the canary's channel: (No such channel|The token was not accepted)[^]*canary_landed/);
+    assert.match((await doctor(['--canary', '--url', 'ws://127.0.0.1:1/rt/x'], env)).stdout, /^error {4}canary_refused\n[^\n]*cannot connect/);
     await world.postgres.query(`SELECT herald.drop_rule('*')`);
     const database = world.postgres.url({ database: 'ahead' });
     assert.deepEqual((await causes(['--canary'], { database })).at(-1), 'error canary_lost', 'without a server');

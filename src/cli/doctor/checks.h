@@ -18,9 +18,14 @@ void check_files(const struct config *config, struct findings *findings);
  * token_accepted, join_refused, join_asked. */
 enum status check_token(struct admin *admin, const struct config *config, const char *token,
                         const char *channel, struct findings *findings, struct err *err) MUST_CHECK;
-/* canary.c: an event that no client gets, from its commit to the log. Causes: canary_lost,
- * canary_landed. */
-enum status check_canary(struct admin *admin, struct findings *findings,
-                         struct err *err) MUST_CHECK;
+/* canary.c: an event that no client gets, from its commit to the log; and from there to a session of
+ * ours, if the configuration names the operator's token. url: where the server is, as where_find has
+ * it. Causes: canary_landed, canary_lost, canary_refused, canary_undelivered. */
+struct canary_wish {
+    const struct config *config;
+    const char *url, *ca_file; /* NULL: none was given */
+};
+enum status check_canary(struct admin *admin, const struct canary_wish *wish,
+                         struct findings *findings, struct err *err) MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@
 #include "cli/doctor/checks.h"
 
 struct doctor_arguments {
-    char *token;
+    char *token, *url, *ca_file;
     bool canary;
 };
 
@@ -22,7 +22,13 @@ static const struct option doctor_options[] = {
         "Say what this token is worth to a server with the same key options (-c FILE), and whether "
         "the channel's rule lets its owner join."),
     SWITCH("canary", canary, DOCTOR,
-           "Publish an event that no client gets, and say how long it takes to the log."),
+           "Publish an event that no client gets, and say how long it takes to the log; and, with "
+           "metrics-token-file of the server, to a session."),
+    TEXT("url", url, "URL", DOCTOR, NULL,
+         "With --canary: the server, ws://HOST:PORT or wss://HOST. Default: listen of the "
+         "configuration on this machine."),
+    PATH("ca-file", ca_file, DOCTOR,
+         "With it: the certificates, PEM, that one of must have signed that of the server."),
 };
 #define DOCTOR_TABLE                                                                               \
     ((struct option_table){doctor_options, sizeof(doctor_options) / sizeof(doctor_options[0])})
@@ -49,7 +55,8 @@ static enum status examine(struct admin *admin, const struct invocation *invocat
         check_token(admin, invocation->config, asked->token, about, findings, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return asked->canary ? check_canary(admin, findings, err) : STATUS_OK;
+    const struct canary_wish wish = {invocation->config, asked->url, asked->ca_file};
+    return asked->canary ? check_canary(admin, &wish, findings, err) : STATUS_OK;
 }
 
 static enum exit_code consult(const struct invocation *invocation,

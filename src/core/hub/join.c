@@ -204,7 +204,7 @@ static bool join_try(struct hub *hub, struct session *session, const struct comm
     const struct channel *channel = channel_find(&hub->channels, command->channel);
     bool is_member = channel && session_is_in(session, channel);
     tell_token_error(hub, session, command->channel);
-    if (!rule) {
+    if (!rule || (rule->is_operators && !session->is_operator)) {
         say_refusal(hub, session, command->channel, ERROR_CODE_NO_CHANNEL);
         return true;
     }

@@ -97,6 +97,7 @@ void open_handle(struct hub *hub, const struct command *command)
 {
     struct session *session = session_table_open(&hub->sessions, command->session);
     session->identity = identity_ref(command->identity);
+    session->is_operator = command->is_operator;
     session->token_why = command->why;
     session->token_error = command->error;
     if (!command->payload.ptr) {

@@ -132,7 +132,8 @@ struct command *entrance_upgrade(struct socket *socket, const struct http_head *
         refuse_request(socket, head, reason);
         return NULL;
     }
-    struct command *open = handshake_command(options, head);
+    struct command *open =
+        handshake_command(options, socket->worker->settings->metrics_token, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
         admission_leave(socket);
@@ -175,7 +176,8 @@ static void say(struct socket *socket, const struct http_head *head, const char 
 static void say_token(struct socket *socket, const struct http_head *head)
 {
     const struct net_options *options = &socket->worker->settings->options;
-    struct command *open = handshake_command(options, head);
+    struct command *open =
+        handshake_command(options, socket->worker->settings->metrics_token, head);
     if (!open->why) {
         say(socket, head, "none",
             open->payload.ptr ? "Nothing here would refuse you. Your token is checked when you are "

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/http/operator.h"
 #include "net/session/verify.h"
 #include "proto/http_query.h"
 
@@ -45,7 +46,8 @@ static struct str token_find(const struct net_options *options, const struct htt
     return token;
 }
 
-struct command *handshake_command(const struct net_options *options, const struct http_head *head)
+struct command *handshake_command(const struct net_options *options, const char *operators,
+                                  const struct http_head *head)
 {
     struct buf decoded = {0};
     struct str token = token_find(options, head, &decoded);
@@ -54,7 +56,10 @@ struct command *handshake_command(const struct net_options *options, const struc
     if (token.len > 0) {
         memcpy(command->data, token.ptr, token.len);
     }
-    verify_token(options, (struct str){command->data, token.len}, command);
+    command->is_operator = operator_has(operators, token);
+    if (!command->is_operator) {
+        verify_token(options, (struct str){command->data, token.len}, command);
+    }
     buf_release(&decoded);
     return command;
 }

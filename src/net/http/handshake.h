@@ -10,7 +10,8 @@
 /* The token of Authorization: Bearer, absent if there is none. */
 struct str handshake_bearer(const struct http_head *head);
 /* The COMMAND_OPEN of a COMPLETE upgrade, but for its session: with an identity, with a token for
- * the database, or with `why` if the token was not accepted. */
-struct command *handshake_command(const struct net_options *options, const struct http_head *head);
+ * the database, or with `why` if the token was not accepted. operators: the operator's token, or NULL. */
+struct command *handshake_command(const struct net_options *options, const char *operators,
+                                  const struct http_head *head);
 
 #endif

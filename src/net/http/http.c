@@ -19,6 +19,7 @@
 #include "core/site.h"
 #include "net/http/entrance.h"
 #include "net/http/front.h"
+#include "net/http/handshake.h"
 #include "net/http/operator.h"
 #include "net/http/refuse.h"
 #include "net/http/respond.h"
@@ -48,7 +49,7 @@ static void answer_health(struct socket *socket, const struct http_head *head)
 
 static bool is_operator(const struct socket *socket, const struct http_head *head)
 {
-    return operator_is(socket->worker->settings->metrics_token, head);
+    return operator_has(socket->worker->settings->metrics_token, handshake_bearer(head));
 }
 
 /* The gate's reason may name the database and quote its errors: the operator's to see. */

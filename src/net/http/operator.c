@@ -13,8 +13,6 @@
 
 #include <openssl/crypto.h>
 
-#include "net/http/handshake.h"
-
 enum {
     MIN_CHARS = 16, /* of what is not to be guessed; openssl rand -hex 16 makes 32 */
     MAX_CHARS = 1024,
@@ -49,8 +47,7 @@ enum status operator_read_token(const char *path, char **out, struct err *err)
     return STATUS_OK;
 }
 
-bool operator_is(const char *token, const struct http_head *head)
+bool operator_has(const char *token, struct str given)
 {
-    struct str given = handshake_bearer(head);
     return token && given.len == strlen(token) && CRYPTO_memcmp(given.ptr, token, given.len) == 0;
 }

@@ -44,7 +44,9 @@ static void test_the_most_special_rule_wins(void **state)
         {"x", "*"},
     };
     struct site *site = site_of(patterns, sizeof(patterns) / sizeof(patterns[0]));
-    assert_null(site_rule(site, STR("herald.canary"))); /* the server's own */
+    assert_null(site_rule(site, STR("herald.other"))); /* the server's own */
+    const struct rule *canary = site_rule(site, STR(SITE_CANARY));
+    assert_true(canary && canary->is_operators && !canary->public_messaging);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct rule *rule = site_rule(site, str_of(cases[i].channel));
         assert_non_null(rule);

@@ -61,7 +61,8 @@ struct session {
     enum session_wait wait;
     struct identity *identity; /* NULL: anonymous */
     struct user *user;         /* whose sessions are counted; NULL: nobody's */
-    const char *token_why;     /* to be told at the first join: why the token was not accepted */
+    bool is_operator;
+    const char *token_why; /* to be told at the first join: why the token was not accepted */
     enum error_code token_error;
     struct subscription *subscriptions; /* in no order */
     uint32_t n_subscriptions;
