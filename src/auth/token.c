@@ -84,6 +84,7 @@ static const char *open_jws(struct token_check *check, struct compact *jws, stru
         if (is_signature_length(keys[i], signature_len)) {
             check->n_operations++;
             if (crypto_verify(keys[i], jws)) {
+                check->key = keys[i];
                 return NULL;
             }
         }
@@ -195,6 +196,7 @@ static const char *open_jwe(struct token_check *check, struct compact *jwe, bool
         if (fits(keys[i], encryption, jwe)) {
             check->n_operations++;
             if (crypto_decrypt(keys[i], jwe, plaintext)) {
+                check->key = keys[i];
                 return NULL;
             }
         }
@@ -215,6 +217,15 @@ static bool is_printable(struct str text)
     return text.len > 0;
 }
 
+static enum verdict check_claims(struct token_check *check, struct str text, struct identity **out,
+                                 const char **why)
+{
+    if (check->claims) {
+        buf_str(check->claims, text);
+    }
+    return claims_check(check->rules, text, check->now_s, out, why);
+}
+
 static enum verdict check_jws(struct token_check *check, struct compact *jws, struct identity **out,
                               const char **why)
 {
@@ -226,8 +237,7 @@ static enum verdict check_jws(struct token_check *check, struct compact *jws, st
     enum verdict verdict = VERDICT_REFUSED;
     *why = open_jws(check, jws, &claims);
     if (!*why) {
-        verdict = claims_check(check->rules, (struct str){claims.data, claims.len}, check->now_s,
-                               out, why);
+        verdict = check_claims(check, (struct str){claims.data, claims.len}, out, why);
     }
     buf_release(&claims);
     compact_release(jws);
@@ -245,7 +255,7 @@ static enum verdict check_plaintext(struct token_check *check, struct str text, 
     if (is_public) {
         return token_refuse(why, "it is encrypted but not signed");
     }
-    return claims_check(check->rules, text, check->now_s, out, why);
+    return check_claims(check, text, out, why);
 }
 
 static enum verdict check_jwe(struct token_check *check, struct compact *jwe, struct identity **out,
@@ -273,6 +283,7 @@ enum verdict token_check(struct token_check *check, struct str token, struct ide
 {
     struct compact compact;
     check->n_operations = 0;
+    check->key = NULL;
     check->misses_key = false;
     if (token.len > check->max_bytes) {
         return token_refuse(why, "it is too long");

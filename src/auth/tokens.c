@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "auth/base64url.h"
+#include "auth/compact.h"
 #include "auth/keys/jwks_source.h"
 #include "auth/keys/key_files.h"
 #include "auth/token.h"
@@ -172,6 +174,63 @@ static enum verdict check(void *ctx, struct str token, int64_t now_s, struct ide
 struct authenticator tokens_authenticator(struct tokens *tokens)
 {
     return (struct authenticator){.ctx = tokens, .check = check};
+}
+
+/* base64url of a text; NULL: it is none. */
+static char *decode(struct str part)
+{
+    struct buf text = {0};
+    char *out = base64url_decode(part, &text) ? str_dup(buf_span(&text)) : NULL;
+    buf_release(&text);
+    return out;
+}
+
+/* What anybody can read of a token, or what a key has opened. */
+static void read_texts(struct str token, const struct buf *opened, struct tokens_look *out)
+{
+    struct compact compact;
+    if (!compact_split(token, &compact)) {
+        return;
+    }
+    out->header = decode(compact.parts[0]);
+    if (out->is_opened) {
+        out->claims = str_dup(buf_span(opened));
+    } else if (compact.n_parts == COMPACT_JWS_PARTS) {
+        out->claims = decode(compact.parts[1]);
+    }
+}
+
+void tokens_look(struct tokens *tokens, struct str token, int64_t now_s, struct tokens_look *out)
+{
+    struct policy *policy;
+    struct keyset *keys = take_keys(tokens, &policy);
+    struct buf claims = {0};
+    struct token_check check = {
+        .keyset = keys,
+        .rules = &policy->rules,
+        .max_bytes = policy->options.max_bytes,
+        .now_s = now_s,
+        .claims = &claims,
+    };
+    *out = (struct tokens_look){0};
+    out->verdict = token_check(&check, token, &out->identity, &out->why);
+    out->is_opened = claims.len > 0;
+    read_texts(token, &claims, out);
+    if (check.key) {
+        out->algorithm = check.key->algorithm->name;
+        out->key_id = mem_strdup(check.key->id);
+    }
+    buf_release(&claims);
+    keyset_unref(keys);
+    policy_unref(policy);
+}
+
+void tokens_look_release(struct tokens_look *look)
+{
+    identity_unref(look->identity);
+    free(look->header);
+    free(look->claims);
+    free(look->key_id);
 }
 
 void tokens_counts(struct tokens *tokens, struct tokens_counts *out)

@@ -47,6 +47,22 @@ enum status tokens_reload(struct tokens *tokens, const struct tokens_options *op
 void tokens_counts(struct tokens *tokens, struct tokens_counts *out); /* any thread */
 void tokens_free(struct tokens *tokens); /* nobody checks any more; NULL is fine */
 
+/* One token looked at closely, for a person. */
+struct tokens_look {
+    enum verdict verdict;
+    const char *why;           /* as check's; NULL unless refused or expired */
+    struct identity *identity; /* NULL unless accepted */
+    char *header;              /* the text of its header; NULL: it has none */
+    char *claims;              /* the text of its claims; NULL: nobody here can read them */
+    bool is_opened; /* a key verified or decrypted them; false: anybody may have written them */
+    const char *algorithm; /* of that key; NULL: there is none */
+    char *key_id;          /* its kid; NULL: it has none */
+};
+
+/* Release *out. */
+void tokens_look(struct tokens *tokens, struct str token, int64_t now_s, struct tokens_look *out);
+void tokens_look_release(struct tokens_look *look);
+
 /* What a minted token says. */
 struct tokens_claims {
     int32_t dbo_id;     /* 0: nothing */

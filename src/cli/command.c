@@ -16,8 +16,8 @@ static const struct subcommand *const commands[] = {
     &refresh_command,   &types_command,      &rules_command,    &rule_set_command,
     &rule_drop_command, &status_command,     &doctor_command,   &channels_command,
     &history_command,   &sessions_command,   &presence_command, &tail_command,
-    &publish_command,   &disconnect_command, &token_command,    &config_command,
-    &version_command,
+    &publish_command,   &disconnect_command, &token_command,    &check_token_command,
+    &config_command,    &version_command,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -65,10 +65,11 @@ static enum status load_file(const struct arguments *arguments, unsigned command
     if (!path) {
         path = getenv("PGHERALD_CONFIG");
     }
-    bool has_default =
-        command & (CONFIG_FOR_SERVE | CONFIG_FOR_CONFIG | CONFIG_FOR_TOKEN | CONFIG_FOR_TAIL);
-    /* It may well be closed to who makes a token with a key of his own. */
-    int wanted = command & (CONFIG_FOR_TOKEN | CONFIG_FOR_TAIL) ? R_OK : F_OK;
+    bool has_default = command & (CONFIG_FOR_SERVE | CONFIG_FOR_CONFIG | CONFIG_FOR_TOKEN |
+                                  CONFIG_FOR_CHECK_TOKEN | CONFIG_FOR_TAIL);
+    /* It may well be closed to who makes or checks a token with a key of his own. */
+    int wanted =
+        command & (CONFIG_FOR_TOKEN | CONFIG_FOR_CHECK_TOKEN | CONFIG_FOR_TAIL) ? R_OK : F_OK;
     if (!path && has_default && access(CONFIG_DEFAULT_FILE, wanted) == 0) {
         path = CONFIG_DEFAULT_FILE;
     }

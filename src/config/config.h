@@ -53,11 +53,12 @@ enum config_commands {
     CONFIG_FOR_DEV = 2,
     CONFIG_FOR_INSTALL = 4, /* and upgrade */
     CONFIG_FOR_UNINSTALL = 8,
-    CONFIG_FOR_WATCH = 16, /* and unwatch, watches, types */
+    CONFIG_FOR_WATCH = 16, /* and all that asks the database */
     CONFIG_FOR_CONFIG = 32,
     CONFIG_FOR_TOKEN = 64,
     CONFIG_FOR_DOCTOR = 128,
     CONFIG_FOR_TAIL = 256,
+    CONFIG_FOR_CHECK_TOKEN = 512,
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
@@ -71,8 +72,8 @@ struct config_origins {
 struct option_table config_table(void);
 
 /* Flags over environment over file over defaults; each value is checked, even one that is
- * overridden. The default file is read for serve, config, token and tail only: it holds the server's keys
- * and login, the other subcommands need an administrator's. Release *out whatever comes back.
+ * overridden. The default file is read for serve, config, token, check-token and
+ * tail only: it holds the server's keys and login, the other subcommands need an administrator's. Release *out whatever comes back.
  * origins may be NULL.
  */
 enum status config_load(const struct arguments *arguments, unsigned command, struct config *out,

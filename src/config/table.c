@@ -13,8 +13,9 @@
 #define TOKEN CONFIG_FOR_TOKEN
 #define DOCTOR CONFIG_FOR_DOCTOR
 #define TAIL CONFIG_FOR_TAIL
+#define CHECK_TOKEN CONFIG_FOR_CHECK_TOKEN
 #define SERVER (SERVE | DEV)
-#define KEYS (SERVER | TOKEN | DOCTOR)
+#define KEYS (SERVER | TOKEN | CHECK_TOKEN | DOCTOR)
 #define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH | DOCTOR | TAIL)
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)
@@ -24,9 +25,9 @@
 #include "config/rows.h"
 
 static const struct option options[] = {
-    PATH("config", config_file, SERVER | ADMIN | CONFIG | TOKEN,
-         "Read options from FILE (also -c FILE). Default of serve, config, token "
-         "and tail: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
+    PATH("config", config_file, SERVER | ADMIN | CONFIG | TOKEN | CHECK_TOKEN,
+         "Read options from FILE (also -c FILE). Default of serve, config, token, "
+         "check-token and tail: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
     LISTEN("listen", net.listen, SERVER | TAIL | DOCTOR, "127.0.0.1:8080",
            "Where browsers connect. Port 0 takes a free one."),
     SWITCH(

@@ -113,9 +113,10 @@ static void reference_commands(unsigned commands, FILE *out)
         {CONFIG_FOR_DEV, "dev"},
         {CONFIG_FOR_INSTALL, "install, upgrade"},
         {CONFIG_FOR_UNINSTALL, "uninstall"},
-        {CONFIG_FOR_WATCH, "watch, unwatch, watches, types"},
+        {CONFIG_FOR_WATCH, "watch and all that asks the database"},
         {CONFIG_FOR_CONFIG, "config"},
         {CONFIG_FOR_TOKEN, "token"},
+        {CONFIG_FOR_CHECK_TOKEN, "check-token"},
         {CONFIG_FOR_DOCTOR, "doctor"},
         {CONFIG_FOR_TAIL, "tail"},
     };
@@ -172,8 +173,8 @@ void config_reference(FILE *out)
             "# Options\n\n"
             "A flag wins over its variable, a variable over the file, the file over the default. "
             "The file is\n"
-            "`" CONFIG_DEFAULT_FILE
-            "` if it exists (serve, config, token and tail), or the one that `-c FILE` names. It "
+            "`" CONFIG_DEFAULT_FILE "` if it exists (serve, config, token, check-token and tail), "
+            "or the one that `-c FILE` names. It "
             "holds one\n"
             "`name = value` a line, the names as below without the dashes; `#` begins a comment, "
             "values with other\n"

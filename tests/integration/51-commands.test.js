@@ -4,6 +4,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { World, READ_ONLY } from './lib/world.js';
 import { pgherald } from './lib/server.js';
+import { mint, secretFlags } from './lib/token.js';
 import { until } from './lib/wait.js';
 
 let world;
@@ -160,6 +161,33 @@ test('status: well or not, by its exit code', async () => {
     const { ok, warnings, watches, outbox_bytes: bytes, nodes } = JSON.parse(told.stdout);
     assert.deepEqual([told.code, ok, warnings.length, watches, typeof bytes, nodes], [1, false, 1, 1, 'number', []]);
     await world.postgres.query('ALTER TABLE orders ENABLE TRIGGER "!herald_row"');
+});
+
+test('check-token: the verdict, why, and what nobody has verified is called so', async () => {
+    const flags = secretFlags();
+    const check = (token, ...more) => pgherald(['check-token', token, ...flags, ...more]);
+    const good = mint({ dbo_id: 12, row_id: 'x', extras: { name: 'Ann\u001b' } });
+    const { code, stdout, stderr } = await check(good);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^verdict   accepted\nidentity  dbo_id 12, row_id x, extras \{"name":"Ann\\u001b"\}\nexpires   \d{4}-.*Z, in 3\d{3} s\nkey       HS256, without a kid\nheader    \{.*\}\nclaims    \{.*\}\n$/);
+    assert.doesNotMatch(stdout, new RegExp(good.split('.')[2]), 'not the signature');
+    const read = await pgherald(['check-token', '-', '--json', ...flags], { input: `${good}\n` });
+    const told = JSON.parse(read.stdout);
+    assert.deepEqual([read.code, told.ok, told.verdict, told.dbo_id, told.row_id, told.is_opened, told.claims.row_id], [0, true, 'accepted', 12, 'x', true, 'x']);
+    for (const [token, verdict, why, isOpened] of [
+        [mint({ dbo_id: 12 }, { secret: 'another secret, of somebody who may not' }), 'refused', /signature does not match/, false],
+        [mint({ dbo_id: 12, exp: 1000 }), 'expired', /has expired/, true],
+        [mint({ dbo_id: 12 }, { header: { alg: 'none' } }), 'refused', /algorithm is not accepted/, false],
+        ['neither', 'opaque', /token-function/, false],
+    ]) {
+        const result = await check(token, '--json');
+        const said = JSON.parse(result.stdout);
+        assert.deepEqual([result.code, said.ok, said.verdict, said.is_opened, why.test(said.why), said.dbo_id], [1, false, verdict, isOpened, true, null]);
+    }
+    assert.match((await check(mint({ exp: 1000 }))).stdout, /\nexpires   1970-01-01T00:16:40Z, \d+ s ago\n/);
+    assert.match((await check(mint({}, { secret: 'another secret, of somebody who may not' }))).stdout, /\nclaimed   \{/);
+    const missing = await pgherald(['check-token', good, '--token-secret-file', '/nonexistent']);
+    assert.deepEqual([missing.code, missing.stdout], [78, '']);
 });
 
 test('no database, no schema', async () => {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Commands that do something: publish, disconnect, refresh. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/ask/ask.h"
+#include "cli/input.h"
 #include "core/json_span.h"
 
 #define OPTIONS_OF struct ask_values
@@ -16,23 +15,6 @@
 /* ---- publish ---- */
 
 #define MAX_DATA ((size_t)16 * 1024 * 1024) /* that of herald.publish() */
-
-static enum status read_stdin(struct buf *out, struct err *err)
-{
-    for (;;) {
-        buf_reserve(out, 65536);
-        ssize_t n = read(STDIN_FILENO, out->data + out->len, 65536);
-        if (n == 0) {
-            return STATUS_OK;
-        } else if (n < 0 && errno != EINTR) {
-            return err_set(err, EXIT_CODE_FAILED, "cannot read stdin: %s", strerror(errno));
-        }
-        out->len += n > 0 ? (size_t)n : 0;
-        if (out->len > MAX_DATA) {
-            return err_set(err, EXIT_CODE_USAGE, "publish: DATA may have 16 MiB");
-        }
-    }
-}
 
 static enum status check_data(const char *text, size_t len, struct err *err)
 {
@@ -51,7 +33,7 @@ static enum status read_data(const char **params, char **owned, struct err *err)
         return check_data(params[1], strlen(params[1]), err);
     }
     struct buf data = {0};
-    enum status status = read_stdin(&data, err);
+    enum status status = input_read(MAX_DATA, &data, err);
     if (status == STATUS_OK) {
         status = check_data(buf_text(&data), data.len, err);
     }

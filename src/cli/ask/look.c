@@ -58,19 +58,15 @@ const struct subcommand status_command = {
 
 /* ---- rules ---- */
 
-#define FLAG(name) "CASE WHEN " #name " THEN '" #name "' END, "
-#define FUNCTION(name) "'" #name " ' || " #name
-
 static const struct ask rules = {
     .rows = "SELECT * FROM herald.rules",
-    .shown = "channel, active, pg_catalog.concat_ws(', ', " FLAG(anonymous_clients)
-        FLAG(public_messaging) FLAG(public_auth) FLAG(private_messaging) FLAG(private_auth)
-            FLAG(auth_channel) FLAG(
-                presence) "NULL) AS flags, message_history, messages_per_minute, "
-                          "pg_catalog.concat_ws(', ', " FUNCTION(authorize) ", " FUNCTION(on_join) ", " FUNCTION(
-                              on_message) ", " FUNCTION(on_leave) ", " FUNCTION(on_connect) ","
-                                                                                            " " FUNCTION(
-                                                                                                on_disconnect) ") AS functions",
+    .shown = "channel, active, (SELECT pg_catalog.string_agg(f.key, ', ') "
+             "FROM pg_catalog.json_each_text(pg_catalog.to_json(q)) f "
+             "WHERE f.value = 'true' AND f.key NOT IN ('channel', 'active')) AS flags, "
+             "message_history, messages_per_minute, "
+             "(SELECT pg_catalog.string_agg(concat(f.key, ' ', f.value), ', ') "
+             "FROM pg_catalog.json_each_text(pg_catalog.to_json(q)) f WHERE f.value IS NOT NULL "
+             "AND (f.key = 'authorize' OR f.key LIKE 'on\\_%')) AS functions",
     .empty = "There is no rule, so nobody can join: pgherald rule set CHANNEL",
     .role = "herald_admin",
 };

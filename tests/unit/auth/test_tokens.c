@@ -108,6 +108,41 @@ static void test_leeway_and_rules(void **state)
     place_close(&place);
 }
 
+static void test_a_closer_look(void **state)
+{
+    (void)state;
+    struct place place;
+    place_open(&place);
+    struct tokens_options options = {.secret_file = place_text(&place, "secret", SECRET_64)};
+    struct tokens *tokens = new_tokens(&options);
+    struct tokens_look look;
+    tokens_look(tokens, str_of(TOKEN_HS256), NOW, &look);
+    assert_int_equal(look.verdict, VERDICT_ACCEPTED);
+    assert_true(look.is_opened);
+    assert_non_null(look.identity);
+    assert_string_equal(look.algorithm, "HS256");
+    assert_null(look.key_id);
+    assert_non_null(strstr(look.header, "\"HS256\""));
+    assert_non_null(strstr(look.claims, "\"dbo_id\""));
+    tokens_look_release(&look);
+    /* Nobody has verified it, so nobody is said to have; its claims can be read nevertheless. */
+    tokens_look(tokens, str_of(TOKEN_RS256), NOW, &look);
+    assert_int_equal(look.verdict, VERDICT_REFUSED);
+    assert_string_equal(look.why, "its algorithm is not accepted here");
+    assert_false(look.is_opened);
+    assert_null(look.identity);
+    assert_null(look.algorithm);
+    assert_non_null(strstr(look.claims, "\"dbo_id\""));
+    tokens_look_release(&look);
+    tokens_look(tokens, str_of("opaque"), NOW, &look);
+    assert_int_equal(look.verdict, VERDICT_OPAQUE);
+    assert_null(look.header);
+    assert_null(look.claims);
+    tokens_look_release(&look);
+    tokens_free(tokens);
+    place_close(&place);
+}
+
 /* ---- threads ---- */
 
 struct racers {
@@ -177,9 +212,8 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_other_options),
-        cmocka_unit_test(test_leeway_and_rules),
+        cmocka_unit_test(test_reload),           cmocka_unit_test(test_other_options),
+        cmocka_unit_test(test_leeway_and_rules), cmocka_unit_test(test_a_closer_look),
         cmocka_unit_test(test_many_threads),
     };
     return cmocka_run_group_tests_name("auth/tokens", tests, NULL, NULL);
