@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: PostgreSQL
-# Who may include what (README, "How it works"). A folder includes itself and what stands behind its name below; adapters
+# Who may include what (docs/architecture.md, "Where to look"). A folder includes itself and what stands behind its name below; adapters
 # (pg, auth, proto, bus, net) meet in core's seams and in src/server.c, never in each other. Foreign headers stay in
 # the one folder that owns the library: a CVE then has one folder to read.
 #

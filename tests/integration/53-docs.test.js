@@ -83,6 +83,14 @@ test('no link of the other Markdown files is dead', () => {
     }
 });
 
+test('every file that the documents name is there', () => {
+    for (const path of ['README.md', ...sources.map((source) => `docs/${source}`)]) {
+        for (const [, named] of readFileSync(join(top, path), 'utf8').matchAll(/`((?:src|sql|tests|examples|scripts|docs|clients)\/[\w./-]*)`/g)) {
+            assert.ok(existsSync(join(top, named)), `${path} names ${named}`);
+        }
+    }
+});
+
 // ---- every command and statement ----
 
 const written = ['README.md', ...sources.map((source) => `docs/${source}`)];
