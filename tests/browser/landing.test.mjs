@@ -13,7 +13,7 @@ import { temporaryDirectory } from '../integration/lib/process.js';
 import { assertQuiet, Site, takePictures, until } from './support.mjs';
 
 let site;
-before(async () => { site = await Site.start(); });
+before(async () => { site = await Site.start({ flags: ['--no-writer', '--nodes', '3'] }); });
 afterEach(() => site.closePages());
 after(() => site.stop());
 
@@ -67,8 +67,11 @@ test('an empty table is told, and the lines to type hit a row again as soon as t
     assertQuiet(page);
 });
 
-test('what one page says, and what SQL says, all pages hear, also who comes later', async () => {
+test('what one page says, and what SQL says, all pages hear, on whichever node they are, also who comes later', async () => {
     const pages = [await open(), await open()];
+    const nodes = await Promise.all(pages.map((page) => page.textContent('#status')));
+    for (const node of nodes) assert.match(node, /^Live on node-[123]$/);
+    assert.notEqual(nodes[0], nodes[1], 'HAProxy gives each to another node');
     for (const page of pages) await until('both to be counted', async () => (await page.textContent('#open')) === '2');
     await pages[0].fill('#text', ' <i>Assemble</i> ');
     await pages[0].keyboard.press('Enter');
