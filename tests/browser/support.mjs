@@ -4,14 +4,16 @@
  * cut, Chromium, and psql. A page reports what it said on its console: a test ends with an empty list.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 import { Proxy } from '../integration/lib/proxy.js';
 import { run, temporaryDirectory } from '../integration/lib/process.js';
-import { Server } from '../integration/lib/server.js';
+import { binary, Server } from '../integration/lib/server.js';
 import { until, SECOND } from '../integration/lib/wait.js';
 
 export { until, SECOND };
@@ -19,6 +21,7 @@ export { until, SECOND };
 const top = fileURLToPath(new URL('../..', import.meta.url));
 export const sdkBundle = join(top, 'build/sdk/xano.min.js');
 const screenshots = join(top, 'build/screenshots');
+const clusters = join(top, 'build/clusters');
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const CHROMIUM_FLAGS = [
@@ -32,13 +35,38 @@ export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 128
  * where the test cuts the line. */
 const ABOUT_A_CUT = /WebSocket connection to .* failed|Failed to load resource: net::ERR_/;
 
+/** Started by root, Postgres runs as somebody else, below this directory. */
+function newHome() {
+    const home = temporaryDirectory('browser');
+    chmodSync(home, 0o755);
+    return join(home, 'data');
+}
+
+/** What this binary makes at its first start, made once for all test files, each of which gets a copy: initdb and the schema take
+ * longer than many a test. Another binary, which may bring another schema, makes its own. */
+async function copyOfCluster() {
+    const key = createHash('sha256').update(readFileSync(binary)).update(process.env.PGBIN ?? '').digest('hex').slice(0, 16);
+    const made = join(clusters, key);
+    const copy = newHome();
+    if (!existsSync(made)) {
+        const first = newHome();
+        const server = await Server.start({ command: 'dev', flags: ['--data-dir', first, '--no-writer'], ready: false });
+        await server.ready(120 * SECOND);
+        await server.stop();
+        rmSync(clusters, { recursive: true, force: true });
+        mkdirSync(clusters, { recursive: true });
+        execFileSync('cp', ['-a', first, `${made}.new`]);
+        renameSync(`${made}.new`, made);
+    }
+    execFileSync('cp', ['-a', made, copy]);
+    return copy;
+}
+
 export class Site {
     /** @param {{flags?: string[]}} [options] flags of `pgherald dev` */
     static async start({ flags = ['--no-writer'] } = {}) {
         const site = new Site();
-        const home = temporaryDirectory('browser');
-        chmodSync(home, 0o755);                 // started by root, Postgres runs as somebody else, below this directory
-        site.flags = ['--data-dir', join(home, 'data')];
+        site.flags = ['--data-dir', await copyOfCluster()];
         site.server = await Server.start({ command: 'dev', flags: [...site.flags, ...flags], ready: false });
         await site.server.ready(120 * SECOND);
         site.proxy = await Proxy.start(site.server.port);
