@@ -179,7 +179,8 @@ static enum exit_code command_run(const struct subcommand *command,
         config.log_level = common.is_quiet ? LOG_LEVEL_ERROR : config.log_level;
         log_configure(config.log_level, config.log_json);
         config_warn_of_variables();
-        struct invocation invocation = {command, arguments, &config, &origins, common.is_json};
+        struct invocation invocation = {command,  arguments,      &config,
+                                        &origins, common.is_json, common.is_quiet};
         code = command->run(&invocation, err);
     }
     config_release(&config);

@@ -24,7 +24,8 @@ struct invocation {
     const struct arguments *arguments;
     const struct config *config; /* loaded for the subcommand's options */
     const struct config_origins *origins;
-    bool is_json; /* --json: the answer is for programs */
+    bool is_json;  /* --json: the answer is for programs */
+    bool is_quiet; /* --quiet; the log's level is error already */
 };
 
 struct subcommand {

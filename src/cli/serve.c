@@ -14,6 +14,7 @@
 
 struct serve {
     const struct arguments *arguments;
+    bool is_quiet;        /* whatever the log's level is in the file */
     struct config own;    /* as they were loaded, and on SIGHUP as they are taken over */
     struct config config; /* the same for the server: with whole URLs. Owns only these */
 };
@@ -45,6 +46,7 @@ static void take_options(struct serve *serve)
 {
     struct database_options urls = serve->config.database;
     serve->config = serve->own;
+    serve->config.log_level = serve->is_quiet ? LOG_LEVEL_ERROR : serve->own.log_level;
     serve->config.database.url = urls.url;
     serve->config.database.hook_url = urls.hook_url;
     serve->config.database.judge_url = urls.judge_url;
@@ -88,7 +90,7 @@ static void disown(const char *url)
 
 static enum exit_code serve_run(const struct invocation *invocation, struct err *err)
 {
-    struct serve serve = {.arguments = invocation->arguments};
+    struct serve serve = {.arguments = invocation->arguments, .is_quiet = invocation->is_quiet};
     struct server_extras extras = {.reload = on_reload, .arg = &serve};
     enum exit_code code = EXIT_CODE_CONFIG;
     if (config_load(serve.arguments, CONFIG_FOR_SERVE, &serve.own, NULL, err) == STATUS_OK &&

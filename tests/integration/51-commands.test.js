@@ -206,3 +206,12 @@ test('help has groups, and version is one of them', async () => {
     assert.match((await pgherald(['-V'])).stdout, /^pgherald \d/);
     assert.match((await pgherald(['statsu'])).stderr, /no command "statsu"; did you mean pgherald status/);
 });
+
+test('serve --quiet stays quiet, also when it has read its options again', async () => {
+    await world.server.stop();
+    await world.serve({ flags: ['--quiet'] });
+    world.server.process.signal('SIGHUP');
+    await world.settled();
+    await world.server.stop();
+    assert.equal(world.server.process.stderr, '');
+});
