@@ -23,7 +23,7 @@ static enum exit_code token_run(const struct invocation *invocation, struct err 
     if (tokens_mint(&config->tokens, &claims, &token, err) != STATUS_OK) {
         return err->code;
     }
-    puts(token);
+    printf(invocation->is_json ? "{\"token\":\"%s\"}\n" : "%s\n", token); /* base64url and dots */
     free(token);
     return EXIT_CODE_OK;
 }
@@ -43,5 +43,6 @@ const struct subcommand token_command = {
         "It is meant for development: who has the key can be anybody. Exit code 78: there is no "
         "such key.",
     .options = CONFIG_FOR_TOKEN,
+    .has_json = true,
     .run = token_run,
 };

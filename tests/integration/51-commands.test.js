@@ -186,6 +186,8 @@ test('check-token: the verdict, why, and what nobody has verified is called so',
     }
     assert.match((await check(mint({ exp: 1000 }))).stdout, /\nexpires   1970-01-01T00:16:40Z, \d+ s ago\n/);
     assert.match((await check(mint({}, { secret: 'another secret, of somebody who may not' }))).stdout, /\nclaimed   \{/);
+    const made = JSON.parse((await pgherald(['token', '--dbo-id', '12', '--json', ...flags])).stdout);
+    assert.equal((await check(made.token)).code, 0);
     const missing = await pgherald(['check-token', good, '--token-secret-file', '/nonexistent']);
     assert.deepEqual([missing.code, missing.stdout], [78, '']);
 });
