@@ -7,6 +7,10 @@
 #include "cli/command.h"
 #include "cli/made/made.h"
 
+#ifndef PGHERALD_VERSION /* which the Makefile says */
+#define PGHERALD_VERSION "0"
+#endif
+
 /* A dash is one that can be copied; a line that begins like a request is none. */
 static void text(const char *words, size_t len, FILE *out)
 {
