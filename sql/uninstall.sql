@@ -26,6 +26,9 @@ DECLARE
     n_tries    int;
     is_done    boolean;
     obstacle   text;
+    n_done     int := 0;
+    began      CONSTANT timestamptz := pg_catalog.clock_timestamp();
+    told       timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     IF pg_catalog.now() <> pg_catalog.statement_timestamp() THEN
         RAISE EXCEPTION 'herald: run this outside of a transaction (psql without -1): it gives way to writers between its steps'
@@ -57,6 +60,15 @@ BEGIN
                 obstacle := SQLERRM;
             END;
             COMMIT;
+            n_done := n_done + is_done::int;
+            -- Whoever waits for this gets a line a second.
+            IF pg_catalog.clock_timestamp() - told > interval '1 s' AND n_done < pg_catalog.cardinality(commands) THEN
+                told := pg_catalog.clock_timestamp();
+                RAISE NOTICE 'herald: % of % done%', n_done, pg_catalog.cardinality(commands), pg_catalog.concat(
+                    CASE WHEN n_done > 0 THEN pg_catalog.format(', about %s s to go',
+                        pg_catalog.ceil(extract(epoch FROM told - began) / n_done * (pg_catalog.cardinality(commands) - n_done))) END,
+                    CASE WHEN NOT is_done THEN '; gives way to others at ' || command END);
+            END IF;
             EXIT WHEN is_done;
             n_tries := n_tries + 1;
             IF n_tries = max_tries THEN

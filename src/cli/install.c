@@ -14,9 +14,11 @@
 #include <string.h>
 
 #include "assets.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/progress.h"
 
 /* "herald" on a telephone, in the space of advisory locks that this program's schema uses for
  * nothing else. */
@@ -108,6 +110,31 @@ static enum status run_step(struct admin *admin, const struct asset *step, struc
     return run_script(admin, roles, step, err);
 }
 
+/* Those after step `from`. */
+static enum status run_new_steps(struct admin *admin, FILE *say, int from, struct err *err)
+{
+    size_t n_new = 0, n_done = 0;
+    for (size_t i = 0; i < n_assets; i++) {
+        n_new += step_number(assets[i].path) > from;
+    }
+    struct progress progress = progress_begin(stderr, n_new, clock_ms());
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < n_assets && status == STATUS_OK; i++) {
+        if (step_number(assets[i].path) <= from) {
+            continue;
+        }
+        progress_tell(&progress, n_done, assets[i].path, clock_ms());
+        status = run_step(admin, &assets[i], err);
+        if (status == STATUS_OK) {
+            progress_end(&progress);
+            fprintf(say, "installed %s\n", assets[i].path);
+            n_done++;
+        }
+    }
+    progress_end(&progress);
+    return status;
+}
+
 static enum status run_steps(struct admin *admin, FILE *say, int *from, int *to, struct err *err)
 {
     int newest = newest_step();
@@ -120,15 +147,8 @@ static enum status run_steps(struct admin *admin, FILE *say, int *from, int *to,
                        "install a newer pgherald",
                        *from, newest);
     }
-    for (size_t i = 0; i < n_assets; i++) {
-        if (step_number(assets[i].path) > *from) {
-            if (run_step(admin, &assets[i], err) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-            fprintf(say, "installed %s\n", assets[i].path);
-        }
-    }
-    if (installed_version(admin, to, err) != STATUS_OK) {
+    if (run_new_steps(admin, say, *from, err) != STATUS_OK ||
+        installed_version(admin, to, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (*to != newest) {
