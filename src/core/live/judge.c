@@ -198,7 +198,7 @@ void judge_columns(const struct judge *judge, struct column_set *needed)
     add_columns(judge->root, needed);
 }
 
-enum { PRICE_NONE = SIZE_MAX }; /* it has no cover */
+#define PRICE_NONE SIZE_MAX /* it has no cover */
 
 static bool is_probe(const struct term *term)
 {
