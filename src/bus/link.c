@@ -33,6 +33,7 @@ enum {
     MAX_WAIT_MS = 1000,
     TELL_MS = 5000,
     ID_SIZE = ID_TEXT_SIZE - 1,
+    FLAP_MS = 10000, /* of outages that come so soon after one another only the first is told */
     ROOT_SIZE = 9 + 2 * REALM_BYTES + 1, /* "pgherald.<hash>" and a NUL */
 };
 
@@ -57,6 +58,8 @@ struct link {
     struct {
         atomic_uint_fast64_t sent, sent_bytes, received, received_bytes, malformed, foreign,
             is_unsigned, full, unsent;
+    bool is_quiet;    /* it is away, and that was not told */
+    unsigned n_quiet; /* how often, since the last line */
     } n;
 };
 
@@ -244,21 +247,40 @@ static void link_go_up(struct link *link, struct wire *wire)
     atomic_store(&link->max_message, wire_max_message(wire));
     atomic_store(&link->number, ++link->n_wires);
     link->told[0] = '\0';
-    log_info("the bus is there");
+    link->is_quiet = false;
     wire_start(wire);
     link->options.wake(link->options.arg);
+    if (!link->is_quiet) {
+        log_info("the bus is there");
+    }
 }
 
 /* Each outage is told once, and once more if it comes to have another reason: rows and durable
- * messages go on without the bus. */
+ * messages go on without the bus. One that comes right after another is told when it lasts. */
 static void link_tell_failure(struct link *link, const char *why)
 {
-    uint64_t now = clock_ms();
-    if (strncmp(link->told, why, sizeof(link->told) - 1) != 0 &&
-        (!link->told[0] || now - link->told_ms >= TELL_MS)) {
-        snprintf(link->told, sizeof(link->told), "%s", why);
-        link->told_ms = now;
+static void link_say_away(struct link *link, const char *why)
+{
+    snprintf(link->told, sizeof(link->told), "%s", why);
+    link->told_ms = clock_ms();
+    if (link->n_quiet > 0) {
+        log_error("the bus is away (%s), and was %u times more since this was last told: until it "
+                  "is back, ephemeral messages are refused",
+                  why, link->n_quiet);
+    } else {
         log_error("the bus is away (%s): until it is back, ephemeral messages are refused", why);
+    }
+    link->is_quiet = false;
+    link->n_quiet = 0;
+}
+
+    bool is_new = link->told[0] == '\0';
+    bool is_soon = link->told_ms > 0 && clock_ms() - link->told_ms < (is_new ? FLAP_MS : TELL_MS);
+    if (is_new && is_soon) {
+        link->n_quiet += !link->is_quiet;
+        link->is_quiet = true;
+    } else if (!is_soon && strncmp(link->told, why, sizeof(link->told) - 1) != 0) {
+        link_say_away(link, why);
     }
 }
 
