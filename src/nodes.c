@@ -26,17 +26,14 @@ static void on_unknown_key(void *arg)
     database_ask_bus_keys(nodes->database);
 }
 
-/* An id is drawn at random: two of the same come from a copy of a running machine. The one that
- * ends comes back under another. */
+/* An id is drawn at random: two of the same come from a copy of a running machine. */
 static void on_double(void *arg)
 {
-    struct nodes *nodes = arg;
-    struct err err;
-    err_set(&err, EXIT_CODE_FAILED,
-            "another process speaks as node %s: this one ends, start it again (is this machine a "
-            "copy of a running one?)",
-            nodes->options.node_id);
-    nodes->options.on_double(nodes->options.arg, &err);
+    const struct nodes *nodes = arg;
+    log_error("another process speaks as node %s (is this machine a copy of a running one?): this "
+              "one takes another id, and its clients come back to it",
+              nodes->options.node_id);
+    nodes->options.on_double(nodes->options.arg);
 }
 
 enum status nodes_new(struct loop *loop, const struct nodes_options *options, struct nodes **out,

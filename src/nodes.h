@@ -15,7 +15,7 @@ struct nodes_options {
     const char *node_name;
     struct metrics_block *counts;
     void *arg;
-    void (*on_double)(void *arg, const struct err *err); /* this process must end */
+    void (*on_double)(void *arg); /* another process speaks under our id: it must be another one */
 };
 
 enum status nodes_new(struct loop *loop, const struct nodes_options *options, struct nodes **out,

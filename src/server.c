@@ -4,6 +4,9 @@
  * The main thread is the hub's thread: one loop carries the store's connections, the mailbox of the
  * workers' commands and the signals.
  *
+ * A node whose id another process has (a copy of its machine) lives once more, under another id:
+ * everything that has the id begins anew, and nothing else would know how to change it.
+ *
  * The order of life: bind the port (a clear error before anything else starts), start the store,
  * start the workers (from here /health answers, /ready says 503), print the ready line at the first
  * on_up. Stopping mirrors it: the sessions are closed by 1012 over the drain time, then the store
@@ -65,6 +68,7 @@ struct server {
     char node_id[ID_TEXT_SIZE]; /* and to strangers, who need not know its host */
     bool is_announced;          /* the ready line was printed */
     bool is_stopping;
+    bool is_double; /* because another process has our id: to begin again with another */
     bool is_net_stopped;
     struct err err;
     enum exit_code exit_code;
@@ -205,6 +209,7 @@ static void on_stop_signal(void *arg)
 {
     struct server *server = arg;
     log_info("stopping as asked");
+    server->is_double = false;
     stop(server);
 }
 
@@ -213,6 +218,13 @@ static void on_fatal(void *arg, const struct err *err)
     struct server *server = arg;
     server->err = *err;
     server->exit_code = err->code;
+    stop(server);
+}
+
+static void on_double(void *arg)
+{
+    struct server *server = arg;
+    server->is_double = !server->is_stopping;
     stop(server);
 }
 
@@ -278,7 +290,7 @@ static enum status make_nodes(struct server *server, struct err *err)
                                              .node_name = name ? name : server->node,
                                              .counts = server->counts,
                                              .arg = server,
-                                             .on_double = on_fatal},
+                                             .on_double = on_double},
                      &server->nodes, err);
 }
 
@@ -468,14 +480,13 @@ static void make_metrics(struct server *server)
     metrics_set(server->counts, METRIC_START_TIME, (uint64_t)clock_wall_s());
 }
 
-enum exit_code server_run(const struct config *config, const struct server_extras *extras,
-                          struct err *err)
+/* From its beginning to its end. */
+static enum exit_code live(struct server *life, struct err *err)
 {
-    static const struct server_extras no_extras;
-    struct server server = {.config = config,
-                            .bus = config->bus,
-                            .n_workers = worker_count(config),
-                            .extras = extras ? extras : &no_extras};
+    struct server server = *life;
+    const struct config *config = server.config;
+    server.bus = config->bus;
+    server.n_workers = worker_count(config);
     name_node(&server);
     server.loop = loop_new();
     server.commands = mailbox_new(sizeof(struct command *));
@@ -495,6 +506,22 @@ enum exit_code server_run(const struct config *config, const struct server_extra
     start(&server);
     loop_run(server.loop);
     release(&server);
+    life->is_double = server.is_double && server.exit_code == EXIT_CODE_OK;
+    life->is_announced = server.is_announced;
+    life->config = server.config; /* it may have been read again */
     *err = server.err;
     return server.exit_code;
+}
+
+enum exit_code server_run(const struct config *config, const struct server_extras *extras,
+                          struct err *err)
+{
+    static const struct server_extras no_extras;
+    struct server life = {.config = config, .extras = extras ? extras : &no_extras};
+    enum exit_code code;
+    do {
+        life.is_double = false;
+        code = live(&life, err);
+    } while (life.is_double);
+    return code;
 }

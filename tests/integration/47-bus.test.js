@@ -3,9 +3,11 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
-import { World } from './lib/world.js';
+import { World, READ_ONLY } from './lib/world.js';
 import { Server, pgherald } from './lib/server.js';
 import { freePort, temporaryDirectory } from './lib/process.js';
 import { waitMetric, metric } from './lib/metrics.js';
@@ -28,7 +30,7 @@ before(async () => {
     configure(['first']);
     nats = spawn('nats-server', ['-c', config], { stdio: 'ignore' });
     writeFileSync(passwordFile, 'first\n');
-    world = await World.start({ server: false });
+    world = await World.start({ server: false, rules: { 'news/*': READ_ONLY } });
 });
 after(async () => {
     await world?.stop();
@@ -36,8 +38,9 @@ after(async () => {
 });
 process.on('exit', () => nats?.kill('SIGKILL'));
 
-async function serve() {
+async function serve(options = {}) {
     return Server.start({
+        ...options,
         database: world.postgres.url({ user: 'herald_server' }),
         flags: ['--bus', `nats://127.0.0.1:${port}`, '--bus-user', 'herald', '--bus-password-file', passwordFile],
     });
@@ -81,6 +84,38 @@ test('two servers meet, and one that comes after the key has changed meets them'
     for (const server of [one, two, four]) {
         await server.stop();
     }
+});
+
+// A message of whoever has the key, under any name (src/bus/seal.h).
+async function say(root, from) {
+    const key = await world.postgres.value('SELECT k FROM herald.bus_keys() k LIMIT 1');
+    const message = Buffer.concat([Buffer.from([1, 1]), Buffer.alloc(16, 0x7f), Buffer.from(from), Buffer.alloc(16)]);
+    const data = Buffer.concat([message, createHmac('sha256', key).update(message).digest()]);
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`CONNECT {"verbose":false,"user":"herald","pass":"first"}\r\nPUB ${root}.beat ${data.length}\r\n`);
+    socket.write(Buffer.concat([data, Buffer.from('\r\nPING\r\n')]));
+    for await (const chunk of socket) {
+        if (chunk.includes('PONG')) {
+            break;
+        }
+    }
+    socket.destroy();
+}
+
+test('who hears his own id from another process takes another one, and goes on', async () => {
+    const server = await serve({ listen: `127.0.0.1:${await freePort()}` });
+    const ids = () => [...server.process.stderr.matchAll(/this is node (\S+)/g)].map(([, id]) => id);
+    const [, root] = await server.process.says(/the bus' subjects are (\S+)\.>/);
+    await until('the bus', async () => JSON.parse((await server.get('/ready')).body).bus === 'up');
+    const client = await world.member('news/1', undefined, { server });
+    await say(root, ids()[0]);
+    assert.equal((await client.closes()).code, 1012);
+    await server.process.says(/another process speaks as node \S+ \(is this machine a copy of a running one\?\): this one takes another id/);
+    await until('another id', () => ids().length === 2);
+    assert.notEqual(ids()[0], ids()[1]);
+    await server.waitReady();
+    await world.member('news/1', undefined, { server });
+    await server.stop();
 });
 
 test('the password changes while the servers run', async () => {
