@@ -147,6 +147,13 @@ COMMENT ON FUNCTION herald.lead(boolean) IS
 'For the server: tries to become the one that sequences and serves, until its connection ends. False: another one is. is_held false:
 only asks, for a server behind a pooler, whose sessions, and the locks in them, outlive their clients.';
 
+CREATE FUNCTION herald.try_lead() RETURNS boolean
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_try_advisory_lock(1751478881, 2)
+$$;
+COMMENT ON FUNCTION herald.try_lead() IS
+'For a server among several, while one of them leads: the same as lead(), which looks for who holds the lock if it does not get it.';
+
 CREATE FUNCTION herald.advisory_holders() RETURNS TABLE (lock text, pid int, is_exclusive boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE l.objid WHEN 1 THEN 'doorbell' WHEN 2 THEN 'lead' WHEN 3 THEN 'silent' ELSE 'lease' END, l.pid, l.mode = 'ExclusiveLock'
@@ -176,8 +183,10 @@ DECLARE
     since  timestamptz;
     sight  text;
 BEGIN
-    SELECT a.pid, greatest(a.query_start, a.state_change) INTO holder, since FROM pg_stat_activity a
-     WHERE a.pid = herald.leader() AND a.usename = current_user
+    -- Asked twice a second, so in one query whose plan the session keeps.
+    SELECT a.pid, greatest(a.query_start, a.state_change) INTO holder, since FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+     WHERE l.locktype = 'advisory' AND l.classid = 1751478881 AND l.objid = 2 AND l.objsubid = 2 AND l.granted AND l.mode = 'ExclusiveLock'
+       AND a.datname = current_database() AND l.database = a.datid AND a.usename = current_user
        AND (a.state LIKE 'idle%' OR a.wait_event_type = 'Client' AND a.wait_event IN ('ClientRead', 'ClientWrite'));
     sight := format('%s %s', holder, extract(epoch FROM since));
     IF sight = seen AND clock_timestamp() - since > interval '2 seconds' THEN
@@ -193,11 +202,14 @@ seconds stands still or cannot be reached. Returns what is seen of it while its 
 it ends that session, and returns an empty text. With the rights of the caller, who can only end sessions of his own role.';
 
 CREATE FUNCTION herald.follow() RETURNS TABLE (epoch text, id bigint, term bigint, is_open boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.epoch, c.id, s.term,
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Each server asks twice a second: a session keeps this plan, and would make that of a function in SQL each time.
+    RETURN QUERY SELECT s.epoch, c.id, s.term,
            EXISTS (SELECT FROM herald.canary k WHERE k.epoch = s.epoch AND k.xmin::text::bigint = (s.issued_by::text::numeric % 4294967296)::bigint)
            AND CASE WHEN NOT pg_is_in_recovery() THEN s.issued_on = herald.server_identity() ELSE false END
-      FROM herald.state s, (SELECT k.id FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
+      FROM herald.state s, (SELECT k.id FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c;
+END
 $$;
 COMMENT ON FUNCTION herald.follow() IS
 'For a server among several: the epoch, the newest log id and the term. is_open false: the leader has to call open() first, which
@@ -577,7 +589,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps and lives; after the INSERT into the outbox, when its lock was refused.';
 
-GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.leader(), herald.resign(), herald.depose(text), herald.follow(), herald.sequenced(pg_snapshot), herald.take(int, int, boolean, bigint), herald.heads(text[]),
+GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.try_lead(), herald.leader(), herald.resign(), herald.depose(text), herald.follow(), herald.sequenced(pg_snapshot), herald.take(int, int, boolean, bigint), herald.heads(text[]),
     herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int, text[], text[]),
     herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;

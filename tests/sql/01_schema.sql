@@ -70,7 +70,7 @@ SELECT set_has($$
      WHERE p.pronamespace = 'herald'::regnamespace AND has_function_privilege('herald_server', p.oid, 'EXECUTE')
 $$, $$VALUES ('schema_version()'), ('lead(is_held boolean)'), ('leader()'), ('open(seen bigint, process text)'), ('warnings()'), ('find_batch(batch text)'), ('find_sent(senders text[], keys text[], channels text[], this_epoch text)'), ('read_log(after bigint, max_rows integer, max_bytes integer)'),
     ('take(max_rows integer, max_bytes integer, has_messages boolean, this_term bigint)'),
-    ('resign()'), ('enter(node text, name text)'), ('live_nodes()'), ('depose(seen text)'), ('follow()'), ('sequenced(seen pg_snapshot)'), ('heads(names text[])'), ('emptied(template text, after text, max_rows integer)'), ('count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[])'),
+    ('resign()'), ('enter(node text, name text)'), ('stand(node text, bus text, bus_version integer)'), ('oldest_step()'), ('try_lead()'), ('live_nodes()'), ('depose(seen text)'), ('follow()'), ('sequenced(seen pg_snapshot)'), ('heads(names text[])'), ('emptied(template text, after text, max_rows integer)'), ('count_events(keys text[], reasons text[], reduced bigint[], skipped bigint[])'),
     ('read_channel(channel text, kind text, max_rows integer, max_bytes integer, since_epoch text, since_offset bigint, max_missed integer)'),
     ('site(since bigint)'), ('read_snapshot(watch_key text, channel text, conditions json, "order" json, max_rows integer)'), ('watches_version()'), ('get_signing_key()'),
     ('write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[], row_ids text[], extras text[], since_ms text[])'),

@@ -101,12 +101,16 @@ static void on_lead_beside(void *arg, const struct query_result *result)
 
 static void ask_lead(struct sequencer *sequencer)
 {
+/* While a node leads that is one of us, nobody has to be looked for who holds the lock otherwise. */
     struct params params = {0};
     uint64_t now_ms = clock_ms();
     bool is_seen = sequencer->sight && age(now_ms, sequencer->sight_ms) >= SIGHT_MS;
     sequencer->lead_ms = now_ms;
     params_text(&params, is_seen ? str_of(sequencer->sight) : STR("-"));
-    sequencer_ask(sequencer, "SELECT herald.lead(), herald.depose($1)", &params, on_lead_beside);
+    sequencer_ask(sequencer,
+                  sequencer->sight ? "SELECT herald.try_lead(), herald.depose($1)"
+                                   : "SELECT herald.lead(), herald.depose($1)",
+                  &params, on_lead_beside);
 }
 
 static void on_enter(void *arg, const struct query_result *result)
