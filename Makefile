@@ -49,6 +49,7 @@ FAKE_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fakes/*.c)))
 TOOLS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_SECONDS ?= 30
+LATER := $(patsubst %,$(B)/later/%/pgherald,3 5)
 BENCH := $(addprefix $(B)/bench/,load load-tls relay notified writer)
 NODE_MODULES := tests/node_modules/.package-lock.json
 INTEGRATION_TESTS ?= $(sort $(wildcard tests/integration/[0-9]*.test.js))
@@ -83,7 +84,7 @@ deps: ## install the Debian packages that the build needs (apt as root or throug
 build: $(BIN) ## build/VARIANT/pgherald (the default)
 
 # What the tests of a variant run: only asan has the unit tests and the corpora, only release counts instructions.
-programs: $(BIN) $(TOOLS) $(NODE_MODULES) build/sdk/xano.min.js build/npm/package.json
+programs: $(BIN) $(LATER) $(TOOLS) $(NODE_MODULES) build/sdk/xano.min.js build/npm/package.json
 ifeq ($(VARIANT),asan)
 programs: $(UNIT_TESTS) $(FUZZ_TESTS:%=%.replay)
 endif
@@ -120,7 +121,7 @@ unit: $(UNIT_TESTS) ## unit tests (cmocka)
 	@scripts/unit.sh $(UNIT_TESTS)
 sql: $(TOOLS) ## the schema's tests (pgTAP)
 	@DRAIN=$(abspath $(B)/tests/tools/drain) tests/sql/run.sh
-integration: $(BIN) $(NODE_MODULES) ## the real binary against a real Postgres; best with VARIANT=asan
+integration: $(BIN) $(LATER) $(NODE_MODULES) ## the real binary against a real Postgres; best with VARIANT=asan
 	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh $(or $(STAGE),integration) $(INTEGRATION_TESTS)
 matrix: $(BIN) $(TOOLS) $(NODE_MODULES) ## SQL, unit and integration tests on every Postgres: MAJORS='13 18', MATRIX_PARTS='sql smoke'
 	+@VARIANT=$(VARIANT) tests/matrix/run.sh $(MAJORS)
@@ -172,6 +173,12 @@ fuzz-run: $(FUZZ_TESTS)
 # The whole archive: two functions of one name are an error then, and not whichever comes first.
 $(BIN): $(B)/src/main.o $(LIB)
 	$(LINK) -o $@ $< -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive $(PKG_LIBS)
+
+# The program of a later version: all that is another is what it calls its version of the bus (src/bus/version.h).
+$(LATER): $(B)/later/%/pgherald: src/bus/version.c $(B)/src/main.o $(LIB)
+	@mkdir -p $(@D)
+	@$(COMPILE) -DPGHERALD_BUS_VERSION=$* -c -o $(@D)/version.o $<
+	@$(LINK) -o $@ $(B)/src/main.o $(@D)/version.o $(filter-out $(B)/src/bus/version.o,$(LIB_OBJECTS)) $(PKG_LIBS)
 
 $(LIB): $(LIB_OBJECTS) $(B)/objects.list
 	@rm -f $@

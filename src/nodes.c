@@ -175,6 +175,7 @@ void nodes_measure(struct nodes *nodes)
         atomic_store(&nodes->standing.lag_events, database_lag(nodes->database));
         atomic_store(&nodes->standing.bus,
                      nats_bus_is_up(nodes->nats) ? STANDING_BUS_UP : STANDING_BUS_DOWN);
+        atomic_store(&nodes->standing.other_versions, nats_bus_n_foreign(nodes->nats));
         nats_bus_measure(nodes->nats);
     } else {
         metrics_set(nodes->options.counts, METRIC_BUS_UP, 1);

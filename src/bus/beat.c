@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bus/version.h"
 #include "core/nodes/parcel.h"
 
 enum { ID_SIZE = ID_TEXT_SIZE - 1 };
@@ -16,6 +17,7 @@ void beat_write(const struct beat *beat, struct buf *out)
     parcel_put_u64(out, beat->bus.presence_digest);
     parcel_put_str(out, beat->name);
     parcel_put_str(out, beat->heard);
+    parcel_put_u8(out, beat->newest);
 }
 
 /* What a later version says behind that is not for this one. */
@@ -30,6 +32,7 @@ bool beat_read(struct str body, struct beat *out)
     beat.bus.presence_digest = parcel_u64(&parcel);
     beat.name = parcel_str(&parcel);
     beat.heard = parcel_str(&parcel);
+    beat.newest = parcel.rest.len > 0 ? parcel_u8(&parcel) : VERSION_FIRST;
     if (parcel.is_bad || !beat.name.ptr || beat.heard.len % ID_SIZE != 0) {
         return false;
     }

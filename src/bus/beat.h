@@ -10,6 +10,7 @@ struct beat {
     struct bus_beat bus; /* what the hub and the database say */
     struct str name;
     struct str heard; /* ids, one behind the other */
+    uint8_t newest;   /* version that it reads */
 };
 
 void beat_write(const struct beat *beat, struct buf *out);

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/address.h"
+#include "bus/version.h"
 #include "bus/wire.h"
 
 enum {
@@ -32,8 +33,8 @@ enum {
     FIRST_WAIT_MS = 50,
     MAX_WAIT_MS = 1000,
     TELL_MS = 5000,
-    ID_SIZE = ID_TEXT_SIZE - 1,
     FLAP_MS = 10000, /* of outages that come so soon after one another only the first is told */
+    ID_SIZE = ID_TEXT_SIZE - 1,
     ROOT_SIZE = 9 + 2 * REALM_BYTES + 1, /* "pgherald.<hash>" and a NUL */
 };
 
@@ -49,17 +50,19 @@ struct link {
     struct seal_keys keys;
     char root[ROOT_SIZE]; /* of the subjects, as they should be */
 
+    uint8_t version; /* of what is sent; the loop's thread alone */
+
     atomic_uint_fast64_t seq;  /* of the link's thread; others look */
     uint64_t n_wires;          /* the link's thread alone, from here */
     char next_root[ROOT_SIZE]; /* of the wire that is being made */
     char wire_root[ROOT_SIZE]; /* of the one that there is */
     char told[128];            /* why it is away, as the log has it; "": it was not told */
     uint64_t told_ms;
+    bool is_quiet;    /* it is away, and that was not told */
+    unsigned n_quiet; /* how often, since the last line */
     struct {
         atomic_uint_fast64_t sent, sent_bytes, received, received_bytes, malformed, foreign,
             is_unsigned, full, unsent;
-    bool is_quiet;    /* it is away, and that was not told */
-    unsigned n_quiet; /* how often, since the last line */
     } n;
 };
 
@@ -137,6 +140,7 @@ static void on_message(void *arg, const char *subject, struct str data)
         return;
     case SEAL_FOREIGN:
         count(&link->n.foreign, 1);
+        link_open(link, &head, STR(""));
         return;
     case SEAL_UNSIGNED:
         count(&link->n.is_unsigned, 1);
@@ -246,19 +250,15 @@ static void link_go_up(struct link *link, struct wire *wire)
     memcpy(link->wire_root, link->next_root, ROOT_SIZE);
     atomic_store(&link->max_message, wire_max_message(wire));
     atomic_store(&link->number, ++link->n_wires);
+    if (!link->is_quiet) {
+        log_info("the bus is there");
+    }
     link->told[0] = '\0';
     link->is_quiet = false;
     wire_start(wire);
     link->options.wake(link->options.arg);
-    if (!link->is_quiet) {
-        log_info("the bus is there");
-    }
 }
 
-/* Each outage is told once, and once more if it comes to have another reason: rows and durable
- * messages go on without the bus. One that comes right after another is told when it lasts. */
-static void link_tell_failure(struct link *link, const char *why)
-{
 static void link_say_away(struct link *link, const char *why)
 {
     snprintf(link->told, sizeof(link->told), "%s", why);
@@ -274,6 +274,10 @@ static void link_say_away(struct link *link, const char *why)
     link->n_quiet = 0;
 }
 
+/* Each outage is told once, and once more if it comes to have another reason: rows and durable
+ * messages go on without the bus. One that comes right after another is told when it lasts. */
+static void link_tell_failure(struct link *link, const char *why)
+{
     bool is_new = link->told[0] == '\0';
     bool is_soon = link->told_ms > 0 && clock_ms() - link->told_ms < (is_new ? FLAP_MS : TELL_MS);
     if (is_new && is_soon) {
@@ -350,6 +354,7 @@ struct link *link_new(const struct link_options *options)
 {
     struct link *link = mem_zalloc(sizeof(*link));
     link->options = *options;
+    link->version = version_to_speak(0);
     link->post = post_new(options->wake, options->arg);
     pthread_mutex_init(&link->lock, NULL);
     return link;
@@ -398,6 +403,11 @@ void link_set_keys(struct link *link, struct str realm, const struct seal_keys *
     }
 }
 
+void link_speak(struct link *link, uint8_t version)
+{
+    link->version = version;
+}
+
 void link_reload(struct link *link)
 {
     atomic_store(&link->wants_reload, true);
@@ -415,7 +425,7 @@ bool link_send(struct link *link, enum bus_kind kind, const char *to, struct str
     if (link_number(link) == 0 || body.len > link_max_body(link)) {
         return false;
     }
-    struct seal_head head = {.kind = (uint8_t)kind, .sent_ms = now_ms};
+    struct seal_head head = {.version = link->version, .kind = (uint8_t)kind, .sent_ms = now_ms};
     memcpy(head.from, link->options.node_id, ID_SIZE);
     if (to) {
         memcpy(head.to, to, ID_SIZE);

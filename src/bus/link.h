@@ -32,6 +32,7 @@ void link_free(struct link *link);
 void link_set_keys(struct link *link, struct str realm, const struct seal_keys *keys);
 /* With what is in the files now: another connection, and then the end of the old one. */
 void link_reload(struct link *link);
+void link_speak(struct link *link, uint8_t version); /* from the next message on */
 /* Which connection it is; 0: there is none. */
 uint64_t link_number(const struct link *link);
 /* False: there is no connection, or too much waits, or the body is more than the server takes.

@@ -13,4 +13,11 @@ static size_t local_max_body(void *ctx)
     return SIZE_MAX;
 }
 
-const struct bus bus_local = {.is_alone = true, .send = local_send, .max_body = local_max_body};
+static enum bus_company local_company(void *ctx)
+{
+    (void)ctx;
+    return BUS_COMPANY_NONE;
+}
+
+const struct bus bus_local = {
+    .is_alone = true, .send = local_send, .max_body = local_max_body, .company = local_company};

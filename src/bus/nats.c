@@ -19,6 +19,7 @@
 #include "bus/beat.h"
 #include "bus/link.h"
 #include "bus/peers.h"
+#include "bus/version.h"
 
 enum {
     TICK_MS = 100,
@@ -38,6 +39,7 @@ struct nats_bus {
     uint64_t beaten_ms, asked_ms, told_ms;
     uint64_t n_malformed;        /* beats */
     uint64_t n_unsigned, n_told; /* of the link's counts, when they were last looked at */
+    uint8_t version;             /* that we speak */
     bool wants_beat;
     bool is_double_told;
 };
@@ -70,15 +72,25 @@ static size_t bus_max_body(void *ctx)
     return link_max_body(bus->link);
 }
 
+static enum bus_company bus_company(void *ctx)
+{
+    const struct nats_bus *bus = ctx;
+    return peers_company(bus->peers);
+}
+
 struct bus nats_bus_seam(struct nats_bus *bus)
 {
-    return (struct bus){.ctx = bus, .send = bus_send, .max_body = bus_max_body};
+    return (struct bus){.ctx = bus,
+                        .send = bus_send,
+                        .max_body = bus_max_body,
+                        .version = version_newest(),
+                        .company = bus_company};
 }
 
 static void send_beat(struct nats_bus *bus)
 {
     struct buf heard = {0}, body = {0};
-    struct beat beat = {.name = str_of(bus->options.node_name)};
+    struct beat beat = {.name = str_of(bus->options.node_name), .newest = version_newest()};
     bus->sink.fill_beat(bus->sink.ctx, &beat.bus);
     peers_write_heard(bus->peers, &heard);
     beat.heard = buf_span(&heard);
@@ -88,6 +100,28 @@ static void send_beat(struct nats_bus *bus)
     buf_release(&heard);
     bus->wants_beat = false;
     bus->beaten_ms = now_ms();
+}
+
+/* ---- versions ---- */
+
+static void choose_version(struct nats_bus *bus)
+{
+    uint8_t version = version_to_speak(peers_newest(bus->peers));
+    if (version != bus->version) {
+        log_info("the bus is spoken in version %d now: all nodes that are heard read it", version);
+        bus->version = version;
+        link_speak(bus->link, version);
+    }
+}
+
+static void hear_foreign(struct nats_bus *bus, const struct seal_head *head)
+{
+    if (peers_hear_foreign(bus->peers, head, now_ms())) {
+        log_warn("node %s speaks version %d of the bus, and this program reads %d and %d: what is "
+                 "kept goes on between them through the database, messages that nobody keeps, and "
+                 "who is present, do not; bring all servers to one version",
+                 head->from, head->version, version_newest() - 1, version_newest());
+    }
 }
 
 /* ---- in ---- */
@@ -100,9 +134,12 @@ static void hear_beat(struct nats_bus *bus, const struct incoming *letter, bool 
         bus->n_malformed++;
         return;
     }
-    bool names_me = beat_names(&beat, bus->options.node_id);
-    bus->wants_beat |= peers_beat(bus->peers, from, beat.name, names_me);
-    if (is_known || names_me) {
+    struct peers_word word = {.name = beat.name,
+                              .newest = beat.newest,
+                              .names_me = beat_names(&beat, bus->options.node_id)};
+    bus->wants_beat |= peers_beat(bus->peers, from, &word);
+    choose_version(bus);
+    if (is_known || word.names_me) {
         bus->sink.on_beat(bus->sink.ctx, from, &beat.bus);
     }
 }
@@ -154,6 +191,10 @@ static void hear(struct nats_bus *bus, const struct incoming *letter)
 {
     if (letter->is_mine) {
         hear_double(bus);
+        return;
+    }
+    if (!version_is_read(letter->head.version)) {
+        hear_foreign(bus, &letter->head);
         return;
     }
     switch (peers_hear(bus->peers, &letter->head, now_ms())) {
@@ -226,11 +267,12 @@ static void ask_for_keys(struct nats_bus *bus, const struct link_counts *counts)
 
 static void tell_dropped(struct nats_bus *bus, const struct link_counts *counts)
 {
-    uint64_t n = counts->n_unsigned + counts->n_malformed + counts->n_foreign;
+    uint64_t n = counts->n_unsigned + counts->n_malformed;
     if (n != bus->n_told && now_ms() - bus->told_ms >= TELL_MS) {
-        log_warn("%llu messages on the bus were dropped: not signed with its key, of another "
-                 "version or no messages of a pgherald; see docs/scaling.md",
-                 (unsigned long long)(n - bus->n_told));
+        log_warn(
+            "%llu messages on the bus were dropped: not signed with its key, or no messages of "
+            "a pgherald; see docs/scaling.md",
+            (unsigned long long)(n - bus->n_told));
         bus->n_told = n;
         bus->told_ms = now_ms();
     }
@@ -245,6 +287,7 @@ static void on_tick(void *arg)
     if (bus->number != 0 && now_ms() - bus->beaten_ms >= BEAT_MS) {
         send_beat(bus);
     }
+    choose_version(bus);
     ask_for_keys(bus, &counts);
     tell_dropped(bus, &counts);
 }
@@ -258,6 +301,8 @@ void nats_bus_measure(struct nats_bus *bus)
     metrics_set(block, METRIC_BUS_UP, nats_bus_is_up(bus));
     metrics_set(block, METRIC_BUS_PEERS + METRIC_PEER_ALIVE, peers.alive);
     metrics_set(block, METRIC_BUS_PEERS + METRIC_PEER_STALE, peers.stale);
+    metrics_set(block, METRIC_BUS_PEERS + METRIC_PEER_OTHER_VERSION, peers.foreign);
+    metrics_set(block, METRIC_BUS_VERSION, bus->version);
     metrics_set(block, METRIC_BUS_SENT, counts.n_sent);
     metrics_set(block, METRIC_BUS_SENT_BYTES, counts.sent_bytes);
     metrics_set(block, METRIC_BUS_RECEIVED, counts.n_received);
@@ -288,6 +333,7 @@ enum status nats_bus_new(struct loop *loop, const struct nats_bus_options *optio
     bus_address_release(&address);
     struct nats_bus *bus = mem_zalloc(sizeof(*bus));
     bus->options = *options;
+    bus->version = version_to_speak(0);
     bus->peers = peers_new(on_peer, bus);
     bus->waker = loop_waker_new(loop, on_wake, bus);
     bus->timer = loop_timer_new(loop, on_tick, bus);
@@ -325,6 +371,11 @@ void nats_bus_set_keys(struct nats_bus *bus, struct str realm, const struct seal
 void nats_bus_reload(struct nats_bus *bus)
 {
     link_reload(bus->link);
+}
+
+unsigned nats_bus_n_foreign(const struct nats_bus *bus)
+{
+    return peers_count(bus->peers).foreign;
 }
 
 bool nats_bus_is_up(const struct nats_bus *bus)

@@ -38,6 +38,7 @@ void nats_bus_start(struct nats_bus *bus, struct bus_sink sink);
 void nats_bus_set_keys(struct nats_bus *bus, struct str realm, const struct seal_keys *keys);
 void nats_bus_reload(struct nats_bus *bus); /* the files are read again */
 bool nats_bus_is_up(const struct nats_bus *bus);
-void nats_bus_measure(struct nats_bus *bus); /* brings metrics up to date */
+unsigned nats_bus_n_foreign(const struct nats_bus *bus); /* nodes of versions that are not read */
+void nats_bus_measure(struct nats_bus *bus);             /* brings metrics up to date */
 
 #endif

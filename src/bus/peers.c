@@ -26,6 +26,7 @@ enum { NAME_SIZE = 80 };
 
 enum peer_state {
     PEER_STRANGER, /* heard, but it does not hear me yet */
+    PEER_FOREIGN,  /* heard, but not understood */
     PEER_ALIVE,
     PEER_STALE,
     PEER_GONE,
@@ -35,7 +36,8 @@ struct peer {
     char id[ID_TEXT_SIZE];
     char name[NAME_SIZE];
     enum peer_state state;
-    uint64_t seq; /* the newest that came */
+    uint8_t newest; /* version that it reads */
+    uint64_t seq;   /* the newest that came */
     uint64_t heard_ms;
     uint64_t turned_ms;            /* when the window began */
     int64_t fastest, fastest_then; /* of this window and of the one before it */
@@ -139,6 +141,7 @@ enum peers_verdict peers_hear(struct peers *peers, const struct seal_head *head,
     bool is_late = peer_is_late(peer, head->sent_ms, now_ms);
     switch (peer->state) {
     case PEER_STRANGER:
+    case PEER_FOREIGN:
     case PEER_GONE:
         return is_late ? PEERS_REPEATED : PEERS_STRANGER;
     case PEER_STALE:
@@ -150,20 +153,41 @@ enum peers_verdict peers_hear(struct peers *peers, const struct seal_head *head,
     return is_late ? PEERS_LATE : PEERS_NEW;
 }
 
-bool peers_beat(struct peers *peers, const char *id, struct str name, bool names_me)
+/* One that was understood a moment ago is not given up for it: it has not heard me yet, or I it. */
+bool peers_hear_foreign(struct peers *peers, const struct seal_head *head, uint64_t now_ms)
+{
+    struct peer *peer = find(peers, head->from);
+    if (peer && head->seq <= peer->seq) {
+        return false;
+    }
+    if (!peer && !(peer = meet(peers, head, now_ms))) {
+        return false;
+    }
+    peer->seq = head->seq;
+    if (peer->state == PEER_ALIVE || peer->state == PEER_STALE) {
+        return false;
+    }
+    bool is_news = peer->state != PEER_FOREIGN;
+    peer->state = PEER_FOREIGN;
+    peer->heard_ms = now_ms;
+    return is_news;
+}
+
+bool peers_beat(struct peers *peers, const char *id, const struct peers_word *word)
 {
     struct peer *peer = find(peers, id);
     if (!peer) {
         return false;
     }
-    size_t len = name.len < NAME_SIZE ? name.len : NAME_SIZE - 1;
-    memcpy(peer->name, name.ptr, len);
+    size_t len = word->name.len < NAME_SIZE ? word->name.len : NAME_SIZE - 1;
+    memcpy(peer->name, word->name.ptr, len);
     peer->name[len] = '\0';
-    bool is_first = peer->state == PEER_GONE;
+    peer->newest = word->newest;
+    bool is_first = peer->state == PEER_GONE || peer->state == PEER_FOREIGN;
     if (is_first) {
         peer->state = PEER_STRANGER;
     }
-    if (peer->state == PEER_STRANGER && names_me) {
+    if (peer->state == PEER_STRANGER && word->names_me) {
         peer_become(peers, peer, PEER_ALIVE, BUS_NEWS_CAME);
     }
     return is_first;
@@ -188,6 +212,7 @@ static void peer_check(struct peers *peers, struct peer *peer, uint64_t silent_m
     bool is_dead = silent_ms >= PEERS_DEAD_MS;
     switch (peer->state) {
     case PEER_STRANGER:
+    case PEER_FOREIGN:
         if (is_dead) {
             peer->state = PEER_GONE; /* nobody was told that it came */
         }
@@ -227,10 +252,15 @@ void peers_tick(struct peers *peers, uint64_t now_ms, uint64_t link)
     }
 }
 
+static bool is_heard(const struct peer *peer)
+{
+    return peer->state != PEER_GONE && peer->state != PEER_FOREIGN;
+}
+
 void peers_write_heard(const struct peers *peers, struct buf *out)
 {
     for (unsigned i = 0; i < peers->n; i++) {
-        if (peers->peers[i].state != PEER_GONE) {
+        if (is_heard(&peers->peers[i])) {
             buf_add(out, peers->peers[i].id, ID_TEXT_SIZE - 1);
         }
     }
@@ -242,6 +272,34 @@ struct peers_counts peers_count(const struct peers *peers)
     for (unsigned i = 0; i < peers->n; i++) {
         counts.alive += peers->peers[i].state == PEER_ALIVE;
         counts.stale += peers->peers[i].state == PEER_STALE;
+        counts.foreign += peers->peers[i].state == PEER_FOREIGN;
     }
     return counts;
+}
+
+uint8_t peers_newest(const struct peers *peers)
+{
+    uint8_t newest = 0;
+    for (unsigned i = 0; i < peers->n; i++) {
+        const struct peer *peer = &peers->peers[i];
+        if (is_heard(peer) && (newest == 0 || peer->newest < newest)) {
+            newest = peer->newest;
+        }
+    }
+    return newest;
+}
+
+/* Nobody is there only if I would have heard him by now. */
+enum bus_company peers_company(const struct peers *peers)
+{
+    bool is_steady = peers->link != 0 && peers->ticked_ms - peers->well_ms >= PEERS_DEAD_MS;
+    if (peers->link == 0) {
+        return BUS_COMPANY_UNKNOWN;
+    }
+    if (peers_count(peers).foreign > 0) {
+        return BUS_COMPANY_PART;
+    }
+    return peers_newest(peers) > 0 ? BUS_COMPANY_WHOLE
+           : is_steady             ? BUS_COMPANY_NONE
+                                   : BUS_COMPANY_UNKNOWN;
 }

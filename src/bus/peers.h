@@ -26,8 +26,15 @@ enum peers_verdict {
     PEERS_TOO_MANY, /* nodes */
 };
 
+struct peers_word { /* what a beat says of its node */
+    struct str name;
+    uint8_t newest; /* version that it reads */
+    bool names_me;  /* it hears me */
+};
+
 struct peers_counts {
     unsigned alive, stale;
+    unsigned foreign; /* of a version that this program does not read */
 };
 
 /* on_peer comes out of the functions below; it must not call them. */
@@ -37,14 +44,17 @@ void peers_free(struct peers *peers);
 
 /* A message came that is signed. */
 enum peers_verdict peers_hear(struct peers *peers, const struct seal_head *head, uint64_t now_ms);
-/* It was a beat: who it comes from hears me, or not, and has that name. True: I had not heard of
- * him, and he should soon hear of me. */
-bool peers_beat(struct peers *peers, const char *id, struct str name, bool names_me);
+/* The same of one that is SEAL_FOREIGN. True: that there is such a node is news. */
+bool peers_hear_foreign(struct peers *peers, const struct seal_head *head, uint64_t now_ms);
+/* It was a beat. True: I had not heard of who it comes from, and he should soon hear of me. */
+bool peers_beat(struct peers *peers, const char *id, const struct peers_word *word);
 void peers_goodbye(struct peers *peers, const char *id);
 /* To be called at least five times a second, before what has come meanwhile is heard. The link is a
  * number that changes whenever there is another connection; 0: there is none. */
 void peers_tick(struct peers *peers, uint64_t now_ms, uint64_t link);
 void peers_write_heard(const struct peers *peers, struct buf *out); /* for a beat */
 struct peers_counts peers_count(const struct peers *peers);
+enum bus_company peers_company(const struct peers *peers);
+uint8_t peers_newest(const struct peers *peers); /* that all of them read; 0: nobody is there */
 
 #endif

@@ -7,6 +7,8 @@
 
 #include <openssl/crypto.h>
 
+#include "bus/version.h"
+
 enum { ID_SIZE = ID_TEXT_SIZE - 1, SEQ_AT = 2, SENT_AT = 10, FROM_AT = 18, TO_AT = 34 };
 
 static void put_u64(char *out, uint64_t number)
@@ -48,7 +50,7 @@ static struct str key_of(const struct seal_keys *keys, unsigned i)
 
 void seal_close(const struct seal_head *head, const struct seal_keys *keys, char *data, size_t len)
 {
-    data[0] = SEAL_VERSION;
+    data[0] = (char)head->version;
     data[1] = (char)head->kind;
     put_u64(data + SEQ_AT, head->seq);
     put_u64(data + SENT_AT, head->sent_ms);
@@ -89,9 +91,6 @@ enum seal_verdict seal_open(const struct seal_keys *keys, struct str data, struc
     if (data.len < SEAL_SIZE) {
         return SEAL_MALFORMED;
     }
-    if (data.ptr[0] != SEAL_VERSION) {
-        return SEAL_FOREIGN;
-    }
     if (!names_nodes(data.ptr)) {
         return SEAL_MALFORMED;
     }
@@ -99,6 +98,7 @@ enum seal_verdict seal_open(const struct seal_keys *keys, struct str data, struc
         return SEAL_UNSIGNED;
     }
     *head = (struct seal_head){
+        .version = (uint8_t)data.ptr[0],
         .kind = (uint8_t)data.ptr[1],
         .seq = get_u64(data.ptr + SEQ_AT),
         .sent_ms = get_u64(data.ptr + SENT_AT),
@@ -106,5 +106,5 @@ enum seal_verdict seal_open(const struct seal_keys *keys, struct str data, struc
     memcpy(head->from, data.ptr + FROM_AT, ID_SIZE);
     memcpy(head->to, data.ptr + TO_AT, ID_SIZE);
     *body = (struct str){data.ptr + SEAL_HEAD_SIZE, data.len - SEAL_SIZE};
-    return SEAL_GOOD;
+    return version_is_read(head->version) ? SEAL_GOOD : SEAL_FOREIGN;
 }

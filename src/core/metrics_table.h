@@ -80,7 +80,7 @@
 #define METRIC_ACCEPT_FAILURE_VALUES(X) X(DESCRIPTORS, "descriptors") X(OTHER, "other")
 
 /* Another node, as it is heard. */
-#define METRIC_PEER_VALUES(X) X(ALIVE, "alive") X(STALE, "stale")
+#define METRIC_PEER_VALUES(X) X(ALIVE, "alive") X(STALE, "stale") X(OTHER_VERSION, "other_version")
 /* Why a message of the bus was lost. */
 #define METRIC_BUS_DROP_VALUES(X)                                                                  \
     X(UNSIGNED, "unsigned")                                                                        \
@@ -298,7 +298,11 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
     X(BUS_UP, "bus_up", GAUGE, NONE, 1,                                                            \
       "1 while other nodes can be reached; always with `--bus local`.")                            \
     X(BUS_PEERS, "bus_peers", GAUGE, STATE_PEER, METRIC_N_PEERS,                                   \
-      "Other nodes that are there; `stale` ones have been silent for three seconds.")              \
+      "Other nodes that are there; `stale` ones have been silent for three seconds, and what "     \
+      "those of an `other_version` say is not understood.")                                        \
+    X(BUS_VERSION, "bus_version", GAUGE, NONE, 1,                                                  \
+      "In which version the bus is spoken: that before the program's own until all others read "   \
+      "its own; 0 with `--bus local`.")                                                            \
     X(BUS_SENT, "bus_sent_total", COUNTER, NONE, 1, "Messages that were given to the bus.")        \
     X(BUS_SENT_BYTES, "bus_sent_bytes_total", COUNTER, NONE, 1, "Bytes of these.")                 \
     X(BUS_RECEIVED, "bus_received_total", COUNTER, NONE, 1,                                        \

@@ -84,6 +84,18 @@ static bool end_send(void *ctx, enum bus_kind kind, const char *to, struct str b
     return true;
 }
 
+static size_t end_max_body(void *ctx)
+{
+    const struct end *end = ctx;
+    return end->wire->mode == WIRE_CUT ? 0 : SIZE_MAX;
+}
+
+static enum bus_company end_company(void *ctx)
+{
+    const struct end *end = ctx;
+    return end->wire->mode == WIRE_CUT ? BUS_COMPANY_UNKNOWN : BUS_COMPANY_WHOLE;
+}
+
 static void on_beat(void *arg)
 {
     struct wire *wire = arg;
@@ -115,7 +127,13 @@ const struct bus *wire_join(struct wire *wire, struct bed *bed)
 {
     assert(wire->n_ends < MAX_ENDS);
     struct end *end = &wire->ends[wire->n_ends++];
-    *end = (struct end){wire, bed, {.ctx = end, .send = end_send}};
+    *end = (struct end){wire,
+                        bed,
+                        {.ctx = end,
+                         .send = end_send,
+                         .max_body = end_max_body,
+                         .version = 1,
+                         .company = end_company}};
     return &end->bus;
 }
 

@@ -24,6 +24,13 @@ enum bus_kind {
     BUS_KIND_DIRECTIVE = 10, /* the hub's: one that only takes away, ahead of Postgres' word */
 };
 
+enum bus_company {
+    BUS_COMPANY_UNKNOWN, /* there is no connection, or not long enough to have heard who is there */
+    BUS_COMPANY_NONE,
+    BUS_COMPANY_WHOLE,
+    BUS_COMPANY_PART, /* some speak another version: what they say is not understood */
+};
+
 struct bus {
     void *ctx;
     bool is_alone; /* nobody else can ever be on it: what all would be told need not be written */
@@ -33,6 +40,8 @@ struct bus {
     bool (*send)(void *ctx, enum bus_kind kind, const char *to, struct str body);
     /* The largest body that it takes; 0: there is no connection. */
     size_t (*max_body)(void *ctx);
+    uint8_t version; /* the newest that this program reads; 0 if is_alone */
+    enum bus_company (*company)(void *ctx);
 };
 
 struct bus_peer { /* another node, as far as it is known */

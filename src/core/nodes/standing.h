@@ -11,6 +11,7 @@ enum standing_bus { STANDING_BUS_LOCAL, STANDING_BUS_UP, STANDING_BUS_DOWN };
 struct standing {
     atomic_int role; /* NONE: not known yet, and nothing is said of it */
     atomic_int bus;
+    atomic_uint other_versions;      /* nodes whose bus this one does not understand */
     atomic_uint_fast64_t lag_events; /* of the log that others have and this one has not */
 };
 

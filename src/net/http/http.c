@@ -90,6 +90,9 @@ static void write_standing(const struct standing *standing, struct buf *json)
                    (unsigned long long)atomic_load(&standing->lag_events));
     }
     buf_printf(json, ",\"bus\":\"%s\"", buses[atomic_load(&standing->bus)]);
+    if (atomic_load(&standing->bus) != STANDING_BUS_LOCAL) {
+        buf_printf(json, ",\"other_versions\":%u", atomic_load(&standing->other_versions));
+    }
 }
 
 static void answer_ready(struct socket *socket, const struct http_head *head)

@@ -422,7 +422,7 @@ static void nobody_without_the_key_is_believed(void **state)
     (void)state;
     char forged[SEAL_SIZE + 4];
     struct seal_keys wrong = keys_of('x', 0);
-    struct seal_head head = {.kind = BUS_KIND_PRESENCE, .seq = 1000000};
+    struct seal_head head = {.version = 1, .kind = BUS_KIND_PRESENCE, .seq = 1000000};
     start_two();
     int spy = nats_connect();
     nats_subscribe(spy, ">");

@@ -54,11 +54,23 @@ static enum peers_verdict hear(const char *id, uint64_t took_ms)
     return peers_hear(bed.peers, &head, bed.now);
 }
 
-static bool beat(const char *id, bool names_me)
+static bool beat_reading(const char *id, bool names_me, uint8_t newest)
 {
     struct seal_head head = head_of(id, 0, 0);
+    struct peers_word word = {.name = str_of(id), .newest = newest, .names_me = names_me};
     hear(id, 0);
-    return peers_beat(bed.peers, head.from, str_of(id), names_me);
+    return peers_beat(bed.peers, head.from, &word);
+}
+
+static bool beat(const char *id, bool names_me)
+{
+    return beat_reading(id, names_me, 2);
+}
+
+static bool hear_foreign(const char *id)
+{
+    struct seal_head head = head_of(id, ++bed.seq, bed.now);
+    return peers_hear_foreign(bed.peers, &head, bed.now);
 }
 
 static void pass(uint64_t ms)
@@ -335,6 +347,58 @@ static void what_a_dead_node_said_before_is_nothing(void **state)
     assert_int_equal(hear("one", 0), PEERS_STRANGER);
 }
 
+static void who_is_not_understood_is_counted_while_he_speaks(void **state)
+{
+    (void)state;
+    assert_true(hear_foreign("x"));
+    assert_false(hear_foreign("x"));
+    assert_int_equal(peers_count(bed.peers).foreign, 1);
+    assert_int_equal(peers_company(bed.peers), BUS_COMPANY_PART);
+    struct buf heard = {0};
+    peers_write_heard(bed.peers, &heard);
+    assert_int_equal(heard.len, 0);
+    for (int i = 0; i < 12; i++) {
+        pass(1000);
+        hear_foreign("x");
+    }
+    assert_int_equal(peers_count(bed.peers).foreign, 1);
+    pass(PEERS_DEAD_MS + TICK_MS);
+    assert_int_equal(peers_count(bed.peers).foreign, 0);
+    assert_true(is_news(""));
+    assert_true(hear_foreign("x"));
+    beat("x", true); /* it has gone back */
+    assert_int_equal(peers_count(bed.peers).foreign, 0);
+    assert_true(is_news("C"));
+    assert_false(hear_foreign("x")); /* which is no reason to give it up */
+    assert_int_equal(peers_count(bed.peers).alive, 1);
+}
+
+static void the_oldest_program_decides_what_all_read(void **state)
+{
+    (void)state;
+    assert_int_equal(peers_newest(bed.peers), 0);
+    beat_reading("a", true, 3);
+    assert_int_equal(peers_newest(bed.peers), 3);
+    beat_reading("b", false, 2);
+    assert_int_equal(peers_newest(bed.peers), 2);
+    struct seal_head head = head_of("b", 0, 0);
+    peers_goodbye(bed.peers, head.from);
+    assert_int_equal(peers_newest(bed.peers), 3);
+}
+
+static void nobody_is_there_only_if_he_had_time_to_say_so(void **state)
+{
+    (void)state;
+    assert_int_equal(peers_company(bed.peers), BUS_COMPANY_UNKNOWN);
+    pass(PEERS_DEAD_MS + TICK_MS);
+    assert_int_equal(peers_company(bed.peers), BUS_COMPANY_NONE);
+    beat("a", true);
+    assert_int_equal(peers_company(bed.peers), BUS_COMPANY_WHOLE);
+    bed.link = 0;
+    pass(TICK_MS);
+    assert_int_equal(peers_company(bed.peers), BUS_COMPANY_UNKNOWN);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -357,6 +421,9 @@ int main(void)
         TEST(clocks_may_drift),
         TEST(what_waited_for_me_is_late),
         TEST(what_a_dead_node_said_before_is_nothing),
+        TEST(who_is_not_understood_is_counted_while_he_speaks),
+        TEST(the_oldest_program_decides_what_all_read),
+        TEST(nobody_is_there_only_if_he_had_time_to_say_so),
     };
 #undef TEST
     return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
