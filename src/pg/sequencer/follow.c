@@ -11,8 +11,9 @@
  *
  * What the others store comes over the bus (pieces.c). That is a favour, not the road: each node asks
  * its own Postgres how far the log has got, twice a second, and every 50 ms when the bus brings
- * nothing; and reads from the log what did not come. A node believes Postgres alone about the epoch,
- * the term, and which ids there are; what it hears only makes it ask sooner. */
+ * nothing, unless nobody else is on it and nothing has come for ten seconds; and reads from the log
+ * what did not come. A node believes Postgres alone about the epoch, the term, and which ids there
+ * are; what it hears only makes it ask sooner. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 enum {
     NEWEST_MS = 500, /* at most; a leader is silent for no longer, either */
     BUSLESS_MS = 50, /* while nobody tells us anything */
+    CALM_MS = 10000, /* nobody is there, and asking has brought nothing for so long */
     LEAD_MS = 500,
     SIGHT_MS = 1000, /* a leader is seen waiting for so long before it is deposed */
     AGAIN_MS = 20,   /* it is ended in a moment */
@@ -184,8 +186,22 @@ void sequencer_resign(struct sequencer *sequencer)
 /* ---- how far the log has got ---- */
 
 static uint32_t newest_period(const struct sequencer *sequencer)
+/* A node that speaks another version tells us nothing of what it stores. */
 {
-    return sequencer_is_bus_alive(sequencer) ? NEWEST_MS : BUSLESS_MS;
+    const struct bus *bus = sequencer->options.bus;
+    bool is_told = sequencer_is_bus_alive(sequencer), is_calm = false;
+    switch (bus->company(bus->ctx)) {
+    case BUS_COMPANY_NONE:
+        is_calm = age(clock_ms(), sequencer->found_ms) >= CALM_MS;
+        break;
+    case BUS_COMPANY_PART:
+        is_told = false;
+        break;
+    case BUS_COMPANY_UNKNOWN:
+    case BUS_COMPANY_WHOLE:
+        break;
+    }
+    return is_told || is_calm ? NEWEST_MS : BUSLESS_MS;
 }
 
 static void on_following(void *arg, const struct query_result *result)
@@ -235,7 +251,10 @@ static void on_newest(void *arg, const struct query_result *result)
     if (!sequencer->is_leading) {
         sequencer->term = rows_u64(result->rows, 0, 2);
     }
-    sequencer->newest = newest > sequencer->newest ? newest : sequencer->newest;
+    if (newest > sequencer->newest) {
+        sequencer->newest = newest;
+        sequencer->found_ms = clock_ms();
+    }
     if (sequencer->is_hinted) {
         sequencer->gap_ms = clock_ms(); /* it has had its time */
     }
@@ -247,6 +266,7 @@ static void ask_newest(struct sequencer *sequencer)
     sequencer->is_hinted = sequencer->hint_ms > 0;
     sequencer->hint_ms = sequencer->hinted = 0;
     sequencer->newest_ms = clock_ms();
+    sequencer->told = 0; /* the answer has it, or there is no such id */
     sequencer->asked_at = sequencer->delivered;
     sequencer_ask(sequencer, follow_query, NULL, on_newest);
 }

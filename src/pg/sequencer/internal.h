@@ -109,6 +109,7 @@ struct sequencer {
     uint64_t asked_at;  /* what was delivered then */
     uint64_t hinted;    /* an id that was heard of; UINT64_MAX: of another epoch */
     uint64_t hint_ms;   /* from when on Postgres is asked, if it is not here by then; 0: no such */
+    uint64_t found_ms;  /* when that has last brought anything */
     bool is_hinted;     /* it is asked for that reason */
     uint64_t lead_ms;   /* when we last tried to lead */
     char *sight;        /* of a leader that its session waits for (herald.depose) */
