@@ -106,5 +106,14 @@ COMMENT ON FUNCTION herald.schema_version() IS 'The number of the newest install
 -- Harmless, and an installer or a monitor without any other right can ask. It still needs USAGE on the schema.
 GRANT EXECUTE ON FUNCTION herald.schema_version() TO PUBLIC;
 
+-- While an upgrade goes on, servers of before serve on what it has made: a step may take away only what the version before does not need.
+-- One that does so raises this number to the step of that version.
+CREATE FUNCTION herald.oldest_step() RETURNS int
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 1
+$$;
+COMMENT ON FUNCTION herald.oldest_step() IS 'For the server: which step its program must know at least; an older one is refused, and says so.';
+GRANT EXECUTE ON FUNCTION herald.oldest_step() TO herald_server;
+
 INSERT INTO herald.schema_step (step, name) VALUES (1, 'roles');
 RESET ROLE;

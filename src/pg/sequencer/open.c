@@ -78,6 +78,11 @@ static void on_schema_version(void *arg, const struct query_result *result)
         refuse_schema(sequencer, sentence);
         return;
     }
+    if (rows_u64(result->rows, 0, 2) > DATABASE_SCHEMA_STEP) {
+        refuse_schema(sequencer, "the schema herald is too new for this program, which is older "
+                                 "than the version before it: install a newer one");
+        return;
+    }
     if (version > DATABASE_SCHEMA_STEP && !sequencer->was_up) {
         log_warn("the schema herald is at step %llu, newer than this program, which knows %d",
                  (unsigned long long)version, DATABASE_SCHEMA_STEP);
@@ -88,7 +93,8 @@ static void on_schema_version(void *arg, const struct query_result *result)
 void sequencer_begin_opening(struct sequencer *sequencer)
 {
     sequencer_ask(sequencer,
-                  "SELECT herald.schema_version(), pg_catalog.to_regclass('herald.shape') IS NULL",
+                  "SELECT herald.schema_version(), pg_catalog.to_regclass('herald.shape') IS NULL, "
+                  "herald.oldest_step()",
                   NULL, on_schema_version);
 }
 
