@@ -326,12 +326,18 @@ DO $$ BEGIN PERFORM herald.harden_tables(), herald.renew_signing_key(); END $$;
 CREATE TABLE herald.node (
     id    text COLLATE "C" PRIMARY KEY,
     name  text        NOT NULL,
-    since timestamptz NOT NULL DEFAULT clock_timestamp()
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    bus         text     NOT NULL DEFAULT 'up' CHECK (bus IN ('up', 'down', 'other_versions')),
+    bus_version smallint, -- NULL: not told yet
+    bus_since   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE herald.node IS 'The servers of this database that serve side by side, and for some seconds those that did. A server that is alone is not here.';
 COMMENT ON COLUMN herald.node.id IS 'Another one with each start';
 COMMENT ON COLUMN herald.node.name IS 'For people: --node-name, or host and process';
 COMMENT ON COLUMN herald.node.since IS 'When it came to this database';
+COMMENT ON COLUMN herald.node.bus IS 'How it stands on the bus: down: it has no connection; other_versions: others are there whom it does not understand';
+COMMENT ON COLUMN herald.node.bus_version IS 'The newest version of the bus that it reads';
+COMMENT ON COLUMN herald.node.bus_since IS 'Since when it stands so';
 DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
 
 CREATE FUNCTION herald.live_nodes() RETURNS TABLE (id text, name text)
@@ -351,6 +357,12 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
         ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, since = clock_timestamp();
 $$;
 COMMENT ON FUNCTION herald.enter(text, text) IS 'For a server among several, once in each session: it is there until the session ends.';
+
+CREATE FUNCTION herald.stand(node text, bus text, bus_version int) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE herald.node n SET bus = stand.bus, bus_version = stand.bus_version, bus_since = clock_timestamp() WHERE n.id = node
+$$;
+COMMENT ON FUNCTION herald.stand(text, text, int) IS 'For a server among several, after enter() and when it changes: how it stands on the bus, for doctor().';
 
 CREATE FUNCTION herald.write_presence(node text, is_reset boolean, is_join text[], channels text[], socket_ids text[], dbo_ids text[],
                                       row_ids text[], extras text[], since_ms text[]) RETURNS void
@@ -410,7 +422,7 @@ GRANT EXECUTE ON FUNCTION herald.is_signed(text[], bytea), herald.check_function
 GRANT SELECT ON herald.hook TO herald_caller;
 GRANT EXECUTE ON FUNCTION herald.call_function(text[], bytea) TO herald_hook;
 GRANT EXECUTE ON FUNCTION herald.live_nodes() TO herald_server, herald_admin;
-GRANT EXECUTE ON FUNCTION herald.get_signing_key(), herald.enter(text, text),
+GRANT EXECUTE ON FUNCTION herald.get_signing_key(), herald.enter(text, text), herald.stand(text, text, int),
     herald.write_presence(text, boolean, text[], text[], text[], text[], text[], text[], text[]) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.disconnect(int, text, text, text, text), herald.disconnect(int, bigint, text, text, text),
     herald.disconnect(int, uuid, text, text, text) TO herald_publisher, herald_server;

@@ -268,6 +268,26 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
 $$;
 COMMENT ON FUNCTION herald.doctor_flow() IS 'Internal, for doctor(): what keeps changes from the log, and the log from being small.';
 
+CREATE FUNCTION herald.doctor_nodes() RETURNS SETOF herald.finding
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    WITH live AS MATERIALIZED (
+        SELECT n.* FROM herald.node n JOIN herald.live_nodes() l ON l.id = n.id
+    )
+    SELECT 'warning', 'bus_down', format('the server %s has no connection to the bus, since %s: what is kept arrives there all the same, messages that nobody keeps are refused',
+                  n.name, date_trunc('second', n.bus_since)),
+           'See that the NATS server of its option bus runs and can be reached; the log of the server says why it is not.', NULL
+      FROM live n WHERE n.bus = 'down' AND n.bus_since < clock_timestamp() - interval '5 seconds'
+    UNION ALL
+    SELECT 'warning', 'bus_versions', format('the server %s does not understand what others say on the bus, which is of another version: between them messages that nobody keeps do not arrive, and presence is not told', n.name),
+           'Bring all servers to one version; of two that follow one another each reads what the other says.', NULL
+      FROM live n WHERE n.bus = 'other_versions'
+    UNION ALL
+    SELECT 'note', 'bus_version_mixed', format('servers of several versions serve; of the older one: %s', string_agg(n.name, ', ' ORDER BY n.name)),
+           'End the upgrade: replace these, too.', NULL
+      FROM live n WHERE n.bus_version < (SELECT max(x.bus_version) FROM live x) HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION herald.doctor_nodes() IS 'Internal, for doctor(): servers side by side that do not hear one another.';
+
 CREATE FUNCTION herald.doctor_horizon(older_than interval DEFAULT '1 hour') RETURNS SETOF herald.finding
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT 'warning', 'horizon_held', format('the session %s of %s holds what is dead in all tables of this database, %s', a.pid, a.usename,
@@ -338,7 +358,7 @@ CREATE FUNCTION herald.doctor(about text DEFAULT NULL) RETURNS SETOF herald.find
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH found AS MATERIALIZED (
         SELECT * FROM herald.doctor_schema() UNION ALL SELECT * FROM herald.doctor_triggers() UNION ALL SELECT * FROM herald.doctor_watches()
-        UNION ALL SELECT * FROM herald.doctor_rules() UNION ALL SELECT * FROM herald.doctor_flow() UNION ALL SELECT * FROM herald.doctor_horizon()
+        UNION ALL SELECT * FROM herald.doctor_rules() UNION ALL SELECT * FROM herald.doctor_flow() UNION ALL SELECT * FROM herald.doctor_nodes() UNION ALL SELECT * FROM herald.doctor_horizon()
     ), asked AS MATERIALIZED (
         SELECT * FROM herald.doctor_about(doctor.about)
     )
@@ -397,7 +417,7 @@ CREATE VIEW herald.help AS
 COMMENT ON VIEW herald.help IS 'The functions of this schema that are for people: what each is for, its arguments and what it returns.';
 GRANT SELECT ON herald.help TO herald_admin, herald_publisher, herald_server;
 
-GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(),
+GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(), herald.doctor_nodes(),
     herald.doctor_horizon(interval), herald.doctor_about(text), herald.doctor_nothing(text), herald.covers(text, text), herald.template_prefix(text),
     herald.template_pattern(text), herald.template_parts(text) TO herald_admin, herald_server;
 INSERT INTO herald.schema_step (step, name) VALUES (15, 'doctor');

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
-SELECT plan(77);
+SELECT plan(83);
 CREATE EXTENSION dblink SCHEMA tap;
 
 -- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
@@ -153,6 +153,22 @@ SELECT is(found(), '', '… and by who may');
 DROP TABLE d.guarded;
 DROP OWNED BY d_client;
 DROP ROLE d_client;
+
+-- Servers side by side.
+SELECT * FROM dblink('server', $$SELECT herald.enter('node-1', 'one')::text, herald.stand('node-1', 'up', 2)::text$$) t(entered text, stands text);
+SELECT * FROM dblink('server', $$SELECT herald.enter('node-2', 'two')::text, herald.stand('node-2', 'up', 2)::text$$) t(entered text, stands text);
+SELECT is(found(), '', 'two servers side by side');
+SELECT * FROM dblink('server', $$SELECT herald.stand('node-2', 'down', 2)::text$$) t(stands text);
+SELECT is(found(), '', 'a bus that is away for a moment');
+UPDATE herald.node SET bus_since = now() - interval '1 minute' WHERE id = 'node-2';
+SELECT is(found(), 'warning bus_down', '… and for longer');
+SELECT * FROM dblink('server', $$SELECT herald.stand('node-2', 'other_versions', 2)::text$$) t(stands text);
+SELECT is(found(), 'warning bus_versions', 'servers that do not understand one another');
+SELECT * FROM dblink('server', $$SELECT herald.stand('node-2', 'up', 3)::text$$) t(stands text);
+SELECT is(found(), 'note bus_version_mixed', 'an upgrade that has not ended');
+INSERT INTO herald.node (id, name, bus, bus_version, bus_since) VALUES ('node-3', 'gone', 'down', 1, '2020-01-01');
+UPDATE herald.node SET bus_version = 3 WHERE id = 'node-1';
+SELECT is(found(), '', 'a server that is gone is asked nothing');
 
 -- Rules and the gate.
 SELECT herald.set_rule('orders/*', active => false);

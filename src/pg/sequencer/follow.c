@@ -101,9 +101,9 @@ static void on_lead_beside(void *arg, const struct query_result *result)
     }
 }
 
+/* While a node leads that is one of us, nobody has to be looked for who holds the lock otherwise. */
 static void ask_lead(struct sequencer *sequencer)
 {
-/* While a node leads that is one of us, nobody has to be looked for who holds the lock otherwise. */
     struct params params = {0};
     uint64_t now_ms = clock_ms();
     bool is_seen = sequencer->sight && age(now_ms, sequencer->sight_ms) >= SIGHT_MS;
@@ -120,6 +120,7 @@ static void on_enter(void *arg, const struct query_result *result)
     struct sequencer *sequencer = arg;
     if (sequencer_answered(sequencer, result, "herald.enter")) {
         sequencer->is_listening = true;
+        sequencer->told_stand = STAND_UNTOLD;
         sequencer_lead_beside(sequencer);
     }
 }
@@ -185,8 +186,8 @@ void sequencer_resign(struct sequencer *sequencer)
 
 /* ---- how far the log has got ---- */
 
-static uint32_t newest_period(const struct sequencer *sequencer)
 /* A node that speaks another version tells us nothing of what it stores. */
+static uint32_t newest_period(const struct sequencer *sequencer)
 {
     const struct bus *bus = sequencer->options.bus;
     bool is_told = sequencer_is_bus_alive(sequencer), is_calm = false;
@@ -265,8 +266,8 @@ static void ask_newest(struct sequencer *sequencer)
 {
     sequencer->is_hinted = sequencer->hint_ms > 0;
     sequencer->hint_ms = sequencer->hinted = 0;
-    sequencer->newest_ms = clock_ms();
     sequencer->told = 0; /* the answer has it, or there is no such id */
+    sequencer->newest_ms = clock_ms();
     sequencer->asked_at = sequencer->delivered;
     sequencer_ask(sequencer, follow_query, NULL, on_newest);
 }
@@ -383,7 +384,8 @@ static bool ask_beside(struct sequencer *sequencer)
         ask_lead(sequencer);
     } else {
         return sequencer_ask_for_pieces(sequencer) ||
-               (!sequencer->is_leading && sequencer_ask_sequenced(sequencer));
+               (!sequencer->is_leading && sequencer_ask_sequenced(sequencer)) ||
+               sequencer_ask_stand(sequencer);
     }
     return true;
 }

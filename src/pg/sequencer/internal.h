@@ -2,7 +2,7 @@
 /* What the sequencer's own files share: sequencer.c (life, when to look and when to sleep),
  * open.c, session.c and site.c (from a new connection to serving), sequence.c (a batch is a
  * transaction) and deliver.c (what is committed is told, catching up), settle.c (when all is told),
- * follow.c and pieces.c (one of several nodes). Nobody else includes this. */
+ * follow.c, pieces.c and stand.c (one of several nodes). Nobody else includes this. */
 #ifndef HERALD_PG_SEQUENCER_INTERNAL_H
 #define HERALD_PG_SEQUENCER_INTERNAL_H
 
@@ -17,6 +17,8 @@ enum sequencer_phase {
     SEQUENCER_PHASE_OPENING, /* the steps of open.c, and catching up */
     SEQUENCER_PHASE_SERVING,
 };
+
+enum stand { STAND_UNTOLD, STAND_UP, STAND_DOWN, STAND_OTHER_VERSIONS };
 
 struct sequencer {
     struct loop *loop;
@@ -107,17 +109,19 @@ struct sequencer {
     uint64_t told;      /* in the log, as another node named it; of this epoch */
     uint64_t newest_ms; /* when Postgres was last asked */
     uint64_t asked_at;  /* what was delivered then */
+    uint64_t found_ms;  /* when that has last brought anything */
     uint64_t hinted;    /* an id that was heard of; UINT64_MAX: of another epoch */
     uint64_t hint_ms;   /* from when on Postgres is asked, if it is not here by then; 0: no such */
-    uint64_t found_ms;  /* when that has last brought anything */
     bool is_hinted;     /* it is asked for that reason */
     uint64_t lead_ms;   /* when we last tried to lead */
     char *sight;        /* of a leader that its session waits for (herald.depose) */
     uint64_t sight_ms;  /* since when */
-    uint64_t away_ms;   /* since when we have no database; 0: we have */
-    uint64_t heard_ms;  /* when another node was last heard; 0: never */
-    uint64_t led_ms;    /* when one that leads was last heard */
-    uint64_t gap_ms;    /* until when the bus has time to bring what is missing; 0: nothing is */
+    enum stand stand, told_stand; /* on the bus, as it is and as the database has it */
+    uint64_t stand_ms;            /* since when it is */
+    uint64_t away_ms;             /* since when we have no database; 0: we have */
+    uint64_t heard_ms;            /* when another node was last heard; 0: never */
+    uint64_t led_ms;              /* when one that leads was last heard */
+    uint64_t gap_ms; /* until when the bus has time to bring what is missing; 0: nothing is */
     bool is_catching_up;
     char *node, *node_name;
     struct hold *hold; /* NULL: this node is alone */
@@ -182,6 +186,9 @@ void sequencer_publish(struct sequencer *sequencer); /* the batch, which is comm
 void sequencer_apply_pieces(struct sequencer *sequencer);
 /* A piece that is next needs shapes, or the site's version: true: it was asked for. */
 bool sequencer_ask_for_pieces(struct sequencer *sequencer);
+
+/* stand.c */
+bool sequencer_ask_stand(struct sequencer *sequencer); /* true: it is another one, and was told */
 
 /* settle.c */
 /* The same for who does not lead; true: it was asked. */
