@@ -29,6 +29,11 @@ run() {
     browser) of asan browser ;;
     tsan) of tsan tsan ;;
     corpus) of asan corpus ;;
+    # A round of a few faults; CLUSTER_SEED=N of its log says again which came after which.
+    cluster)
+        CLUSTER_SECONDS=1 CHAOS_MIN_FAULTS=1 CHAOS_PAUSE=0.5 CHAOS_WRITERS=3 of release cluster \
+            CLUSTER_FAULTS='the leader killed|a node stopped (SIGSTOP)|NATS restarted|the leader cut off from the database|Postgres restarted'
+        ;;
     instructions) nice make --no-print-directory instructions ;;
     *) echo "there is no stage $1" && return 64 ;;
     esac

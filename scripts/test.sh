@@ -12,7 +12,7 @@ mkdir -p build/logs
 
 scripts/stage.sh build
 if [ "$(cat build/logs/build.numbers)" = '1 0 0' ]; then
-    for stage in ${STAGES:-lint integration sql browser matrix-13 matrix-18 unit tsan instructions corpus}; do
+    for stage in ${STAGES:-lint integration sql browser matrix-13 matrix-18 cluster unit tsan instructions corpus}; do
         echo 0 1 0 >"build/logs/$stage.numbers" # until it says otherwise
         echo "$stage"
     done | xargs -P "${JOBS:-$(nproc)}" -n 1 scripts/stage.sh

@@ -21,7 +21,7 @@ import { until, within, SECOND } from '../integration/lib/wait.js';
 const RUN_MS = Number(process.env.CHAOS_SECONDS ?? 180) * SECOND;
 const MAX_PAUSE_MS = Number(process.env.CHAOS_PAUSE ?? 1.5) * SECOND;
 const WRITERS = Number(process.env.CHAOS_WRITERS ?? 6);
-const MIN_FAULTS = 12; // in a round of few kinds
+const MIN_FAULTS = Number(process.env.CHAOS_MIN_FAULTS ?? 12); // in a round of few kinds
 const SHOWN = 12; // violations of one kind
 
 const CHECKS = ['lost', 'duplicated', 'reordered', 'silent gap', 'needless gap', 'shown without a commit', 'confirmed too early', 'ephemeral out of order',
@@ -357,9 +357,8 @@ export class Run {
     // ---- all of it ----
 
     async all() {
-        const only = process.env.CHAOS_FAULTS ?? '';
-        const spared = (process.env.CHAOS_SPARE ?? '').split('|').filter(Boolean);
-        const wanted = Object.keys(this.kinds).filter((name) => name.includes(only) && !spared.some((part) => name.includes(part)));
+        const [only, spared] = [process.env.CHAOS_FAULTS, process.env.CHAOS_SPARE].map((list) => (list ?? '').split('|').filter(Boolean));
+        const wanted = Object.keys(this.kinds).filter((name) => (only.length === 0 || only.some((part) => name.includes(part))) && !spared.some((part) => name.includes(part)));
         const kinds = wanted.filter((name) => {
             const why = this.cannot(name, this);
             if (why) {

@@ -94,6 +94,11 @@ export class Host {
         this.isNarrow = true;
     }
 
+    // All connections to a port here end at once, with a reset to both ends; who listens there lives on.
+    reset(port) {
+        execFileSync('nsenter', [`--net=/run/netns/${this.namespace}`, '--', 'ss', '-K', '-t', 'sport', '=', `:${port}`], { stdio: 'ignore' });
+    }
+
     heal() {
         this.blind.forEach((other) => this.point(other, other.mac));
         this.blind.clear();

@@ -30,7 +30,7 @@ class ClusterRun extends Run {
     constructor() {
         super({
             faults: FAULTS, cannot: obstacle,
-            checks: ['ephemeral late', 'presence wrong', 'served after a kick', 'the lead was not taken over', 'a forger was believed', 'began anew without need'],
+            checks: ['ephemeral late', 'presence wrong', 'served after a kick', 'the lead was not taken over', 'a forger was believed', 'began anew without need', 'woke with what was old'],
         });
         Object.assign(this, {
             name: 'cluster', mayMiss: true, takeoverMs: {}, presenceMs: 0, echoes: new Map(), heartbeats: new WeakMap(),
@@ -205,6 +205,8 @@ class ClusterRun extends Run {
         for (const { name, processes } of this.cluster.nodes) {
             processes.forEach(({ stderr }) => [...stderr.matchAll(/^.*left the log before they could be delivered.*$/gm)].forEach(([line]) =>
                 this.violation('began anew without need', `${name}: ${line}`)));
+            processes.forEach(({ stderr }) => [...stderr.matchAll(/^.*another process speaks as node.*$/gm)].forEach(([line]) =>
+                this.violation('a forger was believed', `${name}: ${line}`)));
             processes.forEach((each) => (each.stderr = ''));
         }
     }
