@@ -11,13 +11,13 @@
 
 /* In the order of the list, those of a group beside each other. */
 static const struct subcommand *const commands[] = {
-    &dev_command,       &serve_command,      &install_command,  &upgrade_command,
-    &uninstall_command, &watch_command,      &unwatch_command,  &watches_command,
-    &refresh_command,   &types_command,      &rules_command,    &rule_set_command,
-    &rule_drop_command, &status_command,     &doctor_command,   &channels_command,
-    &history_command,   &sessions_command,   &presence_command, &tail_command,
-    &publish_command,   &disconnect_command, &token_command,    &check_token_command,
-    &config_command,    &version_command,
+    &dev_command,         &serve_command,    &install_command,    &upgrade_command,
+    &uninstall_command,   &watch_command,    &unwatch_command,    &watches_command,
+    &refresh_command,     &types_command,    &rules_command,      &rule_set_command,
+    &rule_drop_command,   &status_command,   &doctor_command,     &channels_command,
+    &history_command,     &sessions_command, &presence_command,   &why_command,
+    &tail_command,        &publish_command,  &disconnect_command, &token_command,
+    &check_token_command, &config_command,   &version_command,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

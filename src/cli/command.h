@@ -47,7 +47,7 @@ extern const struct subcommand dev_command, serve_command, install_command, upgr
     types_command, rules_command, rule_set_command, rule_drop_command, doctor_command,
     status_command, channels_command, history_command, sessions_command, presence_command,
     publish_command, disconnect_command, token_command, config_command, version_command,
-    tail_command, check_token_command;
+    tail_command, check_token_command, why_command;
 
 enum exit_code command_main(int argc, char **argv, struct err *err);
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "cli/admin.h"
 #include "cli/command.h"
+#include "cli/login.h"
 #include "server.h"
 #include "settings.h"
 
@@ -19,25 +19,13 @@ struct serve {
     struct config config; /* the same for the server: with whole URLs. Owns only these */
 };
 
-static enum status complete_url(const char *url, const char *user, char **out, struct err *err)
-{
-    return url ? admin_complete_url(url, user, "postgres", out, err) : STATUS_OK;
-}
-
 static enum status complete_urls(struct serve *serve, struct err *err)
 {
-    const struct database_options *given = &serve->own.database;
-    char *url = NULL, *hook_url = NULL, *judge_url = NULL;
-    enum status status = complete_url(given->url, "herald_server", &url, err);
-    if (status == STATUS_OK) {
-        status = complete_url(given->hook_url, "herald_hook", &hook_url, err);
-    }
-    if (status == STATUS_OK) {
-        status = complete_url(given->judge_url, "herald_judge", &judge_url, err);
-    }
-    serve->config.database.url = url;
-    serve->config.database.hook_url = hook_url;
-    serve->config.database.judge_url = judge_url;
+    struct login login;
+    enum status status = login_complete(&serve->own.database, &login, err);
+    serve->config.database.url = login.url;
+    serve->config.database.hook_url = login.hook_url;
+    serve->config.database.judge_url = login.judge_url;
     return status;
 }
 

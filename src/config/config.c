@@ -66,7 +66,7 @@ static enum status load_file(const struct arguments *arguments, unsigned command
         path = getenv("PGHERALD_CONFIG");
     }
     bool has_default = command & (CONFIG_FOR_SERVE | CONFIG_FOR_CONFIG | CONFIG_FOR_TOKEN |
-                                  CONFIG_FOR_CHECK_TOKEN | CONFIG_FOR_TAIL);
+                                  CONFIG_FOR_CHECK_TOKEN | CONFIG_FOR_TAIL | CONFIG_FOR_WHY);
     /* It may well be closed to who makes or checks a token with a key of his own. */
     int wanted =
         command & (CONFIG_FOR_TOKEN | CONFIG_FOR_CHECK_TOKEN | CONFIG_FOR_TAIL) ? R_OK : F_OK;

@@ -59,6 +59,7 @@ enum config_commands {
     CONFIG_FOR_DOCTOR = 128,
     CONFIG_FOR_TAIL = 256,
     CONFIG_FOR_CHECK_TOKEN = 512,
+    CONFIG_FOR_WHY = 1024,
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_VARIABLE, CONFIG_FLAG };
@@ -72,8 +73,9 @@ struct config_origins {
 struct option_table config_table(void);
 
 /* Flags over environment over file over defaults; each value is checked, even one that is
- * overridden. The default file is read for serve, config, token, check-token and
- * tail only: it holds the server's keys and login, the other subcommands need an administrator's. Release *out whatever comes back.
+ * overridden. The default file is read for serve, config, token, check-token, tail and why only: it
+ * holds the server's keys and login, the other subcommands need an administrator's. Release *out
+ * whatever comes back.
  * origins may be NULL.
  */
 enum status config_load(const struct arguments *arguments, unsigned command, struct config *out,

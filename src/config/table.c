@@ -14,9 +14,10 @@
 #define DOCTOR CONFIG_FOR_DOCTOR
 #define TAIL CONFIG_FOR_TAIL
 #define CHECK_TOKEN CONFIG_FOR_CHECK_TOKEN
+#define WHY CONFIG_FOR_WHY
 #define SERVER (SERVE | DEV)
 #define KEYS (SERVER | TOKEN | CHECK_TOKEN | DOCTOR)
-#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH | DOCTOR | TAIL)
+#define ADMIN (INSTALL | UNINSTALL | CONFIG_FOR_WATCH | DOCTOR | TAIL | WHY)
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)
 #define SECOND UINT64_C(1000)
@@ -27,7 +28,7 @@
 static const struct option options[] = {
     PATH("config", config_file, SERVER | ADMIN | CONFIG | TOKEN | CHECK_TOKEN,
          "Read options from FILE (also -c FILE). Default of serve, config, token, "
-         "check-token and tail: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
+         "check-token, tail and why: " CONFIG_DEFAULT_FILE ", if it exists; of the others: none."),
     LISTEN("listen", net.listen, SERVER | TAIL | DOCTOR, "127.0.0.1:8080",
            "Where browsers connect. Port 0 takes a free one."),
     SWITCH(
@@ -138,26 +139,26 @@ static const struct option options[] = {
            "anonymous|reject",
            "What a token that is not accepted gets: an anonymous session with an error at its "
            "first join, or HTTP 401."),
-    URL("hook-url", database.hook_url, SERVE, NULL,
+    URL("hook-url", database.hook_url, SERVE | WHY, NULL,
         "Where the SQL functions of rules are called, as role herald_hook. Default: database-url "
         "with that role. Not through a pooler in transaction mode."),
-    DURATION("hook-timeout", database.hook_timeout_ms, SERVER | LIVE, "2s", 10, 300 * SECOND,
+    DURATION("hook-timeout", database.hook_timeout_ms, SERVER | WHY | LIVE, "2s", 10, 300 * SECOND,
              "How long an SQL function of a rule may take; one that takes longer has refused. As "
              "long may it take to judge who may see some rows."),
     COUNT("hook-connections", database.hook_connections, SERVER, "4", 2, 64,
           "Connections on which those functions run."),
-    URL("judge-url", database.judge_url, SERVE, NULL,
+    URL("judge-url", database.judge_url, SERVE | WHY, NULL,
         "Where it is asked who may see rows of tables that are watched with visible => 'policy' or "
         "a function, as role herald_judge. Default: database-url with that role. Not through a "
         "pooler in transaction mode."),
-    TEXT("role-claim", hub.role_claim, "NAME", SERVER, NULL,
+    TEXT("role-claim", hub.role_claim, "NAME", SERVER | WHY, NULL,
          "The claim that names the role of a user: what that role may select of such tables he is "
          "shown. A name in extras; a dot goes into an object."),
     TEXT(
-        "judge-roles", hub.judge_roles, "LIST", SERVER, NULL,
+        "judge-roles", hub.judge_roles, "LIST", SERVER | WHY, NULL,
         "The roles that role-claim may name, separated by commas; each is granted to herald_judge. "
         "Whoever comes with another one is shown no rows of such tables."),
-    TEXT("anonymous-role", hub.anonymous_role, "NAME", SERVER, NULL,
+    TEXT("anonymous-role", hub.anonymous_role, "NAME", SERVER | WHY, NULL,
          "The role of who has no role-claim; it is granted to herald_judge. Default: none, those "
          "are shown no rows of tables with visible => 'policy'."),
     DURATION("authorize-cache", hub.authorize_cache_ms, SERVER | LIVE, "1min", 0,
@@ -258,9 +259,9 @@ static const struct option options[] = {
     PATH("metrics-token-file", net.metrics_token_file, SERVER | DOCTOR | LIVE,
          "Who sends the first line of FILE as a bearer token may read /metrics, and is told by "
          "/ready why the server is not ready. Read again on SIGHUP. Without it nobody may."),
-    CHOICE("log-level", log_level, "LEVEL", SERVER | TAIL | LIVE, "info", "error|warn|info|debug",
-           "How much is written to stderr."),
-    CHOICE("log-format", log_json, "FORMAT", SERVER | TAIL | LIVE, "text", "text|json",
+    CHOICE("log-level", log_level, "LEVEL", SERVER | TAIL | WHY | LIVE, "info",
+           "error|warn|info|debug", "How much is written to stderr."),
+    CHOICE("log-format", log_json, "FORMAT", SERVER | TAIL | WHY | LIVE, "text", "text|json",
            "Log lines as text, or as one JSON object each."),
     TEXT("data-dir", data_dir, "DIR", DEV, "./pgherald-data",
          "Where dev keeps its private Postgres; made at the first start."),

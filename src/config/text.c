@@ -119,6 +119,7 @@ static void reference_commands(unsigned commands, FILE *out)
         {CONFIG_FOR_CHECK_TOKEN, "check-token"},
         {CONFIG_FOR_DOCTOR, "doctor"},
         {CONFIG_FOR_TAIL, "tail"},
+        {CONFIG_FOR_WHY, "why"},
     };
     const char *separator = "";
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -173,7 +174,8 @@ void config_reference(FILE *out)
             "# Options\n\n"
             "A flag wins over its variable, a variable over the file, the file over the default. "
             "The file is\n"
-            "`" CONFIG_DEFAULT_FILE "` if it exists (serve, config, token, check-token and tail), "
+            "`" CONFIG_DEFAULT_FILE
+            "` if it exists (serve, config, token, check-token, tail and why), "
             "or the one that `-c FILE` names. It "
             "holds one\n"
             "`name = value` a line, the names as below without the dashes; `#` begins a comment, "

@@ -31,9 +31,10 @@ enum store_verdict_result {
 
 struct store_verdict {
     enum store_verdict_result result;
-    bool is_allowed;    /* AUTHORIZE, DONE */
-    struct str payload; /* ON_ACTION, DONE: the JSON text that it returned; absent: NULL */
-    const char *reason; /* REFUSED: its message, valid UTF-8, for the client; else NULL */
+    bool is_allowed;     /* AUTHORIZE, DONE */
+    struct str payload;  /* ON_ACTION, DONE: the JSON text that it returned; absent: NULL */
+    const char *reason;  /* REFUSED: its message, valid UTF-8, for the client; else NULL */
+    const char *problem; /* FAILED: SQLSTATE and message, for the operator alone; or NULL */
 };
 
 typedef void store_verdict_fn(void *arg, const struct store_verdict *verdict);

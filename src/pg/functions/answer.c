@@ -72,7 +72,9 @@ static void verdict_tell(const struct call *call, const struct store_verdict *ve
 
 static void verdict_tell_failed(struct call *call, const char *sqlstate, const char *message)
 {
-    struct store_verdict verdict = {.result = STORE_VERDICT_FAILED};
+    char problem[MAX_LOGGED];
+    struct store_verdict verdict = {.result = STORE_VERDICT_FAILED, .problem = problem};
+    snprintf(problem, sizeof(problem), "%s%s%s", sqlstate, *sqlstate ? " " : "", message);
     call_complain(call, sqlstate, message);
     verdict_tell(call, &verdict);
 }

@@ -287,8 +287,11 @@ static void write_prologue(struct functions *functions)
 {
     snprintf(functions->prologue, sizeof(functions->prologue),
              "SELECT pg_catalog.set_config('statement_timeout', '%u', true),"
-             " pg_catalog.set_config('client_min_messages', 'error', true)",
-             (unsigned)functions->options.timeout_ms);
+             " pg_catalog.set_config('client_min_messages', 'error', true)%s",
+             (unsigned)functions->options.timeout_ms,
+             functions->options.is_trial
+                 ? ", pg_catalog.set_config('transaction_read_only', 'on', true)"
+                 : "");
 }
 
 void functions_set_timeout(struct functions *functions, uint32_t timeout_ms)
@@ -312,7 +315,7 @@ struct functions *functions_new(struct loop *loop, const struct functions_option
     }
     write_prologue(functions);
     functions->before[0] = functions->prologue;
-    functions->behind[0] = "SET CONSTRAINTS ALL IMMEDIATE";
+    functions->behind[0] = options->is_trial ? "ROLLBACK" : "SET CONSTRAINTS ALL IMMEDIATE";
     functions->soon_timer = loop_timer_new(loop, on_soon, functions);
     functions->tick_timer = loop_timer_new(loop, on_tick, functions);
     functions->n_lanes = options->n_connections > 0 ? options->n_connections : 1;

@@ -24,6 +24,7 @@ struct functions_options {
     const char *user; /* logs in as this one; NULL: as the URL says; a literal */
     uint32_t timeout_ms;
     uint32_t n_connections;
+    bool is_trial; /* what is called can change nothing: read only, and rolled back */
     struct metrics_block *counts; /* NULL: nothing is counted */
     const char *token_function;   /* NULL: no token is accepted; copied */
     void *arg;

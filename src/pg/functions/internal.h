@@ -83,7 +83,7 @@ struct functions {
     unsigned char key[SIGNING_KEY_SIZE];
     bool has_key;
     bool has_said_pooled;
-    char prologue[192]; /* what makes a call's transaction safe for us */
+    char prologue[256]; /* what makes a call's transaction safe for us */
     const char *before[2], *behind[2];
     struct lane *lanes;
     size_t n_lanes;
