@@ -415,6 +415,12 @@ CREATE VIEW herald.help AS
                              WHERE p.pronamespace = 'herald'::regnamespace AND p.proname = l.name) AS p) AS h
      ORDER BY h.n;
 COMMENT ON VIEW herald.help IS 'The functions of this schema that are for people: what each is for, its arguments and what it returns.';
+COMMENT ON COLUMN herald.help.topic IS 'What it is about';
+COMMENT ON COLUMN herald.help.function IS 'Its name, with the schema';
+COMMENT ON COLUMN herald.help.purpose IS 'What it is for, in a sentence';
+COMMENT ON COLUMN herald.help.signature IS 'Its arguments, with their defaults';
+COMMENT ON COLUMN herald.help.returns IS 'What it returns';
+COMMENT ON COLUMN herald.help.description IS 'All that its comment says';
 GRANT SELECT ON herald.help TO herald_admin, herald_publisher, herald_server;
 
 GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(), herald.doctor_nodes(),
