@@ -176,7 +176,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       FROM herald.channel c
       LEFT JOIN LATERAL (SELECT x.channel_offset, x.at FROM herald.log x WHERE x.channel = c.name ORDER BY x.channel_offset DESC LIMIT 1) l ON true
      WHERE c.name <> '*' AND NOT starts_with(c.name, 'herald.')
-       AND (pattern IS NULL OR c.name LIKE replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%') COLLATE "C")
+       AND (pattern IS NULL OR c.name LIKE replace(replace(replace(replace(pattern, E'\\', E'\\\\'), '%', E'\\%'), '_', E'\\_'), '*', '%') COLLATE "C")
      ORDER BY c.name LIMIT greatest(max_rows, 0)
 $$;
 COMMENT ON FUNCTION herald.channels(text, int) IS

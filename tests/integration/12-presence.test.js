@@ -122,8 +122,7 @@ describe('the list', () => {
         bob.socket.terminate();
         await until('one row', async () => (await rows()).length === 1);
         await world.postgres.terminate("true");
-        await world.server.waitReady();
-        const cat = await observer(world, 'room/sql');
+        const cat = await until('her to be in, when the server has seen that it was away', () => observer(world, 'room/sql'));
         const after = await until('the list again, after the database was away', async () => { const r = await rows(); return r.length === 2 && r; });
         assert.deepEqual(new Set(after.map((r) => r.socket_id)), new Set([ann.me, cat.me]));
     });
