@@ -401,7 +401,7 @@ COMMENT ON FUNCTION herald.has_landed(text) IS 'Whether what send_canary() publi
 
 -- Two hundred functions are in this schema, and these are the ones for people. What a function does is said once, in its comment.
 CREATE VIEW herald.help AS
-    SELECT h.topic, 'herald.' || h.name AS function, substring(h.comment FROM '^.*?[.?](?=\s|$)') AS purpose,
+    SELECT h.topic, 'herald.' || h.name AS function, substring(h.comment FROM '^.*?[.?](?=[[:space:]]|$)') AS purpose,
            format('herald.%s(%s)', h.name, pg_get_function_arguments(h.id)) AS signature, pg_get_function_result(h.id) AS returns, h.comment AS description
       FROM (SELECT l.n, l.topic, l.name, p.id, replace(obj_description(p.id, 'pg_proc'), E'\n', ' ') AS comment
               FROM (VALUES (1, 'tables', 'watch'), (2, 'tables', 'set_watch'), (3, 'tables', 'unwatch'), (4, 'tables', 'refresh'),
