@@ -115,7 +115,7 @@ test('install into databases that are set up oddly', async () => {
     await world.postgres.query(`ALTER DATABASE odd SET standard_conforming_strings = off`);
     await world.postgres.query(`ALTER DATABASE odd SET client_encoding = 'LATIN1'`);
     const url = world.postgres.url({ database: 'odd' });
-    const result = await pgherald(['install'], { env: { PGHERALD_DATABASE_URL: url } });
+    const result = await pgherald(['install', '--quiet'], { env: { PGHERALD_DATABASE_URL: url } });
     assert.deepEqual([result.code, result.stderr], [0, '']);
     const texts = `SELECT md5(string_agg(concat(p.prosrc, obj_description(p.oid)), ',' ORDER BY p.oid::regprocedure::text COLLATE "C")) FROM pg_proc p
         WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture%'`;
