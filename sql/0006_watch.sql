@@ -351,9 +351,10 @@ BEGIN
         EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', "table");
         old := herald.settings_of("table");
     END IF;
-    new_ := coalesce(old, '{}') || jsonb_strip_nulls(jsonb_build_object(
+    -- What is NULL was not named; a null inside of visible was.
+    SELECT coalesce(old, '{}') || coalesce(jsonb_object_agg(m.key, m.value) FILTER (WHERE m.value <> 'null'), '{}') INTO new_ FROM jsonb_each(jsonb_build_object(
         'channel', channel, 'columns', columns, 'exclude', exclude, 'key_columns', key_columns, 'mode', mode, 'max_bytes', max_bytes, 'always', always,
-        'numbers', numbers, 'keep', keep, 'visible', nullif(visible, 'null'), 'snapshot', snapshot, 'max_snapshot', max_snapshot));
+        'numbers', numbers, 'keep', keep, 'visible', visible, 'snapshot', snapshot, 'max_snapshot', max_snapshot)) m;
     -- An empty list of columns would be nothing at all, and a list of none as key is not one.
     new_ := new_ || CASE WHEN columns = '{*}' THEN '{"columns":null}' ELSE '{}' END::jsonb || CASE WHEN key_columns = '{}' THEN '{"key_columns":null}' ELSE '{}' END::jsonb
         -- Claims are of the visible that they stand beside; older rows are shown anew only to whom that was said.

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is changed of a watch, and what stays; and what is refused because it would show more. And the list of channels.
-SELECT plan(41);
+SELECT plan(43);
 
 CREATE ROLE sw_owner;
 CREATE ROLE sw_plain;
@@ -9,7 +9,7 @@ GRANT USAGE ON SCHEMA tap TO sw_owner, sw_plain;
 CREATE SCHEMA sw AUTHORIZATION sw_owner;
 GRANT USAGE ON SCHEMA sw TO sw_plain;
 
-CREATE FUNCTION tap.settings(relation regclass) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_strip_nulls(herald.settings_of(relation)) $$;
+CREATE FUNCTION tap.settings(relation regclass) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_object_agg(m.key, m.value) FILTER (WHERE m.value <> 'null') FROM jsonb_each(herald.settings_of(relation)) m $$;
 
 SET client_min_messages = error;
 SET ROLE sw_owner;
@@ -48,6 +48,10 @@ SELECT lives_ok($$SELECT herald.set_watch('sw.t', key_columns => '{}', visible =
 SELECT is(tap.settings('sw.t') ->> 'key_columns', NULL, '… the primary key');
 SELECT is((SELECT visible FROM herald.watches WHERE "table" = 'sw.t'::regclass), NULL, '… and everybody');
 SELECT lives_ok($$SELECT herald.set_watch('sw.t', visible => '{"owner_id": {"eq": 1}}')$$, 'from everybody to some takes no word');
+SELECT herald.set_watch('sw.t', visible => '{"owner_id": {"eq": 1}, "body": {"is": null}}', replace => true);
+SELECT is(tap.settings('sw.t') -> 'visible', '{"owner_id": {"eq": 1}, "body": {"is": null}}'::jsonb, 'a null inside of visible is part of it');
+SELECT throws_like($$SELECT herald.set_watch('sw.t', visible => '{"owner_id": {"eq": 1}, "body": null}', replace => true)$$, '%body: null is not compared%', '… also where it is refused');
+SELECT herald.set_watch('sw.t', visible => '{"owner_id": {"eq": 1}}', replace => true);
 SELECT herald.set_watch('sw.t', columns => '{*}', exclude => '{secret,owner_id}', replace => true);
 SELECT throws_like($$SELECT herald.set_watch('sw.t', exclude => '{owner_id}')$$, '%also the columns secret%', 'to drop what is excluded');
 SELECT throws_like($$SELECT herald.set_watch('sw.t', exclude => '{}')$$, '%also the columns owner_id, secret%', '… all of it');
