@@ -296,8 +296,13 @@ BEGIN
     END IF;
     w := herald.bind_wish(w, wish);
     visible := nullif((wish -> 'visible')::jsonb, 'null');
-    IF jsonb_typeof(visible) = 'object' AND NOT herald.is_judged(visible) AND NOT EXISTS (SELECT FROM herald.filter_columns(visible) f WHERE herald.name_today(w, f) IS NULL) THEN
-        visible := herald.filter_today(w, visible);
+    -- As visible_today() has it: what names a column that is gone, or two that are one now, shows nobody a row.
+    IF jsonb_typeof(visible) = 'object' AND NOT herald.is_judged(visible) THEN
+        IF EXISTS (SELECT FROM herald.filter_columns(visible) f HAVING count(*) <> count(DISTINCT herald.name_today(w, f))) THEN
+            visible := '"nobody"';
+        ELSE
+            visible := herald.filter_today(w, visible);
+        END IF;
     END IF;
     RETURN wish::jsonb || jsonb_build_object(
         'channel', (SELECT string_agg(concat(p.literal, '{' || coalesce(herald.name_today(w, p.col), p.col) || '}'), '' ORDER BY p.nth) FROM herald.template_parts(wish ->> 'channel') p),
@@ -360,6 +365,10 @@ BEGIN
         -- Claims are of the visible that they stand beside; older rows are shown anew only to whom that was said.
         || jsonb_build_object('claims', CASE WHEN claims IS NOT NULL THEN to_jsonb(claims) WHEN herald.is_judged(new_ -> 'visible') THEN new_ -> 'claims' END,
                               'restate', coalesce(restate, (old ->> 'restate')::boolean AND new_ -> 'visible' IS NOT DISTINCT FROM old -> 'visible'));
+    IF old ->> 'visible' = 'nobody' AND new_ -> 'visible' = old -> 'visible' THEN
+        RAISE EXCEPTION 'herald: visible of % names a column that is gone, so nobody is shown its rows', "table"
+            USING ERRCODE = '42703', HINT = 'Say visible anew, and replace => true (pgherald watch --visible … --replace).';
+    END IF;
     more := CASE WHEN replace IS NOT TRUE THEN herald.would_show("table", old, new_) END;
     IF more IS NOT NULL THEN
         RAISE EXCEPTION 'herald: the watch of % would show %', "table", more

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is changed of a watch, and what stays; and what is refused because it would show more. And the list of channels.
-SELECT plan(43);
+SELECT plan(45);
 
 CREATE ROLE sw_owner;
 CREATE ROLE sw_plain;
@@ -74,6 +74,12 @@ SELECT lives_ok($$SELECT herald.set_watch('sw.t', max_bytes => 7002)$$, 'a colum
 SELECT is(tap.settings('sw.t') ->> 'exclude', '["hidden", "whose"]', '… for good');
 ALTER TABLE sw.t DROP COLUMN whose;
 SELECT throws_ok($$SELECT herald.set_watch('sw.t', max_bytes => 7003)$$, '42703', NULL, 'without what visible names it has to be said anew');
+CREATE TABLE sw.two (id int PRIMARY KEY, a int, b int, body text);
+SELECT herald.set_watch('sw.two', columns => '{id,body}', keep => '{a,b}', visible => '{"a": {"eq": 1}, "b": {"eq": {"identity": "row_id", "dbo_id": 12}}}');
+ALTER TABLE sw.two DROP COLUMN a;
+ALTER TABLE sw.two RENAME COLUMN b TO a;
+SELECT throws_like($$SELECT herald.set_watch('sw.two', max_bytes => 7004)$$, '%visible of sw.two names a column that is gone, so nobody%', '… also where another one has its name, and one of two conditions would be left');
+SELECT lives_ok($$SELECT herald.set_watch('sw.two', visible => '{"a": {"eq": 1}}', replace => true)$$, '… and then it is');
 
 -- -------------------------------------------------------------------------------------- claims, restate, who may
 
