@@ -165,6 +165,20 @@ static enum status load(const struct subcommand *command, const struct arguments
     return config_load(arguments, command->options, config, origins, err);
 }
 
+/* An answer that has not arrived is none. What those of the first group say there only goes with what
+ * they have done. */
+static enum exit_code check_written(const struct subcommand *command, enum exit_code code,
+                                    struct err *err)
+{
+    bool is_written = fflush(stdout) == 0 && !ferror(stdout);
+    if (!is_written && code == EXIT_CODE_OK && command->group != COMMAND_GROUP_BEGIN) {
+        err_set(err, EXIT_CODE_FAILED, "%s: not all of the answer could be written to stdout",
+                command->name);
+        return err->code;
+    }
+    return code;
+}
+
 static enum exit_code command_run(const struct subcommand *command,
                                   const struct arguments *arguments, struct err *err)
 {
@@ -181,7 +195,7 @@ static enum exit_code command_run(const struct subcommand *command,
         config_warn_of_variables();
         struct invocation invocation = {command,  arguments,      &config,
                                         &origins, common.is_json, common.is_quiet};
-        code = command->run(&invocation, err);
+        code = check_written(command, command->run(&invocation, err), err);
     }
     config_release(&config);
     return code;

@@ -2,8 +2,9 @@
 // The commands that ask and change the database: what they print for people and for programs, and what they say when they cannot.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { World, READ_ONLY } from './lib/world.js';
-import { pgherald } from './lib/server.js';
+import { binary, pgherald } from './lib/server.js';
 import { mint, secretFlags } from './lib/token.js';
 import { until } from './lib/wait.js';
 
@@ -197,6 +198,11 @@ test('no database, no schema', async () => {
         await refuse(args, 78, /run pgherald install/, { user: 'postgres', database: 'bare' });
     }
     await refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' });
+});
+
+test('an answer that cannot be written is none', async () => {
+    const full = spawnSync('/bin/sh', ['-c', `exec "${binary}" version --quiet >/dev/full`], { encoding: 'utf8' });
+    assert.deepEqual([full.status, full.stderr], [1, 'pgherald: version: not all of the answer could be written to stdout\n']);
 });
 
 test('help has groups, and version is one of them', async () => {

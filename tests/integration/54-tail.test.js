@@ -3,7 +3,7 @@
 // refuses it is told in the server's words.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { World, DURABLE, OPEN, READ_ONLY } from './lib/world.js';
 import { SanitizerLog, binary, pgherald } from './lib/server.js';
 import { Process, freePort, temporaryDirectory } from './lib/process.js';
 import { mint, secretFlags } from './lib/token.js';
-import { SECOND } from './lib/wait.js';
+import { SECOND, until } from './lib/wait.js';
 
 const dir = temporaryDirectory('tail');
 const file = (name) => join(dir, name);
@@ -163,6 +163,19 @@ test('TLS: a certificate that is trusted, one that is not, another name', async 
     assert.deepEqual([plain.code, /no TLS with 127\.0\.0\.1 port/.test(plain.stderr)], [1, true], plain.stderr);
     const none = await tail('loose/1', '--url', secure, '--ca-file', file('key'));
     assert.deepEqual([none.code, /there is no certificate, PEM, in/.test(none.stderr)], [78, true], none.stderr);
+});
+
+test('it ends with who reads it', async () => {
+    const child = spawn('/bin/sh', ['-c', `"${binary}" tail loose/9 --quiet --limit 40 | head -1`], { env: { ...process.env, ...env() }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let ended = false;
+    let stderr = '';
+    child.stderr.on('data', (data) => { stderr += data; });
+    child.once('close', () => { ended = true; });
+    await until('both to have ended', async () => {
+        await world.publish('loose/9', 1);
+        return ended;
+    });
+    assert.equal(stderr, 'pgherald: tail: not all of the answer could be written to stdout\n');
 });
 
 test('somebody who is no such server', async () => {

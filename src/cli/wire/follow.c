@@ -123,13 +123,13 @@ static void take_acknowledgement(struct follow *follow, const struct told *told)
 static enum ending give(struct follow *follow, const struct told *told)
 {
     uint64_t id;
-    follow->options->on_frame(follow->options->arg, told);
+    bool wants_more = follow->options->on_frame(follow->options->arg, told);
     if (str_to_u64(told->id, &id)) {
         follow->offset = id;
     }
     follow->n_frames++;
-    return follow->options->most > 0 && follow->n_frames >= follow->options->most ? ENDING_DONE
-                                                                                  : ENDING_NONE;
+    bool is_last = follow->options->most > 0 && follow->n_frames >= follow->options->most;
+    return is_last || !wants_more ? ENDING_DONE : ENDING_NONE;
 }
 
 /* Of events before the acknowledgement's offset: they move nothing. */

@@ -14,8 +14,8 @@ struct follow_options {
     bool wants_history;
     uint64_t most; /* frames, then it is done; 0: no end */
     int stop_fd;
-    void (*on_frame)(const void *arg,
-                     const struct told *told); /* of events and messages, in order */
+    /* Of events and messages, in order. False: that was enough. */
+    bool (*on_frame)(const void *arg, const struct told *told);
     const void *arg;
 };
 

@@ -163,7 +163,7 @@ static void put_line(struct buf *out, const struct told *told)
     put_or(out, told->payload, "null");
 }
 
-void line_print(const struct told *told, bool is_json, FILE *out)
+bool line_print(const struct told *told, bool is_json, FILE *out)
 {
     struct buf line = {0};
     if (is_json) {
@@ -173,6 +173,6 @@ void line_print(const struct told *told, bool is_json, FILE *out)
     }
     buf_char(&line, '\n');
     fwrite(line.data, 1, line.len, out);
-    fflush(out);
     buf_release(&line);
+    return fflush(out) == 0 && !ferror(out);
 }

@@ -22,7 +22,7 @@ struct str told_member(struct str object, const char *key);
 void told_string(struct str value, struct buf *out);
 
 /* time, offset, action, who, payload; or the frame as it came. Always one line, harmless on a
- * terminal. */
-void line_print(const struct told *told, bool is_json, FILE *out);
+ * terminal. False: it could not be written. */
+bool line_print(const struct told *told, bool is_json, FILE *out);
 
 #endif

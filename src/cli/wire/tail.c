@@ -34,10 +34,10 @@ static const struct option tail_options[] = {
 #define TAIL_TABLE                                                                                 \
     ((struct option_table){tail_options, sizeof(tail_options) / sizeof(tail_options[0])})
 
-static void on_frame(const void *arg, const struct told *told)
+static bool on_frame(const void *arg, const struct told *told)
 {
     const struct invocation *invocation = arg;
-    line_print(told, invocation->is_json, stdout);
+    return line_print(told, invocation->is_json, stdout);
 }
 
 static enum status tail(const struct invocation *invocation, struct tail_arguments *arguments,
