@@ -4,6 +4,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { writeFileSync } from 'node:fs';
@@ -176,6 +177,33 @@ test('it ends with who reads it', async () => {
         return ended;
     });
     assert.equal(stderr, 'pgherald: tail: not all of the answer could be written to stdout\n');
+});
+
+// A server that never stops talking: what it says to begin with is an answer to the handshake.
+const talker = async (...words) => {
+    const frame = (text) => Buffer.concat([Buffer.from([0x81, text.length]), Buffer.from(text)]);
+    const burst = Buffer.concat(Array(1000).fill(frame('{"action":"event","options":{},"payload":{"data":1}}')));
+    const server = createServer((socket) => socket.on('error', () => {}).once('data', (request) => {
+        const key = /Sec-WebSocket-Key: (\S+)/.exec(request)[1];
+        const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+        socket.write(`HTTP/1.1 101 x\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+        words.forEach((word) => socket.write(word));
+        const talk = () => {
+            while (!socket.destroyed && socket.write(burst)) ;
+            socket.once('drain', talk);
+        };
+        talk();
+    })).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return server;
+};
+
+test('Ctrl-C ends it also where events never cease', async () => {
+    const server = await talker();
+    const busy = new Tail('room/1', '--url', `ws://127.0.0.1:${server.address().port}/rt/x`);
+    await busy.line(/event - 1\n/);
+    await busy.interrupt();
+    server.close();
 });
 
 test('somebody who is no such server', async () => {

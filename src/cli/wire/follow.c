@@ -281,8 +281,8 @@ static enum ending run_session(struct follow *follow, struct err *err)
         return ENDING_CUT;
     }
     send_join(follow);
-    while (ending == ENDING_NONE) {
-        ending = take_news(follow, err);
+    while (ending == ENDING_NONE) { /* what keeps coming is read without a wait, which would see it */
+        ending = is_stopped(follow, 0) ? ENDING_DONE : take_news(follow, err);
     }
     client_close(follow->client);
     follow->client = NULL;
