@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "cli/ask/print.h"
 #include "cli/command.h"
 
 int main(int argc, char **argv)
@@ -14,7 +15,10 @@ int main(int argc, char **argv)
     struct err err = {0};
     enum exit_code code = command_main(argc, argv, &err);
     if (code != EXIT_CODE_OK && err.text[0] != '\0') {
-        fprintf(stderr, "pgherald: %s\n", err.text);
+        struct buf line = {0};
+        print_escape(&line, str_of(err.text)); /* others' words may stand in it */
+        fprintf(stderr, "pgherald: %s\n", buf_text(&line));
+        buf_release(&line);
     }
     return (int)code;
 }

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/ask/print.h"
 #include "cli/url.h"
 
 #define OID_TEXT 25
@@ -48,7 +49,10 @@ static void on_notice(void *arg, const PGresult *result)
     (void)arg;
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (message && log_is_on(LOG_LEVEL_INFO)) {
-        fprintf(stderr, "%s\n", message);
+        struct buf line = {0};
+        print_escape(&line, str_of(message));
+        fprintf(stderr, "%s\n", buf_text(&line));
+        buf_release(&line);
     }
 }
 

@@ -75,6 +75,16 @@ test('no connection, no schema, an old one, a newer one, bad usage', async () =>
     await world.postgres.query(`DELETE FROM herald.schema_step WHERE name = 'new'`);
 });
 
+test('names are strangers\' texts: none moves the cursor', async () => {
+    await world.postgres.query('CREATE TABLE "odd\u001b[31m" (id int PRIMARY KEY)');
+    const { stdout } = await doctor(['"odd\u001b[31m"']);
+    assert.match(stdout, /^error {4}not_watched .*odd\\x1b\[31m/);
+    assert.doesNotMatch(stdout, /\u001b/);
+    const { code, stderr } = await pgherald(['watch', 'odd\u001b[32m'], { env: { PGHERALD_DATABASE_URL: world.postgres.url() } });
+    assert.deepEqual([code, stderr], [1, 'pgherald: relation "odd\\x1b[32m" does not exist\n']);
+    await world.postgres.query('DROP TABLE "odd\u001b[31m"');
+});
+
 test('clocks that differ', async () => {
     const database = world.postgres.url({ database: 'ahead' });
     await world.postgres.query('CREATE DATABASE ahead');

@@ -206,6 +206,14 @@ test('Ctrl-C ends it also where events never cease', async () => {
     server.close();
 });
 
+test('a server that is none of ours writes nothing else on the terminal', async () => {
+    const payload = Buffer.concat([Buffer.from([1008 >> 8, 1008 & 255]), Buffer.from('\u001b[31m\u009b')]);
+    const server = await talker(Buffer.concat([Buffer.from([0x88, payload.length]), payload]));
+    const { code, stderr } = await tail('room/1', '--url', `ws://127.0.0.1:${server.address().port}/rt/x`);
+    assert.deepEqual([code, stderr], [1, 'pgherald: the server has closed: 1008 \\x1b[31m\\u009b\n']);
+    server.close();
+});
+
 test('somebody who is no such server', async () => {
     const stranger = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end('SSH-2.0\r\n\r\n'))).listen(0, '127.0.0.1');
     await once(stranger, 'listening');

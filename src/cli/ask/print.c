@@ -25,28 +25,29 @@ static bool is_number(Oid type)
     return false;
 }
 
-/* The character at the start of text, and how many bytes it has. Up to three: longer ones have no
- * controls among them. */
+/* The character at the start of text, and how many bytes it has. What is no UTF-8 is one byte: behind
+ * the beginning of a character might stand a control. */
 static unsigned first_character(struct str text, size_t *len)
 {
     unsigned char first = (unsigned char)text.ptr[0];
-    *len = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (*len > text.len || *len == 4) {
-        *len = *len > text.len ? 1 : 4;
-        return first;
-    }
-    unsigned character = *len == 1 ? first : *len == 2 ? first & 0x1FU : first & 0x0FU;
-    for (size_t i = 1; i < *len; i++) {
+    size_t n = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    unsigned character = n == 1 ? first : first & (0x7FU >> n);
+    *len = 1;
+    for (size_t i = 1; i < n; i++) {
+        if (i == text.len || ((unsigned char)text.ptr[i] & 0xC0) != 0x80) {
+            return first;
+        }
         character = character << 6 | ((unsigned char)text.ptr[i] & 0x3FU);
     }
+    *len = n;
     return character;
 }
 
 /* Controls of C1, separators of lines and paragraphs, marks and overrides of direction. */
 static bool is_odd(unsigned character)
 {
-    return (character >= 0x80 && character <= 0x9F) || character == 0x200E || character == 0x200F ||
-           (character >= 0x2028 && character <= 0x202E) ||
+    return (character >= 0x80 && character <= 0x9F) || character == 0x061C || character == 0x200E ||
+           character == 0x200F || (character >= 0x2028 && character <= 0x202E) ||
            (character >= 0x2066 && character <= 0x2069);
 }
 
@@ -59,9 +60,9 @@ void print_escape(struct buf *out, struct str text)
             buf_literal(out, "\\n");
         } else if (character == '\t') {
             buf_literal(out, "\\t");
-        } else if (character < 0x20 || character == 0x7F) {
+        } else if (character < 0x20 || character == 0x7F || (len == 1 && character > 0x7F)) {
             buf_printf(out, "\\x%02x", character);
-        } else if (len > 1 && len < 4 && is_odd(character)) {
+        } else if (is_odd(character)) {
             buf_printf(out, "\\u%04x", character);
         } else {
             buf_add(out, text.ptr, len);

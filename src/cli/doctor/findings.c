@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "cli/ask/print.h"
 
 enum status findings_init(struct findings *findings, const char *json, struct err *err)
 {
@@ -59,13 +60,20 @@ bool findings_are_bad(const struct findings *findings)
     return false;
 }
 
+/* Names of tables and channels stand in it, which are strangers' texts. */
 static void print_one(const json_t *finding, FILE *out)
 {
     const char *about = field(finding, "about");
-    fprintf(out, "%-8s %s%s%s\n", field(finding, "severity"), field(finding, "cause"),
-            *about ? " " : "", about);
-    fprintf(out, "         %s\n", field(finding, "finding"));
-    fprintf(out, "      -> %s\n", field(finding, "remedy"));
+    struct buf text = {0};
+    buf_printf(&text, "%-8s %s%s", field(finding, "severity"), field(finding, "cause"),
+               *about ? " " : "");
+    print_escape(&text, str_of(about));
+    buf_literal(&text, "\n         ");
+    print_escape(&text, str_of(field(finding, "finding")));
+    buf_literal(&text, "\n      -> ");
+    print_escape(&text, str_of(field(finding, "remedy")));
+    fprintf(out, "%s\n", buf_text(&text));
+    buf_release(&text);
 }
 
 void findings_print(const struct findings *findings, bool is_json, FILE *out)

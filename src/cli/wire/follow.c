@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/ask/print.h"
 #include "core/close_code.h"
 #include "core/json_walk.h"
 
@@ -181,14 +182,16 @@ static enum ending take_close(struct follow *follow, const struct client_news *n
         (news->code >= CLOSE_CODE_PROTOCOL_ERROR && news->code <= CLOSE_CODE_UNSUPPORTED) ||
         (news->code >= CLOSE_CODE_INVALID_DATA && news->code <= CLOSE_CODE_POLICY) ||
         (news->code == CLOSE_CODE_TOKEN_EXPIRED && !has_other_token);
-    int len = (int)news->text.len;
+    struct buf reason = {0};
+    print_escape(&reason, news->text);
     if (is_final) {
-        err_set(err, EXIT_CODE_FAILED, "the server has closed: %d %.*s", news->code, len,
-                news->text.ptr);
-        return ENDING_REFUSED;
+        err_set(err, EXIT_CODE_FAILED, "the server has closed: %d %s", news->code,
+                buf_text(&reason));
+    } else {
+        log_warn("cut: %d%s%s", news->code, reason.len > 0 ? " " : "", buf_text(&reason));
     }
-    log_warn("cut: %d%s%.*s", news->code, len > 0 ? " " : "", len, news->text.ptr);
-    return ENDING_CUT;
+    buf_release(&reason);
+    return is_final ? ENDING_REFUSED : ENDING_CUT;
 }
 
 static enum ending look_after(struct client *client)
@@ -281,7 +284,8 @@ static enum ending run_session(struct follow *follow, struct err *err)
         return ENDING_CUT;
     }
     send_join(follow);
-    while (ending == ENDING_NONE) { /* what keeps coming is read without a wait, which would see it */
+    while (ending ==
+           ENDING_NONE) { /* what keeps coming is read without a wait, which would see it */
         ending = is_stopped(follow, 0) ? ENDING_DONE : take_news(follow, err);
     }
     client_close(follow->client);

@@ -45,7 +45,8 @@ static void test_escaping(void **state)
         {"a\nb\tc\x1b[2J\x7f", "a\\nb\\tc\\x1b[2J\\x7f"},
         {"\xc2\x80\xc2\x9f\xc2\xa0", "\\u0080\\u009f\xc2\xa0"},
         {"\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xe2\x80\x93", "\\u202e\\u2066\\u2028\xe2\x80\x93"},
-        {"cut \xe2\x80", "cut \xe2\x80"},
+        {"no UTF-8: \xe9\x1b[m \xf0\x1b \x9b \xe2\x80",
+         "no UTF-8: \\xe9\\x1b[m \\xf0\\x1b \\x9b \\xe2\\x80"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf out = {0};
