@@ -9,7 +9,7 @@ import { secretFlags, user } from './lib/token.js';
 let world;
 before(async () => {
     world = await World.start({
-        flags: [...secretFlags(), '--role-claim', 'role', '--judge-roles', 'w_ann,w_bob', '--hook-timeout', '300ms'],
+        flags: [...secretFlags(), '--role-claim', 'role', '--judge-roles', 'w_ann,w_bob', '--hook-timeout', '1500ms'],
         sql: `
             CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO herald_caller;
             CREATE TABLE app.seen (what text);
@@ -39,7 +39,7 @@ before(async () => {
 after(() => world?.stop());
 
 const ask = (...args) => pgherald(['why', ...args], {
-    env: { PGHERALD_DATABASE_URL: world.postgres.url({ user: 'herald_server' }), PGHERALD_HOOK_TIMEOUT: '300ms', PGHERALD_ROLE_CLAIM: 'role', PGHERALD_JUDGE_ROLES: 'w_ann,w_bob', PGHERALD_LOG_LEVEL: 'error' },
+    env: { PGHERALD_DATABASE_URL: world.postgres.url({ user: 'herald_server' }), PGHERALD_HOOK_TIMEOUT: '1500ms', PGHERALD_ROLE_CLAIM: 'role', PGHERALD_JUDGE_ROLES: 'w_ann,w_bob', PGHERALD_LOG_LEVEL: 'error' },
 });
 
 const ANN = { as: ['--as', '12/34', '--extras', '{"role":"w_ann"}'], token: user(12, '34', { role: 'w_ann' }) };
@@ -79,7 +79,7 @@ const cases = [
     [ANN, 'asked/talk', 'send', undefined, 'allowed', /^authorize function app\.may/],
     [ANN, 'words', 'join', undefined, 'hook_refused', /^authorize function app\.words/],
     [ANN, 'fails', 'join', undefined, 'hook_failed', /^authorize function app\.fails/],
-    [ANN, 'sleeps', 'join', undefined, 'hook_failed', /^authorize function app\.sleeps/, /hook-timeout \(300 ms\)/],
+    [ANN, 'sleeps', 'join', undefined, 'hook_failed', /^authorize function app\.sleeps/, /hook-timeout \(1500 ms\)/],
     [ANN, 'docs/7', 'see', '1', 'allowed', /row level security/],
     [ANN, 'docs/7', 'see', '2', 'not seen', /row level security/, /a policy for SELECT on public\.doc/],
     [BOB, 'docs/7', 'see', '2', 'allowed', /row level security/],
