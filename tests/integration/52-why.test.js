@@ -67,7 +67,7 @@ const cases = [
     [NOBODY, 'open/1', 'join', undefined, 'allowed', /^rule open\/\*$/],
     [NOBODY, 'open/1', 'send', undefined, 'allowed', /^rule open\/\*$/],
     [NOBODY, 'nowhere', 'join', undefined, 'no_channel', /^no rule covers/, /^SELECT herald\.set_rule\('nowhere', anonymous_clients => true\)$/],
-    [NOBODY, 'herald.canary', 'join', undefined, 'no_channel', /./],
+    [NOBODY, 'herald.canary', 'join', undefined, 'no_channel', /^no rule covers/, /^nothing: channels that begin with herald\./],
     [NOBODY, 'closed', 'join', undefined, 'anonymous_refused', /^rule closed: anonymous_clients is off/, /a token; or SELECT herald\.set_rule\('closed', anonymous_clients => true\)/],
     [ANN, 'closed', 'join', undefined, 'allowed', /^rule closed$/],
     [ANN, 'mute', 'send', undefined, 'send_refused', /^rule mute: public_messaging is off/, /public_messaging => true/],
@@ -114,6 +114,11 @@ test('what writes is not let, and on_join not called, and what is printed for pe
     assert.match(hooked.stdout, /^allowed: join hooked as anonymous\n {2}by {6}rule hooked\n {2}note {4}app\.enters\(text,text,json,json,json\) is asked as well/);
     assert.equal(await world.postgres.value('SELECT count(*) FROM app.seen'), '0');
     assert.match((await ask('words', ...ANN.as)).stdout, /says {4}Pay first\./);
+    assert.match((await ask('open/1', '--as', '12/\u001b[31m')).stdout, /^allowed: join open\/1 as 12\/\\x1b\[31m\n/);
+    await world.postgres.query('SELECT herald.set_enabled(false)');
+    const off = await ask('open/1', '--anonymous');
+    assert.deepEqual([off.code, off.stdout], [1, 'refused: join open/1 as anonymous\n  by      the switch of the whole database: realtime is off\n  change  SELECT herald.set_enabled(true)\n']);
+    await world.postgres.query('SELECT herald.set_enabled(true)');
 });
 
 test('bad usage, and not the rights', async () => {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "cli/ask/print.h"
 #include "cli/wire/line.h"
 
 /* ---- words of SQL ---- */
@@ -127,7 +128,7 @@ static void by_function(const struct why_case *asked, const struct trial_answer 
 static void by_refusal(const struct why_case *asked, const struct trial_answer *answer,
                        struct why_answer *out)
 {
-    if (!asked->rule) {
+    if (!asked->rule || is_code(out, "no_channel")) {
         by_no_rule(asked, out);
     } else if (answer->is_refused) {
         by_function(asked, answer, out);
@@ -256,6 +257,13 @@ void verdict_unknown(struct why_answer *out, const char *code, const char *messa
     buf_literal(&out->change, change);
 }
 
+void verdict_switched_off(struct why_answer *out)
+{
+    *out = (struct why_answer){.verdict = WHY_REFUSED};
+    buf_literal(&out->by, "the switch of the whole database: realtime is off");
+    buf_literal(&out->change, "SELECT herald.set_enabled(true)");
+}
+
 const char *verdict_name(enum why_verdict verdict)
 {
     static const char *const names[] = {
@@ -312,6 +320,18 @@ static void print_json(const struct why_answer *verdict, const struct why_case *
     buf_release(&json);
 }
 
+static void print_head(const struct why_answer *verdict, const struct why_case *asked, FILE *out)
+{
+    struct buf head = {0}, safe = {0};
+    buf_printf(&head, "%s: %s %s%s%s as %s", verdict_name(verdict->verdict),
+               why_action_name(asked->action), asked->key ? asked->key : "",
+               asked->key ? " on " : "", asked->channel, asked->as);
+    print_escape(&safe, buf_span(&head));
+    fprintf(out, "%s\n", buf_text(&safe));
+    buf_release(&head);
+    buf_release(&safe);
+}
+
 void verdict_print(const struct why_answer *verdict, const struct why_case *asked, bool is_json,
                    FILE *out)
 {
@@ -320,9 +340,7 @@ void verdict_print(const struct why_answer *verdict, const struct why_case *aske
         print_json(verdict, asked, out);
         return;
     }
-    fprintf(out, "%s: %s %s%s%s as %s\n", verdict_name(verdict->verdict),
-            why_action_name(asked->action), asked->key ? asked->key : "", asked->key ? " on " : "",
-            asked->channel, asked->as);
+    print_head(verdict, asked, out);
     print_line("by", &copy.by, out);
     print_line("says", &copy.message, out);
     print_line("code", &copy.code, out);

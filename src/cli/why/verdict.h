@@ -35,6 +35,7 @@ void verdict_make(const struct why_case *asked, const struct trial_answer *answe
 /* It could not even be asked: the sentence says why. */
 void verdict_unknown(struct why_answer *out, const char *code, const char *message,
                      const char *change);
+void verdict_switched_off(struct why_answer *out);
 void verdict_print(const struct why_answer *verdict, const struct why_case *asked, bool is_json,
                    FILE *out);
 const char *verdict_name(enum why_verdict verdict);

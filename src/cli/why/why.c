@@ -243,10 +243,13 @@ static enum exit_code try_it(struct admin *admin, const struct config *config, b
                                           .who = asked->who};
     struct site *site = world.site;
     world.site = NULL;
+    bool is_enabled = site->is_enabled;
     asked->rule = site_rule(site, str_of(asked->channel));
     asked->shape = shape_behind(site, asked->channel);
     struct trial *trial = trial_new(&options, site);
-    if (asked->action == WHY_SEE) {
+    if (!is_enabled) { /* which is asked before there is a session */
+        verdict_switched_off(&verdict);
+    } else if (asked->action == WHY_SEE) {
         ask_see(trial, asked, &verdict);
     } else {
         ask_plain(trial, asked, &verdict);
