@@ -69,6 +69,9 @@ static enum exit_code run_tail(const struct invocation *invocation, struct err *
 {
     struct tail_arguments arguments = {0};
     enum status status = tail(invocation, &arguments, err);
+    if (stop_is_asked()) {
+        clearerr(stdout); /* a signal interrupts the write of a line as well, and is no failure */
+    }
     option_release(tail_options, TAIL_TABLE.n, &arguments);
     return status == STATUS_OK ? EXIT_CODE_OK : err->code;
 }
