@@ -117,6 +117,8 @@ test('what refuses it, in the words of who refuses', async () => {
     await refused(/cannot connect to 127\.0\.0\.1 port 1: Connection refused/, 1, 'room/1', '--url', 'ws://127.0.0.1:1/rt/x');
     await refused(/begins with neither ws:\/\/ nor wss:\/\//, 64, 'room/1', '--url', '127.0.0.1');
     await refused(/--since wants EPOCH\/OFFSET/, 64, 'room/1', '--since', 'abc');
+    await refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', '');
+    await refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', 'a\r\nForwarded: for=1.2.3.4');
     await refused(/cannot read --token-file \/none/, 78, 'room/1', '--token-file', '/none');
     await world.postgres.query('SELECT herald.set_enabled(false)');
     await world.server.waitReady(503);

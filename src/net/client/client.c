@@ -58,6 +58,16 @@ static bool is_protocol(const char *text)
     return true;
 }
 
+/* In a header's line, whichever it is. */
+static bool is_sendable(const char *token)
+{
+    const char *at = token;
+    while (*at && (unsigned char)*at >= ' ' && *at != 0x7F) {
+        at++;
+    }
+    return *token && !*at;
+}
+
 static void write_request(struct buf *out, const struct client_options *options, const char *key)
 {
     const struct target *target = options->line.target;
@@ -182,6 +192,10 @@ static enum status client_shake(struct client *client, const struct client_optio
 enum status client_open(const struct client_options *options, struct client **out, bool *is_final,
                         struct err *err)
 {
+    if (options->token && !is_sendable(options->token)) {
+        *is_final = true;
+        return err_set(err, EXIT_CODE_USAGE, "the token is empty, or has control characters in it");
+    }
     struct client *client = mem_zalloc(sizeof(*client));
     client->decoder.is_of_server = true;
     if (line_open(&options->line, &client->line, is_final, err) != STATUS_OK ||
