@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/address.h"
+#include "net/http/operator.h"
 #include "proto/origin.h"
 
 enum {
@@ -67,9 +68,21 @@ static enum status check_proxies(const struct config *config, struct err *err)
     return STATUS_OK;
 }
 
+static enum status check_operators(const struct config *config, struct err *err)
+{
+    char *token = NULL;
+    const char *path = config->net.metrics_token_file;
+    enum status status = path ? operator_read_token(path, &token, err) : STATUS_OK;
+    free(token);
+    return status;
+}
+
 enum status settings_check(const struct config *config, struct err *err)
 {
-    return check_origins(config, err) == STATUS_OK ? check_proxies(config, err) : STATUS_FAILED;
+    bool is_good = check_origins(config, err) == STATUS_OK &&
+                   check_proxies(config, err) == STATUS_OK &&
+                   check_operators(config, err) == STATUS_OK;
+    return is_good ? STATUS_OK : STATUS_FAILED;
 }
 
 /* ---- bounds ---- */

@@ -6,7 +6,8 @@
 
 #include "config/config.h"
 
-/* What no single option shows: lists that are none, options that need others. Exit code 78. */
+/* What no single option shows: lists that are none, options that need others, a file for operators that
+ * cannot be read. Exit code 78. */
 enum status settings_check(const struct config *config, struct err *err) MUST_CHECK;
 /* Their limits, and what follows from other options; the seams are the server's to fill in. Of options
  * that pass the check. */
