@@ -52,6 +52,23 @@ static void log_changes(struct config_changes *changes)
     }
 }
 
+/* What waits for a restart goes on beside what is taken over now, so these must fit together, too. */
+static enum status check_found(const struct serve *serve, const struct config *found,
+                               struct err *err)
+{
+    struct err why;
+    struct config together = *found;
+    together.net.proxy_protocol = serve->own.net.proxy_protocol;
+    together.net.tls_proxy_protocol = serve->own.net.tls_proxy_protocol;
+    together.net.tls_listen = serve->own.net.tls_listen;
+    if (settings_check(found, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return settings_check(&together, &why) == STATUS_OK
+               ? STATUS_OK
+               : err_set(err, why.code, "until a restart %s", why.text);
+}
+
 static const struct config *on_reload(void *arg, struct err *err)
 {
     struct serve *serve = arg;
@@ -59,7 +76,7 @@ static const struct config *on_reload(void *arg, struct err *err)
     struct config_changes changes = {{0}, {0}};
     enum status status = config_load(serve->arguments, CONFIG_FOR_SERVE, &found, NULL, err);
     if (status == STATUS_OK) {
-        status = settings_check(&found, err);
+        status = check_found(serve, &found, err);
     }
     if (status == STATUS_OK) {
         config_adopt(&serve->own, &found, CONFIG_FOR_SERVE, &changes);

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { World, OPEN, DURABLE, READ_ONLY } from './lib/world.js';
-import { pgherald } from './lib/server.js';
+import { Server, pgherald } from './lib/server.js';
 import { refusal } from './lib/client.js';
 import { metric, waitMetric } from './lib/metrics.js';
 import { mint, secretFlags } from './lib/token.js';
@@ -232,4 +232,14 @@ test('the time to stop', async () => {
     const began = performance.now();
     await world.server.stop();
     assert.ok(performance.now() - began < 4000, 'the default is five seconds');
+});
+
+test('what waits for a restart must fit what does not', async () => {
+    write({ 'proxy-protocol': 'yes', 'trusted-proxies': '127.0.0.1' });
+    const server = await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: ['-c', file] });
+    const from = server.process.stderr.length;
+    write({ 'trusted-proxies': '' });
+    server.process.signal('SIGHUP');
+    await server.process.says(/error +the options stay as they were: until a restart --proxy-protocol needs --trusted-proxies/, { from });
+    await server.stop();
 });
