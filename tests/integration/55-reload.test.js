@@ -234,12 +234,26 @@ test('the time to stop', async () => {
     assert.ok(performance.now() - began < 4000, 'the default is five seconds');
 });
 
-test('what waits for a restart must fit what does not', async () => {
-    write({ 'proxy-protocol': 'yes', 'trusted-proxies': '127.0.0.1' });
-    const server = await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: ['-c', file] });
-    const from = server.process.stderr.length;
-    write({ 'trusted-proxies': '' });
-    server.process.signal('SIGHUP');
-    await server.process.says(/error +the options stay as they were: until a restart --proxy-protocol needs --trusted-proxies/, { from });
+test('behind proxies alone: what waits for a restart must fit what does not, and nobody waits behind who was given more time', async () => {
+    const behind = { 'proxy-protocol': 'yes', 'trusted-proxies': '127.0.0.1' };
+    write({ ...behind, 'handshake-timeout': '300s' });
+    const server = await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: ['-c', file], env: { PGHERALD_WORKERS: '1' } });
+    const say = async (options, last) => {
+        const from = server.process.stderr.length;
+        write(options);
+        server.process.signal('SIGHUP');
+        await server.process.says(last, { from });
+    };
+    const come = (says) => {
+        const socket = connect(server.port, '127.0.0.1', () => socket.write(says));
+        return socket.on('error', () => {}).resume();
+    };
+    const patient = come('PROXY');
+    await within('the answer to who came behind', once(come('PROXY UNKNOWN\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n'), 'close'));
+    await say({ ...behind, 'handshake-timeout': '100ms' }, /the options have changed: handshake-timeout /);
+    await until('the end of who says too little', () => within('it', once(come('PROXY'), 'close'), 2000));
+    assert.ok(!patient.closed);
+    await say({ 'trusted-proxies': '' }, /error +the options stay as they were: until a restart --proxy-protocol needs --trusted-proxies/);
+    patient.destroy();
     await server.stop();
 });

@@ -152,15 +152,15 @@ void proxied_add(struct proxied *proxied, int fd, const struct address *peer)
     loop_poll_set(newcomer->poll, true, false);
 }
 
+/* All of them: who came earlier may have been given more time. */
 void proxied_sweep(struct proxied *proxied, uint64_t now_ms)
 {
     struct newcomer *newcomer, *next;
     DL_FOREACH_SAFE(proxied->newcomers, newcomer, next)
     {
-        if (now_ms < newcomer->cut_ms) {
-            return; /* the oldest come first */
+        if (now_ms >= newcomer->cut_ms) {
+            newcomer_drop(newcomer, METRIC_REFUSAL_TIMEOUT, "its PROXY header did not come");
         }
-        newcomer_drop(newcomer, METRIC_REFUSAL_TIMEOUT, "its PROXY header did not come");
     }
 }
 
