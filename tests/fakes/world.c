@@ -677,6 +677,7 @@ static struct hub *make_hub(struct world *world)
         .snapshot_reads = world->options.snapshot_reads,
         .snapshot_queue = world->options.snapshot_queue,
     };
+    world->hub_options = options;
     return hub_new(&options);
 }
 
@@ -714,6 +715,12 @@ uint64_t world_count(const struct world *world, unsigned cell)
 struct hub *world_hub(struct world *world)
 {
     return world->hub;
+}
+
+void world_set_grace(struct world *world, uint32_t presence_grace_ms)
+{
+    world->hub_options.presence_grace_ms = presence_grace_ms;
+    hub_set_options(world->hub, &world->hub_options);
 }
 
 /* As a store that stops: whatever is asked is answered, as failed. */

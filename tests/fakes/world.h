@@ -122,6 +122,7 @@ struct world *world_new(void);
 struct world *world_new_with(const struct world_options *options);
 void world_free(struct world *world);
 struct hub *world_hub(struct world *world);
+void world_set_grace(struct world *world, uint32_t presence_grace_ms); /* from now on */
 
 /* The site: these rules, whose texts are copied; or one rule for everything. */
 void world_rules(struct world *world, const struct rule *rules, size_t n);

@@ -154,6 +154,7 @@ struct world {
     struct world_options options;
     unsigned node; /* of options.bus */
     struct hub *hub;
+    struct hub_options hub_options; /* that it has */
     struct store_sink sink;
     struct metrics *metrics;
     struct store store;

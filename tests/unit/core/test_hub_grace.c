@@ -70,6 +70,29 @@ static void test_who_comes_back_too_late_is_somebody_new(void **state)
     check_rest();
 }
 
+static void test_a_shorter_grace_does_not_wait_for_a_longer_one(void **state)
+{
+    (void)state;
+    enter(0, 0, WHO_ANN, PRESENCE);
+    enter(0, 1, WHO_BEN, PRESENCE);
+    enter(0, 2, WHO_CLEO, PRESENCE);
+    world_take(world, 1, 5);
+    world_close(world, 0, 0);
+    world_set_grace(world, GRACE_MS / 3);
+    world_close(world, 0, 1);
+    world_set_grace(world, GRACE_MS / 2);
+    world_close(world, 0, 2);
+    world_tick(world, GRACE_MS / 3);
+    assert_string_equal(news(), "U");
+    world_tick(world, GRACE_MS / 6);
+    assert_string_equal(news(), "UU");
+    world_tick(world, GRACE_MS / 2 - 1);
+    assert_string_equal(news(), "UU");
+    world_tick(world, 1);
+    assert_string_equal(news(), "UUU");
+    check_rest();
+}
+
 static void test_anonymous_clients_leave_at_once(void **state)
 {
     (void)state;
@@ -390,6 +413,7 @@ int main(void)
         G(test_who_comes_back_in_time_was_never_away),
         G(test_who_does_not_come_back_leaves_then),
         G(test_who_comes_back_too_late_is_somebody_new),
+        G(test_a_shorter_grace_does_not_wait_for_a_longer_one),
         G(test_anonymous_clients_leave_at_once),
         G(test_other_users_do_not_take_it_up),
         G(test_other_extras_are_news),

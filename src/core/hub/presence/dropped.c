@@ -25,6 +25,16 @@ size_t dropped_key(const struct identity *identity, char out[DROPPED_KEY_MAX])
 
 /* ---- the two orders ---- */
 
+/* By their ends: the newest one ends last, unless the grace has become shorter meanwhile. */
+static void dropped_add_in_time(struct grace *grace, struct dropped *dropped)
+{
+    struct dropped *before = grace->oldest ? grace->oldest->prev : NULL; /* the last one */
+    while (before && before->until_ms > dropped->until_ms) {
+        before = before != grace->oldest ? before->prev : NULL;
+    }
+    DL_APPEND_ELEM(grace->oldest, before, dropped); /* NULL: as the first */
+}
+
 static void dropped_add(struct grace *grace, struct dropped *dropped)
 {
     struct dropped *first;
@@ -35,7 +45,7 @@ static void dropped_add(struct grace *grace, struct dropped *dropped)
     } else {
         HASH_ADD_KEYPTR(hh, grace->by_identity, dropped->key, dropped->key_len, dropped);
     }
-    DL_APPEND(grace->oldest, dropped);
+    dropped_add_in_time(grace, dropped);
 }
 
 /* Nobody can take it up any more; it is still in the order of time. */
