@@ -33,10 +33,10 @@ struct functions_options {
 
 struct functions *functions_new(struct loop *loop, const struct functions_options *options);
 void functions_measure(struct functions *functions); /* brings gauges up to date */
-/* The database is there: what is asked from now on waits for a connection. The first call makes
- * them, so that nobody who has no function needs the role. Again after functions_pause. */
 /* For calls from now on. */
 void functions_set_timeout(struct functions *functions, uint32_t timeout_ms);
+/* The database is there: what is asked from now on waits for a connection. The first call makes
+ * them, so that nobody who has no function needs the role. Again after functions_pause. */
 void functions_start(struct functions *functions);
 /* The key of the signatures, herald.get_signing_key(). Until it is there calls wait. */
 void functions_set_key(struct functions *functions, struct str key);
