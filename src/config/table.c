@@ -50,7 +50,8 @@ static const struct option options[] = {
     COUNT("workers", workers, SERVER, "0", 0, 256,
           "Threads that own sockets. 0: one less than there are cores, at least one."),
     COUNT("max-sessions", net.max_sessions, SERVER | LIVE, "10000", 1, 1000000,
-          "Most sessions at a time; above, handshakes get HTTP 503."),
+          "Most sessions at a time; above, handshakes get HTTP 503. If it grows while the server "
+          "runs, tls-listen needs a restart to take more."),
     BYTES("max-frame-bytes", net.max_frame_bytes, SERVER | LIVE, "64KiB", KIB, 16 * MIB,
           "Longest message of a client; above, its session is closed with 1009."),
     COUNT("max-channels", hub.max_channels, SERVER | LIVE, "100", 1, 100000,

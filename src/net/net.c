@@ -377,6 +377,16 @@ enum status net_reload_tls(struct net *net, struct err *err)
     return STATUS_OK;
 }
 
+static void raise_fd_limit(const struct net *net, uint32_t max_sockets)
+{
+    set_fd_limit(max_sockets);
+    if (net->tls_url && max_sockets + OTHER_FDS > (uint32_t)net->shared.max_fds) {
+        log_warn("max-sessions has grown beyond what tls-listen can take until a restart: its "
+                 "connections are refused while %d files are open",
+                 net->shared.max_fds);
+    }
+}
+
 enum status net_set_options(struct net *net, const struct net_options *options, struct err *err)
 {
     struct net_settings *settings = NULL;
@@ -388,7 +398,7 @@ enum status net_set_options(struct net *net, const struct net_options *options, 
                          &limits->address_handshakes);
     addresses_set_limits(net->shared.proxies, limits->proxy_sessions, &limits->proxy_handshakes);
     if (settings->max_sockets > net->settings->max_sockets) {
-        set_fd_limit(settings->max_sockets);
+        raise_fd_limit(net, settings->max_sockets);
     }
     for (uint32_t i = 0; i < net->n_workers; i++) {
         collect(net, i,

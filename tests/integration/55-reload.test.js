@@ -3,6 +3,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { Server, pgherald } from './lib/server.js';
 import { refusal } from './lib/client.js';
 import { metric, waitMetric } from './lib/metrics.js';
 import { mint, secretFlags } from './lib/token.js';
-import { temporaryDirectory } from './lib/process.js';
+import { freePort, temporaryDirectory } from './lib/process.js';
 import { until, within } from './lib/wait.js';
 
 const directory = temporaryDirectory('reload');
@@ -232,6 +233,19 @@ test('the time to stop', async () => {
     const began = performance.now();
     await world.server.stop();
     assert.ok(performance.now() - began < 4000, 'the default is five seconds');
+});
+
+test('more sessions than TLS has room for until a restart', async () => {
+    const [key, certificate] = ['key', 'crt'].map((name) => join(directory, name));
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost',
+        '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    const secure = { 'tls-listen': `127.0.0.1:${await freePort()}`, 'tls-cert-file': certificate, 'tls-key-file': key, 'max-sessions': '100' };
+    write(secure);
+    const server = await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: ['-c', file] });
+    write({ ...secure, 'max-sessions': '200' });
+    server.process.signal('SIGHUP');
+    await server.process.says(/warn +max-sessions has grown beyond what tls-listen can take until a restart: [^\n]* while 1380 files are open/);
+    await server.stop();
 });
 
 test('behind proxies alone: what waits for a restart must fit what does not, and nobody waits behind who was given more time', async () => {
