@@ -142,7 +142,7 @@ test('what may change is in force at once, for open sessions too', async () => {
     await world.rule('asked/*', { authorize: 'public.slow', anonymous_clients: true });
     await world.publish('told/1', 'a row in memory');
     const asked = await world.client();
-    await until('the rule to be in force', async () => (await asked.join('asked/0').catch(() => null))?.action === 'join');
+    await until('the rule to be in force', async () => (await asked.join('asked/0', {}, 1500).catch(() => null))?.action === 'join');
     for (const [options, act] of EFFECTS) {
         const old = await world.member('open/a');
         try {
