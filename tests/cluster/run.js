@@ -21,7 +21,9 @@ const NODES = Number(process.env.CLUSTER_NODES ?? 3);
 const LATE_MS = 1500; // a second is promised, between nodes; the rest is ours
 const SILENT_MS = 4 * SECOND; // who hears nothing of a ping for so long goes elsewhere
 const GRACE_MS = 10 * SECOND;
-const PRESENCE_MS = 5 * SECOND + GRACE_MS + 2 * SECOND;
+// A node has its connection to NATS again in up to four seconds, takes another one for dead after five more, keeps its people for the
+// grace, and counts anew whenever it did not run for half a second, which happens on a busy machine.
+const PRESENCE_MS = 4 * SECOND + 5 * SECOND + GRACE_MS + 8 * SECOND;
 const STALL_MS = 200; // we ourselves did not run
 const WIDENED_MS = 4 * SECOND; // a narrow line is wide again
 const MAX_ECHOES = 20000;
