@@ -173,6 +173,14 @@ static const char *load_text(const struct option *option, const void *target)
     return text;
 }
 
+/* The default holds no password, and may be another word than a URL. */
+static char *public_text(const struct option *option, const char *text)
+{
+    bool is_default = text && option->fallback && strcmp(text, option->fallback) == 0;
+    bool is_secret = option->type == OPTION_URL && text && !is_default;
+    return is_secret ? option_public_url(text) : mem_strdup(text);
+}
+
 static char **text_field(const struct option *option, void *target)
 {
     return (char **)(void *)((char *)target + option->offset);
@@ -270,9 +278,7 @@ void option_write(const struct option *option, const void *target, struct buf *o
     case OPTION_TEXT:
     case OPTION_URL:
     case OPTION_LISTEN: {
-        const char *text = load_text(option, target);
-        char *shown =
-            option->type == OPTION_URL && text ? option_public_url(text) : mem_strdup(text);
+        char *shown = public_text(option, load_text(option, target));
         buf_literal(out, shown ? shown : "");
         free(shown);
         break;

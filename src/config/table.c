@@ -106,9 +106,9 @@ static const struct option options[] = {
     PATH(
         "token-jwks-file", tokens.jwks_file, KEYS | LIVE,
         "A JWK set (RFC 7517); each key names its algorithm (alg), or has a type that leaves one."),
-    TEXT("token-jwks-url", tokens.jwks_url, "URL", SERVER, NULL,
-         "Where to fetch a JWK set, https only (http for a loopback address). Fetched again when "
-         "it is old, and when a token names a key that it does not have."),
+    URL("token-jwks-url", tokens.jwks_url, SERVER, NULL,
+        "Where to fetch a JWK set, https only (http for a loopback address). Fetched again when "
+        "it is old, and when a token names a key that it does not have."),
     PATH("token-jwks-ca-file", tokens.jwks_ca_file, SERVER,
          "The certificates, PEM, that one of must have signed that of token-jwks-url's server. "
          "Default: those that the system trusts."),
@@ -237,9 +237,9 @@ static const struct option options[] = {
     BYTES("held-bytes", hub.max_held_total_bytes, SERVER | LIVE, "256MiB", 0, 4095 * MIB,
           "Bytes of commands that wait because an earlier one of their session waits; above, they "
           "get the error rate_limited."),
-    TEXT("bus", bus.urls, "URL", SERVE, "local",
-         "Over what this server and others of the same database tell each other what they have: "
-         "nats://HOST:PORT or tls://HOST:PORT, several with commas. local: it is the only one."),
+    URL("bus", bus.urls, SERVE, "local",
+        "Over what this server and others of the same database tell each other what they have: "
+        "nats://HOST:PORT or tls://HOST:PORT, several with commas. local: it is the only one."),
     TEXT("bus-user", bus.user, "NAME", SERVE, NULL,
          "The user of the NATS server. Needs bus-password-file."),
     PATH("bus-password-file", bus.password_file, SERVE,

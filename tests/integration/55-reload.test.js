@@ -200,7 +200,7 @@ test('a mistake changes nothing, and is named', async () => {
 
 // Another value of the same kind.
 const OTHER = { 'log-level': 'warn', 'log-format': 'json', 'invalid-token': 'reject', 'proxy-header': 'none', 'token-secret-algorithm': 'HS384',
-    origins: 'https://a.example', 'trusted-proxies': '10.0.0.0/8', listen: '127.0.0.1:1', 'tls-listen': '127.0.0.1:2', bus: 'nats://127.0.0.1:1',
+    origins: 'https://a.example', 'trusted-proxies': '10.0.0.0/8', listen: '127.0.0.1:1', 'tls-listen': '127.0.0.1:2', bus: 'nats://u:hidden@127.0.0.1:1', 'token-jwks-url': 'https://u:hidden@h/keys',
     'database-url': 'postgresql://u:hidden@h/d', 'hook-url': 'postgresql://u:hidden@h/d', 'judge-url': 'postgresql://u:hidden@h/d', workers: '7' };
 const another = (name, value) => OTHER[name] ?? (value === 'no' ? 'yes' : value.replace(/^\d+/, (n) => Number(n) + 1)) + (/^(\d|no$)/.test(value) ? '' : 'x');
 const UNREADABLE = /^(metrics-token-file|token-(secret|key|jwks)-file|(tls-)?proxy-protocol)$/; // files that must be, options that need others
