@@ -6,6 +6,8 @@
 set -u
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export UBSAN_OPTIONS=print_stacktrace=1
+LSAN_OPTIONS="suppressions=$(dirname "$0")/../tests/lsan.supp:print_suppressions=0"
+export LSAN_OPTIONS
 
 # One program, in DIR: its output if something failed, and its two numbers in a file of its own.
 run_one() { # DIR PROGRAM

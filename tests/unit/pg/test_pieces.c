@@ -268,8 +268,9 @@ static bool note_told(void *ctx, enum bus_kind kind, const char *to, struct str 
 static void test_the_first_rows_after_a_watch_is_altered_say_so(void **state)
 {
     (void)state;
-    const struct bus told = {.send = note_told};
     struct database_options options = node_options(0);
+    struct bus told = *options.bus;
+    told.send = note_told;
     options.bus = &told;
     bed_start(bed, &options);
     bed_wait(bed, &bed->n_up, 1);
