@@ -7,6 +7,7 @@
  * and members have been asked about anew by the change. */
 #include "core/hub/authorize.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,7 @@ static struct str ruling_channel(const struct ruling *ruling)
 static void ruling_void(struct hub *hub, struct ruling *ruling)
 {
     if (!ruling->is_void) {
+        assert(hub->rulings);
         HASH_DEL(hub->rulings, ruling);
         ruling->is_void = true;
     }
