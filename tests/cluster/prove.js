@@ -15,7 +15,7 @@ const copy = temporaryDirectory('plants');
 
 // The copy has what is built already, so that a plant costs one file's compilation. Dates are kept: make looks at them.
 function makeCopy() {
-    const sources = execFileSync('git', ['ls-files', 'Makefile', 'src', 'sql', 'scripts', 'examples'], { cwd: top, encoding: 'utf8' });
+    const sources = execFileSync('git', ['ls-files', 'Makefile', 'src', 'sql', 'scripts', 'examples', 'docs'], { cwd: top, encoding: 'utf8' });
     for (const file of sources.split('\n').filter(Boolean)) {
         mkdirSync(join(copy, file, '..'), { recursive: true });
         cpSync(join(top, file), join(copy, file), { preserveTimestamps: true });
