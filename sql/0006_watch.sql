@@ -351,9 +351,10 @@ DECLARE
     new_  jsonb;
     more  text;
 BEGIN
-    IF old IS NOT NULL THEN
-        -- Who changes it at the same time is waited for: what he sets is not lost.
-        EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', "table");
+    -- Who makes or changes it at the same time is waited for: what he sets is not lost, nor widened unseen. watch() takes the same locks.
+    -- Who does not own the table is refused there, in better words.
+    IF old IS NOT NULL OR (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = "table") THEN
+        EXECUTE format('LOCK TABLE %s IN %s MODE', "table", CASE WHEN old IS NULL THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
         old := herald.settings_of("table");
     END IF;
     -- What is NULL was not named; a null inside of visible was.
