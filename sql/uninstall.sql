@@ -13,7 +13,7 @@
 -- It looks for a deadlock itself before any writer does, so that one would end this and no statement of the application; an
 -- autovacuum gives way at that moment too.
 --
--- Roles belong to the whole cluster: one that another database still uses is kept, and a NOTICE says so. A role that other
+-- Roles belong to the whole cluster: one that another database still uses is kept, and a WARNING says so. A role that other
 -- roles were granted is dropped all the same; they only lose what it stood for.
 
 DO $$
@@ -85,7 +85,7 @@ BEGIN
         IF EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.oid = d.dbid
                     WHERE b.datname = pg_catalog.current_database() AND d.deptype = 'o' AND d.classid <> 'pg_catalog.pg_default_acl'::regclass
                       AND d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.refobjid = pg_catalog.to_regrole(role_name)) THEN
-            RAISE NOTICE 'herald: kept role %, because it owns something in this database', role_name;
+            RAISE WARNING 'herald: kept role %, because it owns something in this database', role_name;
             CONTINUE;
         END IF;
         -- Who is no superuser, and made this role, may still have to become a member of it.
@@ -97,7 +97,7 @@ BEGIN
         BEGIN
             EXECUTE pg_catalog.format('DROP ROLE %I', role_name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'herald: kept role %, because something else in this cluster uses it', role_name;
+            RAISE WARNING 'herald: kept role %, because something else in this cluster uses it', role_name;
         END;
     END LOOP;
 END

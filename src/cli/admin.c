@@ -5,6 +5,7 @@
 #include "cli/admin.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 struct admin {
     PGconn *conn;
     int stop_fd;
+    json_t *warnings; /* NULL: they go to stderr */
 };
 
 /* libpq's and Postgres's messages may have several lines; a sentence has one. */
@@ -44,15 +46,33 @@ static char *one_line(const char *text)
     return line;
 }
 
-static void on_notice(void *arg, const PGresult *result)
+static void say(const char *message)
 {
-    (void)arg;
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (message && log_is_on(LOG_LEVEL_INFO)) {
+    if (log_is_on(LOG_LEVEL_INFO)) {
         struct buf line = {0};
         print_escape(&line, str_of(message));
         fprintf(stderr, "%s\n", buf_text(&line));
         buf_release(&line);
+    }
+}
+
+static void warn(struct admin *admin, const char *message)
+{
+    if (admin->warnings) {
+        json_array_append_new(admin->warnings, json_string(message));
+    } else {
+        say(message);
+    }
+}
+
+static void on_notice(void *arg, const PGresult *result)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (message && severity && strcmp(severity, "WARNING") == 0) {
+        warn(arg, message);
+    } else if (message) {
+        say(message);
     }
 }
 
@@ -79,11 +99,16 @@ enum status admin_open(const char *url, int stop_fd, struct admin **out, struct 
         PQfinish(conn);
         return STATUS_FAILED;
     }
-    PQsetNoticeReceiver(conn, on_notice, NULL);
     struct admin *admin = mem_alloc(sizeof(*admin));
-    *admin = (struct admin){conn, stop_fd};
+    *admin = (struct admin){conn, stop_fd, NULL};
+    PQsetNoticeReceiver(conn, on_notice, admin);
     *out = admin;
     return STATUS_OK;
+}
+
+void admin_keep_warnings(struct admin *admin, json_t *list)
+{
+    admin->warnings = list;
 }
 
 int admin_pid(const struct admin *admin)
@@ -293,12 +318,11 @@ enum status admin_tell_following(struct admin *admin, struct err *err)
     if (admin_value(admin, "SELECT herald.follows_ddl()", 0, NULL, &follows, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (log_is_on(LOG_LEVEL_INFO) && (!follows || strcmp(follows, "t") != 0)) {
-        fprintf(
-            stderr,
-            "The event triggers of pgherald are missing or disabled (creating them takes a "
-            "superuser): after an ALTER TABLE of a watched table, events come by key only until "
-            "a running server has noticed, within seconds, or herald.refresh() is called.\n");
+    if (!follows || strcmp(follows, "t") != 0) {
+        warn(admin,
+             "The event triggers of pgherald are missing or disabled (creating them takes a "
+             "superuser): after an ALTER TABLE of a watched table, events come by key only until "
+             "a running server has noticed, within seconds, or herald.refresh() is called.");
     }
     free(follows);
     return STATUS_OK;

@@ -5,6 +5,7 @@
 #ifndef HERALD_CLI_ADMIN_H
 #define HERALD_CLI_ADMIN_H
 
+#include <jansson.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,10 +15,12 @@
 
 struct admin;
 
-/* Notices of Postgres go to stderr, unless --quiet was said (the log's level is error). If stop_fd (-1: none) becomes readable, the running statement
- * is cancelled and fails. "connect_timeout" is 10 s unless the URL says otherwise. */
+/* Notices of Postgres go to stderr, unless --quiet was said (the log's level is error). If stop_fd
+ * (-1: none) becomes readable, the running statement is cancelled and fails. "connect_timeout" is 10 s unless the URL says otherwise. */
 enum status admin_open(const char *url, int stop_fd, struct admin **out,
                        struct err *err) MUST_CHECK;
+/* Warnings are appended to the list, as texts, instead of being said; NULL: said again. */
+void admin_keep_warnings(struct admin *admin, json_t *list);
 /* The process number that the other side gave when it was connected to; a pooler gives another one
  * than Postgres's. */
 int admin_pid(const struct admin *admin);
@@ -36,8 +39,8 @@ enum status admin_rows(struct admin *admin, const char *sql, int n_params,
                        const char *const *params, PGresult **out, struct err *err) MUST_CHECK;
 /* After a failure: if who is connected lacks the role (NULL: none is wanted), *err says so too. */
 void admin_explain(struct admin *admin, const char *role, struct err *err);
-/* Says on stderr if nothing in the database follows an ALTER TABLE of a watched table, and what
- * does instead. */
+/* Warns if nothing in the database follows an ALTER TABLE of a watched table, and says what does
+ * instead. */
 enum status admin_tell_following(struct admin *admin, struct err *err) MUST_CHECK;
 /* Hashed here, so that the password itself is in no log of the database. */
 enum status admin_set_password(struct admin *admin, const char *role, const char *password,

@@ -8,14 +8,18 @@
 #include "cli/made/made.h"
 #include "core/metrics.h"
 
-static enum exit_code config_check(const struct config *config, struct err *err)
+static enum exit_code config_check(const struct config *config, bool is_json, struct err *err)
 {
     char *url = NULL;
     if (admin_complete_url(config->database.url, "", "", &url, err) != STATUS_OK) {
         return err->code;
     }
     free(url);
-    fprintf(stderr, "The configuration is good.\n");
+    if (is_json) {
+        puts("{\"ok\":true}");
+    } else {
+        fprintf(stderr, "The configuration is good.\n");
+    }
     return EXIT_CODE_OK;
 }
 
@@ -46,12 +50,20 @@ static enum exit_code config_run(const struct invocation *invocation, struct err
                 "--man-conf and --bash-completion");
         return EXIT_CODE_USAGE;
     }
+    if (print && invocation->is_json) {
+        err_set(err, EXIT_CODE_USAGE,
+                "config: --json goes with --print and --check; all else is a document, and has a "
+                "form of its own");
+        return EXIT_CODE_USAGE;
+    }
     if (print) {
         print(stdout);
+    } else if (config->print && invocation->is_json) {
+        config_print_json(config, invocation->origins, stdout);
     } else if (config->print) {
         config_print(config, invocation->origins, stdout);
     } else {
-        return config_check(config, err);
+        return config_check(config, invocation->is_json, err);
     }
     return EXIT_CODE_OK;
 }
@@ -60,9 +72,14 @@ const struct subcommand config_command = {
     .name = "config",
     .group = COMMAND_GROUP_TOOLS,
     .usage = "--print|--check|--reference|--metrics-reference|--man|--man-conf|--bash-completion "
-             "[-c FILE]",
+             "[--json] [-c FILE]",
     .summary = "show or check the options in force",
-    .about = "Reads the file and the environment as serve does, and shows or checks the outcome.",
+    .about =
+        "Reads the file and the environment as serve does, and shows or checks the outcome.\n\n"
+        "--print --json: an object a line, with name, value (as in the file; null: there is "
+        "none), from (default,\n"
+        "file, variable or flag), variable and is_live.",
     .options = CONFIG_FOR_CONFIG,
+    .has_json = true,
     .run = config_run,
 };

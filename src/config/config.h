@@ -103,6 +103,10 @@ const char *config_library_version(void); /* of libconfuse */
 
 /* Text about options (text.c). */
 void config_print(const struct config *config, const struct config_origins *origins, FILE *out);
+/* The same for programs: an object a line, with name, value (as in the file; null: absent), from (default, file, variable or
+ * flag), variable, and is_live. */
+void config_print_json(const struct config *config, const struct config_origins *origins,
+                       FILE *out);
 void config_reference(FILE *out); /* Markdown: docs/options.md */
 void config_help(struct option_table table, unsigned command, FILE *out);
 

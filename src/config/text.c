@@ -76,7 +76,51 @@ static void print_quoted(const char *text, FILE *out)
     fputc('"', out);
 }
 
-void config_print(const struct config *config, const struct config_origins *origins, FILE *out)
+/* An option that may stand in the file, and what is in force. */
+struct setting {
+    const struct option *option;
+    enum config_origin from;
+    bool is_absent; /* which has no spelling in the file */
+    char variable[64];
+    struct buf value;
+};
+
+static void print_setting(struct setting *setting, FILE *out)
+{
+    const char *const from[] = {
+        [CONFIG_DEFAULT] = "default",
+        [CONFIG_FILE] = "file",
+        [CONFIG_VARIABLE] = setting->variable,
+        [CONFIG_FLAG] = "flag",
+    };
+    fprintf(out, "%s%s = ", setting->is_absent ? "# " : "", setting->option->name);
+    print_quoted(buf_text(&setting->value), out);
+    fprintf(out, "  # %s%s\n", from[setting->from], setting->option->is_live ? ", live" : "");
+}
+
+static void print_setting_json(struct setting *setting, FILE *out)
+{
+    static const char *const from[] = {
+        [CONFIG_DEFAULT] = "default",
+        [CONFIG_FILE] = "file",
+        [CONFIG_VARIABLE] = "variable",
+        [CONFIG_FLAG] = "flag",
+    };
+    struct buf json = {0};
+    buf_printf(&json, "{\"name\":\"%s\",\"value\":", setting->option->name);
+    if (setting->is_absent) {
+        buf_literal(&json, "null");
+    } else {
+        buf_json_string(&json, buf_span(&setting->value));
+    }
+    buf_printf(&json, ",\"from\":\"%s\",\"variable\":\"%s\",\"is_live\":%s}\n", from[setting->from],
+               setting->variable, setting->option->is_live ? "true" : "false");
+    fwrite(json.data, 1, json.len, out);
+    buf_release(&json);
+}
+
+static void print_settings(const struct config *config, const struct config_origins *origins,
+                           void (*print)(struct setting *setting, FILE *out), FILE *out)
 {
     struct option_table table = config_table();
     for (size_t i = 0; i < table.n; i++) {
@@ -84,23 +128,23 @@ void config_print(const struct config *config, const struct config_origins *orig
         if (option->is_flag_only || strcmp(option->name, "config") == 0) {
             continue;
         }
-        struct buf value = {0};
-        char variable[64];
-        option_variable(option, variable);
-        option_write(option, config, &value);
-        const char *const from[] = {
-            [CONFIG_DEFAULT] = "default",
-            [CONFIG_FILE] = "file",
-            [CONFIG_VARIABLE] = variable,
-            [CONFIG_FLAG] = "flag",
-        };
-        /* Absent has no spelling in the file: such an option is shown as a comment. */
-        bool is_absent = value.len == 0 && !option->fallback;
-        fprintf(out, "%s%s = ", is_absent ? "# " : "", option->name);
-        print_quoted(buf_text(&value), out);
-        fprintf(out, "  # %s%s\n", from[origins->of[i]], option->is_live ? ", live" : "");
-        buf_release(&value);
+        struct setting setting = {.option = option, .from = origins->of[i]};
+        option_variable(option, setting.variable);
+        option_write(option, config, &setting.value);
+        setting.is_absent = setting.value.len == 0 && !option->fallback;
+        print(&setting, out);
+        buf_release(&setting.value);
     }
+}
+
+void config_print(const struct config *config, const struct config_origins *origins, FILE *out)
+{
+    print_settings(config, origins, print_setting, out);
+}
+
+void config_print_json(const struct config *config, const struct config_origins *origins, FILE *out)
+{
+    print_settings(config, origins, print_setting_json, out);
 }
 
 static void reference_commands(unsigned commands, FILE *out)

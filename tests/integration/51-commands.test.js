@@ -3,8 +3,11 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { World, READ_ONLY } from './lib/world.js';
 import { binary, pgherald } from './lib/server.js';
+import { temporaryDirectory } from './lib/process.js';
 import { mint, secretFlags } from './lib/token.js';
 import { until } from './lib/wait.js';
 
@@ -198,6 +201,52 @@ test('no database, no schema', async () => {
         await refuse(args, 78, /run pgherald install/, { user: 'postgres', database: 'bare' });
     }
     await refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' });
+});
+
+test('install, upgrade, uninstall: what was done, for programs and for people', async () => {
+    await world.postgres.query('CREATE DATABASE fresh');
+    const fresh = { user: 'postgres', database: 'fresh' };
+    await refuse(['upgrade', '--json'], 78, /nothing is installed in this database/, fresh);
+    const [made] = await json(['install', '--roles-only'], fresh);
+    assert.deepEqual(made, { did: 'made_roles', step_before: null, step_after: null, passwords_set: [], warnings: [] });
+    const step = Number(await world.postgres.value('SELECT herald.schema_version()'));
+    const secret = join(temporaryDirectory('password'), 'secret');
+    writeFileSync(secret, 'a secret\n');
+    const first = await call(['install', '--json', '--server-password-file', secret], fresh);
+    assert.deepEqual([first.code, first.stderr, JSON.parse(first.stdout)],
+        [0, '', { did: 'installed', step_before: null, step_after: step, passwords_set: ['herald_server', 'herald_hook', 'herald_judge'], warnings: [] }]);
+    assert.deepEqual(await json(['upgrade'], fresh), [{ did: 'nothing', step_before: step, step_after: step, passwords_set: [], warnings: [] }]);
+    const session = await world.postgres.connect({ database: 'fresh' });
+    await session.query('ALTER EVENT TRIGGER herald_ddl DISABLE');
+    await session.end();
+    const [warned] = await json(['install'], fresh);
+    assert.deepEqual([warned.did, warned.warnings.length, /event triggers of pgherald are missing or disabled/.test(warned.warnings[0])], ['nothing', 1, true]);
+    assert.match((await call(['install'], fresh)).stderr, /^The event triggers of pgherald/);
+    await refuse(['uninstall', '--json'], 64, /if that is meant: pgherald uninstall --yes/, fresh);
+    const gone = await call(['uninstall', '--yes', '--json'], fresh);
+    const { did, step_before: before, step_after: after, warnings } = JSON.parse(gone.stdout);
+    assert.deepEqual([gone.code, gone.stderr, did, before, after], [0, '', 'removed', step, null]);
+    assert.ok(warnings.includes('herald: kept role herald_server, because something else in this cluster uses it'), warnings);
+    const again = await call(['uninstall', '--yes'], fresh);
+    assert.match(again.stderr, /^herald: kept role/);
+    assert.equal(again.stdout, 'There was no schema herald in this database; its roles were looked after.\n');
+    assert.equal((await json(['uninstall', '--yes'], fresh))[0].did, 'nothing');
+});
+
+test('config: the options in force for programs, and documents only as such', async () => {
+    const env = { PGHERALD_LISTEN: '127.0.0.1:1', PGHERALD_DATABASE_URL: 'postgresql://a:secret@h/d' };
+    const conf = join(temporaryDirectory('conf'), 'conf');
+    writeFileSync(conf, 'log-level = debug\n');
+    const { code, stdout, stderr } = await pgherald(['config', '--print', '--json', '-c', conf], { env });
+    const options = Object.fromEntries(stdout.trimEnd().split('\n').map((line) => JSON.parse(line)).map(({ name, ...rest }) => [name, rest]));
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(options.listen, { value: '127.0.0.1:1', from: 'variable', variable: 'PGHERALD_LISTEN', is_live: false });
+    assert.deepEqual([options['log-level'].value, options['log-level'].from, options['log-level'].is_live], ['debug', 'file', true]);
+    assert.deepEqual([options['tls-cert-file'].value, options['tls-cert-file'].from], [null, 'default']);
+    assert.doesNotMatch(stdout, /secret@/);
+    assert.equal((await pgherald(['config', '--check', '--json'], { env })).stdout, '{"ok":true}\n');
+    const page = await pgherald(['config', '--man', '--json']);
+    assert.deepEqual([page.code, page.stdout, /--json goes with --print and --check/.test(page.stderr)], [64, '', true]);
 });
 
 test('an answer that cannot be written is none', async () => {

@@ -22,7 +22,7 @@
 #include "cli/dev/secret.h"
 #include "cli/dev/stop.h"
 #include "cli/dev/writer.h"
-#include "cli/install.h"
+#include "cli/schema/install.h"
 #include "server.h"
 
 #define DATABASE "herald"
