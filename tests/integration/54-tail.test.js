@@ -119,6 +119,7 @@ test('what refuses it, in the words of who refuses', async () => {
     await refused(/--since wants EPOCH\/OFFSET/, 64, 'room/1', '--since', 'abc');
     await refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', '');
     await refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', 'a\r\nForwarded: for=1.2.3.4');
+    await refused(/--token and --token-file are two tokens: give one of them/, 64, 'room/1', '--token', 'a', '--token-file', '/none');
     await refused(/cannot read --token-file \/none/, 78, 'room/1', '--token-file', '/none');
     await world.postgres.query('SELECT herald.set_enabled(false)');
     await world.server.waitReady(503);

@@ -40,12 +40,25 @@ static bool on_frame(const void *arg, const struct told *told)
     return line_print(told, invocation->is_json, stdout);
 }
 
+static enum status read_arguments(const struct invocation *invocation,
+                                  struct tail_arguments *arguments, struct target *target,
+                                  struct err *err)
+{
+    if (arguments_apply(invocation->arguments, TAIL_TABLE, arguments, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (arguments->token && arguments->token_file) {
+        return err_set(err, EXIT_CODE_USAGE,
+                       "tail: --token and --token-file are two tokens: give one of them");
+    }
+    return where_find(invocation->config, arguments->url, target, err);
+}
+
 static enum status tail(const struct invocation *invocation, struct tail_arguments *arguments,
                         struct err *err)
 {
     struct target target;
-    if (arguments_apply(invocation->arguments, TAIL_TABLE, arguments, err) != STATUS_OK ||
-        where_find(invocation->config, arguments->url, &target, err) != STATUS_OK) {
+    if (read_arguments(invocation, arguments, &target, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
     stop_catch();
