@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 
+#define MAX_TIME 253402300799.0         /* the end of the year 9999 */
 #define MAX_INPUT ((size_t)1024 * 1024) /* far more than any token that is accepted */
 
 static const char *verdict_name(enum verdict verdict)
@@ -44,10 +45,14 @@ static json_t *parse(const char *text)
     return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
 }
 
-/* exp, in seconds since 1970; 0: there is none. */
-static int64_t expiry_of(const json_t *claims)
+/* exp, in seconds since 1970, and none beyond the year 9999, as a server takes it; false: there is
+ * none. */
+static bool expiry_of(const json_t *claims, int64_t *out)
 {
-    return (int64_t)json_number_value(json_object_get(claims, "exp"));
+    const json_t *exp = json_object_get(claims, "exp");
+    double time = json_number_value(exp);
+    *out = (int64_t)(time > MAX_TIME ? MAX_TIME : time < -MAX_TIME ? -MAX_TIME : time);
+    return json_is_number(exp);
 }
 
 /* ---- for programs ---- */
@@ -58,13 +63,14 @@ static void print_json(const struct tokens_look *look, json_t *header, json_t *c
     json_t *row_id = identity && identity->row_id.ptr
                          ? json_stringn(identity->row_id.ptr, identity->row_id.len)
                          : NULL;
+    int64_t expiry;
+    bool has_expiry = expiry_of(claims, &expiry);
     json_t *all = json_pack(
         "{s:b, s:s, s:s?, s:o?, s:o?, s:o?, s:b, s:s?, s:s?, s:O?, s:O?}", "ok",
         look->verdict == VERDICT_ACCEPTED, "verdict", verdict_name(look->verdict), "why",
         why_of(look), "dbo_id", identity ? json_integer(identity->dbo_id) : NULL, "row_id", row_id,
-        "expires_at", expiry_of(claims) ? json_integer(expiry_of(claims)) : NULL, "is_opened",
-        (int)look->is_opened, "algorithm", look->algorithm, "key_id", look->key_id, "header",
-        header, "claims", claims);
+        "expires_at", has_expiry ? json_integer(expiry) : NULL, "is_opened", (int)look->is_opened,
+        "algorithm", look->algorithm, "key_id", look->key_id, "header", header, "claims", claims);
     if (!all) {
         abort(); /* out of memory */
     }
@@ -119,6 +125,7 @@ static void print_key(const struct tokens_look *look)
 
 static void print_people(const struct tokens_look *look, const json_t *claims, int64_t now)
 {
+    int64_t expiry;
     print_field("verdict", verdict_name(look->verdict));
     if (why_of(look)) {
         print_field("why", why_of(look));
@@ -126,8 +133,8 @@ static void print_people(const struct tokens_look *look, const json_t *claims, i
     if (look->identity) {
         print_identity(look->identity);
     }
-    if (expiry_of(claims) > 0) {
-        print_expiry(expiry_of(claims), now);
+    if (expiry_of(claims, &expiry)) {
+        print_expiry(expiry, now);
     }
     if (look->algorithm) {
         print_key(look);
