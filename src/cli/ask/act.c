@@ -89,7 +89,8 @@ static const struct ask disconnect = {
     .rows = "SELECT $1::int AS dbo_id, $2 AS row_id, $3 AS socket_id, $4 AS channel, $5 AS reason",
     .done = "Asked for: each server does it as soon as it hears of it, and says so in its log.",
     .role = "herald_publisher",
-    .needs = "say whom: --dbo-id N, --dbo-id N --row-id KEY, --socket-id ID or --channel NAME",
+    .needs = "dbo-id socket-id channel ",
+    .needs_said = "say whom: --dbo-id N, --dbo-id N --row-id KEY, --socket-id ID or --channel NAME",
 };
 
 const struct subcommand disconnect_command = {

@@ -122,21 +122,42 @@ static int take_params(const struct invocation *invocation, const char *params[M
     return (int)n;
 }
 
+/* Whether an option is among names with a blank behind each. */
+static bool is_among(const char *names, const char *name)
+{
+    for (size_t len = strlen(name); *names; names += strcspn(names, " ") + 1) {
+        if (strncmp(names, name, len) == 0 && names[len] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status check_needs(const struct invocation *invocation, struct err *err)
+{
+    const struct subcommand *command = invocation->command;
+    const struct arguments *given = invocation->arguments;
+    bool is_met = !command->ask->needs;
+    for (size_t i = 0; i < given->n_given; i++) {
+        is_met = is_met || is_among(command->ask->needs, given->given[i].option->name);
+    }
+    if (arguments_text(given, "row-id") && !arguments_text(given, "dbo-id")) {
+        return err_set(err, EXIT_CODE_USAGE,
+                       "%s: --row-id is a row of the table that --dbo-id names: give both",
+                       command->name);
+    }
+    return is_met
+               ? STATUS_OK
+               : err_set(err, EXIT_CODE_USAGE, "%s: %s", command->name, command->ask->needs_said);
+}
+
 static enum status check_own(const struct invocation *invocation, struct err *err)
 {
     const struct subcommand *command = invocation->command;
     struct ask_values values = {0};
     enum status status = arguments_apply(invocation->arguments, command->own, &values, err);
     option_release(command->own.options, command->own.n, &values);
-    if (status != STATUS_OK || !command->ask->needs) {
-        return status;
-    }
-    for (size_t i = 0; i < command->own.n; i++) {
-        if (arguments_text(invocation->arguments, command->own.options[i].name)) {
-            return STATUS_OK;
-        }
-    }
-    return err_set(err, EXIT_CODE_USAGE, "%s: %s", command->name, command->ask->needs);
+    return status == STATUS_OK ? check_needs(invocation, err) : STATUS_FAILED;
 }
 
 static enum status ask_all(struct admin *admin, const struct invocation *invocation, int n_params,

@@ -17,8 +17,10 @@ struct ask {
     const char *done;  /* for people, instead of rows: "Published to $.", $ being the first field */
     const char *empty; /* for people, if there is no row; NULL: nothing is said */
     const char *role;  /* who may; named if the database refuses and it is missing */
-    const char *needs; /* one of its own options must be given: what is said if none is; or NULL */
-    bool is_record;    /* for people: one row, a line a field */
+    /* One of these options must be given, by their names with a blank behind each, and what is said
+     * if none is; or NULL. */
+    const char *needs, *needs_said;
+    bool is_record; /* for people: one row, a line a field */
     /* The first field, "ok", says whether all is well: if not, the exit code is 1. */
     bool is_verdict;
     /* rows has at most one more than --limit says: that there are more is told. */
