@@ -165,15 +165,13 @@ static enum status load(const struct subcommand *command, const struct arguments
     return config_load(arguments, command->options, config, origins, err);
 }
 
-/* An answer that has not arrived is none. What those of the first group say there only goes with what
- * they have done. */
-static enum exit_code check_written(const struct subcommand *command, enum exit_code code,
-                                    struct err *err)
+/* An answer that has not arrived is none. */
+static enum exit_code check_written(const char *name, enum exit_code code, struct err *err)
 {
     bool is_written = fflush(stdout) == 0 && !ferror(stdout);
-    if (!is_written && code == EXIT_CODE_OK && command->group != COMMAND_GROUP_BEGIN) {
+    if (!is_written && code == EXIT_CODE_OK) {
         err_set(err, EXIT_CODE_FAILED, "%s: not all of the answer could be written to stdout",
-                command->name);
+                name);
         return err->code;
     }
     return code;
@@ -195,7 +193,8 @@ static enum exit_code command_run(const struct subcommand *command,
         config_warn_of_variables();
         struct invocation invocation = {command,  arguments,      &config,
                                         &origins, common.is_json, common.is_quiet};
-        code = check_written(command, command->run(&invocation, err), err);
+        code = command->run(&invocation, err);
+        code = command->is_service ? code : check_written(command->name, code, err);
     }
     config_release(&config);
     return code;
@@ -216,7 +215,7 @@ static enum exit_code parse_and_run(const struct subcommand *command, int argc, 
     }
     if (arguments.wants_help) {
         print_help(command, stdout);
-        code = EXIT_CODE_OK;
+        code = check_written(command->name, EXIT_CODE_OK, err);
     } else if (check_words(command, &arguments, err) != STATUS_OK) {
         code = err->code;
     } else {
@@ -248,7 +247,7 @@ enum exit_code command_main(int argc, char **argv, struct err *err)
     bool is_help = is_one_of(argv[1], help);
     if (is_help && argc == 2) {
         print_usage(stdout);
-        return EXIT_CODE_OK;
+        return check_written("help", EXIT_CODE_OK, err);
     }
     argc -= is_help ? 2 : 1;
     argv += is_help ? 2 : 1;
@@ -259,7 +258,7 @@ enum exit_code command_main(int argc, char **argv, struct err *err)
     }
     if (is_help) {
         print_help(command, stdout);
-        return EXIT_CODE_OK;
+        return check_written("help", EXIT_CODE_OK, err);
     }
     return parse_and_run(command, argc - n_words, argv + n_words, err);
 }

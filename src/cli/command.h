@@ -37,6 +37,7 @@ struct subcommand {
     unsigned options;        /* enum config_commands; 0: neither file nor environment is read */
     struct option_table own; /* flags that only this one has */
     bool has_json;           /* it takes --json, and gives JSON then: a value a line, or an array */
+    bool is_service;         /* runs until it is stopped, and what it prints only goes with that */
     size_t min_words, max_words;
     enum exit_code (*run)(const struct invocation *invocation, struct err *err);
     const struct ask *ask; /* what ask_run asks; else NULL */

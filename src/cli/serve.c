@@ -127,5 +127,6 @@ const struct subcommand serve_command = {
         "Exit codes: 0 stopped as asked, 1 failed while running, 64 bad usage, 75 port in use,\n"
         "78 bad configuration, or a schema that is missing or older than this program.",
     .options = CONFIG_FOR_SERVE,
+    .is_service = true,
     .run = serve_run,
 };

@@ -109,7 +109,7 @@ test('publish, history, channels: JSON is checked first, and stays byte for byte
     assert.deepEqual([newest.channel_offset, newest.action, newest.client, newest.payload.data], [2, 'event', null, [1, 2]]);
     await refuse(['publish', 'orders/7', 'hello'], 64, /DATA is not JSON; .*'"hello"'/, teller);
     await refuse(['publish', 'orders/7', '-'], 64, /DATA is not JSON/, { ...teller, input: '{' });
-    await refuse(['publish', 'orders/7', '1', '--row-id', 'x'], 1, /row_id needs dbo_id/, teller);
+    await refuse(['publish', 'orders/7', '1', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names: give both/, teller);
     await refuse(['publish', 'orders/7', '1'], 1, /boss lacks the role herald_publisher/);
     assert.match((await call(['publish', 'nowhere/1', '1'], teller)).stderr, /no rule covers the channel 'nowhere\/1'/);
     assert.equal((await call(['publish', 'nowhere/1', '1', '-q'], teller)).stderr, '');
@@ -144,8 +144,9 @@ test('who is there, and who is sent away', async () => {
 
     const teller = { user: 'teller' };
     await refuse(['disconnect'], 64, /disconnect: say whom: --dbo-id N/, teller);
-    await refuse(['disconnect', '--reason', 'x'], 1, /needs to know whom/, teller);
-    await refuse(['disconnect', '--row-id', 'x'], 1, /row_id needs dbo_id/, teller);
+    await refuse(['disconnect', '--reason', 'x'], 64, /disconnect: say whom: --dbo-id N/, teller);
+    await refuse(['disconnect', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names/, teller);
+    await refuse(['disconnect', '--channel', 'x', '--row-id', 'x'], 64, /that --dbo-id names: give both/, teller);
     const asked = await json(['disconnect', '--socket-id', first.joined.client.socketId, '--reason', 'bye'], teller);
     assert.deepEqual(asked, [{ dbo_id: null, row_id: null, socket_id: first.joined.client.socketId, channel: null, reason: 'bye' }]);
     await first.closes();
@@ -190,6 +191,10 @@ test('check-token: the verdict, why, and what nobody has verified is called so',
     }
     assert.match((await check(mint({ exp: 1000 }))).stdout, /\nexpires   1970-01-01T00:16:40Z, \d+ s ago\n/);
     assert.match((await check(mint({}, { secret: 'another secret, of somebody who may not' }))).stdout, /\nclaimed   \{/);
+    for (const [exp, at] of [[1e300, 253402300799], [-1e300, -253402300799], [0, 0]]) {
+        assert.equal(JSON.parse((await check(mint({ exp }), '--json')).stdout).expires_at, at, `exp ${exp}`);
+    }
+    assert.match((await check(mint({ exp: 1e300 }))).stdout, /\nexpires   9999-12-31T23:59:59Z, in \d+ s\n/);
     const made = JSON.parse((await pgherald(['token', '--dbo-id', '12', '--json', ...flags])).stdout);
     assert.equal((await check(made.token)).code, 0);
     const missing = await pgherald(['check-token', good, '--token-secret-file', '/nonexistent']);
@@ -250,8 +255,11 @@ test('config: the options in force for programs, and documents only as such', as
 });
 
 test('an answer that cannot be written is none', async () => {
-    const full = spawnSync('/bin/sh', ['-c', `exec "${binary}" version --quiet >/dev/full`], { encoding: 'utf8' });
-    assert.deepEqual([full.status, full.stderr], [1, 'pgherald: version: not all of the answer could be written to stdout\n']);
+    const env = { ...process.env, PGHERALD_DATABASE_URL: world.postgres.url({ user: 'postgres' }) };
+    for (const [args, name] of [['version --quiet', 'version'], ['help', 'help'], ['help watch', 'help'], ['watch --help', 'watch'], ['install -q', 'install']]) {
+        const full = spawnSync('/bin/sh', ['-c', `exec "${binary}" ${args} >/dev/full`], { encoding: 'utf8', env });
+        assert.deepEqual([full.status, full.stderr], [1, `pgherald: ${name}: not all of the answer could be written to stdout\n`], args);
+    }
 });
 
 test('help has groups, and version is one of them', async () => {

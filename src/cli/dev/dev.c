@@ -328,5 +328,6 @@ const struct subcommand dev_command = {
              "or in use, and for a\n"
              "missing PostgreSQL.",
     .options = CONFIG_FOR_DEV,
+    .is_service = true,
     .run = dev_run,
 };
