@@ -3,8 +3,8 @@
  *
  * Each line is built in memory and leaves in one write(2): lines of several threads never mix, and
  * there is no lock. Text that came from outside may stand in a line, so a line must stay one line:
- * control characters become '?', and in JSON lines, which must be UTF-8, so do all bytes above 127
- * of a message that is not valid UTF-8.
+ * control characters become '?', those of C1 too, which move a terminal's cursor as well; and in JSON
+ * lines, which must be UTF-8, so do all bytes above 127 of a message that is not valid UTF-8.
  *
  * A line that has no room is lost, and counted: a full disk, or a pipe whose reader hangs, must not
  * stop the server.
@@ -63,11 +63,19 @@ uint64_t log_n_lost(void)
     return atomic_load_explicit(&config.n_lost, memory_order_relaxed);
 }
 
+/* U+0080 to U+009F: the first of the two bytes is 0xC2, and the second one tells. */
+static bool is_c1(const char *message, size_t len)
+{
+    return len > 1 && (unsigned char)message[0] == 0xC2 && (unsigned char)message[1] < 0xA0;
+}
+
 static void clean(char *message, size_t len)
 {
     bool is_utf8 = str_is_utf8((struct str){message, len});
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)message[i];
+        if (is_utf8 && is_c1(message + i, len - i))
+            message[i] = message[i + 1] = '?';
         if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_utf8))
             message[i] = '?';
     }

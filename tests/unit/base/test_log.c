@@ -69,6 +69,10 @@ static void test_one_line_whatever_the_message(void **state)
     CAPTURE(log_info("a\nb\r\tc\x1b[31m\x7f é"));
     assert_non_null(strstr(output, " a?b??c?[31m? é\n"));
     assert_int_equal(strcspn(output, "\n"), strlen(output) - 1);
+    CAPTURE(log_info("a\xc2\x80"
+                     "b\xc2\x9b"
+                     "31m\xc2\xa0 é"));
+    assert_non_null(strstr(output, " a??b??31m\xc2\xa0 é\n"));
     CAPTURE(log_info("bad \xff\xc3 utf8 é"));
     assert_non_null(strstr(output, " bad ?? utf8 ??\n"));
 }
