@@ -9,6 +9,7 @@ import { connect, createServer } from 'node:net';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WebSocketServer } from 'ws';
 import { World, READ_ONLY } from './lib/world.js';
 import { pgherald, tokenFile } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
@@ -125,6 +126,20 @@ test('the canary: from its commit to the log, and to no client', async () => {
     await world.postgres.query(`SELECT herald.drop_rule('*')`);
     const database = world.postgres.url({ database: 'ahead' });
     assert.deepEqual((await causes(['--canary'], { database })).at(-1), 'error canary_lost', 'without a server');
+});
+
+test('the canary: a session that is closed before it has come is said at once', async () => {
+    const impostor = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: ([first]) => first });
+    await once(impostor, 'listening');
+    impostor.on('connection', (socket) => socket.on('message', () => {
+        socket.send(JSON.stringify({ action: 'join', options: { channel: 'herald.canary' }, payload: {} }));
+        socket.close(1013);
+    }));
+    const began = performance.now();
+    const { stdout } = await doctor(['--canary', '--url', `ws://127.0.0.1:${impostor.address().port}/rt/x`], { PGHERALD_METRICS_TOKEN_FILE: tokenFile });
+    assert.match(stdout, /^error {4}canary_undelivered\n +an event was in the log \d+ ms after its commit, but the session that waited for it was closed\n/);
+    assert.ok(performance.now() - began < 4000, 'nobody waits for who is gone');
+    impostor.close();
 });
 
 test('a pooler in between', async () => {

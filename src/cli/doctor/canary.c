@@ -26,6 +26,7 @@ struct canary {
     uint64_t begin_ms;               /* its commit */
     uint64_t landed_ms, received_ms; /* after it */
     bool has_landed, has_arrived;
+    bool is_cut; /* the session is over before it has arrived */
 };
 
 /* ---- the session ---- */
@@ -59,21 +60,20 @@ static enum status client_connect(const struct canary_wish *wish, struct client 
     return status;
 }
 
-/* The next frame; false: none came in time. */
-static bool client_next(struct client *client, uint32_t wait_ms, struct told *told)
+static bool is_frame(const struct client_news *news, struct told *told)
 {
-    struct client_news news;
-    client_receive(client, wait_ms, &news);
-    return news.kind == CLIENT_NEWS_TEXT && told_read(news.text, told);
+    return news->kind == CLIENT_NEWS_TEXT && told_read(news->text, told);
 }
 
 /* False: *why says in the server's words why not. */
 static bool client_join(struct client *client, struct buf *why)
 {
     struct told told;
+    struct client_news news;
     (void)client_send(client,
                       STR("{\"action\":\"join\",\"options\":{\"channel\":\"" SITE_CANARY "\"}}"));
-    if (!client_next(client, PATIENCE_MS, &told)) {
+    client_receive(client, PATIENCE_MS, &news);
+    if (!is_frame(&news, &told)) {
         buf_literal(why, "the server does not answer");
         return false;
     }
@@ -107,11 +107,16 @@ static void canary_join(struct canary *canary, const struct canary_wish *wish,
 static void look_at_session(struct canary *canary)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+    struct client_news news;
     struct told told;
-    if (!canary->client || canary->has_arrived) {
+    if (!canary->client || canary->has_arrived || canary->is_cut) {
         nanosleep(&pause, NULL);
-    } else if (client_next(canary->client, PAUSE_MS, &told) &&
-               memmem(told.text.ptr, told.text.len, canary->key, strlen(canary->key))) {
+        return;
+    }
+    client_receive(canary->client, PAUSE_MS, &news);
+    canary->is_cut = news.kind == CLIENT_NEWS_CLOSED;
+    if (is_frame(&news, &told) &&
+        memmem(told.text.ptr, told.text.len, canary->key, strlen(canary->key))) {
         canary->has_arrived = true;
         canary->received_ms = clock_ms() - canary->begin_ms;
     }
@@ -143,7 +148,7 @@ static enum status wait_for_it(struct admin *admin, struct canary *canary, struc
         if (look_at_log(admin, canary, err) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        is_over = canary->has_landed && (canary->has_arrived || !canary->client);
+        is_over = canary->has_landed && (canary->has_arrived || canary->is_cut || !canary->client);
     }
     return STATUS_OK;
 }
@@ -161,6 +166,12 @@ static void add_what_came(const struct canary *canary, struct findings *findings
             "to a session.",
             "an event was in the log %llu ms after its commit",
             (unsigned long long)canary->landed_ms);
+    } else if (canary->is_cut && !canary->has_arrived) {
+        findings_add(findings, "error", "canary_undelivered",
+                     "The log of that server, or of what stands before it, says why it closed it.",
+                     "an event was in the log %llu ms after its commit, but the session that "
+                     "waited for it was closed",
+                     (unsigned long long)canary->landed_ms);
     } else if (!canary->has_arrived) {
         findings_add(
             findings, "error", "canary_undelivered",
