@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "cli/dev/port.h"
 #include "core/hub/hub.h"
 #include "core/metrics.h"
 #include "loop/loop.h"
@@ -103,14 +104,16 @@ static void on_commands(void *arg)
 
 /* ---- turns ---- */
 
-/* The password of a URI or of a keyword/value string, if any, must not reach the terminal. */
+/* An address that opens, also where 0.0.0.0 is listened on. The password of a URI or of a
+ * keyword/value string, if any, must not reach the terminal. */
 static void print_ready(struct server *server)
 {
+    char *here = port_local_url(net_url(server->net));
     char *url = option_public_url(server->config->database.url);
-    printf("ready url=%s canonical=%s database=%s\n", net_url(server->net),
-           hub_canonical(server->hub), url);
+    printf("ready url=%s canonical=%s database=%s\n", here, hub_canonical(server->hub), url);
     fflush(stdout);
     free(url);
+    free(here);
     if (server->extras->on_ready) {
         server->extras->on_ready(server->extras->arg, net_url(server->net));
     }
@@ -370,11 +373,16 @@ static bool reload_options(struct server *server)
 static bool reload_keys(struct server *server)
 {
     struct err err;
+    struct tokens_counts counts;
     if (tokens_reload(server->tokens, &server->config->tokens, &err) != STATUS_OK) {
-        log_error("the keys for tokens stay as they were: %s", err.text);
+        log_error("the keys for tokens stay as they were, and what token-… options ask of a token: "
+                  "%s; mend it, and send SIGHUP again",
+                  err.text);
         return false;
     }
-    log_info("the keys for tokens are reloaded");
+    tokens_counts(server->tokens, &counts);
+    log_info("the keys for tokens are reloaded: %llu are in force",
+             (unsigned long long)counts.n_keys);
     return true;
 }
 
@@ -385,7 +393,7 @@ static bool reload_certificate(struct server *server)
         return true;
     }
     if (net_reload_tls(server->net, &err) != STATUS_OK) {
-        log_error("the certificate stays as it was: %s", err.text);
+        log_error("the certificate stays as it was: %s; mend it, and send SIGHUP again", err.text);
         return false;
     }
     log_info("the certificate is reloaded");

@@ -170,6 +170,14 @@ test('keys for tokens, what is asked of them, and who may see the metrics', asyn
         await reload({ ...start, 'token-secret-file': secret, 'token-issuer': 'us', 'invalid-token': 'reject' });
         await refused(401, { token });
     });
+    // What a broken file of keys leaves as it was is said, beside the options that were read; and when it is mended.
+    const broken = join(directory, 'broken');
+    writeFileSync(broken, 'short');
+    const said = await reload({ ...start, 'token-secret-file': broken, 'token-issuer': 'us' });
+    assert.match(said, /error +the keys for tokens stay as they were, and what token-… options ask of a token: [^\n]*broken[^\n]*; mend it, and send SIGHUP again\n/);
+    writeFileSync(broken, 'x'.repeat(32));
+    assert.match(await reload({ ...start, 'token-secret-file': broken, 'token-issuer': 'us' }), /info +the keys for tokens are reloaded: 1 are in force\n/);
+    await reload(start);
     const other = join(directory, 'other');
     writeFileSync(other, 'another-token-of-operators\n');
     await withOptions({ 'metrics-token-file': other }, async () => {
@@ -235,13 +243,15 @@ test('the time to stop', async () => {
     assert.ok(performance.now() - began < 4000, 'the default is five seconds');
 });
 
-test('more sessions than TLS has room for until a restart', async () => {
+test('an address that opens is printed; more sessions than TLS has room for until a restart', async () => {
     const [key, certificate] = ['key', 'crt'].map((name) => join(directory, name));
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost',
         '-keyout', key, '-out', certificate], { stdio: 'ignore' });
     const secure = { 'tls-listen': `127.0.0.1:${await freePort()}`, 'tls-cert-file': certificate, 'tls-key-file': key, 'max-sessions': '100' };
     write(secure);
-    const server = await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: ['-c', file] });
+    const server = await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: ['-c', file], listen: '0.0.0.0:0' });
+    assert.match(server.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+    assert.equal((await server.get('/health')).status, 200);
     write({ ...secure, 'max-sessions': '200' });
     server.process.signal('SIGHUP');
     await server.process.says(/warn +max-sessions has grown beyond what tls-listen can take until a restart: [^\n]* while 1380 files are open/);
