@@ -155,11 +155,11 @@ COMMENT ON FUNCTION herald.try_lead() IS
 'For a server among several, while one of them leads: the same as lead(), which looks for who holds the lock if it does not get it.';
 
 CREATE FUNCTION herald.advisory_holders() RETURNS TABLE (lock text, pid int, is_exclusive boolean)
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$ -- without a SET: it becomes part of the plan of who asks, which a session keeps
     SELECT CASE l.objid WHEN 1 THEN 'doorbell' WHEN 2 THEN 'lead' WHEN 3 THEN 'silent' ELSE 'lease' END, l.pid, l.mode = 'ExclusiveLock'
-      FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+      FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database
      WHERE l.locktype = 'advisory' AND l.classid = 1751478881 AND l.objsubid = 2
-       AND d.datname = current_database() AND l.granted
+       AND d.datname = pg_catalog.current_database() AND l.granted
 $$;
 COMMENT ON FUNCTION herald.advisory_holders() IS 'Internal: who holds our advisory locks: the doorbell''s three (step 7) and the leading server''s.';
 

@@ -332,16 +332,20 @@ COMMENT ON FUNCTION herald.set_enabled(boolean) IS
 -- ------------------------------------------------------------------------------------------------- for the server
 
 CREATE FUNCTION herald.version() RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(max(d.version), 0) FROM herald.directive d
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT coalesce(max(d.version), 0) FROM herald.directive d); -- a plan that the session keeps, as in follow()
+END
 $$;
 COMMENT ON FUNCTION herald.version() IS 'For the server: the newest version of the site.';
 
 -- Directives have versions because they are counted under a lock. Watches change in migrations, and no lock of ours may tie two of those
 -- together. So the version is a digest, of which transaction wrote each of them last.
 CREATE FUNCTION herald.watches_version() RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT concat(count(*), '/', sum(hashtextextended(concat(w.key, '/', w.changed), 0))) FROM herald.watch w
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT concat(count(*), '/', sum(hashtextextended(concat(w.key, '/', w.changed), 0))) FROM herald.watch w);
+END
 $$;
 COMMENT ON FUNCTION herald.watches_version() IS
 'For the server: a text that is another after each change of what site() tells of watches: watch(), unwatch(), or an altered table.';

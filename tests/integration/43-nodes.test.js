@@ -3,6 +3,7 @@
 // or dies or stands still; NATS is a favour.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { DURABLE, READ_ONLY } from './lib/world.js';
 import { Several } from './lib/several.js';
 import { metric, waitMetric } from './lib/metrics.js';
@@ -129,6 +130,23 @@ test('rules reach all nodes', async () => {
         client.send('join', 'late/1');
         return (await client.waitFor({ options: { channel: 'late/1' } })).action === 'join';
     })));
+});
+
+// Postgres wakes every session that LISTENs, for each of them that rings: with a node more each writer's COMMIT would cost more.
+test('what rings wakes who leads, and no other', async () => {
+    const session = await world.postgres.connect();
+    const { rows } = await session.query(`SELECT m.pid, EXISTS (SELECT FROM pg_locks l WHERE l.pid = m.pid AND l.classid = 1751478881 AND l.objid = 2) AS leads
+        FROM pg_locks m WHERE m.locktype = 'advisory' AND m.classid = 1751478882`);
+    const wakes = () => rows.map(({ pid }) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^voluntary_ctxt_switches:\s*(\d+)/m)[1]));
+    const before = wakes();
+    for (let i = 0; i < 200; i++) {
+        await session.query('NOTIFY herald');
+    }
+    const woken = wakes().map((n, i) => n - before[i]);
+    await session.end();
+    assert.deepEqual(rows.map(({ leads }) => leads).sort(), [false, false, true]);
+    const leader = woken[rows.findIndex(({ leads }) => leads)];
+    assert.ok(woken.every((n, i) => rows[i].leads || n < leader / 3), `${woken}, of which the leader ${leader}`);
 });
 
 test('without NATS what is kept goes on', async () => {

@@ -12,7 +12,9 @@
  * What the others store comes over the bus (pieces.c). That is a favour, not the road: each node asks
  * its own Postgres how far the log has got, twice a second, and every 50 ms when the bus brings
  * nothing, unless nobody else is on it and nothing has come for ten seconds; and reads from the log
- * what did not come. A node believes Postgres alone about the epoch, the term, and which ids there
+ * what did not come. With it comes whether the site is still the one that it has: who does not lead
+ * does not LISTEN, as Postgres wakes all who do, in whatever channel, for each of them that rings.
+ * A node believes Postgres alone about the epoch, the term, and which ids there
  * are; what it hears only makes it ask sooner. */
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +30,8 @@ enum {
     BUSLESS_MS = 50, /* while nobody tells us anything */
     CALM_MS = 10000, /* nobody is there, and asking has brought nothing for so long */
     LEAD_MS = 500,
-    SIGHT_MS = 1000, /* a leader is seen waiting for so long before it is deposed */
-    AGAIN_MS = 20,   /* it is ended in a moment */
-    VERSION_MS = 1000,
+    SIGHT_MS = 1000,  /* a leader is seen waiting for so long before it is deposed */
+    AGAIN_MS = 20,    /* it is ended in a moment */
     ANSWER_MS = 1500, /* Postgres is asked each half second */
     BUS_MS = 2500,    /* beats come each second */
     GAP_MS = 5,       /* the bus has so long to bring what is missing, and up to GAP_MORE_MS */
@@ -94,7 +95,9 @@ static void on_lead_beside(void *arg, const struct query_result *result)
         sequencer_forget_batch(sequencer);
         set_leading(sequencer, true);
     }
-    if (sequencer->is_leading || !is_serving) {
+    if (sequencer->is_leading) {
+        sequencer_listen(sequencer);
+    } else if (!is_serving) {
         sequencer_open(sequencer);
     } else {
         sequencer_go_on(sequencer);
@@ -119,34 +122,31 @@ static void on_enter(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
     if (sequencer_answered(sequencer, result, "herald.enter")) {
-        sequencer->is_listening = true;
+        sequencer->is_entered = true;
         sequencer->told_stand = STAND_UNTOLD;
         sequencer_lead_beside(sequencer);
     }
 }
 
-static void on_listen(void *arg, const struct query_result *result)
+static void ask_enter(struct sequencer *sequencer)
 {
-    struct sequencer *sequencer = arg;
+    /* Who stands still in the middle of a batch has the fence: all others wait for it. */
+    static const char *const patience[] = {"SET idle_in_transaction_session_timeout = '2s'", NULL};
     struct params params = {0};
-    if (sequencer_answered(sequencer, result, "LISTEN")) {
-        params_text(&params, str_of(sequencer->node));
-        params_text(&params, str_of(sequencer->node_name));
-        sequencer_ask(sequencer, "SELECT herald.enter($1, $2)", &params, on_enter);
-    }
+    params_text(&params, str_of(sequencer->node));
+    params_text(&params, str_of(sequencer->node_name));
+    sequencer_ask_framed(sequencer, (struct query_frame){.before = patience},
+                         "SELECT herald.enter($1, $2)", &params, on_enter);
 }
 
 void sequencer_lead_beside(struct sequencer *sequencer)
 {
-    /* Who stands still in the middle of a batch has the fence: all others wait for it. */
-    static const char *const patience[] = {"SET idle_in_transaction_session_timeout = '2s'", NULL};
     if (sequencer->is_pooled) {
         connection_drop(sequencer->connection,
                         "nodes need sessions of their own, and a connection pooler stands between "
                         "this one and the database: connect directly, or in session mode");
-    } else if (!sequencer->is_listening) {
-        sequencer_ask_framed(sequencer, (struct query_frame){.before = patience}, "LISTEN herald",
-                             NULL, on_listen);
+    } else if (!sequencer->is_entered) {
+        ask_enter(sequencer);
     } else if (sequencer->is_resigned) {
         sequencer_follow(sequencer);
     } else {
@@ -221,7 +221,8 @@ static void on_following(void *arg, const struct query_result *result)
     sequencer_take_place(sequencer, epoch, rows_u64(result->rows, 0, 1));
 }
 
-static const char follow_query[] = "SELECT epoch, id, term, is_open FROM herald.follow()";
+static const char follow_query[] = "SELECT epoch, id, term, is_open, herald.version(),"
+                                   " herald.watches_version() FROM herald.follow()";
 
 void sequencer_follow(struct sequencer *sequencer)
 {
@@ -259,6 +260,7 @@ static void on_newest(void *arg, const struct query_result *result)
     if (sequencer->is_hinted) {
         sequencer->gap_ms = clock_ms(); /* it has had its time */
     }
+    sequencer->wants_version |= !sequencer_is_site(sequencer, result->rows, 4);
     sequencer_go_on(sequencer);
 }
 
@@ -351,8 +353,7 @@ static void wait_for(uint32_t *wait_ms, uint64_t since_ms, uint32_t period_ms)
 
 static void wait_beside(struct sequencer *sequencer)
 {
-    uint32_t wait_ms = VERSION_MS;
-    wait_for(&wait_ms, sequencer->version_ms, VERSION_MS);
+    uint32_t wait_ms = NEWEST_MS;
     wait_for(&wait_ms, sequencer->newest_ms, newest_period(sequencer));
     if (!sequencer->is_leading && !sequencer->is_resigned) {
         wait_for(&wait_ms, sequencer->lead_ms, LEAD_MS);
@@ -371,7 +372,7 @@ static void wait_beside(struct sequencer *sequencer)
 static bool ask_beside(struct sequencer *sequencer)
 {
     uint64_t now_ms = clock_ms();
-    if (sequencer->wants_version || age(now_ms, sequencer->version_ms) >= VERSION_MS) {
+    if (sequencer->wants_version) {
         sequencer_ask_version(sequencer, sequencer_go_on);
     } else if (is_read_due(sequencer)) {
         sequencer_catch_up(sequencer, missing_up_to(sequencer));

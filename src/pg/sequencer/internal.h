@@ -103,19 +103,19 @@ struct sequencer {
     /* One of several nodes. */
     struct loop_timer *beside_timer; /* the next thing to do beside looking and sleeping */
     bool is_resigned;                /* about to end: another one is to lead */
-    bool is_listening;
-    uint64_t term;      /* as Postgres named it; a leader's own */
-    uint64_t newest;    /* in the log, as Postgres named it, or we stored it */
-    uint64_t told;      /* in the log, as another node named it; of this epoch */
-    uint64_t newest_ms; /* when Postgres was last asked */
-    uint64_t asked_at;  /* what was delivered then */
-    uint64_t found_ms;  /* when that has last brought anything */
-    uint64_t hinted;    /* an id that was heard of; UINT64_MAX: of another epoch */
-    uint64_t hint_ms;   /* from when on Postgres is asked, if it is not here by then; 0: no such */
-    bool is_hinted;     /* it is asked for that reason */
-    uint64_t lead_ms;   /* when we last tried to lead */
-    char *sight;        /* of a leader that its session waits for (herald.depose) */
-    uint64_t sight_ms;  /* since when */
+    bool is_entered;                 /* this session has said which node it is */
+    uint64_t term;                   /* as Postgres named it; a leader's own */
+    uint64_t newest;                 /* in the log, as Postgres named it, or we stored it */
+    uint64_t told;                   /* in the log, as another node named it; of this epoch */
+    uint64_t newest_ms;              /* when Postgres was last asked */
+    uint64_t asked_at;               /* what was delivered then */
+    uint64_t found_ms;               /* when that has last brought anything */
+    uint64_t hinted;                 /* an id that was heard of; UINT64_MAX: of another epoch */
+    uint64_t hint_ms;  /* from when on Postgres is asked, if it is not here by then; 0: no such */
+    bool is_hinted;    /* it is asked for that reason */
+    uint64_t lead_ms;  /* when we last tried to lead */
+    char *sight;       /* of a leader that its session waits for (herald.depose) */
+    uint64_t sight_ms; /* since when */
     enum stand stand, told_stand; /* on the bus, as it is and as the database has it */
     uint64_t stand_ms;            /* since when it is */
     uint64_t away_ms;             /* since when we have no database; 0: we have */
@@ -162,7 +162,8 @@ void sequencer_tell_down(struct sequencer *sequencer, const char *reason);
 /* open.c */
 void sequencer_begin_opening(struct sequencer *sequencer);
 void sequencer_lead(struct sequencer *sequencer);
-void sequencer_open(struct sequencer *sequencer); /* herald.open and what follows it */
+void sequencer_listen(struct sequencer *sequencer); /* to the doorbell, for who leads; then opens */
+void sequencer_open(struct sequencer *sequencer);   /* herald.open and what follows it */
 /* From the log's epoch and newest id to serving. */
 void sequencer_take_place(struct sequencer *sequencer, struct str epoch, uint64_t newest);
 
@@ -204,6 +205,9 @@ void sequencer_unsettle(struct sequencer *sequencer); /* the end */
 void sequencer_load_site(struct sequencer *sequencer, void (*then)(struct sequencer *sequencer));
 /* Loads it if it has changed, then calls `then`. */
 void sequencer_ask_version(struct sequencer *sequencer, void (*then)(struct sequencer *sequencer));
+/* Whether herald.version() and herald.watches_version(), in this column and the next of an answer's
+ * first row, are those of the site that we have. */
+bool sequencer_is_site(const struct sequencer *sequencer, const PGresult *rows, int column);
 void sequencer_drop_site(struct sequencer *sequencer); /* one that is not told yet */
 
 /* session.c */

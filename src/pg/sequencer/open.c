@@ -108,6 +108,11 @@ static void on_listen(void *arg, const struct query_result *result)
     }
 }
 
+void sequencer_listen(struct sequencer *sequencer)
+{
+    sequencer_ask(sequencer, "LISTEN herald", NULL, on_listen);
+}
+
 /* Our turn may come in an hour: what clients wanted to have stored now is not kept until then. */
 void sequencer_step_back(struct sequencer *sequencer, const char *reason)
 {
@@ -144,7 +149,7 @@ static void on_lead(void *arg, const struct query_result *result)
         if (sequencer->is_pooled) {
             sequencer_open(sequencer);
         } else {
-            sequencer_ask(sequencer, "LISTEN herald", NULL, on_listen);
+            sequencer_listen(sequencer);
         }
         return;
     }

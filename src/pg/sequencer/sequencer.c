@@ -327,7 +327,7 @@ static void on_open(void *arg)
 {
     struct sequencer *sequencer = arg;
     sequencer->phase = SEQUENCER_PHASE_OPENING;
-    sequencer->is_holding = sequencer->is_listening = false;
+    sequencer->is_holding = sequencer->is_entered = false;
     sequencer_begin_opening(sequencer);
 }
 

@@ -125,15 +125,19 @@ void sequencer_load_site(struct sequencer *sequencer, void (*then)(struct sequen
     sequencer_ask(sequencer, "SELECT herald.site($1), herald.watches_version()", &params, on_site);
 }
 
+bool sequencer_is_site(const struct sequencer *sequencer, const PGresult *rows, int column)
+{
+    return rows_u64(rows, 0, column) == sequencer->site_version &&
+           str_equals(rows_text(rows, 0, column + 1), str_of(sequencer->watches_version));
+}
+
 static void on_version(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
     if (!sequencer_answered(sequencer, result, "herald.version")) {
         return;
     }
-    bool is_same = rows_u64(result->rows, 0, 0) == sequencer->site_version &&
-                   str_equals(rows_text(result->rows, 0, 1), str_of(sequencer->watches_version));
-    if (is_same) {
+    if (sequencer_is_site(sequencer, result->rows, 0)) {
         sequencer->n_sited = sequencer->n_asked;
         sequencer->after_version(sequencer);
     } else {
