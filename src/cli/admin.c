@@ -76,7 +76,9 @@ static void on_notice(void *arg, const PGresult *result)
     }
 }
 
-enum status admin_open(const char *url, int stop_fd, struct admin **out, struct err *err)
+/* user NULL: as the URL says. */
+static enum status open_as(const char *url, const char *user, int stop_fd, struct admin **out,
+                           struct err *err)
 {
     PQconninfoOption *parsed = NULL;
     if (url_parse(url, &parsed, err) != STATUS_OK) {
@@ -86,8 +88,8 @@ enum status admin_open(const char *url, int stop_fd, struct admin **out, struct 
     /* Later entries win, and the URL is expanded in its place. The steps are written in UTF-8,
      * whatever PGCLIENTENCODING and the role's settings say. */
     const char *const keywords[] = {"connect_timeout", "fallback_application_name", "dbname",
-                                    "client_encoding", NULL};
-    const char *const values[] = {"10", "pgherald", url, "UTF8", NULL};
+                                    "client_encoding", user ? "user" : NULL,        NULL};
+    const char *const values[] = {"10", "pgherald", url, "UTF8", user, NULL};
     PGconn *conn = PQconnectdbParams(keywords, values, 1);
     if (!conn) {
         abort(); /* out of memory */
@@ -104,6 +106,16 @@ enum status admin_open(const char *url, int stop_fd, struct admin **out, struct 
     PQsetNoticeReceiver(conn, on_notice, admin);
     *out = admin;
     return STATUS_OK;
+}
+
+enum status admin_open(const char *url, int stop_fd, struct admin **out, struct err *err)
+{
+    return open_as(url, NULL, stop_fd, out, err);
+}
+
+enum status admin_open_as(const char *url, const char *user, struct admin **out, struct err *err)
+{
+    return open_as(url, user, -1, out, err);
 }
 
 void admin_keep_warnings(struct admin *admin, json_t *list)

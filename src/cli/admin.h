@@ -19,6 +19,9 @@ struct admin;
  * (-1: none) becomes readable, the running statement is cancelled and fails. "connect_timeout" is 10 s unless the URL says otherwise. */
 enum status admin_open(const char *url, int stop_fd, struct admin **out,
                        struct err *err) MUST_CHECK;
+/* As another one than the URL's user; NULL: as that one. */
+enum status admin_open_as(const char *url, const char *user, struct admin **out,
+                          struct err *err) MUST_CHECK;
 /* Warnings are appended to the list, as texts, instead of being said; NULL: said again. */
 void admin_keep_warnings(struct admin *admin, json_t *list);
 /* The process number that the other side gave when it was connected to; a pooler gives another one

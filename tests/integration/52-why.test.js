@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { World } from './lib/world.js';
 import { pgherald } from './lib/server.js';
 import { secretFlags, user } from './lib/token.js';
+import { until } from './lib/wait.js';
 
 let world;
 before(async () => {
@@ -33,6 +34,12 @@ before(async () => {
             SELECT herald.watch('doc', channel => 'docs/{team}', visible => '"policy"', claims => '{org}', snapshot => true);
             CREATE TABLE mine (key text PRIMARY KEY, who int); INSERT INTO mine VALUES ('7', 34), ('it''s', 35);
             SELECT herald.watch('mine', channel => 'mine', visible => '{"who": {"eq": {"identity": "row_id", "dbo_id": 12}}}', snapshot => true);
+            CREATE TABLE pair (a int, b text, c int, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (1, 'x', 9); SELECT herald.watch('pair', channel => 'pair', snapshot => true),
+                herald.set_rule('pair', anonymous_clients => true), herald.set_rule('gated', anonymous_clients => true);
+            CREATE TABLE gated (id int PRIMARY KEY); INSERT INTO gated VALUES (1); GRANT SELECT ON gated TO w_ann; GRANT USAGE ON SCHEMA app TO w_ann;
+            CREATE FUNCTION app.gate() RETURNS boolean LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN false; END$$;
+            ALTER TABLE gated ENABLE ROW LEVEL SECURITY; CREATE POLICY gate ON gated TO w_ann USING (app.gate());
+            SELECT herald.watch('gated', channel => 'gated', visible => '"policy"', claims => '{}', snapshot => true);
             CREATE TABLE plain (id int PRIMARY KEY); INSERT INTO plain VALUES (1); SELECT herald.watch('plain', channel => 'plain')`,
     });
 });
@@ -119,6 +126,44 @@ test('what writes is not let, and on_join not called, and what is printed for pe
     const off = await ask('open/1', '--anonymous');
     assert.deepEqual([off.code, off.stdout], [1, 'refused: join open/1 as anonymous\n  by      the switch of the whole database: realtime is off\n  change  SELECT herald.set_enabled(true)\n']);
     await world.postgres.query('SELECT herald.set_enabled(true)');
+});
+
+test('KEY is the whole key and nothing else', async () => {
+    const see = async (key) => JSON.parse((await ask('pair', '--anonymous', 'see', key, '--json')).stdout);
+    for (const key of ['{"a": 1, "b": "x"}', ' {"b":"x","a":"1"}\n']) {
+        assert.equal((await see(key)).verdict, 'allowed', key);
+    }
+    for (const key of ['{"a":1}', '{"c":{"gt":1}}', '{"a":1,"b":{"gt":""}}', '{"a":1,"b":"x","c":9}', '{"a":1,"b":null}', '{}']) {
+        const { verdict, code, message } = await see(key);
+        assert.deepEqual([verdict, code, /^KEY has to name the columns of the key and no others/.test(message)], ['unknown', 'bad_filter', true], key);
+    }
+    assert.match((await see('1')).message, /several columns: give KEY as a JSON object/);
+});
+
+test('what could not be asked is unknown: a row that cannot be counted, a role that does not get in', async () => {
+    const gate = await world.postgres.connect();
+    await gate.query('SELECT pg_advisory_lock(42)');
+    const asking = ask('gated', ...ANN.as, 'see', '1');
+    await until('the row to be judged', () => world.postgres.value(`SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`));
+    await gate.query('REVOKE SELECT ON gated FROM herald_reader; SELECT pg_advisory_unlock(42)');
+    const uncounted = await asking;
+    await gate.end();
+    assert.deepEqual([uncounted.code, /^unknown: [^]*says {4}no such row is shown, and whether there is one could not be read/.test(uncounted.stdout)], [1, true], uncounted.stdout);
+    await world.postgres.query('ALTER ROLE herald_hook NOLOGIN; ALTER ROLE herald_judge NOLOGIN');
+    for (const [role, ...args] of [['herald_hook', 'asked/1', ...ANN.as], ['herald_judge', 'docs/7', ...ANN.as, 'see', '1']]) {
+        const { code, stdout } = await ask(...args);
+        assert.deepEqual([code, stdout.split(':')[0]], [1, 'unknown'], stdout);
+        assert.match(stdout, new RegExp(`change  a login for ${role}: pg_hba[^]*note    It could not be asked, as ${role} does not get in from here: .*is not permitted to log in`));
+    }
+    await world.postgres.query('ALTER ROLE herald_hook LOGIN; ALTER ROLE herald_judge LOGIN');
+});
+
+test('a line in the log of Postgres says who asked what for whom', async () => {
+    await ask('docs/7', ...ANN.as, 'see', '1');
+    await ask('open/1', '--anonymous');
+    const log = world.postgres.process.stderr;
+    assert.match(log, /LOG: {2}herald: why: see 1 on docs\/7 as 12\/34: allowed\n/);
+    assert.match(log, /LOG: {2}herald: why: join open\/1 as anonymous: allowed\n/);
 });
 
 test('bad usage, and not the rights', async () => {

@@ -26,7 +26,9 @@ struct trial_answer {
     struct buf code, message; /* of the error that refuses */
     bool was_asked;           /* an authorize function; */
     bool is_refused;          /* it said no */
-    struct buf problem;       /* or failed: for the operator */
+    struct buf problem;       /* or failed: for the operator; "": it could not be called */
+    const char *locked_out;   /* the role that could not log in, and problem says why; or NULL */
+    bool is_unjudged;         /* Postgres could not be asked about the row, or failed at it */
 };
 
 /* Takes the site. */
@@ -35,10 +37,10 @@ struct trial *trial_new(const struct trial_options *options, struct site *site);
  * snapshot, for its rows. Release *out whatever comes. */
 void trial_ask(struct trial *trial, struct str frame, bool wants_rows, struct trial_answer *out);
 void trial_answer_release(struct trial_answer *answer);
-/* How many rows of a watch fulfil conditions (core/store_snapshot.h), whoever may see them; false:
- * *code says why it cannot be told. */
+/* How many rows of a watch fulfil conditions (core/store_snapshot.h), whoever may see them; there may
+ * be more. False: it cannot be told. */
 bool trial_count_rows(struct trial *trial, const char *watch, struct str channel,
-                      struct str conditions, size_t *n, enum error_code *code);
+                      struct str conditions, size_t *n);
 void trial_free(struct trial *trial); /* NULL is fine */
 
 #endif

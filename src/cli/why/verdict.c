@@ -89,6 +89,19 @@ static void by_send_flags(const struct why_case *asked, struct why_answer *out)
     }
 }
 
+/* Nothing was asked of it, so nothing is known. */
+static void by_lockout(const struct trial_answer *answer, struct why_answer *out)
+{
+    out->verdict = WHY_UNKNOWN;
+    buf_printf(&out->note,
+               "It could not be asked, as %s does not get in from here: ", answer->locked_out);
+    buf_str(&out->note, buf_span(&answer->problem));
+    buf_printf(&out->change,
+               "a login for %s: pg_hba.conf, its password (pgherald install), or the server's own "
+               "options, -c FILE",
+               answer->locked_out);
+}
+
 /* What a function did not do in the end, by its SQLSTATE: whether it would with a server. */
 static void by_failure(const struct why_case *asked, const struct trial_answer *answer,
                        struct why_answer *out)
@@ -116,37 +129,14 @@ static void by_function(const struct why_case *asked, const struct trial_answer 
 {
     buf_printf(&out->by, "authorize function %s of rule %s", asked->rule->authorize,
                asked->rule->pattern);
-    if (is_code(out, "hook_failed")) {
+    if (answer->locked_out) {
+        by_lockout(answer, out);
+    } else if (is_code(out, "hook_failed")) {
         by_failure(asked, answer, out);
     } else if (out->verdict == WHY_REFUSED) {
         buf_literal(&out->change, "what that function says; ");
         put_set_rule(&out->change, asked->rule->pattern, "authorize => 0");
         buf_literal(&out->change, " leaves it out");
-    }
-}
-
-static void by_refusal(const struct why_case *asked, const struct trial_answer *answer,
-                       struct why_answer *out)
-{
-    if (!asked->rule || is_code(out, "no_channel")) {
-        by_no_rule(asked, out);
-    } else if (answer->is_refused) {
-        by_function(asked, answer, out);
-    } else if (is_code(out, "anonymous_refused")) {
-        by_rule(asked, out);
-        buf_literal(&out->by, ": anonymous_clients is off");
-        buf_literal(&out->change, "a token; or ");
-        put_set_rule(&out->change, asked->rule->pattern, "anonymous_clients => true");
-    } else if (is_code(out, "send_refused")) {
-        by_send_flags(asked, out);
-    } else {
-        out->verdict = WHY_UNKNOWN;
-        by_rule(asked, out);
-        if (is_code(out, "snapshot_off") && asked->shape) {
-            buf_literal(&out->change, "SELECT herald.watch(");
-            put_table(&out->change, asked->shape);
-            buf_literal(&out->change, ", snapshot => true): then its rows can be read");
-        }
     }
 }
 
@@ -190,6 +180,58 @@ static void put_mending(struct buf *out, const struct shape *shape)
     }
 }
 
+static void by_no_judgement(const struct why_case *asked, struct why_answer *out)
+{
+    out->verdict = WHY_UNKNOWN;
+    buf_literal(&out->note, "It failed, and Postgres' log has the error; or it took longer than "
+                            "hook-timeout. A client is told of a gap then.");
+    buf_printf(&out->change, "a policy or function that does not fail, and is done within %u ms",
+               (unsigned)asked->timeout_ms);
+}
+
+/* Of the row that there is: who may see it. */
+static void by_visible(const struct why_case *asked, const struct trial_answer *answer,
+                       struct why_answer *out)
+{
+    put_visible(&out->by, asked->shape);
+    if (answer->locked_out) {
+        by_lockout(answer, out);
+    } else if (answer->is_unjudged) {
+        by_no_judgement(asked, out);
+    } else {
+        put_mending(&out->change, asked->shape);
+    }
+}
+
+/* ---- refusals ---- */
+
+static void by_refusal(const struct why_case *asked, const struct trial_answer *answer,
+                       struct why_answer *out)
+{
+    if (!asked->rule || is_code(out, "no_channel")) {
+        by_no_rule(asked, out);
+    } else if (answer->is_refused) {
+        by_function(asked, answer, out);
+    } else if (is_code(out, "anonymous_refused")) {
+        by_rule(asked, out);
+        buf_literal(&out->by, ": anonymous_clients is off");
+        buf_literal(&out->change, "a token; or ");
+        put_set_rule(&out->change, asked->rule->pattern, "anonymous_clients => true");
+    } else if (is_code(out, "send_refused")) {
+        by_send_flags(asked, out);
+    } else if (answer->is_unjudged && asked->shape) {
+        by_visible(asked, answer, out);
+    } else {
+        out->verdict = WHY_UNKNOWN;
+        by_rule(asked, out);
+        if (is_code(out, "snapshot_off") && asked->shape) {
+            buf_literal(&out->change, "SELECT herald.watch(");
+            put_table(&out->change, asked->shape);
+            buf_literal(&out->change, ", snapshot => true): then its rows can be read");
+        }
+    }
+}
+
 static void see(const struct why_case *asked, const struct trial_answer *answer, size_t rows_there,
                 struct why_answer *out)
 {
@@ -204,8 +246,7 @@ static void see(const struct why_case *asked, const struct trial_answer *answer,
                    asked->shape->f.schema, asked->shape->f.table);
         return;
     }
-    put_visible(&out->by, asked->shape);
-    put_mending(&out->change, asked->shape);
+    by_visible(asked, answer, out);
 }
 
 /* ---- all of it ---- */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/login.h"
+#include "cli/why/key.h"
 #include "cli/why/trial.h"
 #include "cli/why/verdict.h"
 #include "cli/why/world.h"
@@ -88,41 +89,6 @@ static void put_frame(struct buf *out, const char *action, const char *channel, 
     buf_printf(out, "},\"payload\":%s}", payload);
 }
 
-/* As JSON of the column's type: what is compared as a number or a boolean stands as one. */
-static void put_key_value(struct buf *out, const struct shape_column *column, struct str value)
-{
-    enum json_kind kind = json_scan(value, NULL, 0);
-    bool is_number = column->compares >= SHAPE_COMPARES_INT &&
-                     column->compares <= SHAPE_COMPARES_FLOAT8 && kind == JSON_KIND_NUMBER;
-    bool is_bool = column->compares == SHAPE_COMPARES_BOOL &&
-                   (kind == JSON_KIND_TRUE || kind == JSON_KIND_FALSE);
-    if (is_number || is_bool) {
-        buf_str(out, value);
-    } else {
-        buf_json_string(out, value);
-    }
-}
-
-/* KEY is the value of the one key column, or an object with all of them. False: it is neither. */
-static bool put_filter(struct buf *out, const struct shape *shape, const char *key)
-{
-    struct str text = str_of(key);
-    if (json_scan(text, NULL, 0) == JSON_KIND_OBJECT) {
-        buf_str(out, text);
-        return true;
-    }
-    if (shape->f.key.n != 1) {
-        return false;
-    }
-    const struct shape_column *column = &shape->f.columns[shape->f.key.items[0]];
-    buf_char(out, '{');
-    buf_json_string(out, str_of(column->field.name));
-    buf_literal(out, ":{\"eq\":");
-    put_key_value(out, column, text);
-    buf_literal(out, "}}");
-    return true;
-}
-
 /* ---- asking ---- */
 
 static void ask_plain(struct trial *trial, const struct why_case *asked, struct why_answer *out)
@@ -142,54 +108,62 @@ static void ask_plain(struct trial *trial, const struct why_case *asked, struct 
     buf_release(&frame);
 }
 
-static size_t count_rows(struct trial *trial, const struct why_case *asked, struct str filter_text)
+/* How many rows with that key there are, whoever may see them; false: it cannot be told. */
+static bool count_rows(struct trial *trial, const struct why_case *asked, struct str filter_text,
+                       size_t *n)
 {
-    struct buf conditions = {0}, why = {0};
-    enum error_code code;
-    size_t n = 0;
+    struct buf list = {0}, conditions = {0}, why = {0};
+    bool is_known = false;
     struct filter *filter = filter_parse(filter_text, FILTER_CLIENT, &why);
     if (filter) {
-        buf_char(&conditions, '[');
-        struct buf list = {0};
         narrow_filter(&list, filter, asked->shape, NULL);
         narrow_channel(&list, asked->shape, str_of(asked->channel));
-        buf_str(&conditions, buf_span(&list));
-        buf_char(&conditions, ']');
-        buf_release(&list);
-        (void)trial_count_rows(trial, asked->shape->f.watch, str_of(asked->channel),
-                               buf_span(&conditions), &n, &code);
+        buf_printf(&conditions, "[%s]", buf_text(&list));
+        is_known = trial_count_rows(trial, asked->shape->f.watch, str_of(asked->channel),
+                                    buf_span(&conditions), n);
     }
     filter_unref(filter);
     buf_release(&conditions);
+    buf_release(&list);
     buf_release(&why);
-    return n;
+    return is_known;
+}
+
+static void ask_row(struct trial *trial, const struct why_case *asked, struct str filter,
+                    struct why_answer *out)
+{
+    struct trial_answer answer = {0};
+    struct buf frame = {0}, payload = {0};
+    buf_printf(&payload, "{\"snapshot\":true,\"filter\":%.*s}", (int)filter.len, filter.ptr);
+    put_frame(&frame, "join", asked->channel, buf_text(&payload));
+    trial_ask(trial, buf_span(&frame), true, &answer);
+    size_t n = answer.n_rows;
+    bool is_counted = !answer.is_allowed || n > 0 || count_rows(trial, asked, filter, &n);
+    if (is_counted) {
+        verdict_make(asked, &answer, n, out);
+    } else {
+        verdict_unknown(out, "unavailable",
+                        "no such row is shown, and whether there is one could not be read",
+                        "ask again; Postgres' log says what has failed");
+    }
+    trial_answer_release(&answer);
+    buf_release(&frame);
+    buf_release(&payload);
 }
 
 static void ask_see(struct trial *trial, const struct why_case *asked, struct why_answer *out)
 {
-    struct trial_answer answer = {0};
-    struct buf frame = {0}, filter = {0}, payload = {0};
+    struct buf filter = {0};
+    const char *why;
     if (!asked->shape) {
         verdict_unknown(out, "snapshot_off", "no table announces its rows on this channel",
                         "SELECT herald.watch(…): a template that gives this name");
-        return;
+    } else if ((why = key_filter(asked->shape, asked->key, &filter)) != NULL) {
+        verdict_unknown(out, "bad_filter", why, "another KEY");
+    } else {
+        ask_row(trial, asked, buf_span(&filter), out);
     }
-    if (!put_filter(&filter, asked->shape, asked->key)) {
-        verdict_unknown(out, "bad_filter", "the key of that table has several columns, or none",
-                        "KEY as a JSON object, {\"a\":1,\"b\":2}");
-        buf_release(&filter);
-        return;
-    }
-    buf_printf(&payload, "{\"snapshot\":true,\"filter\":%s}", buf_text(&filter));
-    put_frame(&frame, "join", asked->channel, buf_text(&payload));
-    trial_ask(trial, buf_span(&frame), true, &answer);
-    size_t n = answer.is_allowed && answer.n_rows == 0 ? count_rows(trial, asked, buf_span(&filter))
-                                                       : answer.n_rows;
-    verdict_make(asked, &answer, n, out);
-    trial_answer_release(&answer);
-    buf_release(&frame);
     buf_release(&filter);
-    buf_release(&payload);
 }
 
 /* ---- the database ---- */
