@@ -318,8 +318,11 @@ CREATE FUNCTION herald.would_show(relation regclass, old jsonb, new_ jsonb) RETU
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH setting AS (
         SELECT s.is_new, nullif(s.tree -> 'columns', 'null') AS columns, ARRAY(SELECT jsonb_array_elements_text(s.tree -> 'exclude')) AS exclude,
-               nullif(nullif(s.tree -> 'visible', 'null'), '"everybody"') AS visible, nullif(s.tree -> 'claims', 'null') AS claims, nullif(s.tree -> 'key_columns', 'null') AS keys
-          FROM (VALUES (false, old), (true, new_)) s(is_new, tree)
+               nullif(nullif(s.tree -> 'visible', 'null'), '"everybody"') AS visible, nullif(s.tree -> 'claims', 'null') AS claims, nullif(s.tree -> 'key_columns', 'null') AS keys,
+               coalesce(s.tree ->> 'channel', w.channel) AS channel,
+               coalesce((s.tree ->> 'snapshot')::boolean, false) AS snapshot, coalesce((s.tree ->> 'always')::boolean, false) AS always,
+               coalesce((s.tree ->> 'restate')::boolean, false) AS restate
+          FROM (VALUES (false, old), (true, new_)) s(is_new, tree), herald.watch w WHERE w.relation = would_show.relation AND old IS NOT NULL
     ), shown AS (
         SELECT s.is_new, c.name, c.num FROM setting s CROSS JOIN herald.columns_of(relation) c WHERE (s.columns IS NULL OR s.columns ? c.name) AND NOT c.name = ANY (s.exclude)
     )
@@ -334,10 +337,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
              WHERE NOT o.is_new AND n.is_new AND o.visible IS NOT NULL AND (n.visible IS DISTINCT FROM o.visible OR n.claims IS DISTINCT FROM o.claims)
             UNION ALL
             SELECT 4, format('of a row that is too large the primary key, instead of %s', (SELECT string_agg(quote_ident(k), ', ') FROM jsonb_array_elements_text(o.keys) k))
-              FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND o.keys IS NOT NULL AND n.keys IS NULL) x
+              FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND o.keys IS NOT NULL AND n.keys IS NULL
+            UNION ALL
+            -- Which of two channels has more members, today or tomorrow, their rules and functions say: another one is other people.
+            SELECT 5, format('its rows to who may join the channel %s, instead of %s', n.channel, o.channel) FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND n.channel <> o.channel
+            UNION ALL
+            SELECT 6, 'the rows that are there, whether they change or not (snapshot)' FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND n.snapshot AND NOT o.snapshot
+            UNION ALL
+            SELECT 7, 'also what logical replication applies (always)' FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND n.always AND NOT o.always
+            UNION ALL
+            SELECT 8, 'rows of before to others than was said then (restate)' FROM setting o, setting n WHERE NOT o.is_new AND n.is_new AND n.restate AND NOT o.restate) x
 $$;
 COMMENT ON FUNCTION herald.would_show(regclass, jsonb, jsonb) IS
-'Internal, for set_watch(): what would be shown of a table under new settings and is not under the old ones, in words, or NULL.';
+'Internal, for set_watch(): what would be shown of a table under new settings and is not under the old ones, in words, or NULL; of a new watch (old NULL) nothing. How many rows
+or bytes at a time is no matter of who sees them, so max_bytes and max_snapshot are not among it.';
 
 CREATE FUNCTION herald.set_watch("table" regclass, channel text DEFAULT NULL, columns text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
                                  key_columns text[] DEFAULT NULL, mode text DEFAULT NULL, max_bytes int DEFAULT NULL,
@@ -386,8 +399,8 @@ COMMENT ON FUNCTION herald.set_watch(regclass, text, text[], text[], text[], tex
                                      jsonb, text[], boolean, int, boolean, boolean) IS
 'Makes or changes the watch of a table: arguments that are left out (NULL) keep what is, and a new watch starts from the defaults of watch(), which
 says what they mean. columns => ''{*}'' are all, key_columns => ''{}'' is the primary key. What would show more than before is refused (SQLSTATE 55000,
-which says what) unless replace is true: more columns, also those that come later, rows to others (another visible, or other claims), the primary key
-instead of key_columns.';
+which says what) unless replace is true: more columns, also those that come later; rows to others (another visible, other claims, another channel), rows
+that are there (snapshot), rows that replication applies (always), rows of before (restate); the primary key instead of key_columns.';
 
 CREATE FUNCTION herald.list_in(list jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$

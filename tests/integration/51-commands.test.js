@@ -44,7 +44,8 @@ const refuse = async (args, code, said, options) => {
 test('tables: watch changes what is named, and never shows more without a word', async () => {
     const first = await call(['watch', 'orders', '--channel', 'orders/{customer_id}', '--columns', 'id,customer_id']);
     assert.deepEqual([first.code, first.stdout], [0, 'Changes of orders are announced from now on.\n']);
-    assert.equal(await print(['watch', 'orders', '--snapshot', '--quiet']), '');
+    await refuse(['watch', 'orders', '--snapshot'], 1, /would show the rows that are there, whether they change or not/);
+    assert.equal(await print(['watch', 'orders', '--snapshot', '--replace', '--quiet']), '');
     const [now] = await json(['watch', 'orders', '--max-snapshot', '7']);
     assert.deepEqual([now.table, now.channel, now.columns, now.snapshot, now.max_snapshot], ['orders', 'orders/{customer_id}', ['id', 'customer_id'], true, 7]);
     assert.equal((await json(['watch', 'orders', '--snapshot=no']))[0].snapshot, false);
@@ -68,6 +69,20 @@ test('tables: watch changes what is named, and never shows more without a word',
     await world.postgres.query('GRANT boss TO teller; REVOKE herald_admin FROM boss');
     await refuse(['unwatch', 'orders'], 1, /boss lacks the role herald_admin/);
     await world.postgres.query('GRANT herald_admin TO boss; REVOKE boss FROM teller');
+});
+
+test('of two who make a watch at once, the second is judged by what the first has made', async () => {
+    await world.postgres.query('CREATE TABLE raced (id int PRIMARY KEY, secret text); ALTER TABLE raced OWNER TO boss');
+    const first = await world.postgres.connect({ user: 'boss' });
+    await first.query(`BEGIN; SELECT herald.set_watch('raced', columns => '{id}')`);
+    const second = call(['watch', 'raced', '--columns', 'id,secret']);
+    await until('the second to wait', () => world.postgres.value(`SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'raced'::regclass AND NOT granted)`));
+    await first.query('COMMIT');
+    await first.end();
+    const { code, stderr } = await second;
+    assert.deepEqual([code, /watch of public\.raced would show also the columns secret/.test(stderr)], [1, true], stderr);
+    assert.deepEqual(await world.postgres.value(`SELECT columns FROM herald.watches WHERE "table" = 'raced'::regclass`), ['id']);
+    await world.postgres.query('DROP TABLE raced');
 });
 
 test('rules: words and options are the same', async () => {
@@ -217,9 +232,8 @@ test('install, upgrade, uninstall: what was done, for programs and for people', 
     const step = Number(await world.postgres.value('SELECT herald.schema_version()'));
     const secret = join(temporaryDirectory('password'), 'secret');
     writeFileSync(secret, 'a secret\n');
-    const first = await call(['install', '--json', '--server-password-file', secret], fresh);
-    assert.deepEqual([first.code, first.stderr, JSON.parse(first.stdout)],
-        [0, '', { did: 'installed', step_before: null, step_after: step, passwords_set: ['herald_server', 'herald_hook', 'herald_judge'], warnings: [] }]);
+    assert.deepEqual(await json(['install', '--server-password-file', secret], fresh),
+        [{ did: 'installed', step_before: null, step_after: step, passwords_set: ['herald_server', 'herald_hook', 'herald_judge'], warnings: [] }]);
     assert.deepEqual(await json(['upgrade'], fresh), [{ did: 'nothing', step_before: step, step_after: step, passwords_set: [], warnings: [] }]);
     const session = await world.postgres.connect({ database: 'fresh' });
     await session.query('ALTER EVENT TRIGGER herald_ddl DISABLE');
@@ -228,7 +242,7 @@ test('install, upgrade, uninstall: what was done, for programs and for people', 
     assert.deepEqual([warned.did, warned.warnings.length, /event triggers of pgherald are missing or disabled/.test(warned.warnings[0])], ['nothing', 1, true]);
     assert.match((await call(['install'], fresh)).stderr, /^The event triggers of pgherald/);
     await refuse(['uninstall', '--json'], 64, /if that is meant: pgherald uninstall --yes/, fresh);
-    const gone = await call(['uninstall', '--yes', '--json'], fresh);
+    const gone = await call(['uninstall', '--yes', '--json', '--quiet'], fresh);
     const { did, step_before: before, step_after: after, warnings } = JSON.parse(gone.stdout);
     assert.deepEqual([gone.code, gone.stderr, did, before, after], [0, '', 'removed', step, null]);
     assert.ok(warnings.includes('herald: kept role herald_server, because something else in this cluster uses it'), warnings);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is changed of a watch, and what stays; and what is refused because it would show more. And the list of channels.
-SELECT plan(45);
+SELECT plan(52);
 
 CREATE ROLE sw_owner;
 CREATE ROLE sw_plain;
@@ -29,9 +29,16 @@ SELECT is(tap.settings('sw.t'), (SELECT settings || '{"max_bytes": 6000}' FROM f
 SELECT herald.set_watch('sw.t', snapshot => false, always => false);
 SELECT is(tap.settings('sw.t'), (SELECT settings || '{"max_bytes": 6000, "snapshot": false, "always": false}' FROM first), '… also to false');
 SELECT is((SELECT tgenabled FROM pg_trigger WHERE tgrelid = 'sw.t'::regclass AND tgname = '!herald_row'), 'O', '… and the trigger follows');
-SELECT herald.set_watch('sw.t', columns => '{id,room}', channel => 'sw');
+SELECT herald.set_watch('sw.t', columns => '{id,room}');
 SELECT is(tap.settings('sw.t') ->> 'columns', '["id", "room"]', 'fewer columns: nobody minds');
-SELECT is((SELECT (channel, columns)::text FROM herald.watches WHERE "table" = 'sw.t'::regclass), '(sw,"{id,room}")', '… and another channel');
+SELECT throws_like($$SELECT herald.set_watch('sw.t', channel => 'sw')$$, '%sw.t would show its rows to who may join the channel sw, instead of sw/{room}%', 'another channel is other people');
+SELECT throws_like($$SELECT herald.set_watch('sw.t', snapshot => true)$$, '%would show the rows that are there%', 'rows that are there');
+SELECT throws_like($$SELECT herald.set_watch('sw.t', always => true)$$, '%would show also what logical replication applies%', '… that replication applies');
+SELECT throws_like($$SELECT herald.set_watch('sw.t', restate => true)$$, '%would show rows of before to others than was said then%', '… of before');
+SELECT lives_ok($$SELECT herald.set_watch('sw.t', max_bytes => 7000, max_snapshot => 70), herald.set_watch('sw.t', max_bytes => 6000, max_snapshot => 7)$$, 'how much at a time is another matter');
+SELECT herald.set_watch('sw.t', channel => 'sw', replace => true);
+SELECT is((SELECT (channel, columns)::text FROM herald.watches WHERE "table" = 'sw.t'::regclass), '(sw,"{id,room}")', '… and it is replaced');
+SELECT herald.set_watch('sw.t', channel => 'sw');
 
 -- --------------------------------------------------------------------------------------------------- what shows more
 
@@ -65,10 +72,14 @@ ALTER TABLE sw.t ADD COLUMN secret text;
 SELECT herald.set_watch('sw.t', max_bytes => 7000);
 SELECT is((SELECT columns FROM herald.watches WHERE "table" = 'sw.t'::regclass), '{id,room,secret}'::text[], 'what was excluded stays so under its new name, and a new column of that name is a new column');
 SELECT is(tap.settings('sw.t') -> 'visible', '{"whose": {"eq": 1}}'::jsonb, '… and visible names what it named');
-SELECT herald.set_watch('sw.t', channel => 'sw/{room}');
+SELECT herald.set_watch('sw.t', channel => 'sw/{room}', replace => true);
 ALTER TABLE sw.t RENAME COLUMN room TO hall;
 SELECT herald.set_watch('sw.t', max_bytes => 7001);
 SELECT is(tap.settings('sw.t') ->> 'channel', 'sw/{hall}', '… as the template does');
+SELECT lives_ok($$SELECT herald.set_watch('sw.t', channel => 'sw/{hall}')$$, '… which under its name of today is the same');
+CREATE TABLE sw."O d" (id int PRIMARY KEY);
+SELECT herald.set_watch('sw."O d"');
+SELECT lives_ok($$SELECT herald.set_watch('sw."O d"', channel => 'sw.O d')$$, 'the default channel is the same when it is said');
 ALTER TABLE sw.t DROP COLUMN body;
 SELECT lives_ok($$SELECT herald.set_watch('sw.t', max_bytes => 7002)$$, 'a column that is gone leaves the list');
 SELECT is(tap.settings('sw.t') ->> 'exclude', '["hidden", "whose"]', '… for good');

@@ -116,15 +116,18 @@ const struct subcommand watch_command = {
     .group = COMMAND_GROUP_TABLES,
     .usage = "TABLE [--channel TEMPLATE] [--columns A,B] [--replace] [OPTIONS]",
     .summary = "announce the changes of a table",
-    .about = "Creates the trigger, with the rights of whoever connects: he must own TABLE and be a "
-             "member of\n"
-             "herald_admin. TABLE is written as in SQL: orders, sales.orders, '\"Order Lines\"'. "
-             "Of a table that is\n"
-             "watched only what is named changes; --snapshot=no and the like take away. What would "
-             "show more than\n"
-             "before takes --replace: more columns, other rows, another key. A column name with a "
-             "comma in it needs\n"
-             "herald.set_watch() in SQL.",
+    .about =
+        "Creates the trigger, with the rights of whoever connects: he must own TABLE and be a "
+        "member of\n"
+        "herald_admin. TABLE is written as in SQL: orders, sales.orders, '\"Order Lines\"'. "
+        "Of a table that is\n"
+        "watched only what is named changes; --snapshot=no and the like take away. What would "
+        "show more than\n"
+        "before takes --replace: more columns; another --visible or --claims; another channel; "
+        "--snapshot, --always\n"
+        "and --restate, where they were off; the primary key instead of --key-columns. A "
+        "column name with a comma\n"
+        "in it needs herald.set_watch() in SQL.",
     .options = CONFIG_FOR_WATCH,
     .own = {watch_options, sizeof(watch_options) / sizeof(watch_options[0])},
     .has_json = true,
