@@ -350,6 +350,20 @@ of it is gone)';
 COMMENT ON COLUMN herald.watch_count.reduced IS 'How many were announced by key only, or with a value as plain text (stale)';
 COMMENT ON COLUMN herald.watch_count.skipped IS 'How many were not announced';
 
+-- Unlogged: after a crash it is told anew.
+CREATE UNLOGGED TABLE herald.remark (
+    node   text COLLATE "C",
+    cause  text COLLATE "C",
+    detail json        NOT NULL,
+    at     timestamptz NOT NULL,
+    PRIMARY KEY (node, cause)
+);
+COMMENT ON TABLE herald.remark IS 'What servers see and the database cannot, as each last told. Who sees it still says so again within seconds.';
+COMMENT ON COLUMN herald.remark.node IS 'The server process';
+COMMENT ON COLUMN herald.remark.cause IS 'What is the case: backlog, proxy_silent, proxy_untrusted';
+COMMENT ON COLUMN herald.remark.detail IS 'The particulars, an object';
+COMMENT ON COLUMN herald.remark.at IS 'When it was told';
+
 DO $$ BEGIN PERFORM herald.harden_tables(); END $$;
 INSERT INTO herald.trim_position DEFAULT VALUES;
 INSERT INTO herald.switch DEFAULT VALUES;

@@ -226,6 +226,7 @@ BEGIN
      WHERE m.node = n.id AND NOT EXISTS (SELECT FROM herald.live_nodes() l WHERE l.id = n.id);
     DELETE FROM herald.node n WHERE NOT EXISTS (SELECT FROM herald.live_nodes() l WHERE l.id = n.id)
                                 AND n.since < now() - interval '10 seconds';
+    DELETE FROM herald.remark r WHERE r.at < now() - interval '1 minute';
     -- Shapes. A writer who was in the middle of a statement when his function was replaced goes on with the old one: so a day later.
     -- A migration that stays open may have one of them in hand, and clients' reads wait behind us: so nobody is waited for.
     UPDATE herald.shape s SET last_id = newest.id
@@ -241,7 +242,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.sweep() IS
 'For the server, every few seconds: removes outbox rows behind the cursor (at most 50 000), old cursors, what is done of the
-backlog, keys of messages that were sent an hour ago, nodes that are gone and their members, and shapes that nothing in outbox and log has any more. Returns how many outbox rows: after 50 000 call it again soon.';
+backlog, keys of messages that were sent an hour ago, nodes that are gone and their members, what is said no more, and shapes that nothing in outbox and log has any more. Returns how many outbox rows: after 50 000 call it again soon.';
 
 CREATE FUNCTION herald.kept(channel text) RETURNS int
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -417,10 +418,26 @@ $$;
 COMMENT ON FUNCTION herald.warnings() IS
 'For the server, and for the view status: what an operator should change, a sentence each; of all that doctor() finds, what a server looks for all the time.';
 
+CREATE FUNCTION herald.remarks() RETURNS SETOF herald.remark
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.* FROM herald.remark r WHERE r.at > clock_timestamp() - interval '30 seconds'
+$$;
+COMMENT ON FUNCTION herald.remarks() IS 'Internal: what servers see now; who is gone says nothing any more.';
+
+CREATE FUNCTION herald.tell(node text, causes text[], details text[]) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM herald.remark r WHERE r.node = tell.node AND r.cause <> ALL (causes);
+    INSERT INTO herald.remark AS r (node, cause, detail, at)
+        SELECT tell.node, t.cause, t.detail::json, clock_timestamp() FROM unnest(causes, details) t(cause, detail)
+        ON CONFLICT ON CONSTRAINT remark_pkey DO UPDATE SET detail = EXCLUDED.detail, at = EXCLUDED.at;
+$$;
+COMMENT ON FUNCTION herald.tell(text, text[], text[]) IS
+'For the server, when it changes and every ten seconds while there is any: all that it sees and the database cannot, for doctor() and the view status.';
+
 CREATE FUNCTION herald.figures()
     RETURNS TABLE (newest_id bigint, epoch text, last_batch_at timestamptz, pending_rows bigint, pending_bytes bigint, oldest_age interval,
                    outbox_bytes bigint, log_bytes bigint, skipped bigint, leader text, is_asleep boolean, foreign_lock_holders text[],
-                   notify_queue double precision, rings boolean, event_triggers boolean, warnings text[])
+                   notify_queue double precision, rings boolean, event_triggers boolean, warnings text[], drain_rate bigint, drain_left interval)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.id, s.epoch, c.at, g.pending_rows, g.pending_bytes, g.oldest_age,
            pg_total_relation_size('herald.outbox'), pg_total_relation_size('herald.log'),
@@ -430,8 +447,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
            EXISTS (SELECT FROM herald.advisory_holders() h WHERE h.lock = 'doorbell' AND h.is_exclusive),
            ARRAY(SELECT DISTINCT f.holder FROM herald.foreign_holders() f),
            pg_notification_queue_usage(), herald.doorbell_obstacle() IS NULL,
-           EXISTS (SELECT FROM pg_event_trigger e WHERE starts_with(e.evtname, 'herald_') AND e.evtenabled <> 'D'), herald.warnings()
-      FROM herald.state s, herald.lag() g, (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
+           EXISTS (SELECT FROM pg_event_trigger e WHERE starts_with(e.evtname, 'herald_') AND e.evtenabled <> 'D'), herald.warnings(),
+           (r.detail ->> 'rate')::bigint, make_interval(secs => (r.detail ->> 'left_s')::double precision)
+      FROM herald.state s CROSS JOIN herald.lag() g CROSS JOIN (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c
+      LEFT JOIN (SELECT m.detail FROM herald.remarks() m WHERE m.cause = 'backlog' ORDER BY m.at DESC LIMIT 1) r ON true
 $$;
 COMMENT ON FUNCTION herald.figures() IS 'Internal: the row of the view status.';
 
@@ -454,9 +473,11 @@ COMMENT ON COLUMN herald.status.notify_queue IS 'How full the notification queue
 COMMENT ON COLUMN herald.status.rings IS 'Whether this session would ring the server after a write (false: herald.doorbell_obstacle() says why not)';
 COMMENT ON COLUMN herald.status.event_triggers IS 'Whether schema changes are noticed by themselves; if not, call herald.refresh() after each';
 COMMENT ON COLUMN herald.status.warnings IS 'What should be changed, a sentence each; the server logs them, too';
+COMMENT ON COLUMN herald.status.drain_rate IS 'While the server catches up: by how many the pending rows become fewer in a second';
+COMMENT ON COLUMN herald.status.drain_left IS 'How long that will take yet';
 
 GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, int),
-    herald.sweep(), herald.trim(interval, int) TO herald_server;
+    herald.sweep(), herald.trim(interval, int), herald.tell(text, text[], text[]) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures(), herald.warnings() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
 GRANT EXECUTE ON FUNCTION herald.channels(text, int) TO herald_admin, herald_server;

@@ -10,6 +10,7 @@
 #include "bus/address.h"
 #include "bus/local.h"
 #include "core/nodes/standing.h"
+#include "pg/backlog.h"
 
 struct nodes {
     struct nodes_options options;
@@ -166,8 +167,19 @@ void nodes_reload(struct nodes *nodes)
     }
 }
 
+static void measure_backlog(struct nodes *nodes)
+{
+    static const struct backlog none;
+    const struct backlog *known = database_backlog(nodes->database);
+    const struct backlog *backlog = known ? known : &none;
+    atomic_store(&nodes->standing.backlog_rows, backlog->n_rows);
+    atomic_store(&nodes->standing.backlog_rate, backlog->rate);
+    atomic_store(&nodes->standing.backlog_left_s, backlog->left_s);
+}
+
 void nodes_measure(struct nodes *nodes)
 {
+    measure_backlog(nodes);
     if (nodes->nats) {
         atomic_store(&nodes->standing.role, database_is_leading(nodes->database)
                                                 ? STANDING_ROLE_LEADER

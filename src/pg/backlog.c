@@ -18,17 +18,26 @@ static void put_time(struct buf *out, uint64_t seconds)
     }
 }
 
-void backlog_look(struct backlog *backlog, uint64_t n_rows, uint64_t now_ms, struct buf *out)
+void backlog_look(struct backlog *backlog, uint64_t n_rows, uint64_t now_ms)
 {
     struct backlog last = *backlog;
-    *backlog = (struct backlog){n_rows, now_ms};
+    *backlog = (struct backlog){.n_rows = n_rows, .at_ms = now_ms};
     if (n_rows == 0 || n_rows >= last.n_rows || now_ms <= last.at_ms) {
         return;
     }
     uint64_t elapsed_ms = now_ms - last.at_ms, n_gone = last.n_rows - n_rows;
     uint64_t left_ms = n_rows > UINT64_MAX / elapsed_ms ? UINT64_MAX : n_rows * elapsed_ms / n_gone;
-    buf_printf(out, "catching up: %" PRIu64 " changes wait, %" PRIu64 " fewer a second, about ",
-               n_rows, n_gone * 1000 / elapsed_ms);
-    put_time(out, left_ms / 1000 + 1);
-    buf_literal(out, " to go");
+    backlog->is_draining = true;
+    backlog->rate = n_gone * 1000 / elapsed_ms;
+    backlog->left_s = left_ms / 1000 + 1;
+}
+
+void backlog_say(const struct backlog *backlog, struct buf *out)
+{
+    if (backlog->is_draining) {
+        buf_printf(out, "catching up: %" PRIu64 " changes wait, %" PRIu64 " fewer a second, about ",
+                   backlog->n_rows, backlog->rate);
+        put_time(out, backlog->left_s);
+        buf_literal(out, " to go");
+    }
 }

@@ -4,6 +4,7 @@
  *   sequencer     main connection: outbox and messages → log → sink
  *   reader        second connection: reads of channels, pipelined
  *   maintenance   sweep, trim and the lag alarm, on the second connection
+ *   remarks       what this server alone sees, for herald.doctor(), on the second connection
  *   presence      herald.presence, on the second connection
  *   functions     a few more connections: the owner's functions
  *   snapshots     two more, with the first read: the rows that there are in a table
@@ -19,11 +20,13 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/connection.h"
 #include "pg/functions/functions.h"
-#include "pg/maintenance.h"
+#include "pg/house/maintenance.h"
+#include "pg/house/remarks.h"
 #include "pg/pool/judges.h"
 #include "pg/pool/pool.h"
 #include "pg/pool/snapshots.h"
@@ -40,6 +43,7 @@ struct database {
     struct sequencer *sequencer;
     struct reader *reader;
     struct maintenance *maintenance;
+    struct remarks *remarks;
     struct pg_presence *presence;
     struct functions *functions;
     struct pg_snapshots *snapshots;
@@ -338,6 +342,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
     database->reader = reader_new(loop, &reader_options);
     database->maintenance = maintenance_new(loop, reader_connection(database->reader),
                                             options->retention_hours, options->counts);
+    database->remarks = remarks_new(reader_connection(database->reader), options->node);
     database->presence = pg_presence_new(reader_connection(database->reader), options->node);
     database->functions = make_functions(database, loop);
     database->snapshots = pg_snapshots_new(loop, &(struct pg_snapshots_options){
@@ -375,6 +380,13 @@ void database_measure(struct database *database)
 {
     sequencer_measure(database->sequencer);
     functions_measure(database->functions);
+    remarks_set_backlog(database->remarks, database_backlog(database));
+    remarks_tell(database->remarks, clock_ms());
+}
+
+const struct backlog *database_backlog(const struct database *database)
+{
+    return maintenance_backlog(database->maintenance);
 }
 
 void database_hear(struct database *database, const char *from, struct str body)
@@ -436,6 +448,7 @@ void database_free(struct database *database)
     pg_judges_free(database->judges);
     reader_free(database->reader); /* before those that its queries answer to */
     maintenance_free(database->maintenance);
+    remarks_free(database->remarks);
     pg_presence_free(database->presence);
     sequencer_free(database->sequencer);
     shapes_clear(&database->shapes);

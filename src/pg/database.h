@@ -15,6 +15,7 @@
  * warned about. */
 enum { DATABASE_SCHEMA_STEP = 15 };
 
+struct backlog;
 struct database;
 
 struct database_options {
@@ -63,6 +64,9 @@ void database_hear_beat(struct database *database, const char *from, const struc
 void database_fill_beat(const struct database *database, struct bus_beat *beat);
 bool database_is_leading(const struct database *database);
 uint64_t database_lag(const struct database *database); /* events that were not delivered yet */
+/* What waits in the outbox, if it is much or for long (pg/backlog.h); NULL: it is not, or another node
+ * knows. Borrowed until the next turn. */
+const struct backlog *database_backlog(const struct database *database);
 /* This node is about to end: another one may lead from now on. Alone: nothing. */
 void database_resign(struct database *database);
 void database_start(struct database *database, struct store_sink sink);

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/id.h"
+#include "pg/house/tally.h"
 #include "pg/sequencer/sequencer.h"
 #include "pg/shapes/shapes.h"
-#include "pg/tally.h"
 
 enum { DEADLINE_MS = 60000, GONE_TRIES = 2000 };
 

@@ -13,6 +13,7 @@ import { WebSocketServer } from 'ws';
 import { World, READ_ONLY } from './lib/world.js';
 import { pgherald, tokenFile } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
+import { until } from './lib/wait.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path) => readFileSync(join(top, path), 'utf8');
@@ -196,6 +197,29 @@ test('what a token is worth, and whether it lets one join', async () => {
     await world.postgres.query(`CREATE FUNCTION may(text, json, text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true'`);
     await world.postgres.query(`SELECT herald.set_rule('orders/*', authorize => 'may')`);
     assert.deepEqual(await causes(['orders/1', '--token', good], keys), [0, 'note token_accepted', 'note join_asked']);
+});
+
+test('a backlog: how fast it goes down, and for how long, in /ready, in SQL and by status', async () => {
+    assert.equal((await world.server.get('/ready')).body, '{"status":"ready","bus":"local"}');
+    await world.server.stop();
+    await world.postgres.query(`INSERT INTO herald.outbox (action, channel, new, at) SELECT 'p', 'news/1', '{}', now() - interval '2 minutes' FROM generate_series(1, 30000)`);
+    await world.serve({ env: { PGHERALD_BATCH_ROWS: '10' } });
+    const { backlog } = await until('the server to know how fast it is', async () => {
+        const ready = JSON.parse((await world.server.get('/ready')).body);
+        return ready.backlog?.seconds_left && ready;
+    });
+    assert.ok(backlog.rows > 0 && backlog.rows < 30000 && backlog.rows_per_second > 0, JSON.stringify(backlog));
+    const [row] = await until('it in SQL', async () => {
+        const found = await world.postgres.query('SELECT drain_rate::int AS rate, extract(epoch FROM drain_left)::int AS left FROM herald.status');
+        return found[0].rate > 0 && found;
+    });
+    assert.ok(row.left > 0);
+    const { stdout } = await pgherald(['status', '--json'], { env: { PGHERALD_DATABASE_URL: world.postgres.url() } });
+    const status = JSON.parse(stdout);
+    assert.ok(status.drain_rate > 0 && status.drain_left_s > 0, stdout);
+    await world.postgres.query('DELETE FROM herald.outbox');
+    await until('it to be over', async () => (await world.server.get('/ready')).body === '{"status":"ready","bus":"local"}');
+    await until('… in SQL too', () => world.postgres.value('SELECT drain_rate IS NULL FROM herald.status'));
 });
 
 test('docs/doctor.md has every cause, and no other, with its severity', () => {

@@ -16,23 +16,27 @@ static const struct option limit_100[] = LIMIT("100");
 /* ---- status ---- */
 
 static const struct ask status = {
-    .rows = "WITH found AS MATERIALIZED (SELECT f.finding, f.remedy FROM herald.doctor() f "
-            "WHERE f.severity <> 'note') "
-            "SELECT NOT EXISTS (SELECT FROM found) AS ok, s.leader, "
-            "ARRAY(SELECT n.name FROM herald.live_nodes() n ORDER BY n.name) AS nodes, "
-            "(SELECT count(*) FROM herald.watches) AS watches, "
-            "(SELECT count(*) FROM herald.rules r WHERE r.active) AS rules, s.newest_id, "
-            "s.last_batch_at, s.pending_rows, s.pending_bytes, "
-            "extract(epoch FROM s.oldest_age)::float8 AS oldest_s, s.outbox_bytes, s.log_bytes, "
-            "s.skipped, ARRAY(SELECT concat(f.finding, '. ', f.remedy) FROM found f) AS warnings "
-            "FROM herald.status s",
-    .shown = "ok, coalesce(leader, 'none') AS leader, "
-             "pg_catalog.array_to_string(nodes, ', ') AS nodes, watches, rules, newest_id, "
-             "last_batch_at, pending_rows, pg_catalog.pg_size_pretty(pending_bytes) AS pending, "
-             "round(oldest_s::numeric, 1) AS oldest_s, "
-             "pg_catalog.pg_size_pretty(outbox_bytes) AS outbox, "
-             "pg_catalog.pg_size_pretty(log_bytes) AS log, skipped, "
-             "pg_catalog.array_to_string(warnings, pg_catalog.chr(10)) AS warnings",
+    .rows =
+        "WITH found AS MATERIALIZED (SELECT f.finding, f.remedy FROM herald.doctor() f "
+        "WHERE f.severity <> 'note') "
+        "SELECT NOT EXISTS (SELECT FROM found) AS ok, s.leader, "
+        "ARRAY(SELECT n.name FROM herald.live_nodes() n ORDER BY n.name) AS nodes, "
+        "(SELECT count(*) FROM herald.watches) AS watches, "
+        "(SELECT count(*) FROM herald.rules r WHERE r.active) AS rules, s.newest_id, "
+        "s.last_batch_at, s.pending_rows, s.pending_bytes, "
+        "extract(epoch FROM s.oldest_age)::float8 AS oldest_s, s.drain_rate, "
+        "extract(epoch FROM s.drain_left)::float8 AS drain_left_s, s.outbox_bytes, s.log_bytes, "
+        "s.skipped, ARRAY(SELECT concat(f.finding, '. ', f.remedy) FROM found f) AS warnings "
+        "FROM herald.status s",
+    .shown =
+        "ok, coalesce(leader, 'none') AS leader, "
+        "pg_catalog.array_to_string(nodes, ', ') AS nodes, watches, rules, newest_id, "
+        "last_batch_at, pending_rows, pg_catalog.pg_size_pretty(pending_bytes) AS pending, "
+        "round(oldest_s::numeric, 1) AS oldest_s, concat(drain_rate, ' fewer a second, about ' "
+        "|| drain_left_s || ' s to go') AS drain, "
+        "pg_catalog.pg_size_pretty(outbox_bytes) AS outbox, "
+        "pg_catalog.pg_size_pretty(log_bytes) AS log, skipped, "
+        "pg_catalog.array_to_string(warnings, pg_catalog.chr(10)) AS warnings",
     .role = "herald_admin",
     .is_record = true,
     .is_verdict = true,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How a node stands to the others, for /ready. The loop's thread writes, any reads. */
+/* How a node stands, to the others and to what waits for it, for /ready. The loop's thread writes, any reads. */
 #ifndef HERALD_CORE_NODES_STANDING_H
 #define HERALD_CORE_NODES_STANDING_H
 
@@ -13,6 +13,9 @@ struct standing {
     atomic_int bus;
     atomic_uint other_versions;      /* nodes whose bus this one does not understand */
     atomic_uint_fast64_t lag_events; /* of the log that others have and this one has not */
+    /* Changes that wait in the outbox, if they are many or have waited for long; else 0. How fast they
+     * become fewer, and for how many seconds yet; left 0: it is not known, or they do not. */
+    atomic_uint_fast64_t backlog_rows, backlog_rate, backlog_left_s;
 };
 
 #endif

@@ -69,6 +69,21 @@ static const char *why_not(const struct socket *socket, const struct http_head *
     }
 }
 
+static void write_backlog(const struct standing *standing, struct buf *json)
+{
+    unsigned long long rows = atomic_load(&standing->backlog_rows);
+    unsigned long long left_s = atomic_load(&standing->backlog_left_s);
+    if (rows == 0) {
+        return;
+    }
+    buf_printf(json, ",\"backlog\":{\"rows\":%llu", rows);
+    if (left_s > 0) {
+        buf_printf(json, ",\"rows_per_second\":%llu,\"seconds_left\":%llu",
+                   (unsigned long long)atomic_load(&standing->backlog_rate), left_s);
+    }
+    buf_char(json, '}');
+}
+
 static void write_standing(const struct standing *standing, struct buf *json)
 {
     static const char *const roles[] = {
@@ -93,6 +108,7 @@ static void write_standing(const struct standing *standing, struct buf *json)
     if (atomic_load(&standing->bus) != STANDING_BUS_LOCAL) {
         buf_printf(json, ",\"other_versions\":%u", atomic_load(&standing->other_versions));
     }
+    write_backlog(standing, json);
 }
 
 static void answer_ready(struct socket *socket, const struct http_head *head)

@@ -11,9 +11,9 @@
 #include "pg/batch/emptied.h"
 #include "pg/batch/heads.h"
 #include "pg/batch/messages.h"
+#include "pg/house/tally.h"
 #include "pg/params.h"
 #include "pg/shapes/shapes.h"
-#include "pg/tally.h"
 
 /* One event to be: all of it but the offset. */
 struct place {

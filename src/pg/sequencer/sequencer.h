@@ -11,7 +11,7 @@
 #include "loop/loop.h"
 
 struct sequencer;
-struct blemish; /* tally.h */
+struct blemish; /* house/tally.h */
 struct shapes;  /* shapes.h */
 
 struct sequencer_options {

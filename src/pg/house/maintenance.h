@@ -6,7 +6,8 @@
 #define HERALD_PG_MAINTENANCE_H
 
 #include "core/metrics.h"
-#include "pg/tally.h"
+#include "pg/backlog.h"
+#include "pg/house/tally.h"
 
 struct maintenance;
 
@@ -21,6 +22,8 @@ void maintenance_start(
 void maintenance_stop(struct maintenance *maintenance);
 void maintenance_note_batch(
     struct maintenance *maintenance); /* outbox rows were sequenced: there is something to sweep */
+/* NULL: not so much waits, or for so long, that one would ask. Borrowed until the next turn. */
+const struct backlog *maintenance_backlog(const struct maintenance *maintenance);
 /* It is counted, and perhaps its table was altered. */
 void maintenance_note_blemish(struct maintenance *maintenance, const struct blemish *blemish);
 void maintenance_note_stale(struct maintenance *maintenance); /* some table was altered */

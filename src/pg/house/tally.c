@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "pg/tally.h"
+#include "pg/house/tally.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,10 +6,10 @@
  * Each call is bounded, so that reads on the same connection wait for milliseconds. A trim that
  * removed as much as it was allowed to is repeated at once, behind the reads that came meanwhile.
  *
- * The alarm is a line when it starts and one when it ends; in between each look says how long it will
- * take, as long as there are fewer rows than at the last one. Nothing is ever dropped: only an
- * operator can know whether the disk or the sequencer is the problem. */
-#include "pg/maintenance.h"
+ * The alarm is a line when it starts and one when it ends; in between it is looked more often, and said
+ * how long it will take, as long as there are fewer rows than at the last look. Nothing is ever
+ * dropped: only an operator can know whether the disk or the sequencer is the problem. */
+#include "pg/house/maintenance.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pg/backlog.h"
 #include "pg/query.h"
 #include "pg/rows.h"
 
@@ -26,6 +25,8 @@ enum {
     TRIM_MS = 60000,
     TRIM_ROWS = 2000,
     LAG_MS = 10000,
+    LAG_SOON_MS = 2000, /* while the alarm lasts: somebody may be watching */
+    SAY_MS = 10000,     /* between two lines about it */
     STALE_MS = 10000,
     STALE_SOON_MS = 200, /* what cannot be mended comes all the time */
     ALARM_ROWS = 100000,
@@ -37,6 +38,7 @@ struct maintenance {
     uint32_t retention_hours;
     struct metrics_block *counts;
     struct loop_timer *sweep_timer, *trim_timer, *lag_timer, *stale_timer;
+    bool is_on;       /* between start and stop */
     bool has_batches; /* sequenced since the last sweep */
     bool is_sweeping, is_trimming, is_looking, is_refreshing;
     bool has_stale; /* a row was not as expected since the last look for stale tables */
@@ -44,7 +46,8 @@ struct maintenance {
     char *stuck_on; /* the table that could not be refreshed, as last told; NULL: none */
     bool is_alarmed;
     struct backlog backlog;
-    char *warned; /* the sentences of the last look, a line each; NULL: none yet */
+    uint64_t said_ms; /* the last line about the alarm */
+    char *warned;     /* the sentences of the last look, a line each; NULL: none yet */
     void (*on_warnings)(void *arg, const char *lines);
     void *warnings_arg;
 };
@@ -199,15 +202,24 @@ void maintenance_note_blemish(struct maintenance *maintenance, const struct blem
 
 /* ---- lag ---- */
 
-/* While the alarm lasts, each look says how the backlog goes down. */
-static void tell_progress(struct maintenance *maintenance, uint64_t rows, bool is_wanted)
+/* The first of them says enough by itself: that there is an alarm. */
+static void say_progress(struct maintenance *maintenance, uint64_t now_ms)
 {
     struct buf said = {0};
-    backlog_look(&maintenance->backlog, rows, clock_ms(), &said);
-    if (is_wanted && said.len > 0) {
+    backlog_say(&maintenance->backlog, &said);
+    if (said.len > 0 && now_ms - maintenance->said_ms >= SAY_MS) {
+        maintenance->said_ms = now_ms;
         log_info("%s", buf_text(&said));
     }
     buf_release(&said);
+}
+
+static void set_alarm(struct maintenance *maintenance, bool is_alarmed, uint64_t now_ms)
+{
+    uint64_t pause_ms = is_alarmed ? LAG_SOON_MS : LAG_MS;
+    maintenance->is_alarmed = is_alarmed;
+    maintenance->said_ms = now_ms;
+    loop_timer_start(maintenance->lag_timer, pause_ms, pause_ms);
 }
 
 static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t bytes,
@@ -217,6 +229,8 @@ static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t b
     metrics_set(maintenance->counts, METRIC_OUTBOX_BYTES, bytes);
     metrics_set(maintenance->counts, METRIC_OUTBOX_AGE, age_s);
     bool is_behind = rows > ALARM_ROWS || age_s > ALARM_AGE_S;
+    uint64_t now_ms = clock_ms();
+    backlog_look(&maintenance->backlog, rows, now_ms);
     if (is_behind && !maintenance->is_alarmed) {
         log_warn("the outbox grows: %llu changes (%llu bytes) wait to be delivered, the oldest for "
                  "%llu s",
@@ -225,8 +239,16 @@ static void judge_lag(struct maintenance *maintenance, uint64_t rows, uint64_t b
         log_info("the outbox is short again: %llu changes wait to be delivered",
                  (unsigned long long)rows);
     }
-    tell_progress(maintenance, rows, is_behind && maintenance->is_alarmed);
-    maintenance->is_alarmed = is_behind;
+    if (is_behind != maintenance->is_alarmed) {
+        set_alarm(maintenance, is_behind, now_ms);
+    } else if (is_behind) {
+        say_progress(maintenance, now_ms);
+    }
+}
+
+const struct backlog *maintenance_backlog(const struct maintenance *maintenance)
+{
+    return maintenance->is_alarmed ? &maintenance->backlog : NULL;
 }
 
 /* A sentence is logged when it comes up, not with each look. */
@@ -254,7 +276,7 @@ static void on_lag(void *arg, const struct query_result *result)
 {
     struct maintenance *maintenance = arg;
     maintenance->is_looking = false;
-    if (is_fine(result, "herald.lag")) {
+    if (is_fine(result, "herald.lag") && maintenance->is_on) {
         judge_lag(maintenance, rows_u64(result->rows, 0, 0), rows_u64(result->rows, 0, 1),
                   rows_u64(result->rows, 0, 2));
         tell_warnings(maintenance, rows_text(result->rows, 0, 3));
@@ -307,6 +329,7 @@ void maintenance_on_warnings(struct maintenance *maintenance,
 
 void maintenance_start(struct maintenance *maintenance)
 {
+    maintenance->is_on = true;
     loop_timer_start(maintenance->sweep_timer, SWEEP_MS, SWEEP_MS);
     loop_timer_start(maintenance->lag_timer, LAG_MS, LAG_MS);
     loop_timer_start(maintenance->trim_timer, TRIM_MS, TRIM_MS);
@@ -314,8 +337,11 @@ void maintenance_start(struct maintenance *maintenance)
     maintenance_look(maintenance);
 }
 
+/* What is known of the backlog is another node's matter then. */
 void maintenance_stop(struct maintenance *maintenance)
 {
+    maintenance->is_on = maintenance->is_alarmed = false;
+    maintenance->backlog = (struct backlog){0};
     loop_timer_stop(maintenance->sweep_timer);
     loop_timer_stop(maintenance->trim_timer);
     loop_timer_stop(maintenance->lag_timer);
