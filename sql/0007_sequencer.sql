@@ -426,8 +426,9 @@ BEGIN
     INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload, xid, shape, kept)
     SELECT c.id + e.nth, e.channel, e.channel_offset, this_epoch, store.at, CASE WHEN e.nth > n_events - n_messages THEN 'message' ELSE 'event' END,
            e.client::json, e.options::json, e.payload::json, e.xid, e.shape, e.kept::json
-      FROM unnest(channels, offsets, payloads, options, clients, xids, shapes, kepts)
-           WITH ORDINALITY e(channel, channel_offset, payload, options, client, xid, shape, kept, nth);
+      -- In a SELECT list each comes row by row; in FROM each would be written to a store of its own first.
+      FROM (SELECT generate_series(1, n_events) AS nth, unnest(channels) AS channel, unnest(offsets) AS channel_offset, unnest(payloads) AS payload,
+                   unnest(options) AS options, unnest(clients) AS client, unnest(xids) AS xid, unnest(shapes) AS shape, unnest(kepts) AS kept) e;
     -- In the same transaction as the message: a key without it would swallow the next try, it without a key would double it.
     IF keys IS NOT NULL THEN
         INSERT INTO herald.sent (sender, key, channel, channel_offset, epoch, at)
