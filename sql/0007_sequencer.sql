@@ -11,9 +11,9 @@
 --
 -- **One batch, one transaction**: take() locks the fence and returns rows; the server gives each its channel's next offset, as it knows
 -- the heads (heads() says those that it does not); store() appends to log and cursor. Two sequencers only wait for each other. A
--- difference larger than a batch is taken in pieces of one fixed snapshot (cursor.reading); its ids and xids are listed in
--- herald.backlog first, 100 000 a call, or each piece would look for the smallest ids in all the rest (a million one-row
--- transactions: 500 batches of four seconds). A TRUNCATE of a template is the first row of its batch, so that every channel that a
+-- difference larger than a batch is taken in pieces of one fixed snapshot (cursor.reading); in which blocks of a thousand ids its
+-- transactions have rows is listed in herald.backlog first, 20 000 of them or more a call, or each piece would look for the smallest
+-- ids in all the rest (a million one-row transactions: 500 batches of four seconds). A TRUNCATE of a template is the first row of its batch, so that every channel that a
 -- row before it named is known; to more than max_rows channels it goes in pieces, by name.
 --
 -- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables). A crash empties
@@ -229,43 +229,56 @@ $$;
 COMMENT ON FUNCTION herald.difference(pg_snapshot, pg_snapshot) IS
 'Internal: outbox rows that are visible in one snapshot and were not in another.';
 
--- The same by (xid, id), after a position, so that a listing of millions can be made in portions. The writers of the past that
--- were still in progress come first: their xids are all lower.
-CREATE FUNCTION herald.difference_by_xid(done pg_snapshot, now_visible pg_snapshot, after_xid xid8, after_id bigint, max_rows int)
-    RETURNS TABLE (xid xid8, id bigint)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    (SELECT o.xid, o.id
-       FROM (SELECT x.xid FROM pg_snapshot_xip(done) x(xid)
-              WHERE x.xid >= after_xid AND pg_visible_in_snapshot(x.xid, now_visible) ORDER BY x.xid) w
-      CROSS JOIN LATERAL (SELECT a.xid, a.id FROM herald.outbox a
-                           WHERE a.xid = w.xid AND a.id > CASE WHEN w.xid = after_xid THEN after_id ELSE 0 END ORDER BY a.id LIMIT max_rows) o
-      LIMIT max_rows)
-    UNION ALL
-    (SELECT b.xid, b.id FROM herald.outbox b
-      WHERE b.xid >= pg_snapshot_xmax(done) AND b.xid < pg_snapshot_xmax(now_visible) AND (b.xid, b.id) > (after_xid, after_id)
-        AND pg_visible_in_snapshot(b.xid, now_visible) ORDER BY b.xid, b.id LIMIT max_rows)
-    LIMIT max_rows
-$$;
-COMMENT ON FUNCTION herald.difference_by_xid(pg_snapshot, pg_snapshot, xid8, bigint, int) IS
-'Internal: the next outbox rows of a difference, by transaction.';
-
-CREATE FUNCTION herald.pending(c herald.cursor, now_visible pg_snapshot, max_rows int) RETURNS SETOF herald.outbox
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+-- In portions, so that millions keep no message waiting. The writers of the past that were still in progress come first: their
+-- xids are all lower. What is listed is a block, so the rest of it, after the last row of a portion, is passed over.
+CREATE FUNCTION herald.list_backlog(c herald.cursor, now_visible pg_snapshot) RETURNS herald.cursor
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    max_portions CONSTANT int := 100;
+    max_rows     CONSTANT int := 200;
+    n_rows       bigint;
 BEGIN
-    IF c.listed_xid IS NOT NULL THEN
-        RETURN;
-    ELSIF c.reading_fill IS NULL THEN
-        RETURN QUERY SELECT d.* FROM herald.difference(c.done, now_visible) d WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows;
-    ELSE
-        RETURN QUERY
-        SELECT o.*
-          FROM (SELECT b.id, b.xid FROM herald.backlog b WHERE b.fill = c.reading_fill AND b.id > c.reading_id ORDER BY b.id LIMIT max_rows) b
-         CROSS JOIN LATERAL (SELECT * FROM herald.outbox x WHERE x.xid = b.xid AND x.id = b.id OFFSET 0) o
-         ORDER BY o.id;
-    END IF;
+    FOR i IN 1..max_portions LOOP
+        WITH portion AS MATERIALIZED (
+            (SELECT o.xid, o.id
+               FROM (SELECT x.xid FROM pg_snapshot_xip(c.done) x(xid)
+                      WHERE x.xid >= c.listed_xid AND pg_visible_in_snapshot(x.xid, now_visible) ORDER BY x.xid) w
+              CROSS JOIN LATERAL (SELECT a.xid, a.id FROM herald.outbox a
+                                   WHERE a.xid = w.xid AND a.id > CASE WHEN w.xid = c.listed_xid THEN c.listed_id ELSE 0 END ORDER BY a.id LIMIT max_rows) o
+              LIMIT max_rows)
+            UNION ALL
+            (SELECT b.xid, b.id FROM herald.outbox b
+              WHERE b.xid >= pg_snapshot_xmax(c.done) AND b.xid < pg_snapshot_xmax(now_visible) AND (b.xid, b.id) > (c.listed_xid, c.listed_id)
+                AND pg_visible_in_snapshot(b.xid, now_visible) ORDER BY b.xid, b.id LIMIT max_rows)
+            LIMIT max_rows
+        ), listed AS (
+            INSERT INTO herald.backlog (fill, block, xid) SELECT DISTINCT c.reading_fill, p.id / 1000, p.xid FROM portion p
+        )
+        SELECT p.xid, p.id / 1000 * 1000 + 999, (SELECT count(*) FROM portion) INTO c.listed_xid, c.listed_id, n_rows
+          FROM portion p ORDER BY p.xid DESC, p.id DESC LIMIT 1;
+        IF n_rows IS DISTINCT FROM max_rows THEN
+            c.listed_xid := NULL;
+            c.listed_id := NULL;
+            EXIT;
+        END IF;
+    END LOOP;
+    RETURN c;
 END
 $$;
-COMMENT ON FUNCTION herald.pending(herald.cursor, pg_snapshot, int) IS 'Internal: the next outbox rows in id order.';
+COMMENT ON FUNCTION herald.list_backlog(herald.cursor, pg_snapshot) IS
+'Internal: writes down where the rows of a difference are, from where the cursor has got with that. Returns how far it is now.';
+
+CREATE FUNCTION herald.listed_rows(this_fill bigint, this_block bigint, after_id bigint, max_rows int) RETURNS SETOF herald.outbox
+LANGUAGE sql STABLE AS $$
+    SELECT o.*
+      FROM herald.backlog b
+     CROSS JOIN LATERAL (SELECT * FROM herald.outbox x
+                          WHERE x.xid = b.xid AND x.id > after_id AND x.id >= this_block * 1000 AND x.id < (this_block + 1) * 1000
+                          ORDER BY x.id LIMIT max_rows) o
+     WHERE b.fill = this_fill AND b.block = this_block
+     ORDER BY o.id LIMIT max_rows
+$$;
+COMMENT ON FUNCTION herald.listed_rows(bigint, bigint, bigint, int) IS 'Internal: the next outbox rows of a block that is listed, in id order.';
 
 CREATE FUNCTION herald.rfc3339(at timestamptz) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
@@ -279,13 +292,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-    max_listed CONSTANT int := 100000;
     c           herald.cursor;
     this_epoch  text;
     newest_term bigint;
     is_open     boolean;
+    is_late     boolean;
     n_new       bigint;
     n_bytes     bigint;
+    this_block  bigint;
     now_visible pg_snapshot;
 BEGIN
     IF max_rows < 1 - has_messages::int OR max_bytes < 1 THEN
@@ -293,7 +307,7 @@ BEGIN
     END IF;
     -- An idle look takes no lock, gets no xid and writes nothing.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
-    IF max_rows > 0 THEN
+    IF max_rows > 0 AND c.reading IS NULL THEN
         SELECT count(*), sum(o.bytes) INTO n_new, n_bytes
           FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes FROM herald.outbox a
                  WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
@@ -326,20 +340,18 @@ BEGIN
     -- Again, now that nobody else moves it; and the snapshot after the lock.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     now_visible := coalesce(c.reading, pg_current_snapshot());
-    IF c.reading IS NULL AND n_new > max_rows THEN
+    -- While we waited another one took the last piece: how much there is now was not looked at. The next look does.
+    is_late := max_rows > 0 AND c.reading IS NULL AND n_new IS NULL;
+    IF is_late THEN
+        max_rows := 0;
+    ELSIF c.reading IS NULL AND n_new > max_rows THEN
         c.reading := now_visible;
         c.reading_fill := c.position + 1;
         c.listed_xid := '0';
         c.listed_id := 0;
     END IF;
     IF c.listed_xid IS NOT NULL AND max_rows > 0 THEN
-        WITH portion AS (
-            INSERT INTO herald.backlog (fill, id, xid)
-            SELECT c.reading_fill, d.id, d.xid FROM herald.difference_by_xid(c.done, now_visible, c.listed_xid, c.listed_id, max_listed) d
-            RETURNING xid, id
-        )
-        SELECT p.xid, p.id INTO c.listed_xid, c.listed_id FROM portion p
-         WHERE (SELECT count(*) FROM portion) = max_listed ORDER BY p.xid DESC, p.id DESC LIMIT 1;
+        c := herald.list_backlog(c, now_visible);
         c.position := c.position + 1;
         c.batch := NULL;
         c.at := clock_timestamp();
@@ -347,7 +359,7 @@ BEGIN
     END IF;
     id := c.position;
     xid := c.id::text::xid8;
-    action := CASE WHEN c.listed_xid IS NULL THEN 'b' ELSE 'l' END;
+    action := CASE WHEN c.listed_xid IS NOT NULL OR is_late THEN 'l' ELSE 'b' END;
     old := CASE WHEN max_rows > 0 THEN now_visible::text END;
     new := c.reading_channel;
     channel := this_epoch;
@@ -356,15 +368,34 @@ BEGIN
     IF max_rows = 0 THEN
         RETURN;
     END IF;
-    -- The last row is the one with which the limit of bytes is reached. Most batches are far from it.
-    IF c.reading IS NULL AND coalesce(n_bytes, 0) < max_bytes THEN
+    -- The last row is the one with which the limit of bytes is reached. Most batches are far from it, and a sum for each row is dear.
+    IF c.reading_fill IS NOT NULL THEN
+        this_block := c.reading_id / 1000;
+        WHILE max_rows > 0 AND c.listed_xid IS NULL LOOP
+            this_block := (SELECT b.block FROM herald.backlog b WHERE b.fill = c.reading_fill AND b.block >= this_block ORDER BY b.block LIMIT 1);
+            EXIT WHEN this_block IS NULL;
+            SELECT count(*), coalesce(sum(coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0)), 0) INTO n_new, n_bytes
+              FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, max_rows) o;
+            IF n_bytes >= max_bytes THEN
+                n_new := (SELECT count(*) FROM (SELECT sum(coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0)) OVER (ORDER BY o.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS n_before
+                                                  FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, max_rows) o) w WHERE coalesce(w.n_before, 0) < max_bytes);
+            END IF;
+            RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+                           FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, n_new::int) o;
+            EXIT WHEN n_bytes >= max_bytes;
+            max_rows := max_rows - n_new;
+            max_bytes := max_bytes - n_bytes;
+            this_block := this_block + 1;
+        END LOOP;
+    ELSIF c.reading IS NULL AND coalesce(n_bytes, 0) < max_bytes THEN
         RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
                        FROM herald.difference(c.done, now_visible) o ORDER BY o.id LIMIT max_rows;
     ELSE
         RETURN QUERY
         SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
           FROM (SELECT p.*, sum(p.bytes) OVER (ORDER BY p.id) - p.bytes AS n_before
-                  FROM (SELECT q.*, coalesce(octet_length(q.old), 0) + coalesce(octet_length(q.new), 0) AS bytes FROM herald.pending(c, now_visible, max_rows) q) p) o
+                  FROM (SELECT d.*, coalesce(octet_length(d.old), 0) + coalesce(octet_length(d.new), 0) AS bytes FROM herald.difference(c.done, now_visible) d
+                         WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows) p) o
          WHERE o.n_before < max_bytes ORDER BY o.id;
     END IF;
 END

@@ -212,11 +212,11 @@ BEGIN
     SELECT count(*), (SELECT d.xid FROM doomed d ORDER BY d.xid DESC LIMIT 1) INTO n_rows, last_xid FROM doomed;
     PERFORM set_config('herald.swept', CASE WHEN n_rows = max_rows THEN last_xid ELSE behind END::text, false);
     DELETE FROM herald.cursor c WHERE c.position < newest.position - 1000;
-    DELETE FROM herald.backlog b USING (SELECT x.fill, x.id FROM herald.backlog x ORDER BY x.fill, x.id LIMIT max_rows) d
-     WHERE b.fill = d.fill AND b.id = d.id
+    DELETE FROM herald.backlog b USING (SELECT x.fill, x.block, x.xid FROM herald.backlog x ORDER BY x.fill, x.block, x.xid LIMIT max_rows) d
+     WHERE b.fill = d.fill AND b.block = d.block AND b.xid = d.xid
        -- Not what was listed since the cursor was read above: the sequencer goes on meanwhile.
        AND (newest.reading_fill IS NULL AND b.fill <= newest.position
-            OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.id <= newest.reading_id);
+            OR b.fill < newest.reading_fill OR b.fill = newest.reading_fill AND b.block < newest.reading_id / 1000);
     -- Keys of messages that are sent once: nobody tries for more than an hour.
     DELETE FROM herald.sent s USING (SELECT x.sender, x.key, x.channel FROM herald.sent x
                                       WHERE x.at < now() - interval '1 hour' ORDER BY x.at LIMIT max_rows) d

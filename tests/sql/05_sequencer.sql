@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
-SELECT plan(60);
+SELECT plan(63);
 
 SELECT drain();
 CREATE TABLE q (id int PRIMARY KEY, room int, body text);
@@ -79,17 +79,23 @@ TRUNCATE q_never;
 SELECT count(*) FROM pg_temp.new_rows();
 SELECT is(concat(drain(), ' ', drain(), ' ', (SELECT count(*) FROM pg_temp.new_rows())), '1 0 0', 'no known channel: taken once, without an event');
 
--- A backlog that is listed in portions.
-CREATE TABLE q_bulk (id int);
-SELECT herald.watch('q_bulk', channel => 'bulk');
-INSERT INTO q_bulk SELECT generate_series(1, 110000);
-INSERT INTO q_bulk SELECT generate_series(110001, 110100);
+-- A backlog that is listed in portions: three transactions that took their ids in turn, and one whose every row is in a block of ids of its own.
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', i::text FROM generate_series(1, 30000, 3) i;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', i::text FROM generate_series(3, 30000, 3) i;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', i::text FROM generate_series(2, 30000, 3) i;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 1000000000 + i * 1000, 'p', 'bulk', (30000 + i)::text FROM generate_series(1, 20001) i;
 SELECT drain(max_batches => 1);
 SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 0::bigint, 'a large backlog is listed first');
 SELECT say('bulk/said');
 SELECT is((SELECT max(channel) FROM pg_temp.new_rows() WHERE action = 'message'), 'bulk/said', '… while messages go on');
+SELECT drain(700, 10, 1);
+SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 3::bigint, '… no more of it at once when max_bytes are reached');
+SELECT drain(1700, 4000, 3);
+SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 3000::bigint, '… nor after a whole block');
+SELECT drain(700, max_batches => 3);
+SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 2100::bigint, '… nor when max_rows are, in the middle of a block');
 SELECT drain(20000);
-SELECT is((SELECT count(*) FILTER (WHERE (payload #>> '{data,new,id}')::bigint = channel_offset) FROM herald.log WHERE channel = 'bulk'), 110100::bigint, '… and all arrives in order');
+SELECT results_eq($$SELECT count(*), sum((payload::text::bigint = channel_offset)::int) FROM herald.log WHERE channel = 'bulk'$$, 'VALUES (50001::bigint, 50001::bigint)', '… and all arrives in order');
 
 -- Nothing in the outbox can stop it, not even what a superuser writes there.
 SELECT s.skipped AS skipped FROM herald.status s \gset

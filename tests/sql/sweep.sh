@@ -30,6 +30,8 @@ printf 'COMMIT;\n\\q\n' >&"${LOCK[1]}"
 wait "$sweeping"
 # The row of watch() and that of the INSERT.
 check 'the sweep has removed what was behind the cursor' 2 "$(cat "$work/swept")"
+# Now the list has a part that is taken, and stays, as it says of a thousand ids where they are.
+run_sql broom 'SELECT herald.sweep()' >/dev/null
 drain broom 3 >/dev/null
 check 'every row is in the log' '11 11' "$(run_sql broom "SELECT count(*) || ' ' || max(channel_offset) FROM herald.log")"
 run_sql broom 'SELECT herald.sweep()' >/dev/null
