@@ -70,8 +70,8 @@ help: ## this list
 # ---- for everybody ---------------------------------------------------------------------------------------------------
 
 demo: ## everything from nothing: packages, build, a private Postgres, the example pages
-	@scripts/deps.sh build
-	@$(MAKE) --no-print-directory -j2 VARIANT=release build
+	@scripts/deps.sh $(if $(findstring --nodes,$(DEV_FLAGS)),nodes,build)
+	@$(MAKE) --no-print-directory -j"$$(nproc)" VARIANT=release build
 	@exec build/release/pgherald dev $(DEV_FLAGS)
 
 test: ## packages for the tests, build, and all tests
