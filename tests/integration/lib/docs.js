@@ -6,7 +6,8 @@
 //     ```console        lines after "$ " are run; what they print must be what stands below them
 //     ```sh no-run: …   cannot be run here, for the reason behind the colon
 //
-// tests/docs/PAGE.sql and PAGE.sh are what the page takes for granted. `pgherald serve` goes on in the background once it is ready.
+// tests/docs/PAGE.sql and PAGE.sh are what the page takes for granted. `pgherald serve` goes on in the background once it is ready, and
+// `pgherald tail` once it has joined: what the page does later has to arrive there.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -26,20 +27,35 @@ export function blocksOf(path) {
 
 const PRELUDE = `set -euo pipefail
 served=
-unserve() { [ -z "$served" ] || { kill "$served"; wait "$served" || true; served=; }; }
-trap unserve EXIT
-pgherald() {
-    [ "$1" = serve ] || { "$BINARY" "$@"; return; }
-    unserve
-    "$BINARY" "$@" >serve.out 2>serve.err & served=$!
+tailed=
+end() { [ -z "$1" ] || { kill "$1"; wait "$1" || true; }; }
+trap 'end "$tailed"; end "$served"' EXIT
+has_begun() { # PID FILE LINE: it prints that, or ends
     for _ in $(seq 600); do
-        ! grep -q ^ready serve.out || return 0
-        kill -0 "$served" 2>/dev/null || break
+        ! grep -q "$3" "$2" || return 0
+        kill -0 "$1" 2>/dev/null || break
         sleep 0.1
     done
-    cat serve.err >&2
+    cat "$2" >&2
     return 1
 }
+pgherald() {
+    case $1 in
+    serve)
+        end "$served"
+        "$BINARY" "$@" >serve.log 2>&1 & served=$!
+        has_begun "$served" serve.log ^ready ;;
+    tail)
+        "$BINARY" "$@" >tail.out 2>tail.log & tailed=$!
+        has_begun "$tailed" tail.log ' on .*, at ' ;;
+    *) "$BINARY" "$@" ;;
+    esac
+}
+`;
+
+const ARRIVED = `
+[ -z "$tailed" ] || for _ in $(seq 100); do [ -s tail.out ] && break; sleep 0.1; done
+[ -z "$tailed" ] || [ -s tail.out ] || { echo 'nothing has come to pgherald tail' >&2; cat tail.log >&2; exit 1; }
 `;
 
 const consoleScript = (text) => text.split(/^(?=\$ )/m).map((part) => {
@@ -55,5 +71,5 @@ export function scriptOf(path) {
     const page = path.replace(/^docs\/|\.md$/g, '').toLowerCase();
     const given = (ending) => (existsSync(`${top}tests/docs/${page}.${ending}`) ? readFileSync(`${top}tests/docs/${page}.${ending}`, 'utf8') : '');
     const steps = blocksOf(path).filter(({ reason }) => !reason).map(({ line, language, text }) => `echo "@@ ${path}:${line}"\n${AS_SCRIPT[language](text)}`);
-    return `${PRELUDE}${psql(given('sql'))}${given('sh')}\n${steps.join('\n')}`;
+    return `${PRELUDE}${psql(given('sql'))}${given('sh')}\n${steps.join('\n')}${ARRIVED}`;
 }
