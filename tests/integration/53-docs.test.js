@@ -113,7 +113,8 @@ async function shop() {
 async function runDocument(path) {
     const directory = temporaryDirectory('docs');
     const port = await freePort();
-    const script = scriptOf(path).replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`).replaceAll('/etc/pgherald', directory);
+    const ports = [[/8080/g, port], [/8081/g, await freePort()], [/4222/g, await freePort()]];
+    const script = ports.reduce((text, [known, free]) => text.replaceAll(known, free), scriptOf(path)).replaceAll('/etc/pgherald', directory);
     const elsewhere = /\b(new|db)\.example\.com\b/g;
     const other = elsewhere.test(script) && await Postgres.start();
     try {

@@ -6,8 +6,8 @@
 //     ```console        lines after "$ " are run; what they print must be what stands below them
 //     ```sh no-run: …   cannot be run here, for the reason behind the colon
 //
-// tests/docs/PAGE.sql and PAGE.sh are what the page takes for granted. `pgherald serve` goes on in the background once it is ready, and
-// `pgherald tail` once it has joined: what the page does later has to arrive there.
+// tests/docs/PAGE.sql and PAGE.sh are what the page takes for granted. `pgherald serve` goes on in the background once it is ready, until the
+// next one that does not listen elsewhere, and `pgherald tail` once it has joined: what the page does later has to arrive there.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -27,9 +27,10 @@ export function blocksOf(path) {
 
 const PRELUDE = `set -euo pipefail
 served=
+others=
 tailed=
 end() { [ -z "$1" ] || { kill "$1"; wait "$1" || true; }; }
-trap 'end "$tailed"; end "$served"' EXIT
+trap 'for each in $tailed $others $served; do end "$each"; done' EXIT
 has_begun() { # PID FILE LINE: it prints that, or ends
     for _ in $(seq 600); do
         ! grep -q "$3" "$2" || return 0
@@ -42,9 +43,10 @@ has_begun() { # PID FILE LINE: it prints that, or ends
 pgherald() {
     case $1 in
     serve)
-        end "$served"
-        "$BINARY" "$@" >serve.log 2>&1 & served=$!
-        has_begun "$served" serve.log ^ready ;;
+        case $* in *--listen*) others="$others $served" ;; *) end "$served" ;; esac
+        log=serve.$RANDOM.log
+        "$BINARY" "$@" >"$log" 2>&1 & served=$!
+        has_begun "$served" "$log" ^ready ;;
     tail)
         "$BINARY" "$@" >tail.out 2>tail.log & tailed=$!
         has_begun "$tailed" tail.log ' on .*, at ' ;;
