@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // The documents: the site at /docs, every link and anchor of it and of the other Markdown files, and every command and statement that
 // they tell people to type.
-import { test, before, after } from 'node:test';
+import { test, describe, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -96,36 +96,40 @@ test('every file that the documents name is there', () => {
 const written = ['README.md', ...sources.map((source) => `docs/${source}`)];
 const documents = written.filter((path) => blocksOf(path).some(({ reason }) => !reason));
 const notRun = written.flatMap((path) => blocksOf(path).filter(({ reason }) => reason).map(({ line, reason }) => `${path}:${line}: ${reason}`));
-let template;                           // a database with the schema: making copies of it is cheap
 
-async function shop() {
-    if (!template) {
-        await world.postgres.query('CREATE DATABASE template_shop');
-        await install(world.postgres, { database: 'template_shop' });
-        template = 'template_shop';
+// The pages are done in two lanes side by side, each on a cluster of its own. In the second managed.md is the first, for its
+// db.example.com is that cluster, with nothing in it yet; new.example.com is one more.
+const middle = documents.indexOf('docs/managed.md');
+const lanes = [documents.slice(0, middle), documents.slice(middle)].map((pages) => ({ pages }));
+const isBare = (path) => path === 'docs/managed.md';
+
+// In the cluster a database with the schema, of which making copies is cheap.
+async function shop(lane) {
+    if (!lane.template) {
+        await lane.postgres.query('CREATE DATABASE template_shop');
+        await install(lane.postgres, { database: 'template_shop' });
+        lane.template = 'template_shop';
     }
-    await world.postgres.query('DROP DATABASE IF EXISTS shop WITH (FORCE)');
-    await world.postgres.query(`CREATE DATABASE shop TEMPLATE ${template}`);
+    await lane.postgres.query('DROP DATABASE IF EXISTS shop WITH (FORCE)');
+    await lane.postgres.query(`CREATE DATABASE shop TEMPLATE ${lane.template}`);
 }
 
-// The text is the page's but for what belongs to the reader's machine: addresses, and the directory of the configuration.
-// new.example.com and db.example.com are another cluster.
-async function runDocument(path) {
+// The text is the page's but for what belongs to the reader's machine: addresses, ports, and the directory of the configuration.
+async function runDocument(path, { postgres }) {
     const directory = temporaryDirectory('docs');
     const port = await freePort();
-    const ports = [[/8080/g, port], [/8081/g, await freePort()], [/4222/g, await freePort()]];
+    const ports = [['8080', port], ['8081', await freePort()], ['4222', await freePort()]];
     const script = ports.reduce((text, [known, free]) => text.replaceAll(known, free), scriptOf(path)).replaceAll('/etc/pgherald', directory);
-    const elsewhere = /\b(new|db)\.example\.com\b/g;
-    const other = elsewhere.test(script) && await Postgres.start();
+    const other = script.includes('new.example.com') && await Postgres.start();
     try {
-        await runScript(path, script.replaceAll(elsewhere, `127.0.0.1:${other.port}`), directory, port);
+        await runScript(script.replaceAll('db.example.com', `127.0.0.1:${postgres.port}`).replaceAll('new.example.com', `127.0.0.1:${other.port}`), directory, port, postgres);
     } finally {
         await other?.stop?.();
     }
     rmSync(directory, { recursive: true, force: true });
 }
 
-async function runScript(path, script, directory, port) {
+async function runScript(script, directory, port, postgres) {
     const sanitizers = new SanitizerLog();
     const { code, stdout, stderr } = await run('bash', ['-c', script], {
         cwd: directory,
@@ -134,10 +138,10 @@ async function runScript(path, script, directory, port) {
             ...sanitizers.env,
             PATH: `${installed}:${process.env.PATH}`,
             BINARY: binary,
-            PGHERALD_DATABASE_URL: world.postgres.url({ database: 'shop' }),
+            PGHERALD_DATABASE_URL: postgres.url({ database: 'shop' }),
             PGHERALD_LISTEN: `127.0.0.1:${port}`,
             PGHERALD_DRAIN: '100ms',
-            PGHOST: '127.0.0.1', PGPORT: String(world.postgres.port), PGUSER: 'postgres', PGDATABASE: 'shop', PAGER: 'cat',
+            PGHOST: '127.0.0.1', PGPORT: String(postgres.port), PGUSER: 'postgres', PGDATABASE: 'shop', PAGER: 'cat',
         },
     });
     assert.equal(code, 0, `${all(stdout, /^@@ (.*)$/gm).at(-1) ?? 'before the first block'}: ${stderr}\n${stdout.slice(-2000)}`);
@@ -149,12 +153,20 @@ test('what the documents have and cannot be run here is little', (t) => {
     assert.ok(notRun.length <= 12, `${notRun.length} blocks`);
 });
 
-for (const path of documents) {
-    test(`every command and statement of ${path} works`, async () => {
-        await shop();
-        await runDocument(path);
-    });
-}
+describe('every command and statement works', { concurrency: true }, () => {
+    for (const lane of lanes) {
+        describe(`from ${lane.pages[0]} on`, { concurrency: false }, () => {
+            before(async () => (lane.postgres = lane === lanes[0] ? world.postgres : await Postgres.start()));
+            after(() => lane === lanes[0] || lane.postgres?.stop());
+            for (const path of lane.pages) {
+                test(path, async () => {
+                    if (!isBare(path)) await shop(lane);
+                    await runDocument(path, lane);
+                });
+            }
+        });
+    }
+});
 
 // ---- what is made of the schema ----
 

@@ -72,6 +72,7 @@ const AS_SCRIPT = { sh: (text) => text, sql: psql, console: consoleScript };
 export function scriptOf(path) {
     const page = path.replace(/^docs\/|\.md$/g, '').toLowerCase();
     const given = (ending) => (existsSync(`${top}tests/docs/${page}.${ending}`) ? readFileSync(`${top}tests/docs/${page}.${ending}`, 'utf8') : '');
+    const sql = given('sql');
     const steps = blocksOf(path).filter(({ reason }) => !reason).map(({ line, language, text }) => `echo "@@ ${path}:${line}"\n${AS_SCRIPT[language](text)}`);
-    return `${PRELUDE}${psql(given('sql'))}${given('sh')}\n${steps.join('\n')}${ARRIVED}`;
+    return `${PRELUDE}${sql && psql(sql)}${given('sh')}\n${steps.join('\n')}${ARRIVED}`;
 }
