@@ -24,13 +24,22 @@ struct admin {
     PGconn *conn;
     int stop_fd;
     json_t *warnings; /* NULL: they go to stderr */
+    bool was_denied;  /* the last failure was */
 };
+
+static bool ends_sentence(const struct buf *text)
+{
+    return text->len == 0 || strchr(" .:;,?!", text->data[text->len - 1]);
+}
 
 /* libpq's and Postgres's messages may have several lines; a sentence has one. */
 static char *one_line(const char *text)
 {
     struct buf out = {0};
     for (const char *c = text; *c; c++) {
+        if (*c == '\n' && c[1] && !ends_sentence(&out)) {
+            buf_char(&out, '.');
+        }
         bool is_space = *c == '\n' || *c == '\t' || *c == ' ';
         if (!is_space) {
             buf_char(&out, *c);
@@ -65,15 +74,55 @@ static void warn(struct admin *admin, const char *message)
     }
 }
 
+/* Details and hints end with a full stop, messages do not. */
+static void add_sentence(struct buf *text, const char *beginning, const char *sentence)
+{
+    bool has_stop = text->len > 0 && strchr(".?", text->data[text->len - 1]);
+    buf_printf(text, "%s %s%s", has_stop ? "" : ".", beginning, sentence);
+}
+
 static void on_notice(void *arg, const PGresult *result)
 {
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (message && severity && strcmp(severity, "WARNING") == 0) {
-        warn(arg, message);
-    } else if (message) {
-        say(message);
+    struct buf text = {0};
+    buf_literal(&text, message ? message : "");
+    if (hint) {
+        add_sentence(&text, "Hint: ", hint);
     }
+    if (severity && strcmp(severity, "WARNING") == 0) {
+        warn(arg, buf_text(&text));
+    } else if (message) {
+        say(buf_text(&text));
+    }
+    buf_release(&text);
+}
+
+/* Neither the URL nor libpq's variables say where. */
+static bool says_nothing(const char *url)
+{
+    static const char *const variables[] = {"PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE"};
+    bool is_said = *url != '\0';
+    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+        is_said = is_said || getenv(variables[i]);
+    }
+    return !is_said;
+}
+
+static void fail_to_connect(const PGconn *conn, const char *url, struct err *err)
+{
+    struct buf text = {0};
+    char *message = one_line(PQerrorMessage(conn));
+    buf_printf(&text, "cannot connect to the database: %s", message);
+    if (says_nothing(url)) {
+        add_sentence(&text, "",
+                     "Nothing says where it is: --database-url, or PGHERALD_DATABASE_URL, or "
+                     "PGHOST and what else psql takes");
+    }
+    err_set(err, EXIT_CODE_FAILED, "%s", buf_text(&text));
+    buf_release(&text);
+    free(message);
 }
 
 /* user NULL: as the URL says. */
@@ -95,14 +144,12 @@ static enum status open_as(const char *url, const char *user, int stop_fd, struc
         abort(); /* out of memory */
     }
     if (PQstatus(conn) != CONNECTION_OK) {
-        char *message = one_line(PQerrorMessage(conn));
-        err_set(err, EXIT_CODE_FAILED, "cannot connect to the database: %s", message);
-        free(message);
+        fail_to_connect(conn, url, err);
         PQfinish(conn);
         return STATUS_FAILED;
     }
     struct admin *admin = mem_alloc(sizeof(*admin));
-    *admin = (struct admin){conn, stop_fd, NULL};
+    *admin = (struct admin){.conn = conn, .stop_fd = stop_fd};
     PQsetNoticeReceiver(conn, on_notice, admin);
     *out = admin;
     return STATUS_OK;
@@ -148,24 +195,22 @@ static int line_of(const char *sql, const char *position)
     return line;
 }
 
+static bool is_state_among(const PGresult *result, const char *states)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state && strstr(states, state);
+}
+
 /* Invalid schema name, undefined function, undefined table: of ours, so it was never installed
  * here, or it is old. */
 static bool is_schema_missing(const PGresult *result, const char *message)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return state && strstr(message, "herald") &&
-           (strcmp(state, "3F000") == 0 || strcmp(state, "42883") == 0 ||
-            strcmp(state, "42P01") == 0);
+    bool is_ours = strstr(message, "\"herald\"") || strstr(message, "\"herald.") ||
+                   strstr(message, " herald.");
+    return is_ours && is_state_among(result, "3F000 42883 42P01");
 }
 
-/* Details and hints end with a full stop, messages do not. */
-static void add_sentence(struct buf *text, const char *beginning, const char *sentence)
-{
-    bool has_stop = text->len > 0 && text->data[text->len - 1] == '.';
-    buf_printf(text, "%s %s%s", has_stop ? "" : ".", beginning, sentence);
-}
-
-static enum status admin_fail(const PGresult *result, const PGconn *conn, const char *what,
+static enum status admin_fail(struct admin *admin, const PGresult *result, const char *what,
                               const char *sql, struct err *err)
 {
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -174,6 +219,7 @@ static enum status admin_fail(const PGresult *result, const PGconn *conn, const 
     const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
     const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
     struct buf text = {0};
+    admin->was_denied = is_state_among(result, "42501");
     if (what) {
         buf_literal(&text, what);
         if (position) {
@@ -181,7 +227,7 @@ static enum status admin_fail(const PGresult *result, const PGconn *conn, const 
         }
         buf_literal(&text, ": ");
     }
-    buf_literal(&text, message ? message : PQerrorMessage(conn));
+    buf_literal(&text, message ? message : PQerrorMessage(admin->conn));
     if (detail) {
         add_sentence(&text, "", detail);
     }
@@ -196,6 +242,10 @@ static enum status admin_fail(const PGresult *result, const PGconn *conn, const 
         add_sentence(&text, "",
                      "The schema of pgherald is missing or old here: run pgherald install");
         code = EXIT_CODE_CONFIG;
+    } else if (!what && is_state_among(result, "3F000 42P01")) {
+        add_sentence(&text, "Hint: ",
+                     "Names are as in SQL: sales.orders; one with capitals in double quotes, which "
+                     "the shell must leave: '\"Orders\"'");
     }
     char *line = one_line(buf_text(&text));
     err_set(err, code, "%s", line);
@@ -268,8 +318,7 @@ static bool is_good(const PGresult *result)
 enum status admin_run(struct admin *admin, const char *what, const char *sql, struct err *err)
 {
     PGresult *result = PQsendQuery(admin->conn, sql) ? collect(admin) : NULL;
-    enum status status =
-        is_good(result) ? STATUS_OK : admin_fail(result, admin->conn, what, sql, err);
+    enum status status = is_good(result) ? STATUS_OK : admin_fail(admin, result, what, sql, err);
     PQclear(result);
     return status;
 }
@@ -280,7 +329,7 @@ enum status admin_value(struct admin *admin, const char *sql, int n_params,
     int sent = PQsendQueryParams(admin->conn, sql, n_params, NULL, params, NULL, NULL, 0);
     PGresult *result = sent ? collect(admin) : NULL;
     if (!is_good(result)) {
-        admin_fail(result, admin->conn, NULL, sql, err);
+        admin_fail(admin, result, NULL, sql, err);
         PQclear(result);
         return STATUS_FAILED;
     }
@@ -300,12 +349,17 @@ enum status admin_rows(struct admin *admin, const char *sql, int n_params,
     int sent = PQsendQueryParams(admin->conn, sql, n_params, types, params, NULL, NULL, 0);
     PGresult *result = sent ? collect(admin) : NULL;
     if (!is_good(result)) {
-        admin_fail(result, admin->conn, NULL, sql, err);
+        admin_fail(admin, result, NULL, sql, err);
         PQclear(result);
         return STATUS_FAILED;
     }
     *out = result;
     return STATUS_OK;
+}
+
+bool admin_was_denied(const struct admin *admin)
+{
+    return admin->was_denied;
 }
 
 #define LACKING                                                                                    \
@@ -362,77 +416,4 @@ enum status admin_set_password(struct admin *admin, const char *role, const char
     PQfreemem(name);
     PQfreemem(hash);
     return status;
-}
-
-/* ---- connection strings ---- */
-
-static void add_encoded(struct buf *out, const char *text, const char *also_plain)
-{
-    for (const char *c = text; *c; c++) {
-        bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                        (*c >= '0' && *c <= '9') || strchr("-._~", *c) || strchr(also_plain, *c);
-        if (is_plain) {
-            buf_char(out, *c);
-        } else {
-            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*c);
-        }
-    }
-}
-
-/* libpq's own spelling: postgresql://user:password@/dbname?host=…&port=…, or host:port in its usual
- * place if it is one plain host. */
-static char *compose(const PQconninfoOption *parsed, const char *user, const char *dbname)
-{
-    struct buf out = {0};
-    const char *password = url_value(parsed, "password");
-    const char *host = url_value(parsed, "host"), *port = url_value(parsed, "port");
-    bool is_plain = host && *host && !strpbrk(host, "/,:@%[") && !(port && strchr(port, ','));
-    buf_literal(&out, "postgresql://");
-    if (user) {
-        add_encoded(&out, user, "");
-        if (password) {
-            buf_char(&out, ':');
-            add_encoded(&out, password, "");
-        }
-        buf_char(&out, '@');
-    }
-    if (is_plain) {
-        buf_printf(&out, "%s%s%s", host, port ? ":" : "", port ? port : "");
-    }
-    buf_char(&out, '/');
-    add_encoded(&out, dbname ? dbname : "", "");
-    char separator = '?';
-    for (const PQconninfoOption *option = parsed; option->keyword; option++) {
-        const char *key = option->keyword;
-        bool is_done = strcmp(key, "user") == 0 || strcmp(key, "dbname") == 0 ||
-                       (user && strcmp(key, "password") == 0) ||
-                       (is_plain && (strcmp(key, "host") == 0 || strcmp(key, "port") == 0));
-        if (option->val && !is_done) {
-            buf_printf(&out, "%c%s=", separator, key);
-            add_encoded(&out, option->val, "/,");
-            separator = '&';
-        }
-    }
-    char *url = mem_strdup(buf_text(&out));
-    buf_release(&out);
-    return url;
-}
-
-enum status admin_complete_url(const char *url, const char *user, const char *dbname, char **out,
-                               struct err *err)
-{
-    PQconninfoOption *parsed = NULL;
-    if (url_parse(url, &parsed, err) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    const char *in_url = url_value(parsed, "user");
-    bool has_service = url_value(parsed, "service") || getenv("PGSERVICE");
-    /* A service file may name both; libpq would let the URL override it. */
-    const char *default_user = getenv("PGUSER") || has_service ? NULL : user;
-    const char *default_dbname = getenv("PGDATABASE") || has_service ? NULL : dbname;
-    const char *chosen_dbname = url_value(parsed, "dbname");
-    *out = compose(parsed, in_url ? in_url : default_user,
-                   chosen_dbname ? chosen_dbname : default_dbname);
-    PQconninfoFree(parsed);
-    return STATUS_OK;
 }

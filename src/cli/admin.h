@@ -40,6 +40,8 @@ enum status admin_value(struct admin *admin, const char *sql, int n_params,
 /* One statement with up to 16 parameters, all of them text; its rows are the caller's: PQclear. */
 enum status admin_rows(struct admin *admin, const char *sql, int n_params,
                        const char *const *params, PGresult **out, struct err *err) MUST_CHECK;
+/* Whether the last failure was for want of a right. */
+bool admin_was_denied(const struct admin *admin);
 /* After a failure: if who is connected lacks the role (NULL: none is wanted), *err says so too. */
 void admin_explain(struct admin *admin, const char *role, struct err *err);
 /* Warns if nothing in the database follows an ALTER TABLE of a watched table, and says what does
@@ -47,12 +49,6 @@ void admin_explain(struct admin *admin, const char *role, struct err *err);
 enum status admin_tell_following(struct admin *admin, struct err *err) MUST_CHECK;
 /* Hashed here, so that the password itself is in no log of the database. */
 enum status admin_set_password(struct admin *admin, const char *role, const char *password,
-                               struct err *err) MUST_CHECK;
-
-/* A libpq connection string as a URI that also says the user and the database, which libpq would
- * take from elsewhere: user and dbname are used where neither the string nor PGUSER or PGDATABASE
- * has one. *out is a heap copy. */
-enum status admin_complete_url(const char *url, const char *user, const char *dbname, char **out,
                                struct err *err) MUST_CHECK;
 
 #endif

@@ -99,6 +99,13 @@ static bool print_family(const char *word, FILE *out)
 static enum exit_code refuse_name(const char *name, struct err *err)
 {
     struct guess guess;
+    if (name[0] == '-') {
+        err_set(err, EXIT_CODE_USAGE,
+                "options stand behind the command: pgherald COMMAND %.*s (pgherald help lists the "
+                "commands)",
+                (int)strcspn(name, "="), name);
+        return EXIT_CODE_USAGE;
+    }
     if (print_family(name, stderr)) {
         return EXIT_CODE_USAGE;
     }
@@ -141,17 +148,44 @@ static void print_help(const struct subcommand *command, FILE *out)
         "(--max-frame-bytes is PGHERALD_MAX_FRAME_BYTES) and from the file that -c names.\n");
 }
 
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(word, *words) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "--json no": what was meant is a switch's value. */
+static bool is_value_of_switch(const char *word)
+{
+    static const char *const values[] = {"yes", "no", "on", "off", "true", "false", NULL};
+    return is_one_of(word, values);
+}
+
 static enum status check_words(const struct subcommand *command, const struct arguments *arguments,
                                struct err *err)
 {
     if (arguments->n_words > command->max_words) {
-        return err_set(err, EXIT_CODE_USAGE, "%s: \"%s\" is too much; usage: pgherald %s %s",
-                       command->name, arguments->words[command->max_words], command->name,
-                       command->usage);
+        const char *word = arguments->words[command->max_words];
+        return err_set(
+            err, EXIT_CODE_USAGE, "%s: \"%s\" is too much%s; usage: pgherald %s %s", command->name,
+            word, is_value_of_switch(word) ? " (of a switch it stands behind a =: --json=no)" : "",
+            command->name, command->usage);
     }
     if (arguments->n_words < command->min_words) {
         return err_set(err, EXIT_CODE_USAGE, "something is missing; usage: pgherald %s %s",
                        command->name, command->usage);
+    }
+    for (size_t i = 0; i < arguments->n_words; i++) {
+        if (!*arguments->words[i]) {
+            return err_set(err, EXIT_CODE_USAGE,
+                           "%s: a word is empty (a variable that is not set?); usage: pgherald %s "
+                           "%s",
+                           command->name, command->name, command->usage);
+        }
     }
     return STATUS_OK;
 }
@@ -225,16 +259,6 @@ static enum exit_code parse_and_run(const struct subcommand *command, int argc, 
     return code;
 }
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-    for (; *words; words++) {
-        if (strcmp(word, *words) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum exit_code command_main(int argc, char **argv, struct err *err)
 {
     static const char *const help[] = {"help", "--help", "-h", NULL};
@@ -245,7 +269,7 @@ enum exit_code command_main(int argc, char **argv, struct err *err)
         return EXIT_CODE_USAGE;
     }
     bool is_help = is_one_of(argv[1], help);
-    if (is_help && argc == 2) {
+    if (is_help && (argc == 2 || is_one_of(argv[2], help))) {
         print_usage(stdout);
         return check_written("help", EXIT_CODE_OK, err);
     }
@@ -253,6 +277,9 @@ enum exit_code command_main(int argc, char **argv, struct err *err)
     argv += is_help ? 2 : 1;
     const struct subcommand *command =
         is_one_of(argv[0], version) ? &version_command : command_find(argc, argv, &n_words);
+    if (!command && is_help && print_family(argv[0], stdout)) {
+        return check_written("help", EXIT_CODE_OK, err);
+    }
     if (!command) {
         return refuse_name(argv[0], err);
     }

@@ -3,15 +3,15 @@
  * value, so --check has little left to do: libpq must understand the URL. */
 #include <stdlib.h>
 
-#include "cli/admin.h"
 #include "cli/command.h"
 #include "cli/made/made.h"
+#include "cli/url.h"
 #include "core/metrics.h"
 
 static enum exit_code config_check(const struct config *config, bool is_json, struct err *err)
 {
     char *url = NULL;
-    if (admin_complete_url(config->database.url, "", "", &url, err) != STATUS_OK) {
+    if (url_complete(config->database.url, "", "", &url, err) != STATUS_OK) {
         return err->code;
     }
     free(url);

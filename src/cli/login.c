@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 
-#include "cli/admin.h"
+#include "cli/url.h"
 
 static enum status complete(const char *url, const char *user, char **out, struct err *err)
 {
-    return url ? admin_complete_url(url, user, "postgres", out, err) : STATUS_OK;
+    return url ? url_complete(url, user, "postgres", out, err) : STATUS_OK;
 }
 
 enum status login_complete(const struct database_options *options, struct login *out,

@@ -120,3 +120,76 @@ const char *url_value(const PQconninfoOption *parsed, const char *keyword)
     }
     return NULL;
 }
+
+/* ---- made complete ---- */
+
+static void add_encoded(struct buf *out, const char *text, const char *also_plain)
+{
+    for (const char *c = text; *c; c++) {
+        bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                        (*c >= '0' && *c <= '9') || strchr("-._~", *c) || strchr(also_plain, *c);
+        if (is_plain) {
+            buf_char(out, *c);
+        } else {
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*c);
+        }
+    }
+}
+
+/* libpq's own spelling: postgresql://user:password@/dbname?host=…&port=…, or host:port in its usual
+ * place if it is one plain host. */
+static char *compose(const PQconninfoOption *parsed, const char *user, const char *dbname)
+{
+    struct buf out = {0};
+    const char *password = url_value(parsed, "password");
+    const char *host = url_value(parsed, "host"), *port = url_value(parsed, "port");
+    bool is_plain = host && *host && !strpbrk(host, "/,:@%[") && !(port && strchr(port, ','));
+    buf_literal(&out, "postgresql://");
+    if (user) {
+        add_encoded(&out, user, "");
+        if (password) {
+            buf_char(&out, ':');
+            add_encoded(&out, password, "");
+        }
+        buf_char(&out, '@');
+    }
+    if (is_plain) {
+        buf_printf(&out, "%s%s%s", host, port ? ":" : "", port ? port : "");
+    }
+    buf_char(&out, '/');
+    add_encoded(&out, dbname ? dbname : "", "");
+    char separator = '?';
+    for (const PQconninfoOption *option = parsed; option->keyword; option++) {
+        const char *key = option->keyword;
+        bool is_done = strcmp(key, "user") == 0 || strcmp(key, "dbname") == 0 ||
+                       (user && strcmp(key, "password") == 0) ||
+                       (is_plain && (strcmp(key, "host") == 0 || strcmp(key, "port") == 0));
+        if (option->val && !is_done) {
+            buf_printf(&out, "%c%s=", separator, key);
+            add_encoded(&out, option->val, "/,");
+            separator = '&';
+        }
+    }
+    char *url = mem_strdup(buf_text(&out));
+    buf_release(&out);
+    return url;
+}
+
+enum status url_complete(const char *url, const char *user, const char *dbname, char **out,
+                         struct err *err)
+{
+    PQconninfoOption *parsed = NULL;
+    if (url_parse(url, &parsed, err) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *in_url = url_value(parsed, "user");
+    bool has_service = url_value(parsed, "service") || getenv("PGSERVICE");
+    /* A service file may name both; libpq would let the URL override it. */
+    const char *default_user = getenv("PGUSER") || has_service ? NULL : user;
+    const char *default_dbname = getenv("PGDATABASE") || has_service ? NULL : dbname;
+    const char *chosen_dbname = url_value(parsed, "dbname");
+    *out = compose(parsed, in_url ? in_url : default_user,
+                   chosen_dbname ? chosen_dbname : default_dbname);
+    PQconninfoFree(parsed);
+    return STATUS_OK;
+}

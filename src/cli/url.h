@@ -14,4 +14,10 @@ enum status url_parse(const char *url, PQconninfoOption **out, struct err *err) 
 /* The value of a keyword; NULL: not given. */
 const char *url_value(const PQconninfoOption *parsed, const char *keyword);
 
+/* A libpq connection string as a URI that also says the user and the database, which libpq would
+ * take from elsewhere: user and dbname are used where neither the string nor PGUSER or PGDATABASE
+ * has one. *out is a heap copy. */
+enum status url_complete(const char *url, const char *user, const char *dbname, char **out,
+                         struct err *err) MUST_CHECK;
+
 #endif

@@ -11,6 +11,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static char small(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* Three rows of the table are enough: each cell looks two rows back at most. */
 size_t guess_distance(struct str a, struct str b)
 {
@@ -25,7 +30,7 @@ size_t guess_distance(struct str a, struct str b)
     for (size_t i = 1; i <= a.len; i++) {
         now[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            bool is_same = a.ptr[i - 1] == b.ptr[j - 1];
+            bool is_same = small(a.ptr[i - 1]) == small(b.ptr[j - 1]);
             now[j] = least(least(last[j] + 1, now[j - 1] + 1), last[j - 1] + !is_same);
             if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1]) {
                 now[j] = least(now[j], before[j - 2] + 1);

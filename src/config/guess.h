@@ -15,7 +15,7 @@ void guess_init(struct guess *guess, struct str typed);
 void guess_try(struct guess *guess, const char *candidate); /* which must outlive the guess */
 
 /* How many letters have to be added, left out, replaced or swapped with their neighbour to make one
- * word of the other. Words of more than GUESS_MAX bytes are far from everything: SIZE_MAX. */
+ * word of the other; capitals are small letters. Words of more than GUESS_MAX bytes are far from everything: SIZE_MAX. */
 #define GUESS_MAX 64
 size_t guess_distance(struct str a, struct str b);
 

@@ -46,7 +46,7 @@ test('the commands say what is missing, what they did, and what may surprise', a
     assert.equal(taken.code, 0, taken.stderr);
     assert.match((await pgherald(['watches', ...database])).stdout, /bare.*"identity": "row_id".*yes/);
     assert.equal(await world.postgres.value("SELECT max_snapshot FROM herald.watches WHERE \"table\" = 'bare'::regclass"), 5);
-    assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": 1', ...database])).stderr, /invalid input syntax for type json/);
+    assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": 1', ...database])).stderr, /--visible is not JSON: it wants a filter/);
     assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": "x"}', ...database])).stderr, /watch of public\.bare would show its rows to others.*--replace/);
     assert.match((await pgherald(['watch', 'bare', '--visible', '{"a": "x"}', '--replace', ...database])).stderr, /visible: a: "x" is no integer/);
     assert.match((await pgherald(['unwatch', 'bare', ...database])).stdout, /not announced any more/);

@@ -62,7 +62,7 @@ test('tables: watch changes what is named, and never shows more without a word',
     assert.equal(await print(['refresh']), 'ok      yes\nfailed  0\n');
     assert.deepEqual(await json(['refresh']), [{ ok: true, failed: 0 }]);
     await refuse(['watch', 'orders', '--colums', 'id'], 64, /unknown option --colums; did you mean --columns/);
-    await refuse(['watch', 'nowhere'], 1, /relation "nowhere" does not exist/);
+    await refuse(['watch', 'heralds'], 1, /relation "heralds" does not exist\. Hint: Names are as in SQL.*double quotes/);
     await world.postgres.query('CREATE TABLE other (id int PRIMARY KEY)');
     await refuse(['watch', 'other'], 1, /must be owner of table public\.other\n/);
     await refuse(['watch', 'orders'], 1, /permission denied.*nobody lacks the role herald_admin: GRANT herald_admin TO nobody\n/, { user: 'nobody' });
@@ -124,9 +124,10 @@ test('publish, history, channels: JSON is checked first, and stays byte for byte
     assert.deepEqual([newest.channel_offset, newest.action, newest.client, newest.payload.data], [2, 'event', null, [1, 2]]);
     await refuse(['publish', 'orders/7', 'hello'], 64, /DATA is not JSON; .*'"hello"'/, teller);
     await refuse(['publish', 'orders/7', '-'], 64, /DATA is not JSON/, { ...teller, input: '{' });
+    await refuse(['publish', 'orders/7', '-'], 64, /stdin is empty, and DATA is JSON/, { ...teller, input: '' });
     await refuse(['publish', 'orders/7', '1', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names: give both/, teller);
     await refuse(['publish', 'orders/7', '1'], 1, /boss lacks the role herald_publisher/);
-    assert.match((await call(['publish', 'nowhere/1', '1'], teller)).stderr, /no rule covers the channel 'nowhere\/1'/);
+    assert.match((await call(['publish', 'nowhere/1', '1'], teller)).stderr, /no rule covers the channel 'nowhere\/1'.*Hint: SELECT herald\.set_rule\('nowhere\/1'/);
     assert.equal((await call(['publish', 'nowhere/1', '1', '-q'], teller)).stderr, '');
     await refuse(['history', 'orders/7', '-n', '0'], 64, /--limit: 0 is out of range/, teller);
     assert.equal(await print(['history', 'empty'], teller), 'Nothing is in the history of this channel.\n');
@@ -221,6 +222,10 @@ test('no database, no schema', async () => {
         await refuse(args, 78, /run pgherald install/, { user: 'postgres', database: 'bare' });
     }
     await refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' });
+    await refuse(['install'], 1, /permission denied.*This takes a superuser, or who has installed it/, { user: 'nobody' });
+    await refuse(['uninstall', '--yes'], 1, /must be owner.*This takes a superuser, as triggers/, { user: 'nobody' });
+    const { stderr } = await pgherald(['status'], { env: { PGUSER: 'nobody of that name' } });
+    assert.match(stderr, /Nothing says where it is: --database-url, or PGHERALD_DATABASE_URL/);
 });
 
 test('install, upgrade, uninstall: what was done, for programs and for people', async () => {

@@ -112,7 +112,7 @@ test('what refuses it, in the words of who refuses', async () => {
         assert.deepEqual([result.code, said.test(result.stderr), result.stdout], [code, true, ''], result.stderr);
     };
     await refused(/Anonymous clients cannot join this channel\. \(anonymous_refused\)/, 1, 'known/1');
-    await refused(/No such channel\. \(no_channel\)/, 1, 'nowhere');
+    await refused(/No such channel\. \(no_channel\) pgherald why nowhere says who decides/, 1, 'nowhere');
     await refused(/refuses, HTTP 404: no such canonical; what stands behind \/rt\//, 1, 'room/1', '--url', url('/rt/wrong'));
     await refused(/cannot connect to 127\.0\.0\.1 port 1: Connection refused/, 1, 'room/1', '--url', 'ws://127.0.0.1:1/rt/x');
     await refused(/begins with neither ws:\/\/ nor wss:\/\//, 64, 'room/1', '--url', '127.0.0.1');

@@ -34,6 +34,9 @@ static enum status read_data(const char **params, char **owned, struct err *err)
     }
     struct buf data = {0};
     enum status status = input_read(MAX_DATA, &data, err);
+    if (status == STATUS_OK && data.len == 0) {
+        status = err_set(err, EXIT_CODE_USAGE, "publish: stdin is empty, and DATA is JSON");
+    }
     if (status == STATUS_OK) {
         status = check_data(buf_text(&data), data.len, err);
     }

@@ -139,7 +139,12 @@ static enum status check_needs(const struct invocation *invocation, struct err *
     const struct arguments *given = invocation->arguments;
     bool is_met = !command->ask->needs;
     for (size_t i = 0; i < given->n_given; i++) {
-        is_met = is_met || is_among(command->ask->needs, given->given[i].option->name);
+        const char *name = given->given[i].option->name;
+        is_met = is_met || is_among(command->ask->needs, name);
+        if (is_among("row-id socket-id channel ", name) && !*given->given[i].text) {
+            return err_set(err, EXIT_CODE_USAGE, "%s: --%s is empty (a variable that is not set?)",
+                           command->name, name);
+        }
     }
     if (arguments_text(given, "row-id") && !arguments_text(given, "dbo-id")) {
         return err_set(err, EXIT_CODE_USAGE,

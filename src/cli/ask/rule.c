@@ -94,9 +94,11 @@ static enum status add_word(struct arguments *arguments, const char *word, struc
         if (!is_name_of(option, name)) {
             continue;
         }
-        if (word[name.len] == '\0' && option->type != OPTION_SWITCH) {
-            return err_set(err, EXIT_CODE_USAGE, "%s wants a value: %s=%s", word, word,
-                           option->value_name);
+        bool is_empty = word[name.len] == '\0' || word[name.len + 1] == '\0';
+        if (is_empty && option->type != OPTION_SWITCH) {
+            return err_set(err, EXIT_CODE_USAGE, "%s wants a value: %.*s=%s%s", word, (int)name.len,
+                           word, option->value_name,
+                           option->type == OPTION_TEXT ? ", or - for none" : "");
         }
         add(arguments, option, word[name.len] ? word + name.len + 1 : "yes");
         return STATUS_OK;

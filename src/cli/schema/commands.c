@@ -146,6 +146,19 @@ static enum status perform(struct admin *admin, const struct config *config, enu
     return status;
 }
 
+/* What is refused is one of many statements: who may do them all is told. */
+static void explain(struct admin *admin, enum task task, struct err *err)
+{
+    struct err found = *err;
+    if (admin_was_denied(admin)) {
+        err_set(err, found.code, "%s. This takes %s", found.text,
+                task == TASK_UNINSTALL
+                    ? "a superuser, as triggers stand on other people's tables"
+                    : "a superuser, or who has installed it: a role with CREATEROLE that may "
+                      "create schemas in this database");
+    }
+}
+
 static enum exit_code task_run(const struct invocation *invocation, enum task task, struct err *err)
 {
     struct admin *admin = NULL;
@@ -154,6 +167,9 @@ static enum exit_code task_run(const struct invocation *invocation, enum task ta
     if (status == STATUS_OK) {
         admin_keep_warnings(admin, outcome.warnings);
         status = perform(admin, invocation->config, task, &outcome, err);
+        if (status != STATUS_OK) {
+            explain(admin, task, err);
+        }
         admin_close(admin);
     }
     if (status == STATUS_OK) {

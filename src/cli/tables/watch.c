@@ -2,6 +2,7 @@
 /* `pgherald watch`, `unwatch`, `watches`: herald.set_watch() and its kin for those who type
  * commands. What is not named stays as it is, and the database refuses what would show more. */
 #include "cli/ask/ask.h"
+#include "core/json_span.h"
 
 struct watch_arguments {
     char *channel, *columns, *exclude, *key_columns, *mode, *numbers, *keep, *visible, *claims;
@@ -78,11 +79,24 @@ static enum status watch(struct admin *admin, const struct invocation *invocatio
     return ask_tell(admin, &watched, invocation, 1, &table, &is_well, err);
 }
 
+static enum status check_visible(const char *visible, struct err *err)
+{
+    struct str text = str_of(visible);
+    return !visible || (str_is_utf8(text) && json_check(text))
+               ? STATUS_OK
+               : err_set(err, EXIT_CODE_USAGE,
+                         "--visible is not JSON: it wants a filter, or '\"everybody\"' with the "
+                         "double quotes, which the shell must leave");
+}
+
 static enum exit_code run_watch(const struct invocation *invocation, struct err *err)
 {
     struct watch_arguments arguments = {0};
     struct admin *admin = NULL;
     enum status status = arguments_apply(invocation->arguments, WATCH_TABLE, &arguments, err);
+    if (status == STATUS_OK) {
+        status = check_visible(arguments.visible, err);
+    }
     if (status == STATUS_OK) {
         status = admin_open(invocation->config->database.url, -1, &admin, err);
     }

@@ -45,12 +45,16 @@ struct follow {
 
 /* ---- what is said ---- */
 
-static enum ending refuse(struct err *err, const struct told *told)
+static enum ending refuse(const struct follow *follow, struct err *err, const struct told *told)
 {
     struct buf message = {0}, code = {0};
     told_string(told_member(told->payload, "message"), &message);
     told_string(told_member(told->payload, "code"), &code);
-    err_set(err, EXIT_CODE_FAILED, "%s (%s)", buf_text(&message), buf_text(&code));
+    bool is_ruled =
+        code.len > 0 && strstr("no_channel anonymous_refused join_refused", buf_text(&code));
+    err_set(err, EXIT_CODE_FAILED, "%s (%s)%s%s%s", buf_text(&message), buf_text(&code),
+            is_ruled ? " pgherald why " : "", is_ruled ? follow->options->channel : "",
+            is_ruled ? " says who decides" : "");
     buf_release(&message);
     buf_release(&code);
     return ENDING_REFUSED;
@@ -79,10 +83,9 @@ static enum ending take_error(struct follow *follow, const struct told *told, st
 {
     bool is_token = error_is(told, "token_invalid") || error_is(told, "token_expired");
     if (error_is(told, "removed") || (str_equals(told->ref, STR(REF)) && !is_token)) {
-        return refuse(err, told);
+        return refuse(follow, err, told);
     }
     note_error(told);
-    (void)follow;
     return ENDING_NONE;
 }
 

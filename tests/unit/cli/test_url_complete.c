@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/admin.h"
+#include "cli/url.h"
 
 static const char *value(const PQconninfoOption *options, const char *keyword)
 {
@@ -49,10 +49,10 @@ static void test_urls_are_completed(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *url = NULL, *twice = NULL;
         struct err err;
-        assert_int_equal(
-            admin_complete_url(cases[i].given, "herald_server", "postgres", &url, &err), STATUS_OK);
+        assert_int_equal(url_complete(cases[i].given, "herald_server", "postgres", &url, &err),
+                         STATUS_OK);
         assert_string_equal(url, cases[i].complete);
-        assert_int_equal(admin_complete_url(url, "x", "y", &twice, &err), STATUS_OK);
+        assert_int_equal(url_complete(url, "x", "y", &twice, &err), STATUS_OK);
         assert_string_equal(twice, cases[i].complete);
         free(twice);
         free(url);
@@ -69,7 +69,7 @@ static void test_what_libpq_reads_stays_the_same(void **state)
     struct err err;
     PQconninfoOption *before = PQconninfoParse(given, NULL);
     assert_non_null(before);
-    assert_int_equal(admin_complete_url(given, "a", "b", &url, &err), STATUS_OK);
+    assert_int_equal(url_complete(given, "a", "b", &url, &err), STATUS_OK);
     PQconninfoOption *after = PQconninfoParse(url, NULL);
     assert_non_null(after);
     for (size_t i = 0; i < 4; i++) {
@@ -87,7 +87,7 @@ static void test_variables_of_libpq_count(void **state)
     struct err err;
     setenv("PGUSER", "me", 1);
     setenv("PGDATABASE", "mine", 1);
-    assert_int_equal(admin_complete_url("postgresql://h", "herald_server", "postgres", &url, &err),
+    assert_int_equal(url_complete("postgresql://h", "herald_server", "postgres", &url, &err),
                      STATUS_OK);
     assert_string_equal(url, "postgresql://h/");
     free(url);
@@ -110,7 +110,7 @@ static void test_nonsense_is_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *url = NULL;
         struct err err = {0};
-        assert_int_equal(admin_complete_url(cases[i], "a", "b", &url, &err), STATUS_FAILED);
+        assert_int_equal(url_complete(cases[i], "a", "b", &url, &err), STATUS_FAILED);
         assert_int_equal(err.code, EXIT_CODE_CONFIG);
         assert_null(strchr(err.text, '\n'));
         assert_null(strstr(err.text, "secret"));
