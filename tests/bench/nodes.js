@@ -27,6 +27,16 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 const sum = (list) => list.reduce((a, b) => a + b, 0);
 
+function cpuOf(pids) {
+    return sum(pids.map((each) => {
+        try {
+            return used(each);
+        } catch {
+            return 0; // it has ended
+        }
+    }));
+}
+
 // The postmaster and all that it has started.
 function postgresCpu({ process: { pid } }) {
     const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && (() => {
@@ -36,13 +46,12 @@ function postgresCpu({ process: { pid } }) {
             return false; // it has ended
         }
     })());
-    return sum([pid, ...children].map((each) => {
-        try {
-            return used(each);
-        } catch {
-            return 0;
-        }
-    }));
+    return cpuOf([pid, ...children]);
+}
+
+// The sessions of the nodes that do not lead.
+async function followersCpu(postgres) {
+    return cpuOf(await postgres.value("SELECT coalesce(json_agg(pid), '[]') FROM pg_stat_activity WHERE application_name ~ '^node[1-9]'"));
 }
 
 class World {
@@ -60,7 +69,7 @@ class World {
             SELECT herald.set_rule('people', anonymous_clients => true, presence => true)`);
         world.servers = [];
         for (let i = 0; i < n; i++) { // one after the other: the first one leads
-            world.servers.push(await Server.start({ database: world.postgres.url({ user: 'herald_server' }), flags: n > 1 ? world.nats.flags : [], env: LIMITS }));
+            world.servers.push(await Server.start({ database: `${world.postgres.url({ user: 'herald_server' })}?application_name=node${i}`, flags: n > 1 ? world.nats.flags : [], env: LIMITS }));
         }
         await until('the nodes to know one another', async () => n === 1
             || (await Promise.all(world.servers.map(metrics))).every((m) => m.get('bus_peers{state="alive"}') === n - 1), 20 * SECOND);
@@ -98,6 +107,7 @@ class World {
         return {
             servers: sum(this.servers.map(({ process: { pid } }) => used(pid))),
             postgres: postgresCpu(this.postgres),
+            followers: await followersCpu(this.postgres),
             bus: sum(counted.map((m) => m.get('bus_sent_bytes_total') ?? 0)),
         };
     }
@@ -140,7 +150,8 @@ async function runFlow(name, world, channel, each, origin) {
     const n = await flow(world, send, seen);
     const after = await world.measure();
     const per = (key, by) => ((after[key] - before[key]) / by).toFixed(2);
-    return [name, world.servers.length, (seen.n / n).toFixed(1), per('servers', seen.n), per('postgres', n), per('bus', n),
+    return [name, world.servers.length, (seen.n / n).toFixed(1), per('servers', seen.n), per('postgres', n),
+        world.servers.length > 1 ? ((after.followers - before.followers) / n / (world.servers.length - 1)).toFixed(1) : '', per('bus', n),
         median(seen.here).toFixed(1), world.servers.length > 1 ? median(seen.there).toFixed(1) : ''];
 }
 
@@ -207,7 +218,7 @@ async function each(run) {
 
 const flows = wanted.filter((name) => FLOWS[name]);
 if (flows.length > 0) {
-    head(['flow', 'nodes', 'deliveries an event', 'servers, CPU µs a delivery', 'Postgres, CPU µs an event', 'bus, bytes sent an event', 'p50 ms, on the node that stored or sent it', '… on the others']);
+    head(['flow', 'nodes', 'deliveries an event', 'servers, CPU µs a delivery', 'Postgres, CPU µs an event', '… of which for each node that does not lead', 'bus, bytes sent an event', 'p50 ms, on the node that stored or sent it', '… on the others']);
 }
 for (const name of flows) {
     await each(FLOWS[name]);
