@@ -6,6 +6,11 @@
 
 #include "pg/query.h"
 
+enum {
+    STATEMENTS_MAX = 24, /* of a session: those that come later are parsed each time */
+    PREPARING_MAX = 8,   /* of a query: the same */
+};
+
 enum connection_state {
     CONNECTION_STATE_STOPPED,
     CONNECTION_STATE_WAITING,    /* for the next attempt */
@@ -23,6 +28,12 @@ struct query {
     uint64_t sent_ms;
     PGresult *rows, *error; /* what has come so far */
     char tag[32];           /* of the last statement that went well */
+    unsigned n_results;     /* that there will be without an error */
+    unsigned n_answered;    /* of those */
+    struct preparing {
+        unsigned result, place; /* which of them says that which of `statements` is prepared */
+    } preparing[PREPARING_MAX];
+    unsigned n_preparing;
 };
 
 struct connection {
@@ -43,6 +54,8 @@ struct connection {
     struct query *queries, **queries_end;
     struct query *unsent; /* the first of them that is not sent yet */
     size_t n_sent;
+    bool keeps_statements;
+    char *statements[STATEMENTS_MAX]; /* prepared, or being so, as s and their place; or NULL */
 };
 
 /* The connection is gone: closes it, answers the queries, tells the owner, waits for the next

@@ -15,7 +15,11 @@
  * before come first, and those behind have no rows, so the last rows are the query's own.
  *
  * Both ways a query is answered at the end of its transaction, never earlier, and an error beats
- * rows. */
+ * rows.
+ *
+ * A session that keeps statements parses each of them once: it is prepared right before its first
+ * use, under its number in `statements`. Each message that is sent has one result, in that order, so
+ * an error tells which of them were not prepared; what is behind it was skipped. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,21 +49,36 @@ static void set_deadline(struct connection *connection)
     loop_timer_start(connection->timer, due_ms > now_ms ? due_ms - now_ms : 1, 0);
 }
 
-/* A statement that fails takes those behind it along, up to the Sync. */
-static bool send_plain(struct connection *connection, const char *const *sql)
+/* Its number, or that of the first place that is free; STATEMENTS_MAX: there is none. */
+static unsigned place_statement(const struct connection *connection, const char *sql)
 {
-    bool is_sent = true;
-    for (; is_sent && sql && *sql; sql++) {
-        is_sent = PQsendQueryParams(connection->conn, *sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
+    unsigned place = STATEMENTS_MAX;
+    for (unsigned i = 0; i < STATEMENTS_MAX; i++) {
+        const char *kept = connection->statements[i];
+        if (kept && strcmp(kept, sql) == 0) {
+            return i;
+        }
+        place = !kept && i < place ? i : place;
     }
-    return is_sent;
+    return place;
 }
 
-static bool send_query(struct connection *connection, struct query *query)
+static bool prepare(struct connection *connection, struct query *query, const char *sql,
+                    const struct params *params, unsigned place)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "s%u", place);
+    connection->statements[place] = mem_strdup(sql);
+    query->preparing[query->n_preparing++] =
+        (struct preparing){.result = query->n_results++, .place = place};
+    return PQsendPrepare(connection->conn, name, sql, params->n, params->types) == 1;
+}
+
+static bool send_statement(struct connection *connection, struct query *query, const char *sql,
+                           const struct params *params)
 {
     const char *values[PARAMS_MAX];
     int formats[PARAMS_MAX];
-    const struct params *params = &query->params;
     for (int i = 0; i < params->n; i++) {
         /* A value of no bytes needs a pointer too: NULL is the NULL of SQL. */
         values[i] = params->lengths[i] < 0    ? NULL
@@ -67,10 +86,39 @@ static bool send_query(struct connection *connection, struct query *query)
                                               : params->bytes.data + params->starts[i];
         formats[i] = 1;
     }
-    return send_plain(connection, query->frame.before) &&
-           PQsendQueryParams(connection->conn, query->sql, params->n, params->types, values,
-                             params->lengths, formats, 0) == 1 &&
-           send_plain(connection, query->frame.behind) &&
+    bool is_kept = connection->keeps_statements && query->n_preparing < PREPARING_MAX;
+    unsigned place = is_kept ? place_statement(connection, sql) : STATEMENTS_MAX;
+    if (place == STATEMENTS_MAX) {
+        query->n_results++;
+        return PQsendQueryParams(connection->conn, sql, params->n, params->types, values,
+                                 params->lengths, formats, 0) == 1;
+    }
+    if (!connection->statements[place] && !prepare(connection, query, sql, params, place)) {
+        return false;
+    }
+    char name[16];
+    snprintf(name, sizeof(name), "s%u", place);
+    query->n_results++;
+    return PQsendQueryPrepared(connection->conn, name, params->n, values, params->lengths, formats,
+                               0) == 1;
+}
+
+/* A statement that fails takes those behind it along, up to the Sync. */
+static bool send_plain(struct connection *connection, struct query *query, const char *const *sql)
+{
+    static const struct params none = {0};
+    bool is_sent = true;
+    for (; is_sent && sql && *sql; sql++) {
+        is_sent = send_statement(connection, query, *sql, &none);
+    }
+    return is_sent;
+}
+
+static bool send_query(struct connection *connection, struct query *query)
+{
+    return send_plain(connection, query, query->frame.before) &&
+           send_statement(connection, query, query->sql, &query->params) &&
+           send_plain(connection, query, query->frame.behind) &&
            (!connection->options.is_pipelined || PQpipelineSync(connection->conn) == 1);
 }
 
@@ -120,6 +168,12 @@ void connection_query_framed(struct connection *connection, struct query_frame f
     if (!connection->is_broken) {
         send_more(connection);
     }
+}
+
+void connection_keep_statements(struct connection *connection)
+{
+    assert(connection->options.is_pipelined);
+    connection->keeps_statements = true;
 }
 
 void connection_query(struct connection *connection, const char *sql, struct params *params,
@@ -189,8 +243,19 @@ PGresult *query_take_rows(const struct query_result *result)
     return rows;
 }
 
+/* What was to be prepared from this result on is not. */
+static void forget_unprepared(struct connection *connection, const struct query *query)
+{
+    for (unsigned i = 0; i < query->n_preparing; i++) {
+        if (query->preparing[i].result >= query->n_answered) {
+            free(connection->statements[query->preparing[i].place]);
+            connection->statements[query->preparing[i].place] = NULL;
+        }
+    }
+}
+
 /* Keeps a result of the query under way. True: it was the last one. */
-static bool keep_result(const struct connection *connection, struct query *query, PGresult *result)
+static bool keep_result(struct connection *connection, struct query *query, PGresult *result)
 {
     bool is_pipelined = connection->options.is_pipelined;
     if (!result) {
@@ -204,10 +269,15 @@ static bool keep_result(const struct connection *connection, struct query *query
     snprintf(query->tag, sizeof(query->tag), "%s", PQcmdStatus(result));
     if (status == PGRES_COMMAND_OK && query->rows) {
         PQclear(result); /* of a statement behind it */
+        query->n_answered++;
         return false;
     }
-    PGresult **place =
-        status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? &query->rows : &query->error;
+    bool is_ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+    if (!is_ok) {
+        forget_unprepared(connection, query);
+    }
+    query->n_answered++;
+    PGresult **place = is_ok ? &query->rows : &query->error;
     PQclear(*place);
     *place = result;
     return false;
@@ -247,6 +317,15 @@ bool query_pump(struct connection *connection)
     return true;
 }
 
+static void forget_all_statements(struct connection *connection)
+{
+    connection->keeps_statements = false;
+    for (unsigned i = 0; i < STATEMENTS_MAX; i++) {
+        free(connection->statements[i]);
+        connection->statements[i] = NULL;
+    }
+}
+
 void query_fail_all(struct connection *connection)
 {
     /* A callback may start the connection again and ask; what is asked then is not failed here. */
@@ -255,6 +334,7 @@ void query_fail_all(struct connection *connection)
     connection->queries_end = &connection->queries;
     connection->unsent = NULL;
     connection->n_sent = 0;
+    forget_all_statements(connection);
     while (queries) {
         struct query *query = queries;
         queries = query->next;

@@ -36,6 +36,10 @@ struct query_frame {
 void connection_query_framed(struct connection *connection, struct query_frame frame,
                              const char *sql, struct params *params, query_fn *done, void *arg);
 
+/* Each statement is parsed once, from now on until the connection is lost: for a session that is our
+ * own, not a pooler's. Pipelined connections only. */
+void connection_keep_statements(struct connection *connection);
+
 /* The rows now belong to the caller, who must PQclear them. */
 PGresult *query_take_rows(const struct query_result *result);
 

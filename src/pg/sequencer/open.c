@@ -166,6 +166,9 @@ static void on_lead(void *arg, const struct query_result *result)
  * would wait for it: there we only ask. */
 void sequencer_lead(struct sequencer *sequencer)
 {
+    if (!sequencer->is_pooled) {
+        connection_keep_statements(sequencer->connection);
+    }
     if (sequencer->options.bus) {
         sequencer_lead_beside(sequencer);
         return;
