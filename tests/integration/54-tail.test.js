@@ -111,16 +111,18 @@ test('what refuses it, in the words of who refuses', async () => {
         const result = await tail(...args);
         assert.deepEqual([result.code, said.test(result.stderr), result.stdout], [code, true, ''], result.stderr);
     };
-    await refused(/Anonymous clients cannot join this channel\. \(anonymous_refused\)/, 1, 'known/1');
-    await refused(/No such channel\. \(no_channel\) pgherald why nowhere says who decides/, 1, 'nowhere');
-    await refused(/refuses, HTTP 404: no such canonical; what stands behind \/rt\//, 1, 'room/1', '--url', url('/rt/wrong'));
-    await refused(/cannot connect to 127\.0\.0\.1 port 1: Connection refused/, 1, 'room/1', '--url', 'ws://127.0.0.1:1/rt/x');
-    await refused(/begins with neither ws:\/\/ nor wss:\/\//, 64, 'room/1', '--url', '127.0.0.1');
-    await refused(/--since wants EPOCH\/OFFSET/, 64, 'room/1', '--since', 'abc');
-    await refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', '');
-    await refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', 'a\r\nForwarded: for=1.2.3.4');
-    await refused(/--token and --token-file are two tokens: give one of them/, 64, 'room/1', '--token', 'a', '--token-file', '/none');
-    await refused(/cannot read --token-file \/none/, 78, 'room/1', '--token-file', '/none');
+    await Promise.all([
+        refused(/Anonymous clients cannot join this channel\. \(anonymous_refused\)/, 1, 'known/1'),
+        refused(/No such channel\. \(no_channel\) pgherald why nowhere says who decides/, 1, 'nowhere'),
+        refused(/refuses, HTTP 404: no such canonical; what stands behind \/rt\//, 1, 'room/1', '--url', url('/rt/wrong')),
+        refused(/cannot connect to 127\.0\.0\.1 port 1: Connection refused/, 1, 'room/1', '--url', 'ws://127.0.0.1:1/rt/x'),
+        refused(/begins with neither ws:\/\/ nor wss:\/\//, 64, 'room/1', '--url', '127.0.0.1'),
+        refused(/--since wants EPOCH\/OFFSET/, 64, 'room/1', '--since', 'abc'),
+        refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', ''),
+        refused(/the token is empty, or has control characters/, 64, 'room/1', '--token', 'a\r\nForwarded: for=1.2.3.4'),
+        refused(/--token and --token-file are two tokens: give one of them/, 64, 'room/1', '--token', 'a', '--token-file', '/none'),
+        refused(/cannot read --token-file \/none/, 78, 'room/1', '--token-file', '/none'),
+    ]);
     await world.postgres.query('SELECT herald.set_enabled(false)');
     await world.server.waitReady(503);
     await refused(/refuses, HTTP 503: realtime is switched off/, 1, 'room/1');
