@@ -61,11 +61,6 @@ static bool are_equal_ignoring_case(struct str a, struct str b)
     return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
 }
 
-static bool equals_ignoring_case(struct str text, const char *other)
-{
-    return are_equal_ignoring_case(text, str_of(other));
-}
-
 static struct str trim(struct str text)
 {
     while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
@@ -124,6 +119,12 @@ static bool is_method(struct str method, struct str target)
            (str_equals(method, STR("OPTIONS")) && !str_equals(target, STR("*")));
 }
 
+/* Browsers send more than RFC 3986 allows ('|', '{' …), but none of those that are named here. */
+static bool is_target_char(char c)
+{
+    return is_alpha(c) || is_digit(c) || (c >= 0x21 && c <= 0x7E && strchr("\"#<>\\", c) == NULL);
+}
+
 /* The line "GET /path?query HTTP/1.1", or 1.0. Spaces are single, so three cuts must use it up. */
 static enum http_head_state read_request_line(struct http_head *head, struct str line)
 {
@@ -142,12 +143,9 @@ static enum http_head_state read_request_line(struct http_head *head, struct str
     cut_authority(head, &target);
     if (target.ptr[0] != '/')
         return bad(head, 400, "the target must begin with a slash");
-    /* Browsers send more than RFC 3986 allows ('|', '{' …), but none of these. */
-    for (size_t i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.ptr[i];
-        if (c < 0x21 || c > 0x7E || strchr("\"#<>\\", c) != NULL)
+    for (size_t i = 0; i < target.len; i++)
+        if (!is_target_char(target.ptr[i]))
             return bad(head, 400, "the target holds a character that must be encoded");
-    }
     head->method = method;
     head->path = cut(&target, '?');
     head->query = target;
@@ -180,9 +178,11 @@ static enum http_head_state read_field_line(struct http_head *head, struct str l
  * is none. */
 static struct str next_field(const struct http_head *head, const char *name, size_t *i)
 {
+    struct str wanted = str_of(name);
     for (; *i < head->n_fields; ++*i) {
         const struct http_head_field *field = &head->fields[*i];
-        if (equals_ignoring_case((struct str){head->data + field->name, field->name_len}, name)) {
+        if (are_equal_ignoring_case((struct str){head->data + field->name, field->name_len},
+                                    wanted)) {
             ++*i;
             return (struct str){head->data + field->value, field->value_len};
         }
@@ -210,7 +210,7 @@ static bool lists_token(const struct http_head *head, const char *name, const ch
     struct str list;
     for (size_t i = 0; (list = next_field(head, name, &i)).ptr;)
         while (list.ptr)
-            if (equals_ignoring_case(trim(cut(&list, ',')), token))
+            if (are_equal_ignoring_case(trim(cut(&list, ',')), str_of(token)))
                 return true;
     return false;
 }
@@ -335,8 +335,8 @@ static enum http_head_state finish(struct http_head *head)
     return state == HTTP_HEAD_COMPLETE ? check_upgrade(head) : state;
 }
 
-/* The spans of the request line are made anew at the end, because the bytes may have moved since.
- */
+/* If the bytes came in pieces, they may have moved since the request line was read: its spans are
+ * made anew. */
 static enum http_head_state finish_moved(struct http_head *head)
 {
     const char *end = memchr(head->data, '\r', head->searched);
@@ -352,7 +352,13 @@ static enum http_head_state read_line(struct http_head *head, size_t end)
         return read_request_line(head, line);
     if (line.len > 0)
         return read_field_line(head, line);
-    return finish_moved(head);
+    return head->is_in_pieces ? finish_moved(head) : finish(head);
+}
+
+/* A byte that is of a line, and not a control character. */
+static bool is_ordinary(unsigned char c)
+{
+    return (c >= 0x20 && c != 0x7F) || c == '\t';
 }
 
 /* One byte at `at`, judged by itself and by the one before it. */
@@ -362,7 +368,7 @@ static enum http_head_state read_byte(struct http_head *head, size_t at)
     bool after_cr = at > head->line && head->data[at - 1] == '\r';
     if (after_cr != (c == '\n'))
         return bad(head, 400, "lines must end with CRLF");
-    if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7F)
+    if (!is_ordinary(c) && c != '\r' && c != '\n')
         return bad(head, 400, "control character");
     if (c == '\n')
         return read_line(head, at - 1);
@@ -371,13 +377,29 @@ static enum http_head_state read_byte(struct http_head *head, size_t at)
     return HTTP_HEAD_INCOMPLETE;
 }
 
+/* Passes over what read_byte would find nothing to say about. */
+static void skip_ordinary(struct http_head *head, size_t len)
+{
+    size_t most = head->has_request ? HTTP_HEAD_MAX : HTTP_HEAD_LINE_MAX;
+    size_t end = len < most ? len : most, at = head->searched;
+    if (at > head->line && head->data[at - 1] == '\r')
+        return; /* only one byte is right there */
+    while (at < end && is_ordinary((unsigned char)head->data[at]))
+        at++;
+    head->searched = (uint32_t)at;
+}
+
 enum http_head_state http_head_read(struct http_head *head, const char *data, size_t len)
 {
     if (head->is_complete || head->status != 0)
         return head->is_complete ? HTTP_HEAD_COMPLETE : HTTP_HEAD_BAD;
     enum http_head_state state = HTTP_HEAD_INCOMPLETE;
     head->data = data;
+    head->is_in_pieces = head->searched > 0;
     while (state == HTTP_HEAD_INCOMPLETE && head->searched < len) {
+        skip_ordinary(head, len);
+        if (head->searched == len)
+            break;
         if (head->searched == HTTP_HEAD_MAX)
             return bad(head, 431, "the request head is too large");
         state = read_byte(head, head->searched);
@@ -421,10 +443,10 @@ static const char *status_text(uint16_t status)
     return "Unknown"; /* the phrase may be anything: clients go by the number */
 }
 
-void http_accept(struct buf *out, const struct http_head *head)
+void http_accept(struct buf *out, const struct http_head *head, struct rfc6455_hash *hash)
 {
     char accept[RFC6455_ACCEPT_SIZE];
-    rfc6455_accept(head->key, accept);
+    rfc6455_accept(hash, head->key, accept);
     buf_literal(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     buf_literal(out, accept);

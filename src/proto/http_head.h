@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+struct rfc6455_hash;
+
 enum {
     HTTP_HEAD_MAX =
         16384, /* bytes of a whole head; above: 431. A token of 4 KiB fits several times */
@@ -34,6 +36,7 @@ struct http_head {
     uint32_t line;     /* where the current line starts; at the end: the length of the head */
     bool has_request;  /* the request line is whole */
     bool is_complete;
+    bool is_in_pieces;  /* this is not the first call */
     bool is_1_0;        /* HTTP/1.0: may lack Host, and is never an upgrade */
     bool is_upgrade;    /* a valid WebSocket handshake: key and protocol are set */
     uint16_t status;    /* BAD: the status to answer with, else 0 */
@@ -58,7 +61,7 @@ enum http_head_state http_head_read(struct http_head *head, const char *data, si
 struct str http_head_field(const struct http_head *head, const char *name);
 
 /* The answer to a valid handshake: 101, the offered subprotocol echoed byte for byte. */
-void http_accept(struct buf *out, const struct http_head *head);
+void http_accept(struct buf *out, const struct http_head *head, struct rfc6455_hash *hash);
 
 struct http_answer {
     uint16_t status;

@@ -364,15 +364,39 @@ size_t rfc6455_close_frame(uint8_t out[RFC6455_CONTROL_MAX], uint16_t code, cons
     return rfc6455_control_frame(out, RFC6455_OPCODE_CLOSE, (struct str){payload, 2 + len});
 }
 
-void rfc6455_accept(struct str key, char out[RFC6455_ACCEPT_SIZE])
+struct rfc6455_hash {
+    EVP_MD *sha1;
+    EVP_MD_CTX *context;
+};
+
+struct rfc6455_hash *rfc6455_hash_new(void)
+{
+    struct rfc6455_hash *hash = mem_zalloc(sizeof *hash);
+    hash->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+    hash->context = EVP_MD_CTX_new();
+    if (!hash->sha1 || !hash->context)
+        abort(); /* a libcrypto without SHA-1 cannot speak WebSocket at all */
+    return hash;
+}
+
+void rfc6455_hash_free(struct rfc6455_hash *hash)
+{
+    if (!hash)
+        return;
+    EVP_MD_CTX_free(hash->context);
+    EVP_MD_free(hash->sha1);
+    free(hash);
+}
+
+void rfc6455_accept(struct rfc6455_hash *hash, struct str key, char out[RFC6455_ACCEPT_SIZE])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    unsigned char joined[64], digest[EVP_MAX_MD_SIZE];
+    unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned digest_len = 0;
-    assert(key.len + sizeof guid - 1 <= sizeof joined); /* http_head has checked: 24 bytes */
-    memcpy(joined, key.ptr, key.len);
-    memcpy(joined + key.len, guid, sizeof guid - 1);
-    if (EVP_Digest(joined, key.len + sizeof guid - 1, digest, &digest_len, EVP_sha1(), NULL) != 1)
-        abort(); /* a libcrypto without SHA-1 cannot speak WebSocket at all */
+    if (EVP_DigestInit_ex(hash->context, hash->sha1, NULL) != 1 ||
+        EVP_DigestUpdate(hash->context, key.ptr, key.len) != 1 ||
+        EVP_DigestUpdate(hash->context, guid, sizeof guid - 1) != 1 ||
+        EVP_DigestFinal_ex(hash->context, digest, &digest_len) != 1)
+        abort(); /* it fails for nothing that a client can send */
     EVP_EncodeBlock((unsigned char *)out, digest, (int)digest_len);
 }

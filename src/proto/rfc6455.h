@@ -82,8 +82,13 @@ size_t rfc6455_control_frame(uint8_t out[RFC6455_CONTROL_MAX], enum rfc6455_opco
                              struct str payload);
 size_t rfc6455_close_frame(uint8_t out[RFC6455_CONTROL_MAX], uint16_t code, const char *reason);
 
+/* The SHA-1 that a handshake needs, looked up and set up once: OpenSSL 3 would do it for each, at
+ * more than the hash itself costs. For one thread at a time. */
+struct rfc6455_hash;
+struct rfc6455_hash *rfc6455_hash_new(void);
+void rfc6455_hash_free(struct rfc6455_hash *hash); /* NULL is fine */
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2). Terminated. */
 #define RFC6455_ACCEPT_SIZE 29
-void rfc6455_accept(struct str key, char out[RFC6455_ACCEPT_SIZE]);
+void rfc6455_accept(struct rfc6455_hash *hash, struct str key, char out[RFC6455_ACCEPT_SIZE]);
 
 #endif

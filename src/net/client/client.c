@@ -142,7 +142,9 @@ static enum status judge_reply(struct client *client, const struct client_option
     if (reply->status != 101) {
         return say_refusal(client, options->line.target, reply, is_final, err);
     }
-    rfc6455_accept(str_of(key), accept);
+    struct rfc6455_hash *hash = rfc6455_hash_new();
+    rfc6455_accept(hash, str_of(key), accept);
+    rfc6455_hash_free(hash);
     *is_final = true;
     if (!str_equals(reply->accept, str_of(accept))) {
         return err_set(err, EXIT_CODE_FAILED, "%s port %s is no WebSocket server",

@@ -126,14 +126,14 @@ static unsigned judge(struct socket *socket, const struct http_head *head, bool 
 /* The token is looked at last: who is turned away anyway costs no signature. */
 struct command *entrance_upgrade(struct socket *socket, const struct http_head *head)
 {
-    const struct net_options *options = &socket->worker->settings->options;
+    const struct worker *worker = socket->worker;
+    const struct net_options *options = &worker->settings->options;
     unsigned reason = judge(socket, head, false);
     if (reason != GRANTED) {
         refuse_request(socket, head, reason);
         return NULL;
     }
-    struct command *open =
-        handshake_command(options, socket->worker->settings->metrics_token, head);
+    struct command *open = handshake_command(options, worker->settings->metrics_token, head);
     if (open->why && options->rejects_invalid_tokens) {
         give_place(socket);
         admission_leave(socket);
@@ -142,7 +142,7 @@ struct command *entrance_upgrade(struct socket *socket, const struct http_head *
         return NULL;
     }
     struct buf bytes = {0};
-    http_accept(&bytes, head);
+    http_accept(&bytes, head, worker->hash);
     respond_upgrade(socket, &bytes);
     return open;
 }

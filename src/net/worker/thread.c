@@ -71,6 +71,7 @@ enum status thread_new(struct net_shared *shared, struct net_settings *settings,
     worker->burst.bytes = mem_alloc(WORKER_BURST_BYTES);
     loop_on_turn(worker->loop, on_turn, worker);
     worker->input = mem_alloc(WORKER_INPUT_BYTES);
+    worker->hash = rfc6455_hash_new();
     if (tls && secure_start(worker, err) != STATUS_OK) {
         thread_free(worker);
         return STATUS_FAILED;
@@ -166,5 +167,6 @@ void thread_free(struct worker *worker)
     free(worker->dirty);
     free(worker->burst.bytes);
     free(worker->input);
+    rfc6455_hash_free(worker->hash);
     free(worker);
 }

@@ -71,6 +71,7 @@ struct worker {
     struct socket *sockets;
     struct head_reader *waiting; /* requests that wait for a later turn, the oldest first */
     uint64_t answering_us;       /* what answering requests has taken in this turn */
+    struct rfc6455_hash *hash;   /* of handshakes */
     struct slots slots;
     struct roster_table rosters;
     struct socket **dirty; /* may hold NULL: it closed meanwhile */

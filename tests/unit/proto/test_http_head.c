@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "proto/http_head.h"
+#include "proto/rfc6455.h"
 
 #define HOST "Host: example.org\r\n"
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -331,6 +332,13 @@ static void test_limit_is_of_the_head(void **state)
 }
 
 /* The token of a signed-in client is the subprotocol: 4 KiB must come back byte for byte. */
+static void accept_it(struct buf *answer, const struct http_head *head)
+{
+    struct rfc6455_hash *hash = rfc6455_hash_new();
+    http_accept(answer, head, hash);
+    rfc6455_hash_free(hash);
+}
+
 static void test_long_token_is_echoed(void **state)
 {
     (void)state;
@@ -349,7 +357,7 @@ static void test_long_token_is_echoed(void **state)
     buf_literal(&expected, "\r\n\r\n");
     struct http_head head = {0};
     assert_int_equal(http_head_read(&head, text.data, text.len), HTTP_HEAD_COMPLETE);
-    http_accept(&answer, &head);
+    accept_it(&answer, &head);
     assert_string_equal(buf_text(&answer), buf_text(&expected));
     buf_release(&text);
     buf_release(&answer);
@@ -363,7 +371,7 @@ static void test_accept_without_protocol(void **state)
     struct http_head head = {0};
     struct buf answer = {0};
     assert_int_equal(http_head_read(&head, text, sizeof text - 1), HTTP_HEAD_COMPLETE);
-    http_accept(&answer, &head);
+    accept_it(&answer, &head);
     assert_string_equal(buf_text(&answer),
                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\n"

@@ -376,8 +376,14 @@ static void test_accept(void **state)
 {
     (void)state;
     char out[RFC6455_ACCEPT_SIZE];
-    rfc6455_accept(STR("dGhlIHNhbXBsZSBub25jZQ=="), out); /* RFC 6455, 1.3 */
+    struct rfc6455_hash *hash = rfc6455_hash_new();
+    rfc6455_accept(hash, STR("dGhlIHNhbXBsZSBub25jZQ=="), out); /* RFC 6455, 1.3 */
     assert_string_equal(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    rfc6455_accept(hash, STR("AQIDBAUGBwgJCgsMDQ4PEA=="), out); /* the same hash, another key */
+    assert_string_equal(out, "C/0nmHhBztSRGR1CwL6Tf4ZjwpY=");
+    rfc6455_accept(hash, STR("dGhlIHNhbXBsZSBub25jZQ=="), out);
+    assert_string_equal(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    rfc6455_hash_free(hash);
 }
 
 /* What a client says is what the server's decoder reads, and the other way round. */
