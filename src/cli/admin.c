@@ -32,12 +32,13 @@ static bool ends_sentence(const struct buf *text)
     return text->len == 0 || strchr(" .:;,?!", text->data[text->len - 1]);
 }
 
-/* libpq's and Postgres's messages may have several lines; a sentence has one. */
-static char *one_line(const char *text)
+/* libpq's and Postgres's messages may have several lines; a sentence has one. A line of libpq's is a
+ * sentence of its own, one of Postgres' may be inside of a name. */
+static char *one_line(const char *text, bool are_sentences)
 {
     struct buf out = {0};
     for (const char *c = text; *c; c++) {
-        if (*c == '\n' && c[1] && !ends_sentence(&out)) {
+        if (are_sentences && *c == '\n' && c[1] && !ends_sentence(&out)) {
             buf_char(&out, '.');
         }
         bool is_space = *c == '\n' || *c == '\t' || *c == ' ';
@@ -113,7 +114,7 @@ static bool says_nothing(const char *url)
 static void fail_to_connect(const PGconn *conn, const char *url, struct err *err)
 {
     struct buf text = {0};
-    char *message = one_line(PQerrorMessage(conn));
+    char *message = one_line(PQerrorMessage(conn), true);
     buf_printf(&text, "cannot connect to the database: %s", message);
     if (says_nothing(url)) {
         add_sentence(&text, "",
@@ -207,7 +208,11 @@ static bool is_schema_missing(const PGresult *result, const char *message)
 {
     bool is_ours = strstr(message, "\"herald\"") || strstr(message, "\"herald.") ||
                    strstr(message, " herald.");
-    return is_ours && is_state_among(result, "3F000 42883 42P01");
+    /* A column that our own statement names: of a statement inside of a function there is a context. */
+    bool is_column = is_state_among(result, "42703") &&
+                     PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION) &&
+                     !PQresultErrorField(result, PG_DIAG_CONTEXT);
+    return is_column || (is_ours && is_state_among(result, "3F000 42883 42P01"));
 }
 
 static enum status admin_fail(struct admin *admin, const PGresult *result, const char *what,
@@ -246,8 +251,12 @@ static enum status admin_fail(struct admin *admin, const PGresult *result, const
         add_sentence(&text, "Hint: ",
                      "Names are as in SQL: sales.orders; one with capitals in double quotes, which "
                      "the shell must leave: '\"Orders\"'");
+    } else if (is_state_among(result, "25006")) {
+        add_sentence(&text, "Hint: ",
+                     "This is a standby, or default_transaction_read_only is on: connect to the "
+                     "primary, to write");
     }
-    char *line = one_line(buf_text(&text));
+    char *line = one_line(buf_text(&text), false);
     err_set(err, code, "%s", line);
     free(line);
     buf_release(&text);
@@ -399,7 +408,7 @@ enum status admin_set_password(struct admin *admin, const char *role, const char
 {
     char *hash = PQencryptPasswordConn(admin->conn, password, role, "scram-sha-256");
     if (!hash) {
-        char *message = one_line(PQerrorMessage(admin->conn));
+        char *message = one_line(PQerrorMessage(admin->conn), true);
         err_set(err, EXIT_CODE_FAILED, "cannot hash the password: %s", message);
         free(message);
         return STATUS_FAILED;

@@ -3,9 +3,11 @@
  * goes to stdout when it was asked for, to stderr with exit code 64 when it answers a mistake. */
 #include "cli/command.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/guess.h"
 
@@ -199,10 +201,20 @@ static enum status load(const struct subcommand *command, const struct arguments
     return config_load(arguments, command->options, config, origins, err);
 }
 
+/* Who had read enough has closed the pipe, as head does. */
+static bool is_reader_gone(void)
+{
+    struct pollfd fd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&fd, 1, 0) == 1 && (fd.revents & POLLERR);
+}
+
 /* An answer that has not arrived is none. */
 static enum exit_code check_written(const char *name, enum exit_code code, struct err *err)
 {
     bool is_written = fflush(stdout) == 0 && !ferror(stdout);
+    if (!is_written && code == EXIT_CODE_OK && is_reader_gone()) {
+        return EXIT_CODE_FAILED; /* without a word: he knows */
+    }
     if (!is_written && code == EXIT_CODE_OK) {
         err_set(err, EXIT_CODE_FAILED, "%s: not all of the answer could be written to stdout",
                 name);

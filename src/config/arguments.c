@@ -73,15 +73,15 @@ static void add(struct arguments *arguments, const struct option *option, const 
     arguments->given[arguments->n_given++] = (struct argument){option, text};
 }
 
-/* `flag` is the word as typed; name and len are the option's name in it. */
-static enum status read_flag(struct reader *reader, const char *flag, const char *name, size_t len,
-                             struct err *err)
+/* `flag` is the word as typed; name is the option's name in it, text a value that is in it as well,
+ * or NULL. */
+static enum status read_flag(struct reader *reader, const char *flag, struct str name,
+                             const char *text, struct err *err)
 {
-    const struct option *option = arguments_find(reader, name, len);
+    const struct option *option = arguments_find(reader, name.ptr, name.len);
     if (!option) {
-        return refuse_flag(reader, flag, (struct str){name, len}, err);
+        return refuse_flag(reader, flag, name, err);
     }
-    const char *text = name[len] == '=' ? name + len + 1 : NULL;
     if (!text && option->type == OPTION_SWITCH) {
         text = "yes";
     }
@@ -96,6 +96,15 @@ static enum status read_flag(struct reader *reader, const char *flag, const char
     return STATUS_OK;
 }
 
+/* -n 5, -n5, -q; NULL: no letter that this command takes. */
+static const struct option *option_of_letter(const struct reader *reader, const char *word)
+{
+    const char *name = word[0] == '-' && word[1] ? name_of_letter(word[1]) : NULL;
+    const struct option *option = name ? arguments_find(reader, name, strlen(name)) : NULL;
+    bool has_value = word[0] && word[1] && word[2];
+    return option && has_value && option->type == OPTION_SWITCH ? NULL : option;
+}
+
 static enum status read_word(struct reader *reader, const char *word, struct err *err)
 {
     struct arguments *out = reader->out;
@@ -103,12 +112,14 @@ static enum status read_word(struct reader *reader, const char *word, struct err
         out->wants_help = true;
         return STATUS_OK;
     }
-    const char *named = word[0] == '-' && word[1] && !word[2] ? name_of_letter(word[1]) : NULL;
-    if (named && arguments_find(reader, named, strlen(named))) {
-        return read_flag(reader, word, named, strlen(named), err);
+    const struct option *of_letter = option_of_letter(reader, word);
+    if (of_letter) {
+        return read_flag(reader, word, str_of(of_letter->name), word[2] ? word + 2 : NULL, err);
     }
     if (word[0] == '-' && word[1] == '-') {
-        return read_flag(reader, word, word + 2, strcspn(word + 2, "="), err);
+        struct str name = {word + 2, strcspn(word + 2, "=")};
+        return read_flag(reader, word, name, name.ptr[name.len] ? name.ptr + name.len + 1 : NULL,
+                         err);
     }
     if (word[0] == '-' && word[1] != '\0') {
         return err_set(err, EXIT_CODE_USAGE, "unknown option %s", word);

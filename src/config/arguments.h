@@ -29,8 +29,8 @@ struct arguments {
     bool wants_help; /* --help or -h was there */
 };
 
-/* `--name VALUE`, `--name=VALUE`, `-c FILE` for --config, `-n N` for --limit, `-q` for --quiet, `--`
- * ends the flags. Only options that belong to one of `commands` are known; of one that is not, the
+/* `--name VALUE`, `--name=VALUE`, `-c FILE` for --config, `-n N` for --limit (also in one word: -n5),
+ * `-q` for --quiet, `--` ends the flags. Only options that belong to one of `commands` are known; of one that is not, the
  * sentence says which one is near. A failure is a mistake in usage (exit code 64); *out needs no
  * release then. */
 enum status arguments_parse(int argc, char **argv, const struct option_table *tables,

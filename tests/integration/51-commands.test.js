@@ -134,7 +134,7 @@ test('publish, history, channels: JSON is checked first, and stays byte for byte
 
     assert.match(await print(['channels', 'orders/*']), /^channel   head  kept  last_at\norders\/7     2     2  20.*\n$/);
     await until('the other one', async () => (await json(['channels'])).length === 2);
-    const cut = await call(['channels', '-n', '1', '--json']);
+    const cut = await call(['channels', '-n1', '--json']);
     assert.deepEqual([cut.code, cut.stdout.split('\n').length, cut.stderr], [0, 2, 'There are more than these 1: -n N shows N.\n']);
     assert.match(await print(['channels', 'x*']), /^There is no such channel/);
     assert.deepEqual(await json(['channels', 'x*']), []);
@@ -224,6 +224,8 @@ test('no database, no schema', async () => {
     await refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' });
     await refuse(['install'], 1, /permission denied.*This takes a superuser, or who has installed it/, { user: 'nobody' });
     await refuse(['uninstall', '--yes'], 1, /must be owner.*This takes a superuser, as triggers/, { user: 'nobody' });
+    const standby = world.postgres.url({ user: 'postgres' });
+    assert.match((await pgherald(['rule', 'set', 'a'], { env: { PGHERALD_DATABASE_URL: standby, PGOPTIONS: '-c default_transaction_read_only=on' } })).stderr, /read-only transaction\. Hint: This is a standby/);
     const { stderr } = await pgherald(['status'], { env: { PGUSER: 'nobody of that name' } });
     assert.match(stderr, /Nothing says where it is: --database-url, or PGHERALD_DATABASE_URL/);
 });
@@ -279,6 +281,8 @@ test('an answer that cannot be written is none', async () => {
         const full = spawnSync('/bin/sh', ['-c', `exec "${binary}" ${args} >/dev/full`], { encoding: 'utf8', env });
         assert.deepEqual([full.status, full.stderr], [1, `pgherald: ${name}: not all of the answer could be written to stdout\n`], args);
     }
+    const head = spawnSync('/bin/sh', ['-c', `"${binary}" config --reference -q | true`], { encoding: 'utf8', env });
+    assert.equal(head.stderr, '', 'whoever has read enough needs no word about it');
 });
 
 test('help has groups, and version is one of them', async () => {

@@ -47,6 +47,7 @@ static void test_flags_and_words(void **state)
         {{"--name", "--quiet", NULL}, "--quiet", NULL, NULL, 0, false},
         {{"--name", "a", "--name", "b", NULL}, "b", NULL, NULL, 0, false},
         {{"-c", "f", "--quiet", "w", NULL}, NULL, "f", "yes", 1, false},
+        {{"-cf", "-q", "w", NULL}, NULL, "f", "yes", 1, false},
         {{"--config=f", "--quiet=no", NULL}, NULL, "f", "no", 0, false},
         {{"--", "--name", "-x", NULL}, NULL, NULL, NULL, 2, false},
         {{"-", NULL}, NULL, NULL, NULL, 1, false},
@@ -76,6 +77,7 @@ static void test_mistakes(void **state)
         const char *words[4];
         const char *sentence;
     } cases[] = {
+        {{"-qx", NULL}, "unknown option -qx"},
         {{"--nam", "a", NULL}, "unknown option --nam; did you mean --name"},
         {{"--nam=secret", NULL}, "unknown option --nam; did you mean --name"},
         {{"w", "--other", "x", NULL}, "unknown option --other"},
