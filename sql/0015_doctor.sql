@@ -288,6 +288,31 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
 $$;
 COMMENT ON FUNCTION herald.doctor_nodes() IS 'Internal, for doctor(): servers side by side that do not hear one another.';
 
+CREATE FUNCTION herald.doctor_servers() RETURNS SETOF herald.finding
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    WITH seen AS MATERIALIZED (
+        SELECT coalesce(n.name, r.node) AS server, r.cause, r.detail ->> 'address' AS address, r.detail ->> 'asked' AS asked, r.detail ->> 'sent' AS sent
+          FROM herald.remarks() r LEFT JOIN herald.node n ON n.id = r.node
+    )
+    SELECT 'warning', 'proxy_silent',
+           format('the proxy %s names no client to the server %s, so all who come through it have the limits of one: %s', s.address, s.server,
+                  CASE WHEN s.asked = 'PROXY protocol' THEN 'its PROXY header says UNKNOWN'
+                       WHEN s.sent IS NOT NULL THEN format('it sends %s, and proxy-header asks for %s', s.sent, s.asked) ELSE format('it sends no %s', s.asked) END),
+           CASE WHEN s.asked = 'PROXY protocol' THEN 'Let it say who the client is (HAProxy: send-proxy-v2)'
+                WHEN s.sent IS NOT NULL THEN format('Set proxy-header to %s, if the proxy itself writes that header', lower(s.sent))
+                ELSE format('Let it send that header (nginx: proxy_set_header %s $remote_addr; HAProxy: option forwardfor), or set proxy-header to one that it sends', s.asked) END
+           || '; if it is no proxy, take it out of trusted-proxies.', NULL
+      FROM seen s WHERE s.cause = 'proxy_silent'
+    UNION ALL
+    SELECT 'warning', 'proxy_untrusted',
+           format('%s sends %s to the server %s and is none of its trusted-proxies: if it is a proxy, all who come through it have the limits of one client (address-sessions, address-handshakes)',
+                  s.address, s.sent, s.server),
+           CASE WHEN s.sent = s.asked THEN format('If it is your proxy, add %s to trusted-proxies', s.address)
+                ELSE format('If it is your proxy, add %s to trusted-proxies and set proxy-header to %s', s.address, lower(s.sent)) END, NULL
+      FROM seen s WHERE s.cause = 'proxy_untrusted'
+$$;
+COMMENT ON FUNCTION herald.doctor_servers() IS 'Internal, for doctor(): what servers see and have told.';
+
 CREATE FUNCTION herald.doctor_horizon(older_than interval DEFAULT '1 hour') RETURNS SETOF herald.finding
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT 'warning', 'horizon_held', format('the session %s of %s holds what is dead in all tables of this database, %s', a.pid, a.usename,
@@ -358,7 +383,7 @@ CREATE FUNCTION herald.doctor(about text DEFAULT NULL) RETURNS SETOF herald.find
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH found AS MATERIALIZED (
         SELECT * FROM herald.doctor_schema() UNION ALL SELECT * FROM herald.doctor_triggers() UNION ALL SELECT * FROM herald.doctor_watches()
-        UNION ALL SELECT * FROM herald.doctor_rules() UNION ALL SELECT * FROM herald.doctor_flow() UNION ALL SELECT * FROM herald.doctor_nodes() UNION ALL SELECT * FROM herald.doctor_horizon()
+        UNION ALL SELECT * FROM herald.doctor_rules() UNION ALL SELECT * FROM herald.doctor_flow() UNION ALL SELECT * FROM herald.doctor_nodes() UNION ALL SELECT * FROM herald.doctor_servers() UNION ALL SELECT * FROM herald.doctor_horizon()
     ), asked AS MATERIALIZED (
         SELECT * FROM herald.doctor_about(doctor.about)
     )
@@ -423,7 +448,7 @@ COMMENT ON COLUMN herald.help.returns IS 'What it returns';
 COMMENT ON COLUMN herald.help.description IS 'All that its comment says';
 GRANT SELECT ON herald.help TO herald_admin, herald_publisher, herald_server;
 
-GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(), herald.doctor_nodes(),
+GRANT EXECUTE ON FUNCTION herald.doctor(text), herald.send_canary(), herald.has_landed(text), herald.doctor_schema(), herald.doctor_triggers(), herald.doctor_watches(), herald.doctor_rules(), herald.doctor_flow(), herald.doctor_nodes(), herald.doctor_servers(),
     herald.doctor_horizon(interval), herald.doctor_about(text), herald.doctor_nothing(text), herald.covers(text, text), herald.template_prefix(text),
     herald.template_pattern(text), herald.template_parts(text) TO herald_admin, herald_server;
 INSERT INTO herald.schema_step (step, name) VALUES (15, 'doctor');

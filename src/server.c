@@ -151,10 +151,21 @@ static void measure_tokens(struct server *server)
     metrics_set(counts, METRIC_JWKS_FETCHES + METRIC_RESULT_FAILED, tokens.n_failed_fetches);
 }
 
+/* For herald.doctor(): an operator sees neither who comes nor how. */
+static void tell_proxy(struct server *server, enum proxy_fault fault, enum remark remark)
+{
+    struct buf json = {0};
+    net_write_proxy(server->net, fault, clock_ms(), &json);
+    database_remark(server->database, remark, json.len > 0 ? buf_span(&json) : (struct str){0});
+    buf_release(&json);
+}
+
 static void on_tick(void *arg)
 {
     struct server *server = arg;
     hub_tick(server->hub, clock_ms(), clock_wall_ms());
+    tell_proxy(server, PROXY_FAULT_SILENT, REMARK_PROXY_SILENT);
+    tell_proxy(server, PROXY_FAULT_UNTRUSTED, REMARK_PROXY_UNTRUSTED);
     database_measure(server->database);
     nodes_measure(server->nodes);
     measure_tokens(server);

@@ -363,6 +363,12 @@ const char *net_tls_url(const struct net *net)
     return net->tls_url;
 }
 
+void net_write_proxy(const struct net *net, enum proxy_fault fault, uint64_t now_ms,
+                     struct buf *out)
+{
+    proxy_finds_write(net->settings->finds, fault, now_ms, out);
+}
+
 enum status net_reload_tls(struct net *net, struct err *err)
 {
     struct tls_pair *pair = NULL;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "core/transport.h"
+#include "net/http/proxies.h"
 #include "net/options.h"
 
 struct net;
@@ -23,6 +24,9 @@ void net_start(struct net *net); /* starts the threads: from here clients are an
 struct transport net_transport(struct net *net); /* for the hub's thread */
 const char *net_url(const struct net *net);      /* "http://HOST:PORT" with the port really bound */
 const char *net_tls_url(const struct net *net);  /* "https://HOST:PORT"; NULL: no TLS */
+/* As proxy_finds_write. Thread of the hub. */
+void net_write_proxy(const struct net *net, enum proxy_fault fault, uint64_t now_ms,
+                     struct buf *out);
 /* Reads certificate and key again, for connections from now on; open ones stay. On failure the old
  * ones stay in use. Thread of the hub. */
 enum status net_reload_tls(struct net *net, struct err *err) MUST_CHECK;

@@ -42,6 +42,7 @@ enum status net_settings_new(const struct net_options *options, struct net_setti
     settings->max_sockets = options->max_sessions + SETTINGS_EXTRA_SOCKETS;
     settings->is_proxy_named =
         mem_zalloc((options->limits.n_proxies + 1) * sizeof(*settings->is_proxy_named));
+    settings->finds = proxy_finds_new();
     own_options(&settings->options);
     *out = settings;
     return STATUS_OK;
@@ -69,5 +70,6 @@ void net_settings_unref(struct net_settings *settings)
     disown(settings->options.tls_key_file);
     free(settings->metrics_token);
     free(settings->is_proxy_named);
+    proxy_finds_free(settings->finds);
     free(settings);
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "net/http/proxies.h"
 #include "net/options.h"
 
 enum { SETTINGS_EXTRA_SOCKETS = 1024 }; /* over max_sessions: handshakes and plain requests */
@@ -17,6 +18,7 @@ struct net_settings {
     struct net_options options;  /* origins, proxies and the names of files are its own */
     char *metrics_token;         /* NULL: none */
     atomic_bool *is_proxy_named; /* each range's: one of it was named in the log */
+    struct proxy_finds *finds;
     uint32_t max_sockets;
 };
 

@@ -26,7 +26,6 @@
 #include "pg/connection.h"
 #include "pg/functions/functions.h"
 #include "pg/house/maintenance.h"
-#include "pg/house/remarks.h"
 #include "pg/pool/judges.h"
 #include "pg/pool/pool.h"
 #include "pg/pool/snapshots.h"
@@ -382,6 +381,11 @@ void database_measure(struct database *database)
     functions_measure(database->functions);
     remarks_set_backlog(database->remarks, database_backlog(database));
     remarks_tell(database->remarks, clock_ms());
+}
+
+void database_remark(struct database *database, enum remark remark, struct str detail)
+{
+    remarks_set(database->remarks, remark, detail);
 }
 
 const struct backlog *database_backlog(const struct database *database)

@@ -10,12 +10,12 @@
 #include "core/nodes/bus.h"
 #include "core/store.h"
 #include "loop/loop.h"
+#include "pg/house/remarks.h"
 
 /* The newest step of sql/ that belongs to this program: an older schema is refused, a newer one
  * warned about. */
 enum { DATABASE_SCHEMA_STEP = 15 };
 
-struct backlog;
 struct database;
 
 struct database_options {
@@ -56,7 +56,8 @@ struct database *database_new(struct loop *loop, const struct database_options *
 /* The numbers of these, for what is done from now on; but hook_connections, which stays. */
 void database_set_options(struct database *database, const struct database_options *options);
 struct store database_store(struct database *database);
-void database_measure(struct database *database);      /* brings gauges up to date */
+void database_measure(struct database *database); /* brings gauges up to date */
+void database_remark(struct database *database, enum remark remark, struct str detail);
 void database_ask_bus_keys(struct database *database); /* if it is there */
 /* Of another node: BUS_KIND_ROWS, and its beats. What this node's beat says of the log. */
 void database_hear(struct database *database, const char *from, struct str body);

@@ -2,7 +2,11 @@
 // Who a client is behind a proxy: only what the trusted proxy wrote counts, and one that names nobody has limits of its own.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { World, OPEN } from './lib/world.js';
+import { Process, freePort, temporaryDirectory, unprivileged } from './lib/process.js';
+import { until } from './lib/wait.js';
 import { refusal } from './lib/client.js';
 import { Raw, upgrade } from './lib/raw.js';
 import { metric } from './lib/metrics.js';
@@ -53,6 +57,51 @@ test('a trusted proxy that names no client has limits of its own, and is named o
         const named = server.process.stderr.match(/127\.0\.0\.9 is one of trusted-proxies and names no client \(proxy-header: X-Forwarded-For\)/g);
         assert.equal(named?.length, 1);
     });
+});
+
+// HAProxy passes Host on, and adds nothing that it was not told to.
+test('doctor names a proxy that names no client, and one that is not trusted; mended by what it says', async () => {
+    const causes = async () => (await world.postgres.query('SELECT cause, finding, remedy FROM herald.doctor()')).filter(({ cause }) => cause.startsWith('proxy_'));
+    const become = (what, ...names) => until(what, async () => {
+        const found = await causes();
+        return JSON.stringify(found.map(({ cause }) => cause)) === JSON.stringify(names) && found;
+    });
+    const directory = temporaryDirectory('silent', unprivileged);
+    const behind = async (options, act) => {
+        const port = await freePort();
+        const file = join(directory, 'haproxy.cfg');
+        writeFileSync(file, `defaults\n mode http\n timeout connect 2s\n timeout client 9s\n timeout server 9s\n
+listen here\n bind 127.0.0.1:${port}\n server one ${world.server.address}:${world.server.port} source 127.0.0.9\n ${options}\n`);
+        const proxy = new Process('/usr/sbin/haproxy', ['-db', '-f', file], { owner: unprivileged, cwd: directory });
+        await until('the proxy', async () => (await fetch(`http://127.0.0.1:${port}/health`).catch(() => null))?.ok);
+        await act(() => world.client({ server: { socketUrl: () => `ws://127.0.0.1:${port}/rt/${world.canonical}` }, headers: { Host: 'shop.example' } }));
+        proxy.signal('SIGTERM');
+        await proxy.end();
+    };
+    const file = join(directory, 'pgherald.conf');
+    writeFileSync(file, '');
+    await world.serve({ flags: ['-c', file] });
+    const { server } = world;
+    await world.client();
+    await world.client(through({ 'X-Forwarded-For': '203.0.113.1' }));
+    await behind('', async (come) => {
+        await come();
+        const [silent] = await become('a silent proxy', 'proxy_silent');
+        assert.match(silent.finding, /^the proxy 127\.0\.0\.9 names no client to the server .*: it sends no X-Forwarded-For$/);
+        assert.match(silent.remedy, /HAProxy: option forwardfor/);
+        writeFileSync(file, 'trusted-proxies = "10.0.0.0/8"\n');
+        server.process.signal('SIGHUP');
+        await become('nothing: it counts as what it is');
+    });
+    await behind('option forwardfor', async (come) => {
+        await come();
+        const [untrusted] = await become('an untrusted proxy', 'proxy_untrusted');
+        assert.match(untrusted.remedy, /add 127\.0\.0\.9 to trusted-proxies$/);
+        writeFileSync(file, 'trusted-proxies = "127.0.0.9"\n');
+        server.process.signal('SIGHUP');
+        await become('nothing, once it is trusted');
+    });
+    await server.stop();
 });
 
 test('handshakes through such a proxy', async () => {

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
-SELECT plan(86);
+SELECT plan(91);
 CREATE EXTENSION dblink SCHEMA tap;
 
 -- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
@@ -180,6 +180,16 @@ SELECT results_eq('SELECT drain_rate, drain_left FROM herald.status', $$VALUES (
 SELECT is(found(), '', '… is nothing amiss');
 SELECT * FROM dblink('server', $$SELECT herald.tell('node-1', '{}', '{}')::text$$) t(told text);
 SELECT results_eq('SELECT drain_rate, drain_left FROM herald.status', $$VALUES (NULL::bigint, NULL::interval)$$, '… until it is taken back');
+SELECT * FROM dblink('server', $$SELECT herald.tell('node-1', '{proxy_silent,proxy_untrusted}', ARRAY[
+    '{"address": "10.0.0.9", "asked": "X-Forwarded-For"}', '{"address": "10.0.0.8", "asked": "X-Forwarded-For", "sent": "X-Real-IP"}'])::text$$) t(told text);
+SELECT is(found(), 'warning proxy_silent, warning proxy_untrusted', 'proxies that make all clients one');
+SELECT matches((SELECT f.finding FROM herald.doctor() f WHERE f.cause = 'proxy_silent'), '^the proxy 10.0.0.9 names no client to the server one, .*: it sends no X-Forwarded-For$', '… by the name of the server');
+SELECT matches(remedy('proxy_untrusted'), 'add 10.0.0.8 to trusted-proxies and set proxy-header to x-real-ip$', '… with the options');
+UPDATE herald.remark SET at = now() - interval '31 seconds';
+SELECT is(found(), '', '… until the server says so no more');
+SELECT * FROM dblink('server', $$SELECT herald.tell('node-1', '{proxy_silent}', ARRAY['{"address": "10.0.0.9", "asked": "X-Forwarded-For", "sent": "Forwarded"}'])::text$$) t(told text);
+SELECT matches(remedy('proxy_silent'), '^Set proxy-header to forwarded, ', 'the header that it does send');
+SELECT * FROM dblink('server', $$SELECT herald.tell('node-1', '{}', '{}')::text$$) t(told text);
 
 -- Rules and the gate.
 SELECT herald.set_rule('orders/*', active => false);

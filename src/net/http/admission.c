@@ -8,6 +8,7 @@
  * client, and without any the whole server would be theirs. */
 #include "net/http/admission.h"
 
+#include <netinet/in.h>
 #include <strings.h>
 
 #include "base/clock.h"
@@ -95,11 +96,43 @@ bool admission_may_ask(const struct socket *socket, const struct http_head *head
     return may;
 }
 
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        return 0;
+    }
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+static void note_proxy(const struct socket *socket, const struct http_head *head, bool was_refused,
+                       uint64_t now_ms)
+{
+    const struct net_settings *settings = socket->worker->settings;
+    const struct net_limits *limits = &settings->options.limits;
+    proxy_finds_note(settings->finds,
+                     &(struct proxy_look){
+                         .peer = &socket->peer,
+                         .head = head,
+                         .limits = limits,
+                         .port = socket->is_proxy ? port_of(socket->fd) : 0,
+                         .is_proxied = socket->is_proxied,
+                         .is_named = socket->is_named,
+                         .has_client = !socket->is_proxy,
+                         .was_refused = was_refused,
+                     },
+                     now_ms);
+}
+
 enum admission admission_enter(struct socket *socket, const struct http_head *head)
 {
+    uint64_t now_ms = clock_ms();
     find_client(socket, head);
-    enum admission admission = addresses_enter(table_of(socket), &socket->from, clock_ms());
+    enum admission admission = addresses_enter(table_of(socket), &socket->from, now_ms);
     socket->has_address = admission == ADMISSION_GRANTED;
+    note_proxy(socket, head, admission != ADMISSION_GRANTED, now_ms);
     return admission;
 }
 
