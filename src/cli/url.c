@@ -12,6 +12,7 @@
  * "@", and a port that is none. Both come from a password that should have been encoded. */
 #include "cli/url.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,7 @@ enum status url_complete(const char *url, const char *user, const char *dbname, 
     if (url_parse(url, &parsed, err) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    assert(parsed); /* which the analyzer cannot know of what err_set() returns */
     const char *in_url = url_value(parsed, "user");
     bool has_service = url_value(parsed, "service") || getenv("PGSERVICE");
     /* A service file may name both; libpq would let the URL override it. */
