@@ -49,8 +49,10 @@ test('tables: watch changes what is named, and never shows more without a word',
     const [now] = await json(['watch', 'orders', '--max-snapshot', '7']);
     assert.deepEqual([now.table, now.channel, now.columns, now.snapshot, now.max_snapshot], ['orders', 'orders/{customer_id}', ['id', 'customer_id'], true, 7]);
     assert.equal((await json(['watch', 'orders', '--snapshot=no']))[0].snapshot, false);
-    await refuse(['watch', 'orders', '--columns', 'id,customer_id,note'], 1, /watch of public\.orders would show also the columns note.*--replace/);
-    await refuse(['watch', 'orders', '--columns', '*', '--exclude', 'note'], 1, /would show also the columns total; columns that come later/);
+    await Promise.all([
+        refuse(['watch', 'orders', '--columns', 'id,customer_id,note'], 1, /watch of public\.orders would show also the columns note.*--replace/),
+        refuse(['watch', 'orders', '--columns', '*', '--exclude', 'note'], 1, /would show also the columns total; columns that come later/),
+    ]);
     assert.deepEqual((await json(['watch', 'orders', '--columns', 'id,customer_id,total', '--replace']))[0].columns, ['id', 'customer_id', 'total']);
     assert.equal(await print(['watches']),
         'table   channel               columns                 mode  enabled  stale  visible      snapshot\n' +
@@ -61,11 +63,15 @@ test('tables: watch changes what is named, and never shows more without a word',
     }]);
     assert.equal(await print(['refresh']), 'ok      yes\nfailed  0\n');
     assert.deepEqual(await json(['refresh']), [{ ok: true, failed: 0 }]);
-    await refuse(['watch', 'orders', '--colums', 'id'], 64, /unknown option --colums; did you mean --columns/);
-    await refuse(['watch', 'heralds'], 1, /relation "heralds" does not exist\. Hint: Names are as in SQL.*double quotes/);
+    await Promise.all([
+        refuse(['watch', 'orders', '--colums', 'id'], 64, /unknown option --colums; did you mean --columns/),
+        refuse(['watch', 'heralds'], 1, /relation "heralds" does not exist\. Hint: Names are as in SQL.*double quotes/),
+    ]);
     await world.postgres.query('CREATE TABLE other (id int PRIMARY KEY)');
-    await refuse(['watch', 'other'], 1, /must be owner of table public\.other\n/);
-    await refuse(['watch', 'orders'], 1, /permission denied.*nobody lacks the role herald_admin: GRANT herald_admin TO nobody\n/, { user: 'nobody' });
+    await Promise.all([
+        refuse(['watch', 'other'], 1, /must be owner of table public\.other\n/),
+        refuse(['watch', 'orders'], 1, /permission denied.*nobody lacks the role herald_admin: GRANT herald_admin TO nobody\n/, { user: 'nobody' }),
+    ]);
     await world.postgres.query('GRANT boss TO teller; REVOKE herald_admin FROM boss');
     await refuse(['unwatch', 'orders'], 1, /boss lacks the role herald_admin/);
     await world.postgres.query('GRANT herald_admin TO boss; REVOKE boss FROM teller');
@@ -102,13 +108,15 @@ test('rules: words and options are the same', async () => {
     assert.deepEqual((await json(['rules'])).map(({ channel }) => channel), ['chat/*', 'lobby', 'orders/*']);
     assert.equal((await json(['rule', 'set', 'chat/*', 'authorize=-']))[0].authorize, null);
     assert.equal(await print(['rule', 'drop', 'chat/*']), 'The rule chat/* is gone; the next less special one takes its place.\n');
-    await refuse(['rule', 'drop', 'chat/*'], 1, /there is no rule for 'chat\/\*'/);
-    await refuse(['rule', 'set', 'chat/*', 'presnce'], 64, /a rule says nothing of "presnce"; did you mean presence/);
-    await refuse(['rule', 'set', 'chat/*', 'message_history'], 64, /message_history wants a value/);
-    await refuse(['rule', 'set', 'chat/*', 'message_history=many'], 64, /--message-history: "many"/);
-    await refuse(['rule', 'set', 'herald.x'], 1, /begin with herald\. are ours/);
-    await refuse(['rule', 'sett', 'chat/*'], 64, /^usage: pgherald rule set .*\nusage: pgherald rule drop/);
-    await refuse(['rules'], 1, /teller lacks the role herald_admin/, { user: 'teller' });
+    await Promise.all([
+        refuse(['rule', 'drop', 'chat/*'], 1, /there is no rule for 'chat\/\*'/),
+        refuse(['rule', 'set', 'chat/*', 'presnce'], 64, /a rule says nothing of "presnce"; did you mean presence/),
+        refuse(['rule', 'set', 'chat/*', 'message_history'], 64, /message_history wants a value/),
+        refuse(['rule', 'set', 'chat/*', 'message_history=many'], 64, /--message-history: "many"/),
+        refuse(['rule', 'set', 'herald.x'], 1, /begin with herald\. are ours/),
+        refuse(['rule', 'sett', 'chat/*'], 64, /^usage: pgherald rule set .*\nusage: pgherald rule drop/),
+        refuse(['rules'], 1, /teller lacks the role herald_admin/, { user: 'teller' }),
+    ]);
     assert.equal((await json(['rule', 'set', `it's; $1`]))[0].channel, `it's; $1`, 'it travels as a parameter');
     await print(['rule', 'drop', `it's; $1`]);
 });
@@ -122,11 +130,13 @@ test('publish, history, channels: JSON is checked first, and stays byte for byte
     assert.match(told, /^channel_offset  at +action  client  payload\n +1  .*  event +\{"data":\{"a":  1e400, "b": "\\u0000"\},"dbo_id":0,"row_id":0\}\n +2 .*\[1,\\n2\]/);
     const [newest] = await json(['history', 'orders/7', '-n', '1'], teller);
     assert.deepEqual([newest.channel_offset, newest.action, newest.client, newest.payload.data], [2, 'event', null, [1, 2]]);
-    await refuse(['publish', 'orders/7', 'hello'], 64, /DATA is not JSON; .*'"hello"'/, teller);
-    await refuse(['publish', 'orders/7', '-'], 64, /DATA is not JSON/, { ...teller, input: '{' });
-    await refuse(['publish', 'orders/7', '-'], 64, /stdin is empty, and DATA is JSON/, { ...teller, input: '' });
-    await refuse(['publish', 'orders/7', '1', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names: give both/, teller);
-    await refuse(['publish', 'orders/7', '1'], 1, /boss lacks the role herald_publisher/);
+    await Promise.all([
+        refuse(['publish', 'orders/7', 'hello'], 64, /DATA is not JSON; .*'"hello"'/, teller),
+        refuse(['publish', 'orders/7', '-'], 64, /DATA is not JSON/, { ...teller, input: '{' }),
+        refuse(['publish', 'orders/7', '-'], 64, /stdin is empty, and DATA is JSON/, { ...teller, input: '' }),
+        refuse(['publish', 'orders/7', '1', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names: give both/, teller),
+        refuse(['publish', 'orders/7', '1'], 1, /boss lacks the role herald_publisher/),
+    ]);
     assert.match((await call(['publish', 'nowhere/1', '1'], teller)).stderr, /no rule covers the channel 'nowhere\/1'.*Hint: SELECT herald\.set_rule\('nowhere\/1'/);
     assert.equal((await call(['publish', 'nowhere/1', '1', '-q'], teller)).stderr, '');
     await refuse(['history', 'orders/7', '-n', '0'], 64, /--limit: 0 is out of range/, teller);
@@ -159,10 +169,12 @@ test('who is there, and who is sent away', async () => {
     assert.match(await print(['presence', 'elsewhere']), /^Nobody is there/);
 
     const teller = { user: 'teller' };
-    await refuse(['disconnect'], 64, /disconnect: say whom: --dbo-id N/, teller);
-    await refuse(['disconnect', '--reason', 'x'], 64, /disconnect: say whom: --dbo-id N/, teller);
-    await refuse(['disconnect', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names/, teller);
-    await refuse(['disconnect', '--channel', 'x', '--row-id', 'x'], 64, /that --dbo-id names: give both/, teller);
+    await Promise.all([
+        refuse(['disconnect'], 64, /disconnect: say whom: --dbo-id N/, teller),
+        refuse(['disconnect', '--reason', 'x'], 64, /disconnect: say whom: --dbo-id N/, teller),
+        refuse(['disconnect', '--row-id', 'x'], 64, /--row-id is a row of the table that --dbo-id names/, teller),
+        refuse(['disconnect', '--channel', 'x', '--row-id', 'x'], 64, /that --dbo-id names: give both/, teller),
+    ]);
     const asked = await json(['disconnect', '--socket-id', first.joined.client.socketId, '--reason', 'bye'], teller);
     assert.deepEqual(asked, [{ dbo_id: null, row_id: null, socket_id: first.joined.client.socketId, channel: null, reason: 'bye' }]);
     await first.closes();
@@ -195,21 +207,20 @@ test('check-token: the verdict, why, and what nobody has verified is called so',
     const read = await pgherald(['check-token', '-', '--json', ...flags], { input: `${good}\n` });
     const told = JSON.parse(read.stdout);
     assert.deepEqual([read.code, told.ok, told.verdict, told.dbo_id, told.row_id, told.is_opened, told.claims.row_id], [0, true, 'accepted', 12, 'x', true, 'x']);
-    for (const [token, verdict, why, isOpened] of [
+    await Promise.all([
         [mint({ dbo_id: 12 }, { secret: 'another secret, of somebody who may not' }), 'refused', /signature does not match/, false],
         [mint({ dbo_id: 12, exp: 1000 }), 'expired', /has expired/, true],
         [mint({ dbo_id: 12 }, { header: { alg: 'none' } }), 'refused', /algorithm is not accepted/, false],
         ['neither', 'opaque', /token-function/, false],
-    ]) {
+    ].map(async ([token, verdict, why, isOpened]) => {
         const result = await check(token, '--json');
         const said = JSON.parse(result.stdout);
         assert.deepEqual([result.code, said.ok, said.verdict, said.is_opened, why.test(said.why), said.dbo_id], [1, false, verdict, isOpened, true, null]);
-    }
+    }));
     assert.match((await check(mint({ exp: 1000 }))).stdout, /\nexpires   1970-01-01T00:16:40Z, \d+ s ago\n/);
     assert.match((await check(mint({}, { secret: 'another secret, of somebody who may not' }))).stdout, /\nclaimed   \{/);
-    for (const [exp, at] of [[1e300, 253402300799], [-1e300, -253402300799], [0, 0]]) {
-        assert.equal(JSON.parse((await check(mint({ exp }), '--json')).stdout).expires_at, at, `exp ${exp}`);
-    }
+    await Promise.all([[1e300, 253402300799], [-1e300, -253402300799], [0, 0]].map(async ([exp, at]) =>
+        assert.equal(JSON.parse((await check(mint({ exp }), '--json')).stdout).expires_at, at, `exp ${exp}`)));
     assert.match((await check(mint({ exp: 1e300 }))).stdout, /\nexpires   9999-12-31T23:59:59Z, in \d+ s\n/);
     const made = JSON.parse((await pgherald(['token', '--dbo-id', '12', '--json', ...flags])).stdout);
     assert.equal((await check(made.token)).code, 0);
@@ -218,12 +229,13 @@ test('check-token: the verdict, why, and what nobody has verified is called so',
 });
 
 test('no database, no schema', async () => {
-    for (const args of [['status'], ['rules'], ['watches'], ['rule', 'set', 'a'], ['watch', 'a'], ['publish', 'a', '1'], ['refresh'], ['sessions']]) {
-        await refuse(args, 78, /run pgherald install/, { user: 'postgres', database: 'bare' });
-    }
-    await refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' });
-    await refuse(['install'], 1, /permission denied.*This takes a superuser, or who has installed it/, { user: 'nobody' });
-    await refuse(['uninstall', '--yes'], 1, /must be owner.*This takes a superuser, as triggers/, { user: 'nobody' });
+    const all = [['status'], ['rules'], ['watches'], ['rule', 'set', 'a'], ['watch', 'a'], ['publish', 'a', '1'], ['refresh'], ['sessions']];
+    await Promise.all(all.map((args) => refuse(args, 78, /run pgherald install/, { user: 'postgres', database: 'bare' })));
+    await Promise.all([
+        refuse(['status'], 1, /cannot connect to the database/, { database: 'nowhere' }),
+        refuse(['install'], 1, /permission denied.*This takes a superuser, or who has installed it/, { user: 'nobody' }),
+        refuse(['uninstall', '--yes'], 1, /must be owner.*This takes a superuser, as triggers/, { user: 'nobody' }),
+    ]);
     const standby = world.postgres.url({ user: 'postgres' });
     assert.match((await pgherald(['rule', 'set', 'a'], { env: { PGHERALD_DATABASE_URL: standby, PGOPTIONS: '-c default_transaction_read_only=on' } })).stderr, /read-only transaction\. Hint: This is a standby/);
     const { stderr } = await pgherald(['status'], { env: { PGUSER: 'nobody of that name' } });
