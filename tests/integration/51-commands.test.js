@@ -224,6 +224,8 @@ test('check-token: the verdict, why, and what nobody has verified is called so',
     assert.match((await check(mint({ exp: 1e300 }))).stdout, /\nexpires   9999-12-31T23:59:59Z, in \d+ s\n/);
     const made = JSON.parse((await pgherald(['token', '--dbo-id', '12', '--json', ...flags])).stdout);
     assert.equal((await check(made.token)).code, 0);
+    const empty = await pgherald(['check-token', '-', ...flags], { input: '\n' });
+    assert.deepEqual([empty.code, /the first line of stdin is empty/.test(empty.stderr)], [64, true]);
     const missing = await pgherald(['check-token', good, '--token-secret-file', '/nonexistent']);
     assert.deepEqual([missing.code, missing.stdout], [78, '']);
 });

@@ -160,6 +160,9 @@ static enum status read_token(const char *word, char **out, struct err *err)
     *out = mem_strdup(buf_text(&text));
     (*out)[strcspn(*out, "\r\n")] = '\0';
     buf_release(&text);
+    if (status == STATUS_OK && !**out) {
+        status = err_set(err, EXIT_CODE_USAGE, "check-token: the first line of stdin is empty");
+    }
     return status;
 }
 

@@ -169,7 +169,7 @@ static void put_mending(struct buf *out, const struct shape *shape)
     if (shape->f.visible_by == SHAPE_VISIBLE_POLICY) {
         buf_printf(out,
                    "a policy for SELECT on %s.%s that lets its role see the row, and GRANT "
-                   "SELECT to that role",
+                   "SELECT to that role, which judge-roles has to name (-c FILE of the server)",
                    shape->f.schema, shape->f.table);
     } else if (shape->f.visible_by == SHAPE_VISIBLE_FUNCTION) {
         buf_literal(out, "what that function says of the row and these claims");
