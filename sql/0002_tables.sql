@@ -205,13 +205,17 @@ CREATE TABLE herald.trim_position (
     one     boolean PRIMARY KEY DEFAULT true CHECK (one),
     aged    bigint NOT NULL DEFAULT 0,
     fresh   bigint NOT NULL DEFAULT 0,
-    rejudge text COLLATE "C"
+    rejudge text COLLATE "C",
+    keeps   interval,
+    told_at timestamptz
 );
 COMMENT ON TABLE herald.trim_position IS 'How far trim() has come; see there. One row.';
 COMMENT ON COLUMN herald.trim_position.one IS 'Always true: there is one row';
 COMMENT ON COLUMN herald.trim_position.aged IS 'Log ids up to this one were found older than the retention and judged';
 COMMENT ON COLUMN herald.trim_position.fresh IS 'New log ids up to this one have pushed their channels'' survivors out';
 COMMENT ON COLUMN herald.trim_position.rejudge IS 'A rule changed: channels after this name are still to be judged again; NULL: none';
+COMMENT ON COLUMN herald.trim_position.keeps IS 'The retention, as the server that leads was told; NULL: everything is kept';
+COMMENT ON COLUMN herald.trim_position.told_at IS 'Since when it is so; NULL: no server has trimmed yet';
 
 -- ------------------------------------------------------------------------------------- rules and the server's gate
 
@@ -360,7 +364,7 @@ CREATE UNLOGGED TABLE herald.remark (
 );
 COMMENT ON TABLE herald.remark IS 'What servers see and the database cannot, as each last told. Who sees it still says so again within seconds.';
 COMMENT ON COLUMN herald.remark.node IS 'The server process';
-COMMENT ON COLUMN herald.remark.cause IS 'What is the case: backlog, proxy_silent, proxy_untrusted';
+COMMENT ON COLUMN herald.remark.cause IS 'What is the case: backlog, proxy_silent, proxy_untrusted; or retention, of several servers';
 COMMENT ON COLUMN herald.remark.detail IS 'The particulars, an object';
 COMMENT ON COLUMN herald.remark.at IS 'When it was told';
 

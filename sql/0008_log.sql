@@ -300,6 +300,9 @@ BEGIN
     END IF;
     FOR step IN 1 .. max_steps LOOP
         SELECT * INTO p FROM herald.trim_position t FOR UPDATE SKIP LOCKED;
+        IF p.told_at IS NULL OR p.keeps IS DISTINCT FROM retention THEN
+            UPDATE herald.trim_position t SET keeps = retention, told_at = now() WHERE t.one = p.one;
+        END IF;
         EXIT WHEN NOT FOUND OR retention IS NULL OR n_removed >= max_rows;
         is_idle := p.rejudge IS NULL;
         -- An aged event pushes out one survivor at most, so half a limit's worth of rows fits the limit, and the position

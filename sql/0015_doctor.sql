@@ -244,6 +244,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     SELECT 'warning', 'log_bloat', format('of the log %s rows are dead and %s live', s.dead, s.live), 'VACUUM herald.log; and see that autovacuum runs and no old transaction holds it', NULL
       FROM (SELECT pg_stat_get_dead_tuples('herald.log'::regclass) AS dead, pg_stat_get_live_tuples('herald.log'::regclass) AS live) s WHERE s.dead > 100000 + s.live
     UNION ALL
+    SELECT 'warning', 'retention_behind', format('the log still has what is older than its retention of %s, from %s on: trimming does not get that far', p.keeps, date_trunc('second', l.at)),
+           format('The log of the server says why herald.trim() fails; if it is only slow, as herald_server, until it gives 0: SELECT herald.trim(%L, 10000)', p.keeps), NULL
+      FROM here h CROSS JOIN herald.trim_position p CROSS JOIN LATERAL (SELECT x.at FROM herald.log x WHERE x.id > p.aged ORDER BY x.id LIMIT 1) l
+     WHERE h.is_led AND l.at < now() - p.keeps - interval '1 hour'
+    UNION ALL
+    SELECT 'note', 'retention_off', format('retention-hours is 0, so nothing is ever removed from the log, which has %s on disk', pg_size_pretty(b.bytes)),
+           'Set retention-hours, to 168 for a week; SIGHUP takes it over.', NULL
+      FROM herald.trim_position p, LATERAL (SELECT pg_total_relation_size('herald.log') AS bytes) b
+     WHERE p.told_at IS NOT NULL AND p.keeps IS NULL AND b.bytes > 1073741824
+    UNION ALL
     SELECT 'note', 'log_large', format('the log has %s on disk, since %s', pg_size_pretty(b.bytes), (SELECT l.at FROM herald.log l ORDER BY l.id LIMIT 1)),
            'Less of retention-hours, or of message_history of rules.', NULL
       FROM (SELECT pg_total_relation_size('herald.log') AS bytes) b WHERE b.bytes > 107374182400
@@ -291,7 +301,9 @@ COMMENT ON FUNCTION herald.doctor_nodes() IS 'Internal, for doctor(): servers si
 CREATE FUNCTION herald.doctor_servers() RETURNS SETOF herald.finding
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH seen AS MATERIALIZED (
-        SELECT coalesce(n.name, r.node) AS server, r.cause, r.detail ->> 'address' AS address, r.detail ->> 'asked' AS asked, r.detail ->> 'sent' AS sent
+        SELECT coalesce(n.name, r.node) AS server, r.cause, r.detail ->> 'address' AS address, r.detail ->> 'asked' AS asked, r.detail ->> 'sent' AS sent,
+               (r.detail ->> 'hours')::int AS hours,
+               EXISTS (SELECT FROM herald.live_nodes() l WHERE l.id = r.node) AS is_live
           FROM herald.remarks() r LEFT JOIN herald.node n ON n.id = r.node
     )
     SELECT 'warning', 'proxy_silent',
@@ -310,6 +322,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
            CASE WHEN s.sent = s.asked THEN format('If it is your proxy, add %s to trusted-proxies', s.address)
                 ELSE format('If it is your proxy, add %s to trusted-proxies and set proxy-header to %s', s.address, lower(s.sent)) END, NULL
       FROM seen s WHERE s.cause = 'proxy_untrusted'
+    UNION ALL
+    SELECT 'warning', 'retention_differs',
+           format('servers keep the log for different times (%s): who leads removes what is older than its own retention', string_agg(format('%s: %s', s.server, CASE s.hours WHEN 0 THEN 'for ever' ELSE s.hours || ' hours' END), ', ' ORDER BY s.server)),
+           'Give all of them the same retention-hours; SIGHUP takes it over.', NULL
+      FROM seen s WHERE s.cause = 'retention' AND s.is_live HAVING count(DISTINCT s.hours) > 1
 $$;
 COMMENT ON FUNCTION herald.doctor_servers() IS 'Internal, for doctor(): what servers see and have told.';
 

@@ -324,6 +324,15 @@ static struct sequencer_options sequencer_options(struct database *database)
     };
 }
 
+/* One that is alone has nobody to differ from. */
+static void set_retention(struct database *database, uint32_t hours)
+{
+    maintenance_set_retention(database->maintenance, hours);
+    if (database->options.bus) {
+        remarks_set_retention(database->remarks, hours);
+    }
+}
+
 struct database *database_new(struct loop *loop, const struct database_options *options)
 {
     struct database *database = mem_zalloc(sizeof(*database));
@@ -339,9 +348,10 @@ struct database *database_new(struct loop *loop, const struct database_options *
     struct sequencer_options of_sequencer = sequencer_options(database);
     database->sequencer = sequencer_new(loop, &of_sequencer);
     database->reader = reader_new(loop, &reader_options);
-    database->maintenance = maintenance_new(loop, reader_connection(database->reader),
-                                            options->retention_hours, options->counts);
+    database->maintenance =
+        maintenance_new(loop, reader_connection(database->reader), options->counts);
     database->remarks = remarks_new(reader_connection(database->reader), options->node);
+    set_retention(database, options->retention_hours);
     database->presence = pg_presence_new(reader_connection(database->reader), options->node);
     database->functions = make_functions(database, loop);
     database->snapshots = pg_snapshots_new(loop, &(struct pg_snapshots_options){
@@ -370,7 +380,7 @@ void database_set_options(struct database *database, const struct database_optio
     sequencer_set_options(database->sequencer, &of_sequencer);
     connection_set_timeout(reader_connection(database->reader), options->query_timeout_ms);
     pg_snapshots_set_timeout(database->snapshots, options->query_timeout_ms);
-    maintenance_set_retention(database->maintenance, options->retention_hours);
+    set_retention(database, options->retention_hours);
     functions_set_timeout(database->functions, options->hook_timeout_ms);
     pg_judges_set_timeout(database->judges, options->hook_timeout_ms);
 }

@@ -20,10 +20,10 @@ before(async () => {
 after(() => several?.stop());
 
 // As an upgrade does it: asked to stop, and another program on the same port.
-async function replace(i, program) {
+async function replace(i, program, env = {}) {
     const { options, address, port } = several.nodes[i];
     await several.nodes[i].stop();
-    several.nodes[i] = await Server.start({ ...options, listen: `${address}:${port}`, program });
+    several.nodes[i] = await Server.start({ ...options, listen: `${address}:${port}`, program, env: { ...options.env, ...env } });
     return several.nodes[i];
 }
 const ready = async (node) => JSON.parse((await node.get('/ready')).body);
@@ -51,6 +51,12 @@ test('three of one version: they speak it, and the doctor is silent', async () =
     assert.deepEqual((await Promise.all(several.nodes.map(ready))).map(({ bus, other_versions: n }) => [bus, n]), several.nodes.map(() => ['up', 0]));
     await until('all to have said how they stand', async () => (await world.postgres.value('SELECT count(bus_version)::int FROM herald.node')) === 3);
     assert.deepEqual(await doctor(), [0]);
+    const { program } = several.nodes[2].options;
+    await replace(2, program, { PGHERALD_RETENTION_HOURS: '24' });
+    await until('the doctor to know of another retention', async () => String(await doctor()) === '1,warning retention_differs');
+    await replace(2, program, { PGHERALD_RETENTION_HOURS: undefined });
+    await several.know();
+    await until('the doctor to be silent again', async () => String(await doctor()) === '0');
 });
 
 test('a rolling upgrade to the next: nothing that is kept is lost, and what is not kept arrives', async () => {

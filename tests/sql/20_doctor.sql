@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
-SELECT plan(91);
+SELECT plan(100);
 CREATE EXTENSION dblink SCHEMA tap;
 
 -- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
@@ -190,6 +190,25 @@ SELECT is(found(), '', '… until the server says so no more');
 SELECT * FROM dblink('server', $$SELECT herald.tell('node-1', '{proxy_silent}', ARRAY['{"address": "10.0.0.9", "asked": "X-Forwarded-For", "sent": "Forwarded"}'])::text$$) t(told text);
 SELECT matches(remedy('proxy_silent'), '^Set proxy-header to forwarded, ', 'the header that it does send');
 SELECT * FROM dblink('server', $$SELECT herald.tell('node-1', '{}', '{}')::text$$) t(told text);
+SELECT * FROM dblink('server', $$SELECT concat(herald.tell('node-1', '{retention}', '{"{\"hours\": 168}"}'), herald.tell('node-2', '{retention}', '{"{\"hours\": 168}"}'))$$) t(told text);
+SELECT is(found(), '', 'servers that keep the log for the same time');
+SELECT * FROM dblink('server', $$SELECT herald.tell('node-2', '{retention}', '{"{\"hours\": 0}"}')::text$$) t(told text);
+SELECT is(found(), 'warning retention_differs', '… and for different ones');
+SELECT matches((SELECT f.finding FROM herald.doctor() f), '\(one: 168 hours, two: for ever\)', '… by their names');
+SELECT * FROM dblink('server', $$SELECT herald.tell('node-2', '{}', '{}')::text$$) t(told text);
+SELECT herald.publish('orders/1', '1');
+SELECT drain();
+UPDATE herald.log SET at = now() - interval '8 days';
+SELECT is(found(), '', 'an old log that nobody has told how long to keep it');
+BEGIN;
+UPDATE herald.trim_position SET told_at = now(), keeps = '7 days';
+SELECT is(found(), 'warning retention_behind', '… and that is not trimmed as told');
+UPDATE herald.trim_position SET keeps = interval '8 days' - interval '59 minutes';
+SELECT is(found(), '', '… where a trim may be under way');
+ROLLBACK;
+SELECT herald.trim('7 days', 1000);
+SELECT is(found(), '', '… and is');
+SELECT results_eq('SELECT keeps FROM herald.trim_position', $$VALUES ('7 days'::interval)$$, '… which is kept in mind');
 
 -- Rules and the gate.
 SELECT herald.set_rule('orders/*', active => false);
@@ -248,7 +267,9 @@ CREATE OR REPLACE FUNCTION pg_catalog.pg_stat_get_dead_tuples(oid) RETURNS bigin
 SELECT is(found(), 'warning log_bloat, warning notify_queue_full, warning outbox_large', 'sizes');
 CREATE OR REPLACE FUNCTION pg_catalog.pg_total_relation_size(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT 200::bigint << 30';
 DISCARD PLANS;
-SELECT ok(found() LIKE 'note log_large%', '… of the log');
+SELECT ok(found() LIKE 'note log_large, warning%', '… of the log');
+SELECT herald.trim(NULL, 1000);
+SELECT ok(found() LIKE 'note log_large, note retention_off, warning%', '… that nobody trims');
 ROLLBACK;
 DISCARD PLANS;
 SELECT dblink_exec('server', 'BEGIN ISOLATION LEVEL REPEATABLE READ');

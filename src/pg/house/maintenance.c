@@ -106,18 +106,18 @@ static void on_trimmed(void *arg, const struct query_result *result)
     }
 }
 
+/* Also where nothing is to be removed: herald.doctor() shall know. */
 static void maintenance_trim(void *arg)
 {
     struct maintenance *maintenance = arg;
-    bool is_wanted = maintenance->retention_hours > 0 && !maintenance->is_trimming;
-    if (is_wanted && connection_is_open(maintenance->connection)) {
+    if (!maintenance->is_trimming && connection_is_open(maintenance->connection)) {
         maintenance->is_trimming = true;
         struct params params = {0};
         params_int(&params, (int32_t)maintenance->retention_hours);
         params_int(&params, TRIM_ROWS);
         connection_query(maintenance->connection,
-                         "SELECT herald.trim(pg_catalog.make_interval(hours => $1), $2)", &params,
-                         on_trimmed, maintenance);
+                         "SELECT herald.trim(pg_catalog.make_interval(hours => NULLIF($1, 0)), $2)",
+                         &params, on_trimmed, maintenance);
     }
 }
 
@@ -300,11 +300,10 @@ static void maintenance_look(void *arg)
 /* ---- life ---- */
 
 struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
-                                    uint32_t retention_hours, struct metrics_block *counts)
+                                    struct metrics_block *counts)
 {
     struct maintenance *maintenance = mem_zalloc(sizeof(*maintenance));
     maintenance->connection = connection;
-    maintenance->retention_hours = retention_hours;
     maintenance->counts = counts;
     maintenance->tally = tally_new(counts);
     maintenance->has_batches = true; /* of the process before this one */

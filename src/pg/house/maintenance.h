@@ -12,11 +12,12 @@
 struct maintenance;
 
 struct maintenance *maintenance_new(struct loop *loop, struct connection *connection,
-                                    uint32_t retention_hours, struct metrics_block *counts);
+                                    struct metrics_block *counts);
 /* What the database warns of is logged, and told when it changes. Before the start. */
 void maintenance_on_warnings(struct maintenance *maintenance,
                              void (*fn)(void *arg, const char *lines), void *arg);
-void maintenance_set_retention(struct maintenance *maintenance, uint32_t hours); /* 0: for ever */
+void maintenance_set_retention(struct maintenance *maintenance,
+                               uint32_t hours); /* 0: for ever, as long as it is not called */
 void maintenance_start(
     struct maintenance *maintenance); /* the connection is open: looks at once, then by timers */
 void maintenance_stop(struct maintenance *maintenance);

@@ -21,6 +21,7 @@ static const char *const causes[REMARK_N] = {
     [REMARK_BACKLOG] = "backlog",
     [REMARK_PROXY_SILENT] = "proxy_silent",
     [REMARK_PROXY_UNTRUSTED] = "proxy_untrusted",
+    [REMARK_RETENTION] = "retention",
 };
 
 struct remarks {
@@ -71,6 +72,14 @@ void remarks_set_backlog(struct remarks *remarks, const struct backlog *backlog)
                    backlog->left_s);
     }
     remarks_set(remarks, REMARK_BACKLOG, json.len > 0 ? buf_span(&json) : (struct str){0});
+    buf_release(&json);
+}
+
+void remarks_set_retention(struct remarks *remarks, uint32_t hours)
+{
+    struct buf json = {0};
+    buf_printf(&json, "{\"hours\":%" PRIu32 "}", hours);
+    remarks_set(remarks, REMARK_RETENTION, buf_span(&json));
     buf_release(&json);
 }
 

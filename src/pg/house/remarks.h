@@ -11,6 +11,7 @@ enum remark {
     REMARK_BACKLOG,
     REMARK_PROXY_SILENT,
     REMARK_PROXY_UNTRUSTED,
+    REMARK_RETENTION, /* of several servers: all should have the same */
     REMARK_N,
 };
 
@@ -21,6 +22,7 @@ struct remarks *remarks_new(struct connection *connection, const char *node);
 /* detail: a JSON object, copied; absent: it is not so, or not any more. */
 void remarks_set(struct remarks *remarks, enum remark remark, struct str detail);
 void remarks_set_backlog(struct remarks *remarks, const struct backlog *backlog); /* NULL: none */
+void remarks_set_retention(struct remarks *remarks, uint32_t hours);              /* 0: for ever */
 /* To be called now and then: tells what is new, and again what still holds, since who does not repeat
  * it is gone. */
 void remarks_tell(struct remarks *remarks, uint64_t now_ms);
