@@ -23,14 +23,12 @@ SET LOCAL search_path = pg_catalog;
 CREATE TABLE herald.outbox (
     id      bigint GENERATED ALWAYS AS IDENTITY,
     xid     xid8        NOT NULL DEFAULT pg_current_xact_id(),
-    at      timestamptz NOT NULL DEFAULT now(),
+    at      timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,
     shape   bigint,
-    action  "char"      NOT NULL,
-    reduced "char",
+    action  text        NOT NULL,
     old     text,
     new     text,
-    channel text,
-    options json
+    channel text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_insert_threshold = -1,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
@@ -39,11 +37,11 @@ ALTER TABLE herald.outbox ALTER COLUMN old SET STORAGE EXTERNAL, ALTER COLUMN ne
 -- The only index, on purpose: it makes the trigger cheaper, and with a second one the planner once chose that one
 -- (17 ms a batch instead of 0.04).
 CREATE INDEX outbox_by_xid ON herald.outbox (xid, id);
-GRANT INSERT (shape, action, reduced, old, new) ON herald.outbox TO herald_capture;
+GRANT INSERT (shape, action, old, new) ON herald.outbox TO herald_capture;
 
 COMMENT ON TABLE herald.outbox IS
 'Changes and publishes that are committed but not yet in the log. Written by triggers and publish(), emptied by sweep().
-It has no CHECK constraints: each would be compiled anew for every single-row INSERT.';
+It has no CHECK constraints: each would be compiled anew for every single-row INSERT. And few columns: each costs one 1500 instructions.';
 COMMENT ON COLUMN herald.outbox.id IS 'Taken before the commit: orders rows within a batch, but must never be used to find new ones';
 COMMENT ON COLUMN herald.outbox.xid IS 'The writing transaction (top level); what pg_snapshot speaks of';
 COMMENT ON COLUMN herald.outbox.at IS 'Start of the writing transaction; tells how old a pending row is';
@@ -51,14 +49,13 @@ COMMENT ON COLUMN herald.outbox.shape IS 'How old and new are to be read: herald
 COMMENT ON COLUMN herald.outbox.action IS
 'i: insert. u: update. w: update that changed no announced column (only reduced rows tell). d: delete. t: truncate. p: publish.
 r: rows are to be read anew: those of a table of which a part was truncated (shape), or all that somebody may see (options). a: a watch
-has changed: no event, but the server looks before it tells what is in the batch. s: skipped, only counted; reduced says why';
-COMMENT ON COLUMN herald.outbox.reduced IS
-'NULL: old and new have all captured columns. k: too large, they have the key, the template''s and the kept columns. c: too large, the
-template''s only. K and C: the same, because something could not be printed. Action s: k too large, u unprintable, t a column of the template is gone';
+has changed: no event, but the server looks before it tells what is in the batch. s: skipped, only counted. A second letter says that old and
+new have not all captured columns. k: too large, they have the key, the template''s and the kept columns. c: too large, the template''s only. K
+and C: the same, because something could not be printed. Behind s: k too large, u unprintable, t a column of the template is gone';
 COMMENT ON COLUMN herald.outbox.old IS 'The row before, as Postgres prints a record; NULL: there was none';
 COMMENT ON COLUMN herald.outbox.new IS 'The row after; of a publish what travels as the frame''s payload';
-COMMENT ON COLUMN herald.outbox.channel IS 'Of a publish: the channel';
-COMMENT ON COLUMN herald.outbox.options IS 'Of a publish and of r: for whom, as in herald.log';
+COMMENT ON COLUMN herald.outbox.channel IS
+'Of a publish: the channel. Of that and of r, after a line end: for whom, as herald.log.options. One column, not two, that triggers leave empty';
 
 CREATE TABLE herald.shape (
     number      bigint PRIMARY KEY,

@@ -293,14 +293,15 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                 herald_level := herald_level OPERATOR(pg_catalog.+) 1;
             END LOOP;
             IF herald_level OPERATOR(pg_catalog.=) 4 THEN
-                INSERT INTO herald.outbox (shape, action, reduced) VALUES (%6$s, 's', CASE WHEN herald_failed THEN 'u' ELSE 'k' END);
+                INSERT INTO herald.outbox (shape, action) VALUES (%6$s, CASE WHEN herald_failed THEN 'su' ELSE 'sk' END);
             ELSE
-                INSERT INTO herald.outbox (shape, action, reduced, old, new)
-                    VALUES (%6$s, CASE WHEN TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN 'i' WHEN TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN 'd'
-                                       WHEN herald_level OPERATOR(pg_catalog.>) 1 AND herald_is_silent THEN 'w' ELSE 'u' END,
-                            CASE WHEN herald_level OPERATOR(pg_catalog.=) 1 THEN NULL
-                                 WHEN herald_level OPERATOR(pg_catalog.=) 2 THEN CASE WHEN herald_failed THEN 'K' ELSE 'k' END
-                                 WHEN herald_failed THEN 'C' ELSE 'c' END, herald_old, herald_new);
+                INSERT INTO herald.outbox (shape, action, old, new)
+                    VALUES (%6$s, pg_catalog.concat(
+                                CASE WHEN TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN 'i' WHEN TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN 'd'
+                                     WHEN herald_level OPERATOR(pg_catalog.>) 1 AND herald_is_silent THEN 'w' ELSE 'u' END,
+                                CASE WHEN herald_level OPERATOR(pg_catalog.=) 1 THEN NULL
+                                     WHEN herald_level OPERATOR(pg_catalog.=) 2 THEN CASE WHEN herald_failed THEN 'K' ELSE 'k' END
+                                     WHEN herald_failed THEN 'C' ELSE 'c' END), herald_old, herald_new);
             END IF;
         END herald_row;$code$,
         herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
@@ -455,7 +456,7 @@ DECLARE
         (E'\x05', $c$pg_catalog.current_setting('bytea_output') OPERATOR(pg_catalog.=) 'hex'$c$)) v(mark, code)
                        WHERE strpos(marks, v.mark) > 0 AND strpos(marks, E'\x01') = 0);
     fast     text := '';
-    announce text := format(E'\n        INSERT INTO herald.outbox (shape, action, reduced) VALUES (%s, ''s'', ''t'');', number);
+    announce text := format(E'\n        INSERT INTO herald.outbox (shape, action) VALUES (%s, ''st'');', number);
 BEGIN
     IF NOT is_lost THEN
         announce := herald.careful_code(relation, s, number, max_bytes);
@@ -491,7 +492,7 @@ BEGIN
         END IF;
     END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
-        INSERT INTO herald.outbox (shape, action, reduced) VALUES (%4$s, %5$s);
+        INSERT INTO herald.outbox (shape, action) VALUES (%4$s, %5$s);
     ELSE%6$s
     END IF;
     END herald_announced;
@@ -500,7 +501,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$code$, fast, here, watch_key, number, CASE WHEN is_lost THEN '''s'', ''t''' ELSE 'CASE WHEN TG_NARGS OPERATOR(pg_catalog.>) 0 THEN ''t'' ELSE ''r'' END, NULL' END, announce);
+$code$, fast, here, watch_key, number, CASE WHEN is_lost THEN '''st''' ELSE 'CASE WHEN TG_NARGS OPERATOR(pg_catalog.>) 0 THEN ''t'' ELSE ''r'' END' END, announce);
 END
 $$;
 COMMENT ON FUNCTION herald.capture_code(oid, herald.shape_columns, text, bigint, int, text, text, boolean) IS 'Internal: the body of a trigger function.';

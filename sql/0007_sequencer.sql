@@ -287,7 +287,7 @@ $$;
 COMMENT ON FUNCTION herald.rfc3339(timestamptz) IS 'A time as the wire has it: 2026-11-23T22:14:36.123Z';
 
 CREATE FUNCTION herald.take(max_rows int, max_bytes int, has_messages boolean, this_term bigint DEFAULT NULL)
-    RETURNS TABLE (id bigint, xid xid8, shape bigint, action "char", reduced "char", old text, new text, channel text, options text)
+    RETURNS TABLE (id bigint, xid xid8, shape bigint, action text, old text, new text, channel text, options text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -380,7 +380,7 @@ BEGIN
                 n_new := (SELECT count(*) FROM (SELECT sum(coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0)) OVER (ORDER BY o.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS n_before
                                                   FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, max_rows) o) w WHERE coalesce(w.n_before, 0) < max_bytes);
             END IF;
-            RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+            RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
                            FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, n_new::int) o;
             EXIT WHEN n_bytes >= max_bytes;
             max_rows := max_rows - n_new;
@@ -388,11 +388,11 @@ BEGIN
             this_block := this_block + 1;
         END LOOP;
     ELSIF c.reading IS NULL AND coalesce(n_bytes, 0) < max_bytes THEN
-        RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+        RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
                        FROM herald.difference(c.done, now_visible) o ORDER BY o.id LIMIT max_rows;
     ELSE
         RETURN QUERY
-        SELECT o.id, o.xid, o.shape, o.action, o.reduced, o.old, o.new, o.channel, o.options::text
+        SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
           FROM (SELECT p.*, sum(p.bytes) OVER (ORDER BY p.id) - p.bytes AS n_before
                   FROM (SELECT d.*, coalesce(octet_length(d.old), 0) + coalesce(octet_length(d.new), 0) AS bytes FROM herald.difference(c.done, now_visible) d
                          WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows) p) o

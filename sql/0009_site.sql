@@ -64,7 +64,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     key     text := row_id;
     payload text;
-    options json;
+    options text;
 BEGIN
     IF NOT herald.is_channel(channel) THEN
         RAISE EXCEPTION 'herald: %% cannot be a channel', coalesce(quote_literal(left(channel, 300)), 'NULL')
@@ -84,7 +84,7 @@ BEGIN
         options := concat('{"dbo_id":', dbo_id, ',"row_id":' || to_json(key)::text, '}');
     END IF;
     payload := concat('{"data":', payload, ',"dbo_id":', coalesce(dbo_id, 0), ',"row_id":', herald.key_on_wire(key), '}');
-    INSERT INTO herald.outbox (action, channel, new, options) VALUES ('p', channel, payload, options);
+    INSERT INTO herald.outbox (action, channel, new) VALUES ('p', concat_ws(E'\n', channel, options), payload);
     IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
         PERFORM herald.ring();
     END IF;
@@ -128,7 +128,7 @@ BEGIN
         RAISE EXCEPTION 'herald: %%, %% is nobody', coalesce('dbo_id ' || dbo_id, 'dbo_id NULL'), coalesce('row_id ' || quote_literal(left(key, 300)), 'row_id NULL')
             USING ERRCODE = '22023', HINT = 'dbo_id is 1 or more, row_id 1 to 255 bytes: who is signed in as that row of that table.';
     END IF;
-    INSERT INTO herald.outbox (action, options) VALUES ('r', concat('{"dbo_id":', dbo_id, ',"row_id":', to_json(key), '}')::json);
+    INSERT INTO herald.outbox (action, channel) VALUES ('r', concat(E'\n{"dbo_id":', dbo_id, ',"row_id":', to_json(key), '}'));
     IF NOT pg_try_advisory_xact_lock_shared(1751478881, 1) THEN
         PERFORM herald.ring();
     END IF;

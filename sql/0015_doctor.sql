@@ -40,7 +40,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
         UNION ALL
         SELECT 'herald_capture', format('INSERT (%s) on herald.outbox', c), has_column_privilege('herald_capture', 'herald.outbox', c, 'INSERT'),
                format('GRANT INSERT (%I) ON herald.outbox TO herald_capture', c)
-          FROM unnest(ARRAY['shape', 'action', 'reduced', 'old', 'new']) c WHERE to_regrole('herald_capture') IS NOT NULL
+          FROM unnest(ARRAY['shape', 'action', 'old', 'new']) c WHERE to_regrole('herald_capture') IS NOT NULL
         UNION ALL
         SELECT 'herald_reader', format('USAGE on schema %I', n.nspname), has_schema_privilege('herald_reader', n.oid, 'USAGE'),
                format('GRANT USAGE ON SCHEMA %I TO herald_reader', n.nspname)

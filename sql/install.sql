@@ -30,10 +30,10 @@ SELECT :installed > :newest AS is_newer, :installed < 1 AS needs_1, :installed <
     DO $$ BEGIN RAISE EXCEPTION 'herald: refusing to downgrade'; END $$;
 \endif
 
--- All steps, but as they were before the release: their outbox held payloads.
+-- All steps, but as they were before the release: their outbox held payloads, later some columns more.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('herald.outbox') AND a.attname = 'payload' AND NOT a.attisdropped) THEN
+    IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('herald.outbox') AND a.attname IN ('payload', 'reduced') AND NOT a.attisdropped) THEN
         RAISE EXCEPTION 'herald: this database has steps as they were before their release' USING ERRCODE = '55000',
             HINT = 'They cannot be upgraded. Uninstall and install again (pgherald uninstall, or sql/uninstall.sql): the history goes with it.';
     END IF;

@@ -32,7 +32,7 @@ SELECT set_eq($$
     UNION ALL
     SELECT c.relname || '.' || t.attname, a.privilege_type FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) a
      WHERE a.grantee = 'herald_capture'::regrole
-$$, $$VALUES ('outbox.shape', 'INSERT'), ('outbox.action', 'INSERT'), ('outbox.reduced', 'INSERT'), ('outbox.old', 'INSERT'), ('outbox.new', 'INSERT')$$,
+$$, $$VALUES ('outbox.shape', 'INSERT'), ('outbox.action', 'INSERT'), ('outbox.old', 'INSERT'), ('outbox.new', 'INSERT')$$,
     'herald_capture may insert into the outbox and nothing else');
 SELECT set_eq($$
     SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'herald'::regnamespace AND p.proname NOT LIKE 'capture\_%'

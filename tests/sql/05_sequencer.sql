@@ -103,13 +103,13 @@ SELECT s.number AS shape FROM herald.shape s WHERE s.description ->> 'table' = '
 INSERT INTO herald.outbox (action, channel, new) SELECT 'p', 'q/fine', i::text FROM generate_series(1, 20) i;
 INSERT INTO herald.outbox (action, channel, new) VALUES ('p', repeat('x', 300), '1'), ('p', '', '1'), ('?', 'q/x', '1'), ('p', NULL, NULL);
 INSERT INTO herald.outbox (action, channel, new) VALUES ('p', 'q/x', '{'), ('p', 'q/x', repeat('[', 1000000));
-INSERT INTO herald.outbox (shape, action, reduced, old, new) VALUES (:shape, 'i', NULL, NULL, '(1'), (:shape, 'i', NULL, NULL, '(1,2)'), (:shape, 'u', NULL, NULL, NULL), (:shape, 'd', 'x', '(1,2,3)', NULL),
-    (:shape, '?', NULL, NULL, NULL), (1234, 'i', NULL, NULL, '(1)'), (NULL, 'i', NULL, NULL, '(1)'), (NULL, 't', NULL, NULL, NULL), (:shape, 'i', NULL, NULL, '(x,7,)');
+INSERT INTO herald.outbox (shape, action, old, new) VALUES (:shape, 'i', NULL, '(1'), (:shape, 'i', NULL, '(1,2)'), (:shape, 'u', NULL, NULL), (:shape, 'dx', '(1,2,3)', NULL),
+    (:shape, '?', NULL, NULL), (:shape, '', NULL, NULL), (1234, 'i', NULL, '(1)'), (NULL, 'i', NULL, '(1)'), (NULL, 't', NULL, NULL), (:shape, 'i', NULL, '(x,7,)');
 INSERT INTO herald.outbox (action, channel, new) SELECT 'p', 'q/fine', i::text FROM generate_series(21, 40) i;
 INSERT INTO herald.outbox (xid, action, channel, new) VALUES ('999999999', 'p', 'q/future', '1');
 SELECT drain();
 SELECT is((SELECT string_agg(payload::text, ' ' ORDER BY id) FROM herald.log WHERE channel = 'q/fine'), (SELECT string_agg(i::text, ' ') FROM generate_series(1, 40) i), 'odd rows of the outbox are skipped');
-SELECT is((SELECT s.skipped - :skipped FROM herald.status s), 14::bigint, '… and counted');
+SELECT is((SELECT s.skipped - :skipped FROM herald.status s), 15::bigint, '… and counted');
 SELECT is((SELECT payload #>> '{data,reduced}' FROM herald.log WHERE channel = 'q/7'), 'stale', '… or announced as they are, if they can be');
 DELETE FROM herald.outbox WHERE xid = '999999999';
 SELECT is(herald.sweep(), 50000::bigint, 'sweep() removes what is behind the cursor, in portions');

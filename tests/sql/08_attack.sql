@@ -98,7 +98,7 @@ SELECT herald.watch('x_alice.typed', channel => 'x/{e}');
 CREATE TABLE x_alice.typed_2 (LIKE x_alice.typed);
 SELECT herald.watch('x_alice.typed_2', channel => 'x2/{e}', mode => 'statement');
 SET search_path = x_mallory, public, tap;
-CREATE TEMP TABLE outbox (shape bigint, action "char", reduced "char", old text, new text);
+CREATE TEMP TABLE outbox (shape bigint, action text, old text, new text);
 INSERT INTO x_alice.typed VALUES (1, 'a', '{a,b}', ROW('a', 1), ARRAY[ROW('b', 2)::x_mallory.pair], 'a');
 INSERT INTO x_alice.typed_2 SELECT * FROM x_alice.typed;
 UPDATE x_alice.typed SET d = 'b';

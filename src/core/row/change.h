@@ -18,9 +18,10 @@ enum change_fault {
 
 const char *change_fault_name(enum change_fault fault); /* "size" …; NONE: "" */
 
-struct change_row { /* as in herald.outbox; spans absent where there is NULL */
-    char action;    /* i insert, u and w update (w: of nothing announced), d delete, s skipped */
-    char reduced;   /* 0: whole rows; k K key, template and kept; c C template; s: u or t */
+struct
+    change_row { /* as in herald.outbox, whose action has both letters; spans absent where there is NULL */
+    char action;  /* i insert, u and w update (w: of nothing announced), d delete, s skipped */
+    char reduced; /* 0: whole rows; k K key, template and kept; c C template; s: u or t */
     struct str old;
     struct str new;
 };

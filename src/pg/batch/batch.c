@@ -36,11 +36,16 @@ uint64_t batch_row_id(const struct batch *batch, int row)
     return rows_u64(batch->rows, row, TAKE_COLUMN_ID);
 }
 
-/* A column of type "char"; 0: NULL. */
-static char row_char(const struct batch *batch, int row, enum take_column column)
+static char row_action(const struct batch *batch, int row)
 {
-    struct str text = rows_text(batch->rows, row, (int)column);
-    return text.len > 0 ? text.ptr[0] : 0;
+    struct str letters = rows_text(batch->rows, row, TAKE_COLUMN_ACTION);
+    return letters.len > 0 ? letters.ptr[0] : 0;
+}
+
+static char row_reduced(const struct batch *batch, int row)
+{
+    struct str letters = rows_text(batch->rows, row, TAKE_COLUMN_ACTION);
+    return letters.len > 1 ? letters.ptr[1] : 0;
 }
 
 static bool row_has_shape(const struct batch *batch, int row)
@@ -64,7 +69,7 @@ void batch_want_shapes(const struct batch *batch, const struct shapes *shapes,
 bool batch_wants_emptied(const struct batch *batch, const struct batch_source *source,
                          struct buf *template, struct str *after)
 {
-    if (PQntuples(batch->rows) < 2 || row_char(batch, 1, TAKE_COLUMN_ACTION) != 't') {
+    if (PQntuples(batch->rows) < 2 || row_action(batch, 1) != 't') {
         return false;
     }
     const struct shape *shape = row_shape(batch, source->shapes, 1);
@@ -176,8 +181,8 @@ static void take_change(struct batch *batch, const struct batch_source *source, 
                         int row)
 {
     struct change_row change = {
-        .action = row_char(batch, row, TAKE_COLUMN_ACTION),
-        .reduced = row_char(batch, row, TAKE_COLUMN_REDUCED),
+        .action = row_action(batch, row),
+        .reduced = row_reduced(batch, row),
         .old = rows_text(batch->rows, row, TAKE_COLUMN_OLD),
         .new = rows_text(batch->rows, row, TAKE_COLUMN_NEW),
     };
@@ -232,7 +237,7 @@ static bool take_truncate(struct batch *batch, const struct batch_source *source
 /* False: the batch ends before this row. */
 static bool take_row(struct batch *batch, const struct batch_source *source, int row)
 {
-    char action = row_char(batch, row, TAKE_COLUMN_ACTION);
+    char action = row_action(batch, row);
     struct shape *shape = row_shape(batch, source->shapes, row);
     if (source->poison_id > 0 && batch_row_id(batch, row) == source->poison_id) {
         batch_blame(batch, shape, CHANGE_FAULT_UNPRINTABLE, true);
@@ -268,7 +273,7 @@ void batch_fill(struct batch *batch, const struct batch_source *source)
     if (batch->emptied) {
         batch->n_rows += PQntuples(batch->emptied);
     }
-    batch->is_all = !source->is_without_rows && row_char(batch, 0, TAKE_COLUMN_ACTION) != 'l' &&
+    batch->is_all = !source->is_without_rows && row_action(batch, 0) != 'l' &&
                     batch->last_row == n && (size_t)n < source->max_rows &&
                     batch->row_bytes < source->max_bytes;
 }

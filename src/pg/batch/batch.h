@@ -48,8 +48,7 @@ enum take_column {
     TAKE_COLUMN_ID,  /* the batch: its position */
     TAKE_COLUMN_XID, /* the log's newest id */
     TAKE_COLUMN_SHAPE,
-    TAKE_COLUMN_ACTION, /* b; l: a backlog is being listed */
-    TAKE_COLUMN_REDUCED,
+    TAKE_COLUMN_ACTION,  /* b; l: a backlog is being listed */
     TAKE_COLUMN_OLD,     /* the snapshot */
     TAKE_COLUMN_NEW,     /* the channel up to which a TRUNCATE was announced */
     TAKE_COLUMN_CHANNEL, /* the epoch */
