@@ -8,9 +8,9 @@
 -- herald.watch() creates the trigger with its caller's rights, and generate_capture() believes nothing but pg_trigger.
 -- As a present, dumps carry the wishes, a dropped table takes them along, and generating again needs nobody's rights.
 --
--- **What a trigger stores** is concat(ROW(NEW."a", …)) of the captured columns, as record output prints them: announced, in the
--- template, or kept; no other. Never NEW itself: its owner may have made a cast from the row's type to text. By name, as a part may
--- have its columns in another order.
+-- **What a trigger stores** is ROW(NEW."a", …)::text of the captured columns, as record output prints them: announced, in the
+-- template, or kept; no other. Never NEW itself: its owner may have made a cast from the row's type to text, which only a superuser can
+-- make from an anonymous record. By name, as a part may have its columns in another order.
 --
 -- **Generated code must never run a stranger's code**, because it runs with herald_capture's rights in everybody's
 -- transactions. It has no SET clauses (each costs as much as two rows) and so the writer's search_path, which may put anything
@@ -264,10 +264,11 @@ CREATE FUNCTION herald.careful_code(relation oid, s herald.shape_columns, number
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
         <<herald_row>>
+        DECLARE
+            herald_level     pg_catalog.int4 := 1;
+            herald_failed    pg_catalog.bool;
+            herald_is_silent pg_catalog.bool;
         BEGIN
-            herald_failed := NULL;
-            herald_is_silent := NULL;
-            herald_level := 1;
             BEGIN
                 IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
                     -- The casts keep the parser from comparing two ROW() expressions field by field.
@@ -321,7 +322,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
             BEGIN
                 %2$s
-                herald_new := pg_catalog.concat(%3$s);
+                herald_new := %3$s::pg_catalog.text;
             EXCEPTION WHEN OTHERS THEN
                 herald_new := NULL;
             END;
@@ -332,8 +333,8 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
             BEGIN
                 %2$s
-                herald_new := pg_catalog.concat(%3$s);
-                herald_old := pg_catalog.concat(%4$s);
+                herald_new := %3$s::pg_catalog.text;
+                herald_old := %4$s::pg_catalog.text;
             EXCEPTION WHEN OTHERS THEN
                 herald_new := NULL;
                 herald_old := NULL;
@@ -348,7 +349,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
             BEGIN
                 %2$s
-                herald_old := pg_catalog.concat(%4$s);
+                herald_old := %4$s::pg_catalog.text;
             EXCEPTION WHEN OTHERS THEN
                 herald_old := NULL;
             END;
@@ -402,7 +403,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                 IF NOT FOUND THEN
                     RETURN NULL;
                 END IF;
-                herald_level := 0;
+                EXIT herald_announced;
             END IF;
         EXCEPTION
             WHEN out_of_memory THEN
@@ -412,23 +413,27 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
             WHEN OTHERS THEN
                 NULL;
         END;
-        EXIT herald_announced WHEN herald_level OPERATOR(pg_catalog.=) 0;
-        IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
-            OPEN herald_news FOR SELECT * FROM n;
-        END IF;
-        IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
-            OPEN herald_olds FOR SELECT * FROM o;
-        END IF;
-        LOOP
+        DECLARE
+            herald_news pg_catalog.refcursor;
+            herald_olds pg_catalog.refcursor;
+        BEGIN
             IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
-                FETCH herald_news INTO NEW;
-                EXIT WHEN NOT FOUND;
+                OPEN herald_news FOR SELECT * FROM n;
             END IF;
             IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
-                FETCH herald_olds INTO OLD;
-                EXIT WHEN NOT FOUND;
-            END IF;%8$s
-        END LOOP;$code$, settings, number, max_bytes, c.row, c.alias,
+                OPEN herald_olds FOR SELECT * FROM o;
+            END IF;
+            LOOP
+                IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
+                    FETCH herald_news INTO NEW;
+                    EXIT WHEN NOT FOUND;
+                END IF;
+                IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
+                    FETCH herald_olds INTO OLD;
+                    EXIT WHEN NOT FOUND;
+                END IF;%8$s
+            END LOOP;
+        END;$code$, settings, number, max_bytes, c.row, c.alias,
         format(c.guard, 'n', c.alias), format(c.guard, 'o', c.alias), careful)
       FROM (SELECT herald.row_code(relation, s.captured, '') AS row, a.alias,
                    -- One row tells the types of all.
@@ -470,26 +475,23 @@ BEGIN
 -- Written by herald.generate_capture() and written anew by herald.refresh(): do not edit.
 #variable_conflict use_column
 DECLARE
-    herald_new       pg_catalog.text;
-    herald_old       pg_catalog.text;
-    herald_level     pg_catalog.int4;
-    herald_failed    pg_catalog.bool;
-    herald_is_silent pg_catalog.bool;
-    herald_is_part   pg_catalog.bool;
-    herald_news      pg_catalog.refcursor;
-    herald_olds      pg_catalog.refcursor;
+    herald_new pg_catalog.text;
+    herald_old pg_catalog.text;
 BEGIN
     <<herald_announced>>
     BEGIN%1$s
     IF NOT (%2$s) THEN
-        herald_is_part := herald.is_part_of(TG_RELID, %3$L);
-        -- A part that was detached keeps its trigger for TRUNCATE, which is nobody's business then.
-        IF herald_is_part IS NULL OR NOT herald_is_part AND TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
-            RETURN NULL;
-        ELSIF NOT herald_is_part THEN
-            RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::pg_catalog.regclass
-                USING ERRCODE = '42501', HINT = 'Call herald.watch() for this table instead.';
-        END IF;
+        DECLARE
+            herald_is_part pg_catalog.bool := herald.is_part_of(TG_RELID, %3$L);
+        BEGIN
+            -- A part that was detached keeps its trigger for TRUNCATE, which is nobody's business then.
+            IF herald_is_part IS NULL OR NOT herald_is_part AND TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
+                RETURN NULL;
+            ELSIF NOT herald_is_part THEN
+                RAISE EXCEPTION 'herald: this trigger function belongs to another table than %%', TG_RELID::pg_catalog.regclass
+                    USING ERRCODE = '42501', HINT = 'Call herald.watch() for this table instead.';
+            END IF;
+        END;
     END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
         INSERT INTO herald.outbox (shape, action) VALUES (%4$s, %5$s);
