@@ -12,13 +12,13 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../sql/cluster.sh"
 
 #      table and statement              at most
-cases='watched   insert single          124000
-       watched   update single          161000
-       watched   delete single          132000
-       watched   insert 1000            78000
-       watched   update 1000            96000
-       statement insert 1000            30000
-       statement update 1000            60000'
+cases='watched   insert single          119500
+       watched   update single          155000
+       watched   delete single          127000
+       watched   insert 1000            73500
+       watched   update 1000            89000
+       statement insert 1000            27500
+       statement update 1000            46500'
 row="(room, name, note, price)"
 
 statement() { # TABLE KIND HOW-MANY NUMBER
