@@ -61,7 +61,7 @@ BROWSER_TESTS := $(sort $(wildcard tests/browser/*.test.js tests/browser/*.test.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help build made programs deps demo test install npm lint format floors unit sql integration matrix browser picture tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions clean FORCE
+.PHONY: help build made programs deps demo test install npm lint format floors unit sql integration matrix browser picture tsan chaos soak chaos-proof cluster cluster-proof ledger corpus fuzz sdk bench instructions promtool clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -153,6 +153,8 @@ bench: $(BIN) $(BENCH) $(TOOLS) $(NODE_MODULES) ## how fast it is, beside a bare
 	@[ -n "$(SCENARIOS)" ] || PGHERALD_BIN=$(abspath $(BIN)) node tests/bench/live.js
 instructions: $(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode $(TOOLS) ## instructions per delivery, row and captured change, against their limits (callgrind)
 	@tests/bench/instructions.sh $(B)/bench && DRAIN=$(abspath $(B)/tests/tools/drain) tests/bench/triggers.sh
+promtool: $(BIN) $(NODE_MODULES) build/promtool ## what Prometheus' own checker says of /metrics
+	@PROMTOOL=$(abspath build/promtool) PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh promtool tests/integration/16-metrics.test.js
 picture: $(BIN) $(NODE_MODULES) ## docs/picture.png, of the README, from the real pages in Chromium
 	@PGHERALD_BIN=$(abspath $(BIN)) node scripts/picture.mjs
 npm: build/npm/package.json ## the browser's client as an npm package, in build/npm
@@ -253,6 +255,11 @@ $(B)/bench/instructions $(B)/bench/rows $(B)/bench/decode: $(B)/bench/%: $(call 
 $(NODE_MODULES): tests/package-lock.json
 	@cd tests && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# Out of Debian's package, which is not installed: it would start a Prometheus.
+build/promtool:
+	@mkdir -p build/prometheus && cd build/prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
+	@cp build/prometheus/usr/bin/promtool $@ && rm -rf build/prometheus
 
 build/npm/package.json: $(NODE_MODULES) scripts/npm.sh $(wildcard clients/js/* src/web/pgherald*.js)
 	@scripts/npm.sh $(VERSION)

@@ -11,12 +11,13 @@
 #include "core/metrics.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-enum metric_type { COUNTER, GAUGE, GREATEST };
+enum metric_type { COUNTER, GAUGE, GREATEST, SPENT };
 
 enum metric_label {
     NONE,
@@ -157,7 +158,16 @@ static uint64_t value_of(const struct metrics *metrics, const struct metric *met
 
 static const char *type_name(const struct metric *metric)
 {
-    return metric->type == COUNTER ? "counter" : "gauge";
+    return metric->type == COUNTER || metric->type == SPENT ? "counter" : "gauge";
+}
+
+static void write_value(const struct metric *metric, uint64_t value, struct buf *out)
+{
+    if (metric->type == SPENT) {
+        buf_printf(out, "%" PRIu64 ".%03u", value / 1000, (unsigned)(value % 1000));
+    } else {
+        buf_u64(out, value);
+    }
 }
 
 static void write_metric(const struct metrics *metrics, const struct metric *metric,
@@ -172,7 +182,7 @@ static void write_metric(const struct metrics *metrics, const struct metric *met
                        labels[metric->label].values[i]);
         }
         buf_char(out, ' ');
-        buf_u64(out, value_of(metrics, metric, metric->first + i));
+        write_value(metric, value_of(metrics, metric, metric->first + i), out);
         buf_char(out, '\n');
     }
 }

@@ -2,7 +2,8 @@
 /* The table of all metrics, and of their labels' values in the order of the cells.
  *
  * X(ID, name without "pgherald_", type, label or NONE, number of cells, help). A COUNTER only
- * grows, a GAUGE is summed over the threads, of a GREATEST the greatest of the threads counts. */
+ * grows, a GAUGE is summed over the threads, of a GREATEST the greatest of the threads counts. A
+ * SPENT is a COUNTER of milliseconds, which is shown in seconds. */
 #ifndef HERALD_CORE_METRICS_TABLE_H
 #define HERALD_CORE_METRICS_TABLE_H
 
@@ -281,15 +282,14 @@ enum { ERROR_CODES(METRIC_VALUE) METRIC_N_ERRORS };
       "Calls of rules' functions, by how they ended.")                                             \
     X(HOOKS_WAITING, "hook_calls_waiting", GAUGE, NONE, 1, "Calls that wait for a connection.")    \
     X(HOOKS_RUNNING, "hook_calls_running", GAUGE, NONE, 1, "Calls that are in the database.")      \
-    X(SNAPSHOT_READ_MS, "snapshot_reads_milliseconds_total", COUNTER, NONE, 1,                     \
+    X(SNAPSHOT_READ_MS, "snapshot_reads_seconds_total", SPENT, NONE, 1,                            \
       "How long reads for snapshots took in the database.")                                        \
     X(JUDGE_CALLS, "judge_calls_total", COUNTER, CALL, METRIC_N_CALLS,                             \
       "Calls that asked the database who may see rows; `refused` ones were stopped, as they took " \
       "too long.")                                                                                 \
     X(JUDGE_VERDICTS, "judge_verdicts_total", COUNTER, NONE, 1,                                    \
       "What they have said: of one row, as it was or is, for one group.")                          \
-    X(JUDGE_MS, "judge_milliseconds_total", COUNTER, NONE, 1,                                      \
-      "How long they took in the database.")                                                       \
+    X(JUDGE_MS, "judge_seconds_total", SPENT, NONE, 1, "How long they took in the database.")      \
     X(JUDGES_WAITING, "judge_calls_waiting", GAUGE, NONE, 1,                                       \
       "Those that are in the database, or wait for a connection.")                                 \
     X(AUTHORIZE_HITS, "authorize_cache_hits_total", COUNTER, NONE, 1,                              \

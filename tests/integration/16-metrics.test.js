@@ -2,6 +2,7 @@
 // /metrics: who may read it, that it is what Prometheus reads, and that what happens is counted where it belongs.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -39,18 +40,47 @@ test('the answer is what Prometheus reads', async () => {
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
     assert.equal(answer.headers.get('cache-control'), 'no-store');
+    const types = typesOf(answer.body);
+    assert.ok(types.size > 50);
+    assert.deepEqual([...types].flatMap(([name, { type, label }]) => lint(name, type, label).map((rule) => `${name}: ${rule}`)), []);
+    if (process.env.PROMTOOL) { // make promtool
+        const { status, stdout, stderr } = spawnSync(process.env.PROMTOOL, ['check', 'metrics'], { input: answer.body, encoding: 'utf8' });
+        assert.equal(status, 0, stdout + stderr);
+    }
+});
+
+// name → { type, label }; fails for what is not the format.
+function typesOf(body) {
     const types = new Map();
-    for (const line of answer.body.split('\n').slice(0, -1)) {
-        const type = line.match(/^# TYPE (\S+) (counter|gauge)$/);
-        if (type) {
-            types.set(type[1], type[2]);
-        } else if (!line.startsWith('# HELP ')) {
-            const [, name] = line.match(/^(pgherald_[a-z_]+)(?:\{[a-z]+="[a-z0-9_]+"\})? \d+$/) ?? assert.fail(line);
+    let helped;
+    for (const line of body.split('\n').slice(0, -1)) {
+        const [, help] = line.match(/^# HELP (\S+) \S/) ?? [];
+        const [, typed, type] = line.match(/^# TYPE (\S+) (counter|gauge)$/) ?? [];
+        if (help) {
+            helped = help;
+        } else if (typed) {
+            assert.equal(helped, typed, 'promtool wants a help text');
+            types.set(typed, { type });
+        } else {
+            const [, name, label] = line.match(/^(pgherald_[a-z_]+)(?:\{([a-z]+)="[a-z0-9_]+"\})? \d+(?:\.\d{3})?$/) ?? assert.fail(line);
             assert.ok(types.has(name), `no TYPE before ${name}`);
+            types.get(name).label = label;
         }
     }
-    assert.ok(types.size > 50);
-});
+    return types;
+}
+
+// What `promtool check metrics` looks at in a name; promtool itself is not in each machine's Debian (make promtool).
+function lint(name, type, label) {
+    const words = name.split('_');
+    return Object.entries({
+        'counters end with _total, and nothing else does': name.endsWith('_total') !== (type === 'counter'),
+        'these endings are those of histograms': /_(bucket|count|sum)$/.test(name) || ['le', 'quantile'].includes(label),
+        'no type in a name': words.some((word) => ['counter', 'gauge', 'histogram', 'summary'].includes(word)),
+        'no unit but seconds, bytes and their like': words.some((word) => /^(pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|giga|gibi|tera|tebi|peta|pebi)(seconds|bytes)$|^(minutes|hours|days|weeks|bits)$/.test(word)),
+        'no short unit': words.some((word) => /^(s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d)$/.test(word)),
+    }).filter(([, is]) => is).map(([rule]) => rule);
+}
 
 test('docs/metrics.md is what the binary prints', async () => {
     const printed = await pgherald(['config', '--metrics-reference']);

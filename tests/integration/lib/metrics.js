@@ -10,7 +10,7 @@ export async function metrics(server) {
     const found = new Map();
     for (const line of answer.body.split('\n')) {
         if (line !== '' && !line.startsWith('#')) {
-            const [, series, value] = line.match(/^pgherald_(\S+) (\d+)$/) ?? assert.fail(`not a line of metrics: ${line}`);
+            const [, series, value] = line.match(/^pgherald_(\S+) (\d+(?:\.\d{3})?)$/) ?? assert.fail(`not a line of metrics: ${line}`);
             assert.equal(found.has(series), false, `twice: ${series}`);
             found.set(series, Number(value));
         }

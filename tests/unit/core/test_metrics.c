@@ -59,6 +59,18 @@ static void test_the_greatest_counts(void **state)
     metrics_free(metrics);
 }
 
+static void test_time_is_shown_in_seconds(void **state)
+{
+    (void)state;
+    struct metrics *metrics = metrics_new(2);
+    expect_line(metrics, "pgherald_judge_seconds_total 0.000");
+    metrics_add(metrics_block(metrics, 0), METRIC_JUDGE_MS, 61000);
+    metrics_add(metrics_block(metrics, 1), METRIC_JUDGE_MS, 7);
+    expect_line(metrics, "pgherald_judge_seconds_total 61.007");
+    expect_line(metrics, "# TYPE pgherald_judge_seconds_total counter");
+    metrics_free(metrics);
+}
+
 static void test_labels(void **state)
 {
     (void)state;
@@ -106,7 +118,7 @@ static void test_the_format(void **state)
             continue;
         }
         assert_int_equal(strncmp(line, name, strlen(name)), 0);
-        assert_int_equal(strspn(strrchr(line, ' ') + 1, "0123456789"),
+        assert_int_equal(strspn(strrchr(line, ' ') + 1, "0123456789."),
                          strlen(strrchr(line, ' ')) - 1);
         char *series = mem_printf("\n%.*s ", (int)(strrchr(line, ' ') - line), line);
         const char *first = strstr(buf_text(&out), series);
@@ -147,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_blocks_are_added_up),
         cmocka_unit_test(test_a_gauge_may_be_shared),
         cmocka_unit_test(test_the_greatest_counts),
+        cmocka_unit_test(test_time_is_shown_in_seconds),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_nobody_counts),
         cmocka_unit_test(test_the_format),
