@@ -83,7 +83,8 @@ test('names are strangers\' texts: none moves the cursor', async () => {
     assert.match(stdout, /^error {4}not_watched .*odd\\x1b\[31m/);
     assert.doesNotMatch(stdout, /\u001b/);
     const { code, stderr } = await pgherald(['watch', 'odd\u001b[32m'], { env: { PGHERALD_DATABASE_URL: world.postgres.url() } });
-    assert.deepEqual([code, stderr], [1, 'pgherald: relation "odd\\x1b[32m" does not exist\n']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^pgherald: relation "odd\\x1b\[32m" does not exist\. [ -~]*\n$/);
     await world.postgres.query('DROP TABLE "odd\u001b[31m"');
 });
 
