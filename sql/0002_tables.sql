@@ -137,17 +137,19 @@ COMMENT ON COLUMN herald.cursor.reading_channel IS '… and of the TRUNCATE that
 COMMENT ON COLUMN herald.cursor.at IS 'When the batch was made';
 
 CREATE TABLE herald.backlog (
-    fill  bigint,
-    block bigint,
-    xid   xid8,
+    fill     bigint,
+    block    bigint,
+    xid      xid8,
+    last_xid xid8 NOT NULL,
     PRIMARY KEY (fill, block, xid)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000);
 COMMENT ON TABLE herald.backlog IS
 'Where the outbox rows of a difference are that is larger than a batch, in id order, which no index of the outbox has. Filled before
 the first piece is taken, emptied by sweep().';
 COMMENT ON COLUMN herald.backlog.fill IS 'The cursor position at which it was listed';
-COMMENT ON COLUMN herald.backlog.block IS 'A thousand ids of the outbox, from block * 1000 on: a large transaction is a row for each of them';
-COMMENT ON COLUMN herald.backlog.xid IS 'A transaction of the difference that has rows in it';
+COMMENT ON COLUMN herald.backlog.block IS 'A thousand ids of the outbox, from block * 1000 on: a large transaction is a row for each block';
+COMMENT ON COLUMN herald.backlog.xid IS 'Transactions of the difference that have rows in it: from this one …';
+COMMENT ON COLUMN herald.backlog.last_xid IS '… to this one. Others between them are not of the difference';
 
 CREATE TABLE herald.channel (
     name  text COLLATE "C" PRIMARY KEY,

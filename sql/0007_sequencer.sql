@@ -12,9 +12,9 @@
 -- **One batch, one transaction**: take() locks the fence and returns rows; the server gives each its channel's next offset, as it knows
 -- the heads (heads() says those that it does not); store() appends to log and cursor. Two sequencers only wait for each other. A
 -- difference larger than a batch is taken in pieces of one fixed snapshot (cursor.reading); in which blocks of a thousand ids its
--- transactions have rows is listed in herald.backlog first, 20 000 of them or more a call, or each piece would look for the smallest
--- ids in all the rest (a million one-row transactions: 500 batches of four seconds). A TRUNCATE of a template is the first row of its batch, so that every channel that a
--- row before it named is known; to more than max_rows channels it goes in pieces, by name.
+-- transactions have rows is listed in herald.backlog first, 20 000 rows or more a call, or each piece would look for the smallest
+-- ids in all the rest (a million one-row transactions: 500 batches of four seconds). A TRUNCATE of a template is the first row of
+-- its batch, so that every channel that a row before it named is known; to more than max_rows channels it goes in pieces, by name.
 --
 -- **The epoch** changes when offsets may have been given out twice: open() decides by the canary (see the tables). A crash empties
 -- the canary, and then one witness can vouch that nothing was lost: the process that led last, if what it delivered is still
@@ -230,7 +230,8 @@ COMMENT ON FUNCTION herald.difference(pg_snapshot, pg_snapshot) IS
 'Internal: outbox rows that are visible in one snapshot and were not in another.';
 
 -- In portions, so that millions keep no message waiting. The writers of the past that were still in progress come first: their
--- xids are all lower. What is listed is a block, so the rest of it, after the last row of a portion, is passed over.
+-- xids are all lower. What is listed is a block, so the rest of it, after the last row of a portion, is passed over. Transactions that
+-- are in one portion completely share an entry, as they have few rows altogether: those that may have more have one of their own.
 CREATE FUNCTION herald.list_backlog(c herald.cursor, now_visible pg_snapshot) RETURNS herald.cursor
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -251,11 +252,15 @@ BEGIN
               WHERE b.xid >= pg_snapshot_xmax(c.done) AND b.xid < pg_snapshot_xmax(now_visible) AND (b.xid, b.id) > (c.listed_xid, c.listed_id)
                 AND pg_visible_in_snapshot(b.xid, now_visible) ORDER BY b.xid, b.id LIMIT max_rows)
             LIMIT max_rows
+        ), last_row AS MATERIALIZED (
+            SELECT p.xid, p.id, (SELECT count(*) FROM portion) AS n FROM portion p ORDER BY p.xid DESC, p.id DESC LIMIT 1
         ), listed AS (
-            INSERT INTO herald.backlog (fill, block, xid) SELECT DISTINCT c.reading_fill, p.id / 1000, p.xid FROM portion p
+            INSERT INTO herald.backlog (fill, block, xid, last_xid)
+            SELECT c.reading_fill, g.block, g.xids[1], g.xids[cardinality(g.xids)]
+              FROM (SELECT p.id / 1000 AS block, array_agg(p.xid ORDER BY p.xid) AS xids FROM portion p CROSS JOIN last_row l
+                     GROUP BY 1, CASE WHEN p.xid IN (c.listed_xid, l.xid) OR p.xid < pg_snapshot_xmax(c.done) THEN p.xid END) g
         )
-        SELECT p.xid, p.id / 1000 * 1000 + 999, (SELECT count(*) FROM portion) INTO c.listed_xid, c.listed_id, n_rows
-          FROM portion p ORDER BY p.xid DESC, p.id DESC LIMIT 1;
+        SELECT l.xid, l.id / 1000 * 1000 + 999, l.n INTO c.listed_xid, c.listed_id, n_rows FROM last_row l;
         IF n_rows IS DISTINCT FROM max_rows THEN
             c.listed_xid := NULL;
             c.listed_id := NULL;
@@ -268,17 +273,22 @@ $$;
 COMMENT ON FUNCTION herald.list_backlog(herald.cursor, pg_snapshot) IS
 'Internal: writes down where the rows of a difference are, from where the cursor has got with that. Returns how far it is now.';
 
-CREATE FUNCTION herald.listed_rows(this_fill bigint, this_block bigint, after_id bigint, max_rows int) RETURNS SETOF herald.outbox
+-- Of one transaction, of which the index finds the block; or of several, whose rows are few.
+CREATE FUNCTION herald.listed_rows(c herald.cursor, this_block bigint) RETURNS SETOF herald.outbox
 LANGUAGE sql STABLE AS $$
     SELECT o.*
       FROM herald.backlog b
      CROSS JOIN LATERAL (SELECT * FROM herald.outbox x
-                          WHERE x.xid = b.xid AND x.id > after_id AND x.id >= this_block * 1000 AND x.id < (this_block + 1) * 1000
-                          ORDER BY x.id LIMIT max_rows) o
-     WHERE b.fill = this_fill AND b.block = this_block
-     ORDER BY o.id LIMIT max_rows
+                          WHERE b.xid = b.last_xid AND x.xid = b.xid AND x.id > c.reading_id AND x.id >= this_block * 1000 AND x.id < (this_block + 1) * 1000
+                         UNION ALL
+                         SELECT * FROM herald.outbox y
+                          WHERE b.xid <> b.last_xid AND y.xid >= b.xid AND y.xid <= b.last_xid
+                            AND y.id > c.reading_id AND y.id >= this_block * 1000 AND y.id < (this_block + 1) * 1000) o
+     WHERE b.fill = c.reading_fill AND b.block = this_block
+       AND pg_catalog.pg_visible_in_snapshot(o.xid, c.reading) AND NOT pg_catalog.pg_visible_in_snapshot(o.xid, c.done)
 $$;
-COMMENT ON FUNCTION herald.listed_rows(bigint, bigint, bigint, int) IS 'Internal: the next outbox rows of a block that is listed, in id order.';
+COMMENT ON FUNCTION herald.listed_rows(herald.cursor, bigint) IS
+'Internal: the outbox rows of a block that is listed which are not in the log.';
 
 CREATE FUNCTION herald.rfc3339(at timestamptz) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
@@ -374,14 +384,16 @@ BEGIN
         WHILE max_rows > 0 AND c.listed_xid IS NULL LOOP
             this_block := (SELECT b.block FROM herald.backlog b WHERE b.fill = c.reading_fill AND b.block >= this_block ORDER BY b.block LIMIT 1);
             EXIT WHEN this_block IS NULL;
-            SELECT count(*), coalesce(sum(coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0)), 0) INTO n_new, n_bytes
-              FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, max_rows) o;
+            SELECT count(*), coalesce(sum(r.bytes), 0) INTO n_new, n_bytes
+              FROM (SELECT coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0) AS bytes FROM herald.listed_rows(c, this_block) o) r;
             IF n_bytes >= max_bytes THEN
-                n_new := (SELECT count(*) FROM (SELECT sum(coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0)) OVER (ORDER BY o.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS n_before
-                                                  FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, max_rows) o) w WHERE coalesce(w.n_before, 0) < max_bytes);
+                max_rows := least(max_rows, (SELECT count(*) FROM (
+                    SELECT sum(r.bytes) OVER (ORDER BY r.id) - r.bytes AS n_before
+                      FROM (SELECT o.id, coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0) AS bytes FROM herald.listed_rows(c, this_block) o) r) w
+                     WHERE w.n_before < max_bytes));
             END IF;
             RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
-                           FROM herald.listed_rows(c.reading_fill, this_block, c.reading_id, n_new::int) o;
+                           FROM herald.listed_rows(c, this_block) o ORDER BY o.id LIMIT max_rows;
             EXIT WHEN n_bytes >= max_bytes;
             max_rows := max_rows - n_new;
             max_bytes := max_bytes - n_bytes;

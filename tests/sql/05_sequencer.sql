@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
-SELECT plan(63);
+SELECT plan(64);
 
 SELECT drain();
 CREATE TABLE q (id int PRIMARY KEY, room int, body text);
@@ -79,15 +79,24 @@ TRUNCATE q_never;
 SELECT count(*) FROM pg_temp.new_rows();
 SELECT is(concat(drain(), ' ', drain(), ' ', (SELECT count(*) FROM pg_temp.new_rows())), '1 0 0', 'no known channel: taken once, without an event');
 
--- A backlog that is listed in portions: three transactions that took their ids in turn, and one whose every row is in a block of ids of its own.
-INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', i::text FROM generate_series(1, 30000, 3) i;
-INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', i::text FROM generate_series(3, 30000, 3) i;
-INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', i::text FROM generate_series(2, 30000, 3) i;
-INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 1000000000 + i * 1000, 'p', 'bulk', (30000 + i)::text FROM generate_series(1, 20001) i;
+-- A backlog that is listed in portions: transactions of one row that took their ids in another order than they began in, three that took
+-- theirs in turn, and one whose every row is in a block of ids of its own.
+DO $$ BEGIN
+    FOR i IN 1..3000 LOOP
+        INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE VALUES (800000000 + i * 7 % 3001, 'p', 'bulk', (i * 7 % 3001)::text);
+        COMMIT;
+    END LOOP;
+END $$;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', (3000 + i)::text FROM generate_series(1, 30000, 3) i;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', (3000 + i)::text FROM generate_series(3, 30000, 3) i;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 900000000 + i, 'p', 'bulk', (3000 + i)::text FROM generate_series(2, 30000, 3) i;
+INSERT INTO herald.outbox (id, action, channel, new) OVERRIDING SYSTEM VALUE SELECT 1000000000 + i * 1000, 'p', 'bulk', (33000 + i)::text FROM generate_series(1, 20001) i;
 SELECT drain(max_batches => 1);
 SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 0::bigint, 'a large backlog is listed first');
 SELECT say('bulk/said');
 SELECT is((SELECT max(channel) FROM pg_temp.new_rows() WHERE action = 'message'), 'bulk/said', '… while messages go on');
+SELECT drain(1999, max_batches => 1);
+SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 1999::bigint, '… and is taken in the end');
 SELECT drain(700, 10, 1);
 SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 3::bigint, '… no more of it at once when max_bytes are reached');
 SELECT drain(1700, 4000, 3);
@@ -95,7 +104,7 @@ SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 3000::bigint, '… nor afte
 SELECT drain(700, max_batches => 3);
 SELECT is((SELECT count(*) FROM pg_temp.new_rows()), 2100::bigint, '… nor when max_rows are, in the middle of a block');
 SELECT drain(20000);
-SELECT results_eq($$SELECT count(*), sum((payload::text::bigint = channel_offset)::int) FROM herald.log WHERE channel = 'bulk'$$, 'VALUES (50001::bigint, 50001::bigint)', '… and all arrives in order');
+SELECT results_eq($$SELECT count(*), sum((payload::text::bigint = channel_offset)::int) FROM herald.log WHERE channel = 'bulk'$$, 'VALUES (53001::bigint, 53001::bigint)', '… and all arrives in order');
 
 -- Nothing in the outbox can stop it, not even what a superuser writes there.
 SELECT s.skipped AS skipped FROM herald.status s \gset
