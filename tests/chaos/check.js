@@ -25,7 +25,8 @@ export async function readLine(database, base, where) {
                           WHERE id > $1 ORDER BY id`, [base]),
         era: (await ask('SELECT n FROM era'))[0].n,
         // Not every row of the outbox: those that were taken lie there until they are swept.
-        pending: await ask(`SELECT o.action, o.channel, o.old, o.new, s.description FROM herald.outbox o LEFT JOIN herald.shape s ON s.number = o.shape
+        pending: await ask(`SELECT left(o.action, 1) AS action, split_part(o.channel, E'\\n', 1) AS channel, o.old, o.new, s.description
+            FROM herald.outbox o LEFT JOIN herald.shape s ON s.number = o.shape
             CROSS JOIN (SELECT * FROM herald.cursor ORDER BY position DESC LIMIT 1) c
             WHERE NOT pg_visible_in_snapshot(o.xid, c.done)
               AND NOT (c.reading IS NOT NULL AND pg_visible_in_snapshot(o.xid, c.reading) AND o.id <= c.reading_id)`),
