@@ -427,14 +427,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.remarks() IS 'Internal: what servers see now; who is gone says nothing any more.';
 
-CREATE FUNCTION herald.tell(node text, causes text[], details text[]) RETURNS void
+CREATE FUNCTION herald.report(node text, causes text[], details text[]) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM herald.remark r WHERE r.node = tell.node AND r.cause <> ALL (causes);
+    DELETE FROM herald.remark r WHERE r.node = report.node AND r.cause <> ALL (causes);
     INSERT INTO herald.remark AS r (node, cause, detail, at)
-        SELECT tell.node, t.cause, t.detail::json, clock_timestamp() FROM unnest(causes, details) t(cause, detail)
+        SELECT report.node, t.cause, t.detail::json, clock_timestamp() FROM unnest(causes, details) t(cause, detail)
         ON CONFLICT ON CONSTRAINT remark_pkey DO UPDATE SET detail = EXCLUDED.detail, at = EXCLUDED.at;
 $$;
-COMMENT ON FUNCTION herald.tell(text, text[], text[]) IS
+COMMENT ON FUNCTION herald.report(text, text[], text[]) IS
 'For the server, when it changes and every ten seconds while there is any: all that it sees and the database cannot, for doctor() and the view status.';
 
 CREATE FUNCTION herald.figures()
@@ -480,7 +480,7 @@ COMMENT ON COLUMN herald.status.drain_rate IS 'While the server catches up: by h
 COMMENT ON COLUMN herald.status.drain_left IS 'How long that will take yet';
 
 GRANT EXECUTE ON FUNCTION herald.read_log(bigint, int, int), herald.read_channel(text, text, int, int, text, bigint, int),
-    herald.sweep(), herald.trim(interval, int), herald.tell(text, text[], text[]) TO herald_server;
+    herald.sweep(), herald.trim(interval, int), herald.report(text, text[], text[]) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.lag(), herald.figures(), herald.warnings() TO herald_server, herald_admin;
 GRANT EXECUTE ON FUNCTION herald.history(text, int) TO herald_publisher, herald_server;
 GRANT EXECUTE ON FUNCTION herald.channels(text, int) TO herald_admin, herald_server;

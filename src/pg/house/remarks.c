@@ -94,7 +94,7 @@ static void on_told(void *arg, const struct query_result *result)
         remarks->has_told = true; /* who knows */
     }
     if (!result->rows && !result->is_lost) {
-        log_warn("herald.tell failed: %s %s", result->sqlstate, result->message);
+        log_warn("herald.report failed: %s %s", result->sqlstate, result->message);
     }
 }
 
@@ -140,6 +140,6 @@ void remarks_tell(struct remarks *remarks, uint64_t now_ms)
     remarks->has_told = n > 0;
     remarks->is_telling = true;
     remarks->told_ms = now_ms;
-    connection_query(remarks->connection, "SELECT herald.tell($1, $2, $3)", &params, on_told,
+    connection_query(remarks->connection, "SELECT herald.report($1, $2, $3)", &params, on_told,
                      remarks);
 }
