@@ -148,6 +148,25 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
 $$;
 COMMENT ON FUNCTION herald.doctor_triggers() IS 'Internal, for doctor(): triggers of watched tables that are missing, off, old or not ours.';
 
+-- What is written so that nothing can match, of what a look at the filter alone shows: a list of nothing, NULL where there is none, and a
+-- row of two tables, where whoever looks is one row of one.
+CREATE FUNCTION herald.matches_nothing(relation regclass, tree jsonb) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN jsonb_typeof(tree) = 'object' AND (
+        EXISTS (SELECT FROM jsonb_each(tree) m
+                 WHERE CASE m.key
+                       WHEN 'not' THEN m.value = '{}'
+                       WHEN 'and' THEN EXISTS (SELECT FROM jsonb_array_elements(m.value) x WHERE herald.matches_nothing(relation, x))
+                       WHEN 'or' THEN NOT EXISTS (SELECT FROM jsonb_array_elements(m.value) x WHERE NOT herald.matches_nothing(relation, x))
+                       ELSE jsonb_typeof(m.value) = 'object'
+                            AND (m.value -> 'in' = '[]'
+                                 OR m.value -> 'is' = 'null' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = m.key AND a.attnotnull AND NOT a.attisdropped)) END)
+        OR (SELECT count(DISTINCT m.value #> '{eq,dbo_id}') FROM jsonb_each(tree) m WHERE m.key NOT IN ('and', 'or', 'not')) > 1);
+END
+$$;
+COMMENT ON FUNCTION herald.matches_nothing(regclass, jsonb) IS 'Internal, for doctor(): whether a filter is written so that it matches no row for nobody.';
+
 CREATE FUNCTION herald.doctor_watches() RETURNS SETOF herald.finding
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH part AS MATERIALIZED (
@@ -165,6 +184,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
            format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL, if there shall be none', p.relation, p.today), p.relation::text
       FROM part p JOIN pg_attribute a ON a.attrelid = p.relation AND a.attname = p.today AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid
      WHERE NOT (a.attnotnull OR t.typnotnull)
+    UNION ALL
+    SELECT 'error', 'visible_never', format('visible of %s can match no row for anybody, so nobody is shown its rows: %s', w.relation, left(w.visible::text, 500)),
+           'Call herald.watch() again with another visible.', w.relation::text
+      FROM herald.watch w WHERE herald.is_watched(w.relation) AND herald.matches_nothing(w.relation, w.visible)
     UNION ALL
     SELECT 'note', 'row_security', format('%s has row level security, and its watch does not ask the policies: rows are shown to %s', w.relation,
                   CASE WHEN w.visible IS NULL THEN 'everybody who may join the channel' ELSE 'whom visible says' END),

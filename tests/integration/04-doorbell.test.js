@@ -175,4 +175,13 @@ test('where transactions can be prepared nobody rings, unless told to, and the s
     await world.postgres.query('ALTER DATABASE postgres SET herald.doorbell = on');
     await world.serve();
     await asleep();
+    // The doctor says both what that costs, and what a prepared transaction that is forgotten costs.
+    await world.postgres.query(`BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'forgotten'`);
+    const doctor = await world.postgres.connect();
+    const ask = async (sql) => (await doctor.query(sql)).rows;
+    assert.deepEqual(await ask(`SELECT severity, cause FROM herald.doctor()`), [{ severity: 'warning', cause: 'doorbell_prepared' }]);
+    const [held] = await ask(`SELECT cause, remedy FROM herald.doctor_horizon('0 s') WHERE finding LIKE 'the prepared transaction%'`);
+    assert.deepEqual(held, { cause: 'horizon_held', remedy: `COMMIT PREPARED 'forgotten', or ROLLBACK PREPARED 'forgotten'` });
+    await doctor.query(`ROLLBACK PREPARED 'forgotten'`);
+    await doctor.end();
 });

@@ -13,6 +13,7 @@ import { WebSocketServer } from 'ws';
 import { World, READ_ONLY } from './lib/world.js';
 import { pgherald, tokenFile } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
+import { SECRET, mint as mintAny } from './lib/token.js';
 import { until } from './lib/wait.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
@@ -75,6 +76,9 @@ test('no connection, no schema, an old one, a newer one, bad usage', async () =>
     await world.postgres.query(`INSERT INTO herald.schema_step (step, name) SELECT herald.schema_version() + 1, 'new'`);
     assert.deepEqual(await causes(), [1, 'warning program_old']);
     await world.postgres.query(`DELETE FROM herald.schema_step WHERE name = 'new'`);
+    const [newest] = await world.postgres.query('DELETE FROM herald.schema_step s WHERE s.step = herald.schema_version() RETURNING step, name, installed_at::text AS at');
+    assert.deepEqual(await causes(), [1, 'error schema_old']);
+    await world.postgres.query('INSERT INTO herald.schema_step (step, name, installed_at) VALUES ($1, $2, $3)', [newest.step, newest.name, newest.at]);
 });
 
 test('names are strangers\' texts: none moves the cursor', async () => {
@@ -171,11 +175,14 @@ test('certificate and keys of the configuration', async () => {
     const file = (name) => join(dir, name);
     const make = (name, days) => execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', days,
         '-subj', '/CN=localhost', '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], { stdio: 'ignore' });
+    execFileSync('openssl', ['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost', '-keyout', file('past.key'), '-out', file('request')], { stdio: 'ignore' });
+    execFileSync('openssl', ['x509', '-req', '-in', file('request'), '-signkey', file('past.key'), '-days', '-1', '-out', file('past.crt')], { stdio: 'ignore' });
     make('good', '90');
     make('short', '10');
     const with_ = (cert, key) => causes([], { PGHERALD_TLS_CERT_FILE: file(`${cert}.crt`), PGHERALD_TLS_KEY_FILE: file(`${key}.key`) });
     assert.deepEqual(await with_('good', 'good'), [0]);
     assert.deepEqual(await with_('short', 'short'), [1, 'warning certificate_expiring']);
+    assert.deepEqual(await with_('past', 'past'), [1, 'error certificate_expired']);
     assert.deepEqual(await with_('good', 'short'), [1, 'error certificate_unusable']);
     assert.deepEqual(await with_('none', 'good'), [1, 'error certificate_unusable']);
     writeFileSync(file('pgherald.conf'), `tls-cert-file = "${file('short.crt')}"\ntls-key-file = "${file('short.key')}"\nworkers = 2\n`);
@@ -194,10 +201,12 @@ test('what a token is worth, and whether it lets one join', async () => {
     assert.deepEqual(await causes(['orders/1', '--token', good], keys), [0, 'note token_accepted']);
     assert.deepEqual(await causes(['orders/1', '--token', good]), [1, 'error token_refused', 'error join_refused']);
     assert.deepEqual(await causes(['news/1', '--token', good]), [1, 'error token_refused'], 'where anybody may join');
+    writeFileSync(secret, SECRET);
+    assert.deepEqual(await causes(['--token', mintAny({ dbo_id: 12, exp: 1 })], keys), [1, 'error token_expired']);
     assert.deepEqual(await causes(['--token', 'opaque'], keys), [0, 'note token_opaque']);
     await world.postgres.query(`CREATE FUNCTION may(text, json, text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT true'`);
     await world.postgres.query(`SELECT herald.set_rule('orders/*', authorize => 'may')`);
-    assert.deepEqual(await causes(['orders/1', '--token', good], keys), [0, 'note token_accepted', 'note join_asked']);
+    assert.deepEqual(await causes(['orders/1', '--token', mintAny({ dbo_id: 12, row_id: '34' })], keys), [0, 'note token_accepted', 'note join_asked']);
 });
 
 test('a backlog: how fast it goes down, and for how long, in /ready, in SQL and by status', async () => {

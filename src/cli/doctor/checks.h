@@ -7,7 +7,8 @@
 #include "cli/doctor/findings.h"
 #include "config/config.h"
 
-/* session.c: the connection. Causes: pooler, clock_differs, program_old. */
+/* session.c: the connection. Causes: pooler, clock_differs, schema_old,
+ * program_old. */
 enum status check_session(struct admin *admin, struct findings *findings,
                           struct err *err) MUST_CHECK;
 /* files.c: certificate and keys of the configuration. Causes: certificate_unusable,

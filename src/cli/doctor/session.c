@@ -53,6 +53,12 @@ enum status check_session(struct admin *admin, struct findings *findings, struct
                      "between here and Postgres is a pooler, through which LISTEN may hear "
                      "nothing");
     }
+    if ((int)step < DATABASE_SCHEMA_STEP) {
+        findings_add(
+            findings, "error", "schema_old", "pgherald upgrade",
+            "the schema has step %d, and this program needs %d: its server would not serve",
+            (int)step, DATABASE_SCHEMA_STEP);
+    }
     if ((int)step > DATABASE_SCHEMA_STEP) {
         findings_add(findings, "warning", "program_old",
                      "Install the pgherald that the schema was upgraded with.",
