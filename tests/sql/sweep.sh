@@ -4,6 +4,7 @@
 # The sweep beside a sequencer that begins a backlog meanwhile. The sweep is stopped half-way, by a lock on a row that it wants to
 # delete; ten rows are then listed and three of them taken; the sweep goes on. All ten must get into the log. (It took the list
 # away: under load up to a tenth of a bulk insert was lost, without a word.)
+# And a sequencer that has waited for another one.
 
 # shellcheck source=tests/sql/cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
@@ -36,6 +37,22 @@ drain broom 3 >/dev/null
 check 'every row is in the log' '11 11' "$(run_sql broom "SELECT count(*) || ' ' || max(channel_offset) FROM herald.log")"
 run_sql broom 'SELECT herald.sweep()' >/dev/null
 check 'nothing is left of the backlog' 0 "$(run_sql broom 'SELECT count(*) FROM herald.backlog')"
+
+# One takes the last piece of a backlog while another waits for the fence, which has not looked how much there is behind it.
+run_sql broom 'INSERT INTO t SELECT generate_series(12, 21)'
+drain broom 3 1000000 1 >/dev/null
+coproc LAST { exec "$bin/psql" -XqAt -d broom 2>&1; }
+printf 'BEGIN; SELECT 1 FROM herald.state FOR UPDATE; INSERT INTO herald.cursor (position, id, done) SELECT position + 1, id, reading FROM herald.cursor ORDER BY position DESC LIMIT 1;\n' >&"${LAST[1]}"
+read -r -t 20 _ <&"${LAST[0]}"
+run_sql broom 'INSERT INTO t SELECT generate_series(22, 31)'
+run_sql broom 'SELECT action, old IS NULL FROM herald.take(3, 1000000, false)' >"$work/late" &
+late=$!
+wait_until 'another waits' "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%FROM herald.take%' AND wait_event_type = 'Lock'" broom
+printf 'COMMIT;\n\\q\n' >&"${LAST[1]}"
+wait "$late"
+check 'it takes nothing, and looks again' 'l|t' "$(cat "$work/late")"
+drain broom 3 >/dev/null
+check '… at what came since' '24 24' "$(run_sql broom "SELECT count(*) || ' ' || max(channel_offset) FROM herald.log")"
 
 # A shape that a migration has in hand, and one that nobody has: neither is waited for, and the second goes.
 run_sql broom "INSERT INTO herald.shape (number, watch, description, retired_by, retired_at) SELECT n, 'gone', '{}', '3', now() - interval '2 days' FROM unnest(ARRAY[1, 2]) n"
