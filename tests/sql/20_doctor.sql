@@ -20,6 +20,13 @@ $$;
 
 SELECT is(found(), '', 'a healthy database, without a watch');
 SELECT dblink_disconnect('server');
+-- Its process ends a moment later.
+DO $$ BEGIN
+    FOR i IN 1 .. 1000 LOOP
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.usename = 'herald_server');
+        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+    END LOOP;
+END $$;
 SELECT is(found(), 'error sequencer_absent', 'no server');
 SELECT dblink_connect('server', format('dbname=%s user=herald_server host=%s port=%s', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port')));
 CREATE SCHEMA d;
