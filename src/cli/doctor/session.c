@@ -48,8 +48,9 @@ enum status check_session(struct admin *admin, struct findings *findings, struct
     }
     if ((int)pid != admin_pid(admin)) {
         findings_add(findings, "warning", "pooler",
-                     "Give the server a database-url of Postgres itself; a pooler in session mode "
-                     "will do, one in transaction mode costs up to a second of latency.",
+                     "Give the server a database-url of Postgres itself. One in session mode will "
+                     "do; behind one in transaction mode it looks for changes every 10 ms, and "
+                     "cannot be one of several.",
                      "between here and Postgres is a pooler, through which LISTEN may hear "
                      "nothing");
     }
