@@ -47,7 +47,7 @@ static void taken(const char *shape, const char *action, const char *old, const 
     int row = PQntuples(batch.rows);
     char id[16];
     snprintf(id, sizeof(id), "%d", 100 + row);
-    const char *texts[N_COLUMNS] = {id, "77", shape, action, NULL, old, new, channel, NULL};
+    const char *texts[N_COLUMNS] = {id, "77", shape, action, old, new, channel, NULL};
     for (int column = 0; column < N_COLUMNS; column++) {
         put(batch.rows, row, column, texts[column]);
     }
@@ -73,8 +73,8 @@ static int setup(void **state)
     (void)state;
     batch.rows = result_new(N_COLUMNS);
     /* The batch itself: position, newest id of the log. */
-    const char *texts[N_COLUMNS] = {
-        "5", "40", NULL, "b", NULL, "1:1:", "", "epoch", "2026-11-29T00:00:00.000Z"};
+    const char *texts[N_COLUMNS] = {"5",    "40", NULL,    "b",
+                                    "1:1:", "",   "epoch", "2026-11-29T00:00:00.000Z"};
     for (int column = 0; column < N_COLUMNS; column++) {
         put(batch.rows, 0, column, texts[column]);
     }
