@@ -21,8 +21,12 @@ enum { FORGET_MS = 3600 * 1000 };
 
 /* ---- signs ---- */
 
-static enum forwarded_header header_in(const struct http_head *head)
+/* The one that is asked for, if it is there: many proxies write several. */
+static enum forwarded_header header_in(const struct http_head *head, enum forwarded_header asked)
 {
+    if (asked != FORWARDED_NONE && http_head_field(head, forwarded_name(asked)).ptr) {
+        return asked;
+    }
     for (unsigned i = 0; i < FORWARDED_NONE; i++) {
         if (http_head_field(head, forwarded_name(i)).ptr) {
             return i;
@@ -90,7 +94,7 @@ static bool is_private(const struct address *address)
 static enum proxy_verdict judge_stranger(const struct proxy_look *look)
 {
     bool is_suspect = !look->is_proxied && look->limits->proxy_header != FORWARDED_NONE &&
-                      header_in(look->head) != FORWARDED_NONE &&
+                      header_in(look->head, look->limits->proxy_header) != FORWARDED_NONE &&
                       (look->was_refused || is_private(look->peer));
     return is_suspect ? PROXY_VERDICT_UNTRUSTED : PROXY_VERDICT_NOTHING;
 }
@@ -105,8 +109,8 @@ static enum proxy_verdict judge_silent(const struct proxy_look *look, bool is_na
     } else if (asked == FORWARDED_NONE || http_head_field(look->head, forwarded_name(asked)).ptr) {
         is_silent = false; /* as it is wished; or the client is a proxy's own machine */
     } else {
-        is_silent =
-            is_named_alone || header_in(look->head) != FORWARDED_NONE || has_foreign_host(look);
+        is_silent = is_named_alone || header_in(look->head, asked) != FORWARDED_NONE ||
+                    has_foreign_host(look);
     }
     return is_silent ? PROXY_VERDICT_SILENT : PROXY_VERDICT_NOTHING;
 }
@@ -175,7 +179,7 @@ void proxy_finds_note(struct proxy_finds *finds, const struct proxy_look *look, 
             .at_ms = now_ms,
             .peer = *look->peer,
             .asked = look->limits->proxy_header,
-            .sent = header_in(look->head),
+            .sent = header_in(look->head, look->limits->proxy_header),
             .is_proxied = look->is_proxied,
         };
         pthread_mutex_unlock(&finds->mutex);

@@ -164,6 +164,11 @@ static void test_it_is_kept_as_long_as_it_is_so(void **state)
     note(finds, (struct scene){.peer = "10.2.0.1", "shop.example", REAL}, 3000);
     expect_kept(finds, PROXY_FAULT_UNTRUSTED, 3000,
                 "{\"address\":\"10.2.0.1\",\"asked\":\"X-Forwarded-For\",\"sent\":\"X-Real-IP\"}");
+    note(finds,
+         (struct scene){.peer = "10.2.0.1", "shop.example", FOR REAL, .asked = FORWARDED_X_REAL_IP},
+         3000);
+    expect_kept(finds, PROXY_FAULT_UNTRUSTED, 3000,
+                "{\"address\":\"10.2.0.1\",\"asked\":\"X-Real-IP\",\"sent\":\"X-Real-IP\"}");
     note(finds, (struct scene){.peer = "127.0.0.1", "a", "", .is_proxied = true}, 3000);
     expect_kept(finds, PROXY_FAULT_SILENT, 3000,
                 "{\"address\":\"127.0.0.1\",\"asked\":\"PROXY protocol\"}");
