@@ -271,6 +271,10 @@ test('install, upgrade, uninstall: what was done, for programs and for people', 
     assert.match(again.stderr, /^herald: kept role/);
     assert.equal(again.stdout, 'There was no schema herald in this database; its roles were looked after.\n');
     assert.equal((await json(['uninstall', '--yes'], fresh))[0].did, 'nothing');
+    const other = await world.postgres.connect({ database: 'fresh' });
+    await other.query('CREATE SCHEMA herald');
+    await other.end();
+    assert.equal((await json(['uninstall', '--yes'], fresh))[0].did, 'removed', 'one that says no number');
 });
 
 test('config: the options in force for programs, and documents only as such', async () => {

@@ -109,14 +109,25 @@ static enum status make_roles(struct admin *admin, struct outcome *outcome, stru
     return install_roles(admin, err);
 }
 
+/* One that says no number is removed all the same. */
+static enum status remove_schema(struct admin *admin, struct outcome *outcome, struct err *err)
+{
+    char *schema = NULL;
+    if (admin_value(admin, "SELECT pg_catalog.to_regnamespace('herald')", 0, NULL, &schema, err) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    outcome->did = schema ? "removed" : "nothing";
+    free(schema);
+    return uninstall_schema(admin, err);
+}
+
 static enum status change_schema(struct admin *admin, enum task task, struct outcome *outcome,
                                  struct err *err)
 {
     enum status known = installed_version(admin, &outcome->before, err);
     if (task == TASK_UNINSTALL) {
-        /* One that says no number is removed all the same. */
-        outcome->did = known == STATUS_OK && outcome->before == 0 ? "nothing" : "removed";
-        return uninstall_schema(admin, err);
+        return remove_schema(admin, outcome, err);
     }
     return known != STATUS_OK   ? STATUS_FAILED
            : task == TASK_ROLES ? make_roles(admin, outcome, err)
