@@ -98,6 +98,16 @@ static void print_setting(struct setting *setting, FILE *out)
     fprintf(out, "  # %s%s\n", from[setting->from], setting->option->is_live ? ", live" : "");
 }
 
+/* Paths may be any bytes, JSON not: of what is no UTF-8 all above 127 become '?', as in the log. */
+static void put_value(struct buf *json, struct buf *value)
+{
+    bool is_utf8 = str_is_utf8(buf_span(value));
+    for (size_t i = 0; i < value->len && !is_utf8; i++) {
+        value->data[i] = (unsigned char)value->data[i] > 127 ? '?' : value->data[i];
+    }
+    buf_json_string(json, buf_span(value));
+}
+
 static void print_setting_json(struct setting *setting, FILE *out)
 {
     static const char *const from[] = {
@@ -111,7 +121,7 @@ static void print_setting_json(struct setting *setting, FILE *out)
     if (setting->is_absent) {
         buf_literal(&json, "null");
     } else {
-        buf_json_string(&json, buf_span(&setting->value));
+        put_value(&json, &setting->value);
     }
     buf_printf(&json, ",\"from\":\"%s\",\"variable\":\"%s\",\"is_live\":%s}\n", from[setting->from],
                setting->variable, setting->option->is_live ? "true" : "false");

@@ -287,6 +287,9 @@ test('config: the options in force for programs, and documents only as such', as
     assert.deepEqual(options.listen, { value: '127.0.0.1:1', from: 'variable', variable: 'PGHERALD_LISTEN', is_live: false });
     assert.deepEqual([options['log-level'].value, options['log-level'].from, options['log-level'].is_live], ['debug', 'file', true]);
     assert.deepEqual([options['tls-cert-file'].value, options['tls-cert-file'].from], [null, 'default']);
+    writeFileSync(conf, Buffer.from('tls-key-file = "/k\xff\xe9y"\n', 'latin1'));
+    const odd = (await pgherald(['config', '--print', '--json', '-c', conf], { env })).stdout.split('\n').find((line) => /"tls-key-file"/.test(line));
+    assert.equal(JSON.parse(odd).value, '/k??y', 'what is no UTF-8 has no place in JSON');
     assert.doesNotMatch(stdout, /secret@/);
     assert.equal((await pgherald(['config', '--check', '--json'], { env })).stdout, '{"ok":true}\n');
     const page = await pgherald(['config', '--man', '--json']);
