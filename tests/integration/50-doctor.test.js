@@ -69,6 +69,8 @@ test('no connection, no schema, an old one, a newer one, bad usage', async () =>
         assert.deepEqual([result.code, said.test(result.stderr), result.stdout], [code, true, ''], result.stderr);
     };
     await failing(/cannot connect/, 78, [], { database: 'postgresql://nobody@127.0.0.1:1/none' });
+    await world.postgres.query('CREATE ROLE stranger LOGIN');
+    await failing(/permission denied for schema herald\. stranger lacks the role herald_admin: GRANT herald_admin TO stranger\n/, 1, [], { database: world.postgres.url({ user: 'stranger' }) });
     await world.postgres.query('CREATE DATABASE empty');
     await failing(/run pgherald install/, 78, [], { database: world.postgres.url({ database: 'empty' }) });
     await failing(/usage: pgherald doctor/, 64, ['one', 'two']);

@@ -69,6 +69,7 @@ static enum exit_code consult(const struct invocation *invocation,
     }
     enum exit_code code = EXIT_CODE_OK;
     if (examine(admin, invocation, arguments, &findings, err) != STATUS_OK) {
+        admin_explain(admin, admin_was_denied(admin) ? "herald_admin" : NULL, err);
         code = err->code;
     } else {
         bool is_bad = findings_are_bad(&findings);
