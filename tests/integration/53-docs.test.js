@@ -118,8 +118,8 @@ async function shop(lane) {
 async function runDocument(path, { postgres }) {
     const directory = temporaryDirectory('docs');
     const port = await freePort();
-    const ports = [['8080', port], ['8081', await freePort()], ['4222', await freePort()]];
-    const script = ports.reduce((text, [known, free]) => text.replaceAll(known, free), scriptOf(path)).replaceAll('/etc/pgherald', directory);
+    const ports = { 8080: port, 8081: await freePort(), 4222: await freePort() };
+    const script = scriptOf(path).replace(/8080|8081|4222/g, (known) => ports[known]).replaceAll('/etc/pgherald', directory);
     const other = script.includes('new.example.com') && await Postgres.start();
     try {
         await runScript(script.replaceAll('db.example.com', `127.0.0.1:${postgres.port}`).replaceAll('new.example.com', `127.0.0.1:${other.port}`), directory, port, postgres);
