@@ -131,6 +131,10 @@ test('the canary: from its commit to the log, and to no client', async () => {
     const refused = await doctor(['--canary'], { ...env, PGHERALD_METRICS_TOKEN_FILE: other });
     assert.match(refused.stdout, /^error {4}canary_refused\n +no session on the canary's channel: (No such channel|The token was not accepted)[^]*canary_landed/);
     assert.match((await doctor(['--canary', '--url', 'ws://127.0.0.1:1/rt/x'], env)).stdout, /^error {4}canary_refused\n[^\n]*cannot connect/);
+    for (const [args, options] of [[['--canary'], {}], [[], env]]) {
+        const { code, stderr } = await doctor([...args, '--url', 'ws://127.0.0.1:1/rt/x'], options);
+        assert.deepEqual([code, /that takes metrics-token-file/.test(stderr)], [64, true], 'a server that nobody asks is not well');
+    }
     await world.postgres.query(`SELECT herald.drop_rule('*')`);
     const database = world.postgres.url({ database: 'ahead' });
     assert.deepEqual((await causes(['--canary'], { database })).at(-1), 'error canary_lost', 'without a server');

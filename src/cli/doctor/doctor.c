@@ -81,11 +81,24 @@ static enum exit_code consult(const struct invocation *invocation,
     return code;
 }
 
+/* Who names a server means that it is to be asked, and that all is well is no answer then. */
+static enum status check_url(const struct invocation *invocation,
+                             const struct doctor_arguments *asked, struct err *err)
+{
+    bool is_used = asked->canary && invocation->config->net.metrics_token_file;
+    return !asked->url || is_used
+               ? STATUS_OK
+               : err_set(err, EXIT_CODE_USAGE,
+                         "doctor: --url is where --canary opens a session, and that takes "
+                         "metrics-token-file of that server (-c FILE)");
+}
+
 static enum exit_code run_doctor(const struct invocation *invocation, struct err *err)
 {
     struct doctor_arguments arguments = {0};
     enum exit_code code;
-    if (arguments_apply(invocation->arguments, DOCTOR_TABLE, &arguments, err) != STATUS_OK) {
+    if (arguments_apply(invocation->arguments, DOCTOR_TABLE, &arguments, err) != STATUS_OK ||
+        check_url(invocation, &arguments, err) != STATUS_OK) {
         code = err->code;
     } else {
         code = consult(invocation, &arguments, err);
