@@ -113,7 +113,8 @@ test('what refuses it, in the words of who refuses', async () => {
     };
     await Promise.all([
         refused(/Anonymous clients cannot join this channel\. \(anonymous_refused\)/, 1, 'known/1'),
-        refused(/No such channel\. \(no_channel\) pgherald why nowhere says who decides/, 1, 'nowhere'),
+        refused(/No such channel\. \(no_channel\) pgherald why 'nowhere' --anonymous says who decides/, 1, 'nowhere'),
+        refused(/pgherald why '\$\(it\)'\\''s' --anonymous says/, 1, "$(it)'s"),
         refused(/refuses, HTTP 404: no such canonical; what stands behind \/rt\//, 1, 'room/1', '--url', url('/rt/wrong')),
         refused(/cannot connect to 127\.0\.0\.1 port 1: Connection refused/, 1, 'room/1', '--url', 'ws://127.0.0.1:1/rt/x'),
         refused(/begins with neither ws:\/\/ nor wss:\/\//, 64, 'room/1', '--url', '127.0.0.1'),

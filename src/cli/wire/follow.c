@@ -45,16 +45,33 @@ struct follow {
 
 /* ---- what is said ---- */
 
+/* A command that can be pasted: the channel is one word of a shell, whatever is in it. */
+static void put_advice(struct buf *out, const struct follow_options *options)
+{
+    bool is_anonymous = !options->token && !options->token_file;
+    buf_literal(out, " pgherald why '");
+    for (const char *c = options->channel; *c; c++) {
+        if (*c == '\'') {
+            buf_literal(out, "'\\'");
+        }
+        buf_char(out, *c);
+    }
+    buf_printf(out, "' %s says who decides", is_anonymous ? "--anonymous" : "--as DBO/ROW");
+}
+
 static enum ending refuse(const struct follow *follow, struct err *err, const struct told *told)
 {
-    struct buf message = {0}, code = {0};
+    struct buf message = {0}, code = {0}, advice = {0};
     told_string(told_member(told->payload, "message"), &message);
     told_string(told_member(told->payload, "code"), &code);
     bool is_ruled =
         code.len > 0 && strstr("no_channel anonymous_refused join_refused", buf_text(&code));
-    err_set(err, EXIT_CODE_FAILED, "%s (%s)%s%s%s", buf_text(&message), buf_text(&code),
-            is_ruled ? " pgherald why " : "", is_ruled ? follow->options->channel : "",
-            is_ruled ? " says who decides" : "");
+    if (is_ruled) {
+        put_advice(&advice, follow->options);
+    }
+    err_set(err, EXIT_CODE_FAILED, "%s (%s)%s", buf_text(&message), buf_text(&code),
+            buf_text(&advice));
+    buf_release(&advice);
     buf_release(&message);
     buf_release(&code);
     return ENDING_REFUSED;
