@@ -96,13 +96,16 @@ static enum status read_flag(struct reader *reader, const char *flag, struct str
     return STATUS_OK;
 }
 
-/* -n 5, -n5, -q; NULL: no letter that this command takes. */
+/* -n 5, -n5, -q; NULL: no letter that this command takes, or a name that lacks a hyphen. */
 static const struct option *option_of_letter(const struct reader *reader, const char *word)
 {
     const char *name = word[0] == '-' && word[1] ? name_of_letter(word[1]) : NULL;
     const struct option *option = name ? arguments_find(reader, name, strlen(name)) : NULL;
     bool has_value = word[0] && word[1] && word[2];
-    return option && has_value && option->type == OPTION_SWITCH ? NULL : option;
+    bool is_other =
+        has_value && option &&
+        (option->type == OPTION_SWITCH || arguments_find(reader, word + 1, strcspn(word + 1, "=")));
+    return is_other ? NULL : option;
 }
 
 static enum status read_word(struct reader *reader, const char *word, struct err *err)
@@ -122,7 +125,7 @@ static enum status read_word(struct reader *reader, const char *word, struct err
                          err);
     }
     if (word[0] == '-' && word[1] != '\0') {
-        return err_set(err, EXIT_CODE_USAGE, "unknown option %s", word);
+        return refuse_flag(reader, word, (struct str){word + 1, strcspn(word + 1, "=")}, err);
     }
     out->words = mem_array(out->words, out->n_words + 1, sizeof(*out->words));
     out->words[out->n_words++] = word;

@@ -82,6 +82,8 @@ static void test_mistakes(void **state)
         {{"--nam=secret", NULL}, "unknown option --nam; did you mean --name"},
         {{"w", "--other", "x", NULL}, "unknown option --other"},
         {{"-x", NULL}, "unknown option -x"},
+        {{"-name=secret", NULL}, "unknown option -name; did you mean --name"},
+        {{"-config", "f", NULL}, "unknown option -config; did you mean --config"},
         {{"w", "--name", NULL}, "--name wants a value: --name NAME"},
         {{"-c", NULL}, "-c wants a value: --config FILE"},
     };
