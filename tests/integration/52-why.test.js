@@ -140,6 +140,7 @@ test('KEY is the whole key and nothing else', async () => {
     });
     await Promise.all([...allowed, ...refused]);
     assert.match((await see('1')).message, /several columns: give KEY as a JSON object/);
+    assert.match((await see('{"a":99999999999,"b":"x"}')).by, /^no row with that key/, 'more than the column can hold');
 });
 
 test('what could not be asked is unknown: a row that cannot be counted, a role that does not get in', async () => {

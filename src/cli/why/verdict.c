@@ -239,8 +239,10 @@ static void see(const struct why_case *asked, const struct trial_answer *answer,
         put_visible(&out->by, asked->shape);
         return;
     }
+    /* Not every key can be asked for in SQL: then others are counted, too. */
+    bool hides_nothing = asked->shape->f.visible_by == SHAPE_VISIBLE_EVERYBODY;
     out->verdict = WHY_REFUSED;
-    if (rows_there == 0) {
+    if (rows_there == 0 || hides_nothing) {
         buf_literal(&out->by, "no row with that key is on this channel");
         buf_printf(&out->change, "a row of %s.%s with it, whose channel this is",
                    asked->shape->f.schema, asked->shape->f.table);
