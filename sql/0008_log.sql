@@ -422,8 +422,13 @@ COMMENT ON FUNCTION herald.warnings() IS
 'For the server, and for the view status: what an operator should change, a sentence each; of all that doctor() finds, what a server looks for all the time.';
 
 CREATE FUNCTION herald.remarks() RETURNS SETOF herald.remark
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT r.* FROM herald.remark r WHERE r.at > clock_timestamp() - interval '30 seconds'
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- A standby has no unlogged tables, and can be asked all the rest.
+    IF NOT pg_is_in_recovery() THEN
+        RETURN QUERY SELECT r.* FROM herald.remark r WHERE r.at > clock_timestamp() - interval '30 seconds';
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION herald.remarks() IS 'Internal: what servers see now; who is gone says nothing any more.';
 

@@ -65,6 +65,8 @@ async function failOver(lose) {
     await until('the standby to follow', () => standby.value('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn', [written]));
     await replication.stop();
     await lose.meanwhile();
+    assert.equal(await standby.value('SELECT newest_id >= 0 FROM herald.status'), true, 'a standby says how it is');
+    assert.match(await standby.value('SELECT string_agg(cause, $1) FROM herald.doctor()', [' ']), /sequencer_absent/);
     await postgres.down('immediate');
     await standby.query('SELECT pg_promote(true, 30)');
     oldPrimaries.push(postgres);
