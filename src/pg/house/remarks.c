@@ -90,8 +90,8 @@ static void on_told(void *arg, const struct query_result *result)
     struct remarks *remarks = arg;
     remarks->is_telling = false;
     if (!result->rows) {
-        remarks->has_news = true;
-        remarks->has_told = true; /* who knows */
+        remarks->has_news |= result->is_lost; /* what is refused is refused again a second later */
+        remarks->has_told = true;             /* who knows */
     }
     if (!result->rows && !result->is_lost) {
         log_warn("herald.report failed: %s %s", result->sqlstate, result->message);
