@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(217);
+SELECT plan(220);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -29,11 +29,17 @@ SELECT is(drain(), 0, 'a forged notification is no event');
 -- A publisher.
 SET ROLE x_app;
 SELECT lives_ok($$SELECT herald.publish('x/app', '1')$$, 'a publisher publishes');
+-- In the outbox a line end is between the channel and for whom it is.
+SELECT throws_ok($$SELECT herald.publish(E'x/app\n{"dbo_id":1,"row_id":"2"}', '1')$$, '22023', NULL, '… on one channel, whose name says nothing else');
+SELECT lives_ok($$SELECT herald.publish('x/app', '2', 1, E'2\n{"dbo_id":1,"row_id":"3"}\n')$$, '… to one user, whatever he is called');
 SELECT throws_ok(q, '42501', NULL, 'a publisher: ' || q) FROM unnest(ARRAY['SELECT * FROM herald.log', 'SELECT * FROM herald.outbox',
     'INSERT INTO herald.outbox (action, channel, new) VALUES ($$p$$, $$a$$, $$1$$)', 'SELECT herald.rotate_canonical()', 'SELECT herald.trim($$0$$, 1)',
     'SELECT herald.site()', 'SELECT herald.forget()', 'SELECT * FROM herald.presence', 'SELECT herald.tell_servers($$forget$$, $$1$$)', 'SELECT * FROM herald.directive',
     'SELECT herald.call_function($${f,token,t}$$, NULL)', 'SELECT herald.get_signing_key()']) q;
 RESET ROLE;
+SELECT drain();
+SELECT results_eq($$SELECT options ->> 'dbo_id', options ->> 'row_id' FROM herald.log WHERE channel = 'x/app' ORDER BY id$$,
+    $$VALUES (NULL, NULL), ('1', E'2\n{"dbo_id":1,"row_id":"3"}\n')$$, '… and to no other');
 
 -- An admin and other people's tables.
 SET ROLE x_alice;
