@@ -34,6 +34,13 @@ BEGIN
         RAISE EXCEPTION 'herald: run this outside of a transaction (psql without -1): it gives way to writers between its steps'
             USING ERRCODE = '25001';
     END IF;
+    SELECT pg_catalog.pg_get_userbyid(n.nspowner) INTO obstacle FROM pg_catalog.pg_namespace n
+     WHERE n.nspname = 'herald' AND n.nspowner <> ALL (ARRAY(SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = 'herald_owner'))
+       AND pg_catalog.obj_description(n.oid, 'pg_namespace') NOT LIKE 'pgherald:%' IS NOT false;
+    IF FOUND THEN
+        RAISE EXCEPTION 'herald: the schema herald is not of pgherald: it belongs to %', obstacle
+            USING ERRCODE = '42501', HINT = 'Nothing was removed. If it is to go: DROP SCHEMA herald CASCADE';
+    END IF;
     -- The event triggers before anything else, or they would fire for what follows. A table's triggers go with their function.
     commands := ARRAY['DROP EVENT TRIGGER IF EXISTS herald_ddl', 'DROP EVENT TRIGGER IF EXISTS herald_owner', 'DROP EVENT TRIGGER IF EXISTS herald_drop']
         || ARRAY(SELECT pg_catalog.format('DROP FUNCTION IF EXISTS herald.%I() CASCADE', p.proname)

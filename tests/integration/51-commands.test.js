@@ -272,7 +272,9 @@ test('install, upgrade, uninstall: what was done, for programs and for people', 
     assert.equal(again.stdout, 'There was no schema herald in this database; its roles were looked after.\n');
     assert.equal((await json(['uninstall', '--yes'], fresh))[0].did, 'nothing');
     const other = await world.postgres.connect({ database: 'fresh' });
-    await other.query('CREATE SCHEMA herald');
+    await other.query('CREATE SCHEMA herald CREATE TABLE notes (id int)');
+    await refuse(['uninstall', '--yes'], 1, /the schema herald is not of pgherald: it belongs to postgres.*DROP SCHEMA herald CASCADE/, fresh);
+    await other.query(`DROP TABLE herald.notes; COMMENT ON SCHEMA herald IS 'pgherald: what is left of it'`);
     await other.end();
     assert.equal((await json(['uninstall', '--yes'], fresh))[0].did, 'removed', 'one that says no number');
 });
