@@ -7,7 +7,7 @@
 #include "pg/query.h"
 
 enum {
-    STATEMENTS_MAX = 24, /* of a session: those that come later are parsed each time */
+    STATEMENTS_MAX = 32, /* of a session: those that come later are parsed each time */
     PREPARING_MAX = 8,   /* of a query: the same */
 };
 

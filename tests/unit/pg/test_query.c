@@ -140,7 +140,7 @@ static void test_there_is_room_for_some(void **state)
         ask(begin, texts[i % 40], 1);
         assert_string_equal(answer, expected);
     }
-    check_kept("24");
+    check_kept("32");
 }
 
 static int start(void **state)
