@@ -10,6 +10,9 @@
 -- time, or it would never come in. Whoever holds the table goes first, and it is tried again. That needs COMMIT, so it cannot run
 -- inside a transaction (psql -1). Interrupted, it is continued by the next run. What calls herald.publish() has to stop before, of course.
 --
+-- A table with parts is locked from above, as writers do it: the triggers of parts are dropped before their parent's, and a writer who has
+-- the parent and wants the part would meet one who has the part and wants the parent, again and again.
+--
 -- It looks for a deadlock itself before any writer does, so that one would end this and no statement of the application; an
 -- autovacuum gives way at that moment too.
 --
@@ -21,7 +24,9 @@ DECLARE
     role_names CONSTANT text[] := ARRAY['herald_server', 'herald_admin', 'herald_publisher', 'herald_judge', 'herald_hook', 'herald_reader', 'herald_caller', 'herald_capture', 'herald_owner'];
     max_tries  CONSTANT int := 80; -- a minute
     commands   text[];
+    roots      text[]; -- the tables of a function's triggers, parents only
     command    text;
+    root       text;
     role_name  text;
     n_tries    int;
     is_done    boolean;
@@ -42,16 +47,26 @@ BEGIN
             USING ERRCODE = '42501', HINT = 'Nothing was removed. If it is to go: DROP SCHEMA herald CASCADE';
     END IF;
     -- The event triggers before anything else, or they would fire for what follows. A table's triggers go with their function.
-    commands := ARRAY['DROP EVENT TRIGGER IF EXISTS herald_ddl', 'DROP EVENT TRIGGER IF EXISTS herald_owner', 'DROP EVENT TRIGGER IF EXISTS herald_drop']
-        || ARRAY(SELECT pg_catalog.format('DROP FUNCTION IF EXISTS herald.%I() CASCADE', p.proname)
-                   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-                  WHERE n.nspname = 'herald' AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'capture_')
-                    AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype)
+    commands := ARRAY['DROP EVENT TRIGGER IF EXISTS herald_ddl', 'DROP EVENT TRIGGER IF EXISTS herald_owner', 'DROP EVENT TRIGGER IF EXISTS herald_drop'];
+    FOR command, root IN
+        SELECT pg_catalog.format('DROP FUNCTION IF EXISTS herald.%I() CASCADE', p.proname),
+               (SELECT pg_catalog.string_agg(DISTINCT t.tgrelid::pg_catalog.regclass::pg_catalog.text, ', ') FROM pg_catalog.pg_trigger t
+                 WHERE t.tgfoid = p.oid AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_trigger u ON u.tgrelid = i.inhparent
+                                                         WHERE i.inhrelid = t.tgrelid AND u.tgfoid = p.oid))
+          FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname = 'herald' AND pg_catalog.starts_with(p.proname::pg_catalog.text, 'capture_')
+           AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
+    LOOP
+        commands := commands || command;
+        roots[pg_catalog.cardinality(commands)] := root;
+    END LOOP;
+    commands := commands
         -- Policies for snapshots: DROP OWNED, below, would lock all those tables in one transaction.
         || ARRAY(SELECT pg_catalog.format('DROP POLICY IF EXISTS herald_reader ON %s', p.polrelid::pg_catalog.regclass)
                    FROM pg_catalog.pg_policy p WHERE p.polname = 'herald_reader' AND p.polroles = ARRAY[pg_catalog.to_regrole('herald_reader')::pg_catalog.oid])
         || ARRAY['DROP SCHEMA IF EXISTS herald, herald_cradle CASCADE'];
-    FOREACH command IN ARRAY commands LOOP
+    FOR i IN 1..pg_catalog.cardinality(commands) LOOP
+        command := commands[i];
         n_tries := 0;
         LOOP
             BEGIN
@@ -59,6 +74,13 @@ BEGIN
                         pg_catalog.set_config('client_min_messages', 'warning', true);
                 IF pg_catalog.current_setting('is_superuser')::bool THEN
                     PERFORM pg_catalog.set_config('deadlock_timeout', '50ms', true);
+                END IF;
+                IF roots[i] IS NOT NULL THEN
+                    BEGIN
+                        EXECUTE 'LOCK TABLE ' || roots[i];
+                    EXCEPTION WHEN insufficient_privilege THEN
+                        NULL; -- the triggers go all the same, with luck
+                    END;
                 END IF;
                 EXECUTE command;
                 is_done := true;

@@ -86,12 +86,12 @@ static void know_shape(void)
 static void take_rows(void)
 {
     batch.rows = result_new(N_COLUMNS);
-    add_row(batch.rows, N_COLUMNS,
-            (const char *[]){"5", "40", NULL, "b", NULL, "1:1:", "", "epoch",
-                             "2026-11-29T00:00:00.000Z"});
+    add_row(
+        batch.rows, N_COLUMNS,
+        (const char *[]){"5", "40", NULL, "b", "1:1:", "", "epoch", "2026-11-29T00:00:00.000Z"});
     for (int i = 0; i < N_ROWS; i++) {
         add_row(batch.rows, N_COLUMNS,
-                (const char *[]){"100", "77", "7", "u", NULL, OLD, NEW, NULL, NULL});
+                (const char *[]){"100", "77", "7", "u", OLD, NEW, NULL, NULL});
     }
 }
 
