@@ -144,6 +144,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         UNION
         SELECT c.oid, c.relispartition FROM below b JOIN pg_inherits i ON i.inhparent = b.oid JOIN pg_class c ON c.oid = i.inhrelid
          WHERE b.oid = relation OR NOT herald.is_watched(b.oid)
+    ), other AS (
+        -- Of others, row by row, and not at the end of the transaction; the parts' own, too.
+        SELECT quote_ident(t.tgname) AS name, t.tgname COLLATE "C" < '!herald_' AS is_first, t.tgtype & 66 = 0 AS is_after,
+               p.prosrc ~* concat('(^|[^[:alnum:]_])(update|delete[[:space:]]+from|merge[[:space:]]+into)[[:space:]]+(only[[:space:]]+)?([^[:space:]]+[.])?"?(',
+                                  regexp_replace(c.relname, '[^[:alnum:]_]', '.', 'g'), '|%[0-9$]*[Is]|'')("|[^[:alnum:]_]|$)') AS writes_it
+          FROM below b JOIN pg_trigger t ON t.tgrelid = b.oid JOIN pg_class c ON c.oid = b.oid JOIN pg_proc p ON p.oid = t.tgfoid
+         WHERE NOT t.tgisinternal AND t.tgtype & 1 = 1 AND NOT t.tginitdeferred AND NOT starts_with(t.tgname::text, '!herald_')
+           AND (b.oid = relation OR b.is_part AND NOT herald.is_watched(b.oid))
     )
     SELECT f.* FROM herald.watch w CROSS JOIN LATERAL herald.no_rule(w.channel, relation::text) f WHERE w.relation = surprises.relation
     UNION ALL
@@ -173,8 +181,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM below b WHERE b.oid <> relation AND NOT b.is_part AND NOT herald.is_watched(b.oid) HAVING count(*) > 0
     UNION ALL
     SELECT 'warning', 'trigger_order', format('AFTER ROW triggers of %s come before ours, by their names: %s. What they write to the same row is announced too early', relation,
-                           string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.', relation::text
-      FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname COLLATE "C" < '!herald_' COLLATE "C" HAVING count(*) > 0
+                           string_agg(DISTINCT o.name, ', ' ORDER BY o.name)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.', relation::text
+      FROM other o WHERE o.is_first AND o.is_after HAVING count(*) > 0
+    UNION ALL
+    SELECT 'note', 'trigger_rows', format('triggers of %s that run row by row seem to write rows of it: %s. What one writes to another row that the same statement inserts or changes is announced before what the statement did to that', relation,
+                           string_agg(DISTINCT o.name, ', ' ORDER BY o.name)), 'Where it is not just the row itself: make it an AFTER trigger FOR EACH STATEMENT, or a CONSTRAINT TRIGGER … DEFERRABLE INITIALLY DEFERRED.', relation::text
+      FROM other o WHERE o.writes_it HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION herald.surprises(regclass) IS 'Internal: what may surprise about the watch of a table.';
 
@@ -255,7 +267,7 @@ BEGIN
         RAISE NOTICE 'herald: this replaces the watch of % on the channel %', "table", replaced;
     END IF;
     PERFORM herald.tell("table", ARRAY['rule_missing', 'rule_inactive', CASE WHEN key_columns IS NULL THEN 'key_missing' END,
-                                             'column_virtual', 'part_apart', 'child_missed', 'trigger_order']);
+                                             'column_virtual', 'part_apart', 'child_missed', 'trigger_order', 'trigger_rows']);
 END
 $$;
 COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[],
@@ -709,7 +721,7 @@ BEGIN
             SELECT w.relation FROM touched p JOIN herald.watch w ON w.relation = p.objid WHERE p.classid = 'pg_class'::regclass);
     END IF;
     IF TG_TAG = 'CREATE TRIGGER' THEN
-        PERFORM herald.tell(t.oid, '{trigger_order}') FROM unnest(touched) t(oid);
+        PERFORM herald.tell(t.oid, '{trigger_order,trigger_rows}') FROM unnest(touched) t(oid);
     END IF;
     PERFORM herald.follow_ddl(TG_TAG, touched);
 EXCEPTION WHEN OTHERS THEN
