@@ -821,10 +821,11 @@ RESET ROLE;
 DO $$
 BEGIN
     CREATE EVENT TRIGGER herald_ddl ON ddl_command_end
-        WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE TRIGGER', 'ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN', 'CREATE POLICY', 'ALTER POLICY')
+        WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN', 'CREATE POLICY', 'ALTER POLICY')
         EXECUTE FUNCTION herald.on_ddl();
     -- After that one, by its name.
-    CREATE EVENT TRIGGER herald_owner ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE') EXECUTE FUNCTION herald.on_owner_ddl();
+    CREATE EVENT TRIGGER herald_owner ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA')
+        EXECUTE FUNCTION herald.on_owner_ddl();
     CREATE EVENT TRIGGER herald_drop ON sql_drop EXECUTE FUNCTION herald.on_drop();
     COMMENT ON EVENT TRIGGER herald_ddl IS 'pgherald: keeps trigger functions in step with altered tables';
     COMMENT ON EVENT TRIGGER herald_owner IS 'pgherald: what only the owner of an altered table may do for it';

@@ -79,8 +79,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
                   CASE WHEN e.oid IS NULL THEN 'missing' ELSE 'disabled' END),
            CASE WHEN e.oid IS NULL THEN format('As a superuser: CREATE EVENT TRIGGER %I ON %s EXECUTE FUNCTION herald.%I(). Or herald.refresh() in each migration.', v.name, v.event, v.function)
                 ELSE format('ALTER EVENT TRIGGER %I ENABLE', v.name) END, NULL
-      FROM (VALUES ('herald_ddl', 'on_ddl', 'ddl_command_end WHEN TAG IN (''ALTER TABLE'', ''CREATE TABLE'', ''CREATE TRIGGER'', ''ALTER SCHEMA'', ''ALTER TYPE'', ''ALTER DOMAIN'', ''CREATE POLICY'', ''ALTER POLICY'')'),
-                   ('herald_owner', 'on_owner_ddl', 'ddl_command_end WHEN TAG IN (''ALTER TABLE'', ''CREATE TABLE'')'), ('herald_drop', 'on_drop', 'sql_drop')) v(name, function, event)
+      FROM (VALUES ('herald_ddl', 'on_ddl', 'ddl_command_end WHEN TAG IN (''ALTER TABLE'', ''CREATE TABLE'', ''CREATE FOREIGN TABLE'', ''CREATE SCHEMA'', ''CREATE TRIGGER'', ''ALTER SCHEMA'', ''ALTER TYPE'', ''ALTER DOMAIN'', ''CREATE POLICY'', ''ALTER POLICY'')'),
+                   ('herald_owner', 'on_owner_ddl', 'ddl_command_end WHEN TAG IN (''ALTER TABLE'', ''CREATE TABLE'', ''CREATE FOREIGN TABLE'', ''CREATE SCHEMA'')'), ('herald_drop', 'on_drop', 'sql_drop')) v(name, function, event)
       LEFT JOIN pg_event_trigger e ON e.evtfoid = to_regprocedure(format('herald.%I()', v.function))
      WHERE e.oid IS NULL OR e.evtenabled IN ('D', 'R')
     UNION ALL

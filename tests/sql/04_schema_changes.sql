@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Tables change under their watches. Writes go on, what was hidden stays hidden, and nothing is lost in silence.
-SELECT plan(31);
+SELECT plan(33);
 
 -- With event triggers.
 CREATE TABLE s_a (id int PRIMARY KEY, name text, secret text, room int);
@@ -54,6 +54,18 @@ SELECT herald.watch('s_old.x');
 ALTER SCHEMA s_old RENAME TO s_new;
 INSERT INTO s_new.x VALUES (1);
 SELECT is(rows_of('s_new.x'), '{"id":1}', 'a renamed schema');
+
+-- Parts that come by other statements than CREATE TABLE.
+CREATE TABLE s_whole (id int, a text) PARTITION BY LIST (id);
+SELECT herald.watch('s_whole');
+CREATE SCHEMA s_with CREATE TABLE part PARTITION OF public.s_whole FOR VALUES IN (1);
+CREATE FOREIGN DATA WRAPPER s_wrapper;
+CREATE SERVER s_far FOREIGN DATA WRAPPER s_wrapper;
+CREATE FOREIGN TABLE s_far_part PARTITION OF s_whole FOR VALUES IN (2) SERVER s_far;
+SELECT is((SELECT stale FROM herald.watches WHERE "table" = 's_whole'::regclass), false, 'CREATE SCHEMA and CREATE FOREIGN TABLE are followed');
+TRUNCATE s_with.part;
+SELECT is((SELECT string_agg(o.action, ',') FROM herald.outbox o JOIN herald.shape s ON s.number = o.shape WHERE s.description ->> 'table' = 's_whole'), 'r', '… and a part of such a schema tells of its TRUNCATE');
+SELECT drain();
 
 -- Without event triggers, in old and new sessions' plans alike.
 ALTER EVENT TRIGGER herald_ddl DISABLE;
