@@ -176,6 +176,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            format('To have them announced with the whole: SELECT herald.unwatch(%L)', b.oid::regclass), relation::text
       FROM below b WHERE b.oid <> relation AND b.is_part AND herald.is_watched(b.oid)
     UNION ALL
+    SELECT 'note', 'part_foreign', format('parts of %s are foreign tables, and what others write there is not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
+           'Write to them through this database.', relation::text
+      FROM below b JOIN pg_class c ON c.oid = b.oid WHERE b.is_part AND c.relkind = 'f' HAVING count(*) > 0    UNION ALL
     SELECT 'warning', 'child_missed', format('changes of tables that inherit from %s are not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
            'Triggers of a parent do not fire for its children: SELECT herald.watch(…) for each of them.', relation::text
       FROM below b WHERE b.oid <> relation AND NOT b.is_part AND NOT herald.is_watched(b.oid) HAVING count(*) > 0
@@ -267,7 +270,7 @@ BEGIN
         RAISE NOTICE 'herald: this replaces the watch of % on the channel %', "table", replaced;
     END IF;
     PERFORM herald.tell("table", ARRAY['rule_missing', 'rule_inactive', CASE WHEN key_columns IS NULL THEN 'key_missing' END,
-                                             'column_virtual', 'part_apart', 'child_missed', 'trigger_order', 'trigger_rows']);
+                                             'column_virtual', 'part_apart', 'part_foreign', 'child_missed', 'trigger_order', 'trigger_rows']);
 END
 $$;
 COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[],
@@ -442,8 +445,10 @@ BEGIN
             SELECT i.inhrelid, p.tgfoid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
              WHERE NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = i.inhrelid AND herald.is_truncate_trigger(o.tgfoid, o.tgtype) AND o.tgnargs = 1)
         )
-        SELECT p.oid::regclass AS part, f.proname FROM part p JOIN pg_proc f ON f.oid = p.tgfoid
+        SELECT p.oid::regclass AS part, f.proname FROM part p JOIN pg_proc f ON f.oid = p.tgfoid JOIN pg_class c ON c.oid = p.oid
          WHERE p.oid <> relation AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p.oid AND t.tgfoid = p.tgfoid AND t.tgtype & 32 = 32)
+           -- Before 16 a foreign table can have none.
+           AND (c.relkind <> 'f' OR current_setting('server_version_num')::int >= 160000)
          ORDER BY p.oid
     LOOP
         BEGIN

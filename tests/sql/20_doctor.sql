@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The doctor: of a healthy database nothing is said; each cause is made, found, and mended by what the finding says.
-SELECT plan(117);
+SELECT plan(120);
 CREATE EXTENSION dblink SCHEMA tap;
 
 -- No server is here. Who holds the lock of the one that leads, as herald_server, is as good as one.
@@ -161,6 +161,15 @@ CREATE TRIGGER "!a" AFTER UPDATE ON d.parts_1 FOR EACH ROW EXECUTE FUNCTION d.no
 SELECT is(found('parts'), 'note part_apart d.parts', '… whose triggers are its own');
 SELECT herald.unwatch('d.parts_1'), herald.refresh();
 SELECT is(found('parts'), 'warning trigger_order d.parts', 'a trigger of a part before ours');
+DROP TRIGGER "!a" ON d.parts_1;
+ALTER TABLE d.parts DROP CONSTRAINT parts_pkey;
+CREATE FOREIGN DATA WRAPPER d_wrapper;
+CREATE SERVER d_far FOREIGN DATA WRAPPER d_wrapper;
+CREATE FOREIGN TABLE d.parts_0 PARTITION OF d.parts FOR VALUES FROM (20) TO (30) SERVER d_far;
+CREATE TABLE d.parts_2 PARTITION OF d.parts FOR VALUES FROM (10) TO (20);
+SELECT lives_ok($$SELECT herald.watch('d.parts', key_columns => '{id}')$$, 'a part that is a foreign table');
+SELECT is(found('parts'), 'note key_missing d.parts, note part_foreign d.parts', '… is told of');
+SELECT is((SELECT count(*) FROM pg_trigger t WHERE t.tgrelid IN ('d.parts_1'::regclass, 'd.parts_2'::regclass) AND t.tgtype & 32 = 32), 2::bigint, '… and keeps no other part from its trigger');
 DROP TABLE d.parts;
 SELECT drain();
 CREATE TABLE d.lost (id int PRIMARY KEY, room int);
