@@ -77,7 +77,7 @@ static void maintenance_sweep(void *arg)
 {
     struct maintenance *maintenance = arg;
     if (connection_is_open(maintenance->connection)) {
-        tally_tell(maintenance->tally, maintenance->connection);
+        tally_tell(maintenance->tally, maintenance->connection, clock_ms());
     }
     if (maintenance->has_batches && !maintenance->is_sweeping &&
         connection_is_open(maintenance->connection)) {

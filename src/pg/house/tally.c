@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/query.h"
@@ -81,9 +80,8 @@ void tally_add(struct tally *tally, const struct blemish *blemish)
     metrics_count(tally->counts, first + (unsigned)blemish->fault - 1);
 }
 
-static void log_lines(struct tally *tally)
+static void log_lines(struct tally *tally, uint64_t now_ms)
 {
-    uint64_t now_ms = clock_ms();
     for (struct line *line = tally->lines; line; line = line->next) {
         if (line->n_unlogged > 0 && (line->logged_ms == 0 || now_ms - line->logged_ms >= LOG_MS)) {
             log_warn("%llu changes of %s were %s: %s", (unsigned long long)line->n_unlogged,
@@ -134,10 +132,10 @@ static void add_counts(const struct tally *tally, struct params *params, size_t 
     params_array_end(params);
 }
 
-void tally_tell(struct tally *tally, struct connection *connection)
+void tally_tell(struct tally *tally, struct connection *connection, uint64_t now_ms)
 {
     size_t n = 0;
-    log_lines(tally);
+    log_lines(tally, now_ms);
     for (struct line *line = tally->lines; line && !tally->is_sending; line = line->next) {
         line->n_sent = line->n_untold;
         n += line->n_sent > 0;

@@ -20,7 +20,8 @@ struct tally;
 
 struct tally *tally_new(struct metrics_block *counts);
 void tally_add(struct tally *tally, const struct blemish *blemish);
-void tally_tell(struct tally *tally, struct connection *connection); /* the connection is open */
+/* The connection is open. now_ms: as clock_ms() has it. */
+void tally_tell(struct tally *tally, struct connection *connection, uint64_t now_ms);
 void tally_free(struct tally *tally); /* the connection must be stopped. NULL is fine */
 
 #endif
