@@ -109,6 +109,15 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 3 = 1
                         AND NOT starts_with(t.tgname::text, '!herald_'))
             THEN 'another AFTER ROW trigger may write the same table, and its changes would be announced too early'
+        -- Postgres then puts off the statement triggers of that action behind those of the others, as of an INSERT in the same statement.
+        WHEN relation IN (
+            WITH RECURSIVE written(oid) AS (
+                SELECT f.conrelid FROM pg_constraint f WHERE f.confrelid = relation AND f.contype = 'f' AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
+                UNION
+                SELECT f.conrelid FROM written w JOIN pg_constraint f ON f.confrelid = w.oid AND f.contype = 'f' AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
+            )
+            SELECT w.oid FROM written w)
+            THEN 'its foreign keys delete or change rows of it, and what else the same statement (MERGE, WITH) does would be announced before'
         END
       FROM pg_class c WHERE c.oid = relation
 $$;

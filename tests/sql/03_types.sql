@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Values exactly as Postgres prints them, whatever the session's settings, and no stranger's code on the way.
-SELECT plan(25);
+SELECT plan(29);
 
 CREATE EXTENSION hstore;
 CREATE EXTENSION citext;
@@ -116,8 +116,19 @@ CREATE TABLE t_part_1 PARTITION OF t_part FOR VALUES FROM (1) TO (10);
 CREATE TABLE t_twice (id int PRIMARY KEY, n int);
 CREATE FUNCTION t_again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER t_later AFTER INSERT OR UPDATE ON t_twice FOR EACH ROW EXECUTE FUNCTION t_again();
+-- A DELETE that cascades to its own table, in one statement with an INSERT of the same keys.
+CREATE TABLE t_tree (id int PRIMARY KEY, up int REFERENCES t_tree ON DELETE CASCADE);
+CREATE TABLE t_cycle (id int PRIMARY KEY, other int);
+CREATE TABLE t_other (id int PRIMARY KEY, cycle int REFERENCES t_cycle ON UPDATE SET NULL);
+ALTER TABLE t_cycle ADD FOREIGN KEY (other) REFERENCES t_other ON UPDATE CASCADE;
+CREATE TABLE t_plain (id int PRIMARY KEY, up int REFERENCES t_plain, tree int REFERENCES t_tree ON DELETE CASCADE);
 SELECT throws_ok(format('SELECT herald.watch(%L, mode => %L)', x, 'statement'), '0A000', NULL, 'refused where it would miss or reorder: ' || x)
-  FROM unnest(ARRAY['t_part', 't_part_1', 't_twice']) x;
+  FROM unnest(ARRAY['t_part', 't_part_1', 't_twice', 't_tree', 't_cycle']) x;
+SELECT lives_ok($$SELECT herald.watch('t_plain', mode => 'statement')$$, '… and not for other foreign keys');
+SELECT herald.watch('t_tree');
+INSERT INTO t_tree VALUES (1, NULL);
+WITH gone AS (DELETE FROM t_tree RETURNING *) INSERT INTO t_tree TABLE gone;
+SELECT is(actions('public.t_tree'), 'insert delete insert', '… in mode row it is announced in its order');
 SELECT throws_ok($$SELECT herald.watch('t_stmt', mode => 'statement', always => true)$$, '0A000', NULL, '… with always');
 SELECT throws_ok($$SELECT herald.watch('pg_class')$$, '42809', NULL, 'system tables are not watched');
 SELECT throws_ok($$SELECT herald.watch('herald.watches')$$, '42809', NULL, '… nor views');
