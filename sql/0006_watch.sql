@@ -178,7 +178,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT 'note', 'part_foreign', format('parts of %s are foreign tables, and what others write there is not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
            'Write to them through this database.', relation::text
-      FROM below b JOIN pg_class c ON c.oid = b.oid WHERE b.is_part AND c.relkind = 'f' HAVING count(*) > 0    UNION ALL
+      FROM below b JOIN pg_class c ON c.oid = b.oid WHERE b.is_part AND c.relkind = 'f' HAVING count(*) > 0
+    UNION ALL
     SELECT 'warning', 'child_missed', format('changes of tables that inherit from %s are not announced: %s', relation, string_agg(b.oid::regclass::text, ', ' ORDER BY b.oid)),
            'Triggers of a parent do not fire for its children: SELECT herald.watch(…) for each of them.', relation::text
       FROM below b WHERE b.oid <> relation AND NOT b.is_part AND NOT herald.is_watched(b.oid) HAVING count(*) > 0
