@@ -138,10 +138,11 @@ BEGIN
     LOOP
         BEGIN
             wish := convert_from(argument, 'UTF8')::json;
-            IF json_typeof(wish) = 'object' THEN
+            -- All of it must be readable: any owner can write here, and who looks after all watches reads them in one statement.
+            IF jsonb_typeof(wish::jsonb) = 'object' THEN
                 RETURN wish;
             END IF;
-        EXCEPTION WHEN data_exception THEN
+        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
             NULL; -- No wish of ours.
         END;
     END LOOP;

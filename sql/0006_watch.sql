@@ -166,7 +166,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM herald.watch w WHERE w.relation = surprises.relation AND w.visible = '"nobody"'
     UNION ALL
     SELECT 'warning', 'snapshot_lost', format('clients get no snapshot of %s any more: its key is not announced', relation), 'Call herald.watch() again with key_columns.', relation::text
-      FROM herald.watch w WHERE w.relation = surprises.relation AND NOT w.snapshot AND (herald.wish_of(w.relation, w.key) ->> 'snapshot')::boolean
+      FROM herald.watch w WHERE w.relation = surprises.relation AND NOT w.snapshot AND herald.wish_of(w.relation, w.key) ->> 'snapshot' = 'true'
     UNION ALL
     SELECT 'note', 'column_virtual', format('virtual generated columns that need more than what is built in are not announced: %s', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)),
            'Make them STORED.', relation::text

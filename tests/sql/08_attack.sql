@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(220);
+SELECT plan(224);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -185,6 +185,23 @@ UPDATE x_mallory.failing SET id = 'a' WHERE k = 4;
 DELETE FROM x_mallory.failing WHERE k = 4;
 RESET ROLE;
 SELECT is(actions('xf/a'), 'insert update delete', 'a retyped column of the template, and no refresh: as it prints');
+
+-- Wishes that watch() would never write, of a table whose rows nobody sees: who looks after all watches still can, and the next wish counts.
+SET ROLE x_mallory;
+CREATE TABLE x_mallory.blind (id int PRIMARY KEY, c text);
+SELECT herald.watch('x_mallory.blind', channel => 'xn');
+RESET ROLE;
+CREATE FUNCTION pg_temp.wishes(wish text) RETURNS text LANGUAGE plpgsql AS $$BEGIN
+    EXECUTE format('CREATE TRIGGER "!herald_aaa" AFTER TRUNCATE ON x_mallory.blind FOR EACH STATEMENT EXECUTE FUNCTION herald.%I(%L)',
+                   (SELECT 'capture_' || key FROM herald.watch WHERE relation = 'x_mallory.blind'::regclass), wish);
+    UPDATE herald.watch SET visible = '"nobody"' WHERE relation = 'x_mallory.blind'::regclass;
+    PERFORM herald.warnings(), (SELECT count(*) FROM herald.doctor()), (SELECT s.skipped FROM herald.status s);
+    PERFORM herald.follow('x_mallory.blind', true);
+    DROP TRIGGER "!herald_aaa" ON x_mallory.blind;
+    RETURN (SELECT w.channel FROM herald.watch w WHERE w.relation = 'x_mallory.blind'::regclass);
+END$$;
+SELECT is(pg_temp.wishes(wish), 'xn', 'a wish that cannot be read: ' || left(wish, 40)) FROM (VALUES ('{"channel":' || repeat('[', 100000) || repeat(']', 100000) || '}'),
+    ('{"channel":"a\u0000"}'), ('{"channel":1e99999999}'), ('{"channel":"xn","snapshot":"maybe"}')) v(wish);
 
 -- A child that leaves its parent.
 SET ROLE x_mallory;
