@@ -231,7 +231,9 @@ BEGIN
     RETURN concat('{"watch":', to_json(w.key), ',"schema":', to_json(schema_), ',"table":', to_json(table_), ',"template":[',
         coalesce((SELECT string_agg(concat_ws(',', to_json(nullif(p.literal, '')), array_position(captured, herald.name_today(w, p.col)) - 1), ',' ORDER BY p.nth)
                     FROM herald.template_parts(wish ->> 'channel') p), to_json(herald.percent_encode(schema_) || '.' || herald.percent_encode(table_))::text),
-        '],"numbers":', to_json(coalesce(wish ->> 'numbers', 'text')), ',"max_bytes":', coalesce((wish ->> 'max_bytes')::int, 1048576),
+        '],"numbers":', to_json(CASE WHEN wish ->> 'numbers' = 'native' THEN 'native' ELSE 'text' END),
+        -- As watch() would have it: an owner can write the wish himself, and the server takes each row as a whole.
+        ',"max_bytes":', least(greatest(coalesce((wish ->> 'max_bytes')::int, 1048576), 256), 268435456),
         -- A key never shows what the list does not.
         ',"key":[', (SELECT string_agg((array_position(captured, k.name) - 1)::text, ',' ORDER BY k.nth)
                        FROM unnest(keys) WITH ORDINALITY k(name, nth) WHERE array_position(shown, k.name) IS NOT NULL),

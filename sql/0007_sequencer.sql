@@ -302,6 +302,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
+    -- The most that watch() allows. Two texts of 600 MB can be in a row of the outbox, but in no answer: it would be asked for for ever.
+    max_row     CONSTANT int := 268435456;
     c           herald.cursor;
     this_epoch  text;
     newest_term bigint;
@@ -392,8 +394,10 @@ BEGIN
                       FROM (SELECT o.id, coalesce(octet_length(o.old), 0) + coalesce(octet_length(o.new), 0) AS bytes FROM herald.listed_rows(c, this_block) o) r) w
                      WHERE w.n_before < max_bytes));
             END IF;
-            RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
-                           FROM herald.listed_rows(c, this_block) o ORDER BY o.id LIMIT max_rows;
+            RETURN QUERY SELECT r.id, r.xid, r.shape, CASE WHEN r.is_huge THEN 'sk' ELSE r.action END, CASE WHEN NOT r.is_huge THEN r.old END, CASE WHEN NOT r.is_huge THEN r.new END,
+                                split_part(r.channel, E'\n', 1), nullif(split_part(r.channel, E'\n', 2), '')
+                           FROM (SELECT o.*, n_bytes >= max_bytes AND coalesce(octet_length(o.old), 0)::bigint + coalesce(octet_length(o.new), 0) > max_row AS is_huge
+                                   FROM herald.listed_rows(c, this_block) o) r ORDER BY r.id LIMIT max_rows;
             EXIT WHEN n_bytes >= max_bytes;
             max_rows := max_rows - n_new;
             max_bytes := max_bytes - n_bytes;
@@ -404,7 +408,8 @@ BEGIN
                        FROM herald.difference(c.done, now_visible) o ORDER BY o.id LIMIT max_rows;
     ELSE
         RETURN QUERY
-        SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
+        SELECT o.id, o.xid, o.shape, CASE WHEN o.bytes > max_row THEN 'sk' ELSE o.action END, CASE WHEN o.bytes <= max_row THEN o.old END,
+               CASE WHEN o.bytes <= max_row THEN o.new END, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
           FROM (SELECT p.*, sum(p.bytes) OVER (ORDER BY p.id) - p.bytes AS n_before
                   FROM (SELECT d.*, coalesce(octet_length(d.old), 0) + coalesce(octet_length(d.new), 0) AS bytes FROM herald.difference(c.done, now_visible) d
                          WHERE d.id > c.reading_id ORDER BY d.id LIMIT max_rows) p) o
@@ -414,7 +419,7 @@ END
 $$;
 COMMENT ON FUNCTION herald.take(int, int, boolean, bigint) IS
 'For the server, first in the transaction of a batch: takes the fence and returns the outbox rows that became visible, in id order, up to
-max_rows and until old and new together reach max_bytes. Changes nothing but for listing a large backlog: store() does. No row at all:
+max_rows and until old and new together reach max_bytes; one over 256 MiB, which no trigger writes, as sk. Changes nothing but for listing a large backlog: store() does. No row at all:
 nothing is pending. Otherwise the first row is the batch itself: id its position, xid the newest log id, action b (l: a backlog is being
 listed, look again), old the snapshot, new the channel up to which a TRUNCATE was announced, channel the epoch, options the time.
 max_rows 0, with messages: the outbox is not looked at, and the snapshot is NULL. this_term: what open() returned; NULL: of no leader, which

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(224);
+SELECT plan(225);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -202,6 +202,12 @@ CREATE FUNCTION pg_temp.wishes(wish text) RETURNS text LANGUAGE plpgsql AS $$BEG
 END$$;
 SELECT is(pg_temp.wishes(wish), 'xn', 'a wish that cannot be read: ' || left(wish, 40)) FROM (VALUES ('{"channel":' || repeat('[', 100000) || repeat(']', 100000) || '}'),
     ('{"channel":"a\u0000"}'), ('{"channel":1e99999999}'), ('{"channel":"xn","snapshot":"maybe"}')) v(wish);
+SET ROLE x_mallory;
+SELECT herald.watch('x_mallory.blind', channel => 'xn');
+RESET ROLE;
+SELECT pg_temp.wishes('{"channel":"xn","numbers":"x","max_bytes":2147483647}');
+SELECT is((SELECT concat_ws(' ', s.description ->> 'numbers', s.description ->> 'max_bytes') FROM herald.shape s JOIN herald.watch w ON w.key = s.watch
+            WHERE w.relation = 'x_mallory.blind'::regclass AND s.retired_by IS NULL), 'text 268435456', 'what watch() would refuse makes no shape that the server does');
 
 -- A child that leaves its parent.
 SET ROLE x_mallory;
