@@ -116,3 +116,23 @@ test('under a stream of it all else goes on', async () => {
     assert.deepEqual(reader.on('kept/8', 'event').map((f) => f.payload.data.new.id), [...Array(N).keys()].map((i) => 100 + i));
     assert.equal(Number(await world.postgres.value('SELECT count(*) - max(id) FROM herald.log')), 0, 'the log is dense');
 });
+
+test('a large row that the session does not outlive is skipped after three times, and nothing else is', async () => {
+    await world.postgres.query(`
+        CREATE FUNCTION public.end_session() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+            IF octet_length(NEW.payload::text) > 1000000 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+            RETURN NEW;
+        END$$;
+        CREATE TRIGGER end_session BEFORE INSERT ON herald.log FOR EACH ROW EXECUTE FUNCTION public.end_session()`);
+    const before = await skipped();
+    const reader = await world.member('pub/2');
+    await together(async () => {
+        await world.publish('pub/2', 'before');
+        await world.publish('pub/2', 'x'.repeat(1500000));
+        await world.publish('pub/2', 'after');
+    });
+    await reader.waitFor((frame) => frame.payload?.data === 'after', 30 * SECOND);
+    assert.deepEqual(reader.on('pub/2', 'event').map((f) => f.payload.data), ['before', 'after']);
+    assert.deepEqual(await skipped(), { ...before, unprintable: before.unprintable + 1 });
+    await world.postgres.query('DROP TRIGGER end_session ON herald.log');
+});

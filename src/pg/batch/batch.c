@@ -36,6 +36,21 @@ uint64_t batch_row_id(const struct batch *batch, int row)
     return rows_u64(batch->rows, row, TAKE_COLUMN_ID);
 }
 
+static size_t row_bytes(const struct batch *batch, int row)
+{
+    return (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_OLD) +
+           (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_NEW);
+}
+
+uint64_t batch_largest_id(const struct batch *batch)
+{
+    int largest = 1;
+    for (int row = 2; row <= batch->last_row; row++) {
+        largest = row_bytes(batch, row) > row_bytes(batch, largest) ? row : largest;
+    }
+    return batch_row_id(batch, largest);
+}
+
 static char row_action(const struct batch *batch, int row)
 {
     struct str letters = rows_text(batch->rows, row, TAKE_COLUMN_ACTION);
@@ -254,8 +269,7 @@ static bool take_row(struct batch *batch, const struct batch_source *source, int
     } else if (!take_truncate(batch, source, shape, row)) {
         return false;
     }
-    batch->row_bytes += (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_OLD) +
-                        (size_t)PQgetlength(batch->rows, row, TAKE_COLUMN_NEW);
+    batch->row_bytes += row_bytes(batch, row);
     return true;
 }
 

@@ -58,6 +58,7 @@ uint64_t batch_position(const struct batch *batch);
 struct str batch_epoch(const struct batch *batch);
 uint64_t batch_newest(const struct batch *batch); /* the log's newest id before it */
 uint64_t batch_row_id(const struct batch *batch, int row);
+uint64_t batch_largest_id(const struct batch *batch); /* of the rows taken, of which there are */
 
 /* What rows it took need and is not known. */
 void batch_want_shapes(const struct batch *batch, const struct shapes *shapes,

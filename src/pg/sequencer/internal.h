@@ -99,6 +99,8 @@ struct sequencer {
     struct emptied emptied;
     size_t few_rows;    /* a batch was refused: so many of its rows are tried; 0: no such thing */
     uint64_t poison_id; /* the one that was refused alone */
+    uint64_t lost_id;   /* the largest row of the last large batch over which the session was lost */
+    unsigned n_lost;    /* and how often in a row */
 
     /* One of several nodes. */
     struct loop_timer *beside_timer; /* the next thing to do beside looking and sleeping */
@@ -166,6 +168,9 @@ void sequencer_listen(struct sequencer *sequencer); /* to the doorbell, for who 
 void sequencer_open(struct sequencer *sequencer);   /* herald.open and what follows it */
 /* From the log's epoch and newest id to serving. */
 void sequencer_take_place(struct sequencer *sequencer, struct str epoch, uint64_t newest);
+
+/* sequence.c: the session is, before the batch is forgotten */
+void sequencer_note_lost_batch(struct sequencer *sequencer, const char *reason);
 
 /* follow.c */
 /* What one of several nodes does besides: true: it has asked something, or waits. */

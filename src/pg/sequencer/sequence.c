@@ -18,7 +18,9 @@
  * fails alone is refused. The outbox has every other batch, for itself.
  *
  * If the outbox is the reason, the batch is halved until the row is alone. It is skipped, counted
- * and logged: nothing that anybody writes there can wedge the sequencer. */
+ * and logged: nothing that anybody writes there can wedge the sequencer. The same if the session was
+ * lost three times over the same rows, and they are large: what takes longer than Postgres, or
+ * another node, waits for us takes as long the next time. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +28,12 @@
 #include "base/log.h"
 #include "pg/sequencer/internal.h"
 
-enum { PAUSE_ROWS_PER_MS = 4, PAUSE_MAX_MS = 5 };
+enum {
+    PAUSE_ROWS_PER_MS = 4,
+    PAUSE_MAX_MS = 5,
+    LARGE_BYTES = 1 << 20, /* of rows: less than that is no reason to lose a session */
+    LOST_MAX = 3,
+};
 
 /* ---- when it has failed ---- */
 
@@ -64,16 +71,30 @@ static void batch_isolate(struct sequencer *sequencer, const struct query_result
 }
 
 /* Half of the rows, until it is one: that one it is. */
-static void batch_halve(struct sequencer *sequencer, const struct query_result *result)
+static void batch_halve(struct sequencer *sequencer, const char *sqlstate, const char *message)
 {
     const struct batch *batch = &sequencer->batch;
     if (batch->last_row == 1) {
         sequencer->poison_id = batch_row_id(batch, 1);
         log_error("row %llu of the outbox cannot be stored and is skipped: %s %s",
-                  (unsigned long long)sequencer->poison_id, result->sqlstate, result->message);
+                  (unsigned long long)sequencer->poison_id, sqlstate, message);
     }
     sequencer->few_rows = (size_t)(batch->last_row + 1) / 2;
     sequencer->wants_look = true;
+}
+
+void sequencer_note_lost_batch(struct sequencer *sequencer, const char *reason)
+{
+    const struct batch *batch = &sequencer->batch;
+    if (batch->last_row == 0 || batch->row_bytes < LARGE_BYTES || sequencer->is_stashed) {
+        return;
+    }
+    uint64_t id = batch_largest_id(batch);
+    sequencer->n_lost = id == sequencer->lost_id ? sequencer->n_lost + 1 : 1;
+    sequencer->lost_id = id;
+    if (sequencer->n_lost >= LOST_MAX) {
+        batch_halve(sequencer, "too large,", reason);
+    }
 }
 
 static void on_rolled_back(void *arg, const struct query_result *result)
@@ -107,7 +128,7 @@ static bool batch_answered(struct sequencer *sequencer, const struct query_resul
     if (is_isolated) {
         batch_isolate(sequencer, result);
     } else if (is_halved) {
-        batch_halve(sequencer, result);
+        batch_halve(sequencer, result->sqlstate, result->message);
     }
     sequencer_forget_batch(sequencer);
     sequencer_ask(sequencer, "ROLLBACK", NULL, on_rolled_back);

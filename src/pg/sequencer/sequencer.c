@@ -362,6 +362,7 @@ static void close_up(struct sequencer *sequencer)
 static void on_lost(void *arg, const char *reason)
 {
     struct sequencer *sequencer = arg;
+    sequencer_note_lost_batch(sequencer, reason);
     close_up(sequencer);
     sequencer_tell_down(sequencer, reason);
 }
