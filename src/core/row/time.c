@@ -9,7 +9,7 @@
 
 #include "core/row/cursor.h"
 
-enum { SECONDS_A_DAY = 86400, DAYS_AN_ERA = 146097, YEARS_AN_ERA = 400 };
+enum { SECONDS_A_DAY = 86400, HOURS_A_WEEK = 168, DAYS_AN_ERA = 146097, YEARS_AN_ERA = 400 };
 
 struct moment {
     int64_t year; /* 0 is 1 BC */
@@ -41,12 +41,14 @@ static bool take_time(struct cursor *c, struct moment *m)
     return true;
 }
 
-/* +02, -03:30, +01:53:28 */
+/* +02, -03:30, +01:53:28; and up to a week, which is what Postgres allows in a zone that a session
+ * makes up: SET timezone = 'X+100'. */
 static bool take_offset(struct cursor *c, int64_t *seconds)
 {
     int64_t hour, minute = 0, second = 0;
     bool is_negative = cursor_char(c, '-');
-    if ((!is_negative && !cursor_char(c, '+')) || !cursor_two(c, 0, 23, &hour)) {
+    if ((!is_negative && !cursor_char(c, '+')) || cursor_digits(c, 3, &hour) < 2 ||
+        hour >= HOURS_A_WEEK) {
         return false;
     }
     if (cursor_char(c, ':') && !cursor_two(c, 0, 59, &minute)) {
@@ -98,7 +100,7 @@ static void set_days(struct moment *m, int64_t days)
 static void put_in_utc(struct moment *m, int64_t offset)
 {
     int64_t second = m->second - offset;
-    int64_t days = second < 0 ? -1 : second / SECONDS_A_DAY;
+    int64_t days = (second >= 0 ? second : second - (SECONDS_A_DAY - 1)) / SECONDS_A_DAY;
     m->second = second - days * SECONDS_A_DAY;
     if (days != 0) {
         set_days(m, time_days(m->year, m->month, m->day) + days);
