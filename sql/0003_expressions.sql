@@ -95,27 +95,31 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.printed_type(oid) IS 'Internal: the tree of a type that stays the string that it is printed as.';
 
-CREATE FUNCTION herald.type_tree(type oid, depth int DEFAULT 0) RETURNS text
+-- What a composite of composites has of leaves grows with each level, and whoever owns one of the types in a watched table can add to it: so a
+-- tree has room for a thousand, and each field for its share of that.
+CREATE FUNCTION herald.type_tree(type oid, depth int DEFAULT 0, room int DEFAULT 1000) RETURNS text
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     base      oid := herald.base_type(type);
     t         pg_type;
+    n_fields  int;
     element   text;
     delimiter text;
 BEGIN
     SELECT * INTO t FROM pg_type p WHERE p.oid = base;
+    n_fields := (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped);
     IF base IN ('int2vector'::regtype, 'oidvector'::regtype) THEN
         RETURN format('{"vector":%s}', herald.type_tree(t.typelem));
     ELSIF t.typcategory = 'A' AND t.typelem <> 0 THEN
-        SELECT CASE WHEN herald.base_type(e.oid) < 16384 THEN herald.type_tree(e.oid, depth + 1) ELSE herald.printed_type(e.oid) END, e.typdelim
+        SELECT CASE WHEN herald.base_type(e.oid) < 16384 THEN herald.type_tree(e.oid, depth + 1, room) ELSE herald.printed_type(e.oid) END, e.typdelim
           INTO element, delimiter FROM pg_type e WHERE e.oid = t.typelem;
         IF delimiter = ',' THEN
             RETURN format('{"array":%s}', element);
         ELSIF herald.base_type(t.typelem) < 16384 THEN
             RETURN format('{"array":%s,"delimiter":%s}', element, to_json(delimiter));
         END IF;
-    ELSIF t.typtype = 'c' AND depth < 8 THEN
-        RETURN (SELECT format('{"composite":[%s]}', string_agg(format('[%s,%s]', to_json(a.attname), herald.type_tree(a.atttypid, depth + 1)), ',' ORDER BY a.attnum))
+    ELSIF t.typtype = 'c' AND depth < 8 AND n_fields <= room THEN
+        RETURN (SELECT format('{"composite":[%s]}', string_agg(format('[%s,%s]', to_json(a.attname), herald.type_tree(a.atttypid, depth + 1, room / n_fields)), ',' ORDER BY a.attnum))
                   FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped);
     ELSIF herald.base_type(herald.subtype(base)) = 'timestamptz'::regtype THEN
         RETURN format('{"%s":"timestamptz"}', CASE t.typtype WHEN 'r' THEN 'range' ELSE 'multirange' END) || E'\x02';
@@ -133,7 +137,7 @@ BEGIN
          WHERE v.oid = base), herald.printed_type(type));
 END
 $$;
-COMMENT ON FUNCTION herald.type_tree(oid, int) IS
+COMMENT ON FUNCTION herald.type_tree(oid, int, int) IS
 'Internal: a type as the server has to know it, JSON text with marks. "text" is what is printed, and stays, a string. A type with a C cast to
 json is "verbatim": the trigger calls that cast (PostGIS); hstore, which is known by its extension, is "hstore". Domains are what is under them.';
 

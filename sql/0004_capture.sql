@@ -216,7 +216,7 @@ CREATE FUNCTION herald.row_code(relation oid, columns text[], prefix text) RETUR
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('ROW(%s)', string_agg(
                CASE WHEN a.attgenerated = 'v' THEN herald.virtual_code(relation, c.name, prefix)
-                    WHEN a.atttypid >= 16384 AND herald.type_tree(a.atttypid) ~ '^"verbatim' THEN format('%s(%s)', herald.json_cast(a.atttypid), v.value)
+                    WHEN a.atttypid >= 16384 AND herald.type_tree(a.atttypid, 0, 0) ~ '^"verbatim' THEN format('%s(%s)', herald.json_cast(a.atttypid), v.value)
                     ELSE v.value END, ', ' ORDER BY c.nth))
       FROM unnest(columns) WITH ORDINALITY c(name, nth)
       JOIN pg_attribute a ON a.attrelid = relation AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
@@ -230,7 +230,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         SELECT a.attnum, a.atttypid, k.castfunc
           FROM pg_attribute a LEFT JOIN pg_cast k ON k.castsource = a.atttypid AND k.casttarget = 'json'::regtype
          WHERE a.attrelid = relation AND a.attname = ANY (columns) AND a.attnum > 0 AND NOT a.attisdropped
-           AND a.atttypid >= 16384 AND herald.type_tree(a.atttypid) ~ '^"verbatim'
+           AND a.atttypid >= 16384 AND herald.type_tree(a.atttypid, 0, 0) ~ '^"verbatim'
         UNION
         SELECT b.attnum, b.atttypid, NULL
           FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = a.attrelid AND b.attnum = ANY (herald.virtual_bases(relation, a.attnum))

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(225);
+SELECT plan(228);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -286,6 +286,18 @@ INSERT INTO x_mallory.bigs VALUES (1, '{1,NULL}', 2);
 RESET ROLE;
 SELECT is(rows_of('xb'), '{"id":1,"l":["1",null],"d":"2"}', 'an array of domains');
 SELECT is_empty('SELECT what FROM x_mallory.seen', '… without its cast');
+
+-- A type of others that grows with each level: ten fields of ten fields … are 100 000 in five.
+SET ROLE x_mallory;
+CREATE TYPE x_mallory.wide_0 AS (a int);
+SELECT format('CREATE TYPE x_mallory.wide_%s AS (%s)', n, (SELECT string_agg(format('f%s x_mallory.wide_%s', i, n - 1), ', ') FROM generate_series(0, 9) i)) FROM generate_series(1, 4) n \gexec
+CREATE TABLE x_mallory.wide (id int PRIMARY KEY, w x_mallory.wide_4, p x_mallory.wide_1);
+SELECT herald.watch('x_mallory.wide', channel => 'xw', columns => '{id,p}');
+INSERT INTO x_mallory.wide (id, p) VALUES (1, ROW(ROW(1), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
+RESET ROLE;
+SELECT is(left(rows_of('xw'), 34), '{"id":1,"p":{"f0":{"a":1},"f1":nul', 'a composite of composites');
+SELECT cmp_ok(length(herald.type_tree('x_mallory.wide_4'::regtype)), '<', 60000, '… is told as one as far as a tree has room');
+SELECT is(herald.type_tree('x_mallory.wide_4'::regtype, 0, 9), '"text"', '… and else as it prints');
 
 -- A template that no regular expression can be made of.
 SELECT throws_ok(format('SELECT herald.watch(%L, channel => %L)', 'x_mallory.bigs', 'x' || repeat('/{id}', 17)), '22023', NULL, 'a template of 17 columns');
