@@ -36,10 +36,10 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.subtype(oid) IS 'Internal: what a range or a multirange is made of.';
 
-CREATE FUNCTION herald.leaf_types(type oid) RETURNS SETOF oid
+CREATE FUNCTION herald.leaf_types(VARIADIC types oid[]) RETURNS SETOF oid
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE part(oid) AS (
-        SELECT type
+        SELECT unnest(types)
         UNION
         SELECT below.oid
           FROM part p JOIN pg_type t ON t.oid = p.oid
@@ -56,7 +56,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT p.oid FROM part p
 $$;
-COMMENT ON FUNCTION herald.leaf_types(oid) IS 'Internal: a type and all types inside it.';
+COMMENT ON FUNCTION herald.leaf_types(oid[]) IS 'Internal: types and all types inside them, each once.';
 
 -- The function behind a cast to json that is safe to call: written in C, and within herald_capture's reach.
 CREATE FUNCTION herald.json_cast(type oid) RETURNS text

@@ -95,15 +95,16 @@ CREATE FUNCTION herald.looks_of(relation oid) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(concat_ws('/', c.oid, c.relowner, n.nspname, c.relname,
         (SELECT string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.attcollation, a.attgenerated,
-                    CASE WHEN a.attgenerated = 'v' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
-                    CASE WHEN a.atttypid >= 16384 THEN (
-                        SELECT string_agg(concat_ws(' ', t.oid, t.typtype, t.typbasetype, t.typelem, t.typdelim, herald.json_cast(t.oid),
-                                   (SELECT string_agg(quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE t.typtype = 'e' AND e.enumtypid = t.oid),
-                                   (SELECT string_agg(concat_ws(' ', f.attname, f.atttypid), ',' ORDER BY f.attnum)
-                                      FROM pg_attribute f WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped)),
-                                   ';' ORDER BY t.oid)
-                          FROM herald.leaf_types(a.atttypid) l(oid) JOIN pg_type t ON t.oid = l.oid WHERE t.oid >= 16384) END), '/' ORDER BY a.attnum)
+                    CASE WHEN a.attgenerated = 'v' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END), '/' ORDER BY a.attnum)
            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+        -- Each type once, however many columns have it inside: a server looks at all watches every few seconds.
+        (SELECT string_agg(concat_ws(' ', t.oid, t.typtype, t.typbasetype, t.typelem, t.typdelim, herald.json_cast(t.oid),
+                    (SELECT string_agg(quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE t.typtype = 'e' AND e.enumtypid = t.oid),
+                    (SELECT string_agg(concat_ws(' ', f.attname, f.atttypid), ',' ORDER BY f.attnum)
+                       FROM pg_attribute f WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped)),
+                    ';' ORDER BY t.oid)
+           FROM (SELECT ARRAY(SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384) AS types) u
+          CROSS JOIN LATERAL herald.leaf_types(VARIADIC u.types) l(oid) JOIN pg_type t ON t.oid = l.oid WHERE u.types <> '{}' AND t.oid >= 16384),
         (SELECT i.indkey FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
         CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END,
         c.relrowsecurity, c.relforcerowsecurity,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What an ordinary role, and one that may watch its own tables, cannot reach through us.
-SELECT plan(228);
+SELECT plan(229);
 
 CREATE ROLE x_alice;
 CREATE ROLE x_mallory;
@@ -298,6 +298,16 @@ RESET ROLE;
 SELECT is(left(rows_of('xw'), 34), '{"id":1,"p":{"f0":{"a":1},"f1":nul', 'a composite of composites');
 SELECT cmp_ok(length(herald.type_tree('x_mallory.wide_4'::regtype)), '<', 60000, '… is told as one as far as a tree has room');
 SELECT is(herald.type_tree('x_mallory.wide_4'::regtype, 0, 9), '"text"', '… and else as it prints');
+
+-- Hundreds of columns, each of hundreds of types: how it looks is asked every few seconds.
+SET ROLE x_mallory;
+SELECT format('CREATE TYPE x_mallory.leaf_%s AS ENUM (''a'')', i) FROM generate_series(1, 100) i \gexec
+SELECT format('CREATE TYPE x_mallory.leaves AS (%s)', string_agg(format('f%s x_mallory.leaf_%s', i, i), ', ')) FROM generate_series(1, 100) i \gexec
+SELECT format('CREATE TABLE x_mallory.leafy (%s)', string_agg(format('c%s x_mallory.leaves', i), ', ')) FROM generate_series(1, 200) i \gexec
+RESET ROLE;
+SET statement_timeout = '2s';
+SELECT isnt(herald.looks_of('x_mallory.leafy'::regclass), NULL, 'a table of 20 000 types is looked at in no time');
+RESET statement_timeout;
 
 -- A template that no regular expression can be made of.
 SELECT throws_ok(format('SELECT herald.watch(%L, channel => %L)', 'x_mallory.bigs', 'x' || repeat('/{id}', 17)), '22023', NULL, 'a template of 17 columns');
