@@ -120,7 +120,7 @@ test('under a stream of it all else goes on', async () => {
 test('a large row that the session does not outlive is skipped after three times, and nothing else is', async () => {
     await world.postgres.query(`
         CREATE FUNCTION public.end_session() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
-            IF octet_length(NEW.payload::text) > 1000000 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+            IF octet_length(NEW.payload::text) > 8000000 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
             RETURN NEW;
         END$$;
         CREATE TRIGGER end_session BEFORE INSERT ON herald.log FOR EACH ROW EXECUTE FUNCTION public.end_session()`);
@@ -128,7 +128,7 @@ test('a large row that the session does not outlive is skipped after three times
     const reader = await world.member('pub/2');
     await together(async () => {
         await world.publish('pub/2', 'before');
-        await world.publish('pub/2', 'x'.repeat(1500000));
+        await world.publish('pub/2', 'x'.repeat(9000000));
         await world.publish('pub/2', 'after');
     });
     await reader.waitFor((frame) => frame.payload?.data === 'after', 30 * SECOND);

@@ -99,8 +99,8 @@ struct sequencer {
     struct emptied emptied;
     size_t few_rows;    /* a batch was refused: so many of its rows are tried; 0: no such thing */
     uint64_t poison_id; /* the one that was refused alone */
-    uint64_t lost_id;   /* the largest row of the last large batch over which the session was lost */
-    unsigned n_lost;    /* and how often in a row */
+    uint64_t lost_id; /* the largest row of the last large batch over which the session was lost */
+    unsigned n_lost;  /* and how often in a row */
 
     /* One of several nodes. */
     struct loop_timer *beside_timer; /* the next thing to do beside looking and sleeping */

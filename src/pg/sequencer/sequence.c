@@ -31,7 +31,7 @@
 enum {
     PAUSE_ROWS_PER_MS = 4,
     PAUSE_MAX_MS = 5,
-    LARGE_BYTES = 1 << 20, /* of rows: less than that is no reason to lose a session */
+    LARGE_BYTES = 8 << 20, /* of rows: less than that is no reason to lose a session */
     LOST_MAX = 3,
 };
 
