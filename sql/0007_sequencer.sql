@@ -217,13 +217,16 @@ would decide about the epoch anew.';
 
 -- ------------------------------------------------------------------------------------------------------- a batch
 
+-- Whoever is still in progress is left out by his xid: the index has all that he wrote so far, and a look at each would tell that it is not
+-- visible. With a million rows that took two seconds, for every batch of the others.
 CREATE FUNCTION herald.difference(done pg_snapshot, now_visible pg_snapshot) RETURNS SETOF herald.outbox
 LANGUAGE sql STABLE AS $$
     SELECT o.*
       FROM (SELECT * FROM herald.outbox a
              WHERE a.xid >= pg_catalog.pg_snapshot_xmax(done) AND a.xid < pg_catalog.pg_snapshot_xmax(now_visible)
             UNION ALL
-            SELECT * FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_catalog.pg_snapshot_xip(done)))) o
+            SELECT * FROM herald.outbox b
+             WHERE b.xid = ANY (ARRAY(SELECT x.xid FROM pg_catalog.pg_snapshot_xip(done) x(xid) WHERE pg_catalog.pg_visible_in_snapshot(x.xid, now_visible)))) o
      WHERE pg_catalog.pg_visible_in_snapshot(o.xid, now_visible)
 $$;
 COMMENT ON FUNCTION herald.difference(pg_snapshot, pg_snapshot) IS
@@ -324,7 +327,8 @@ BEGIN
           FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes FROM herald.outbox a
                  WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
                 UNION ALL
-                SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) FROM herald.outbox b WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done)))
+                SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) FROM herald.outbox b
+                 WHERE b.xid = ANY (ARRAY(SELECT x.xid FROM pg_snapshot_xip(c.done) x(xid) WHERE pg_visible_in_snapshot(x.xid, pg_current_snapshot())))
                 LIMIT max_rows + 1) o;
     END IF;
     IF n_new = 0 AND c.reading IS NULL AND NOT has_messages THEN

@@ -367,7 +367,8 @@ BEGIN
              WHERE a.xid >= pg_snapshot_xmax(c.done) AND (a.id > c.reading_id OR NOT pg_visible_in_snapshot(a.xid, c.reading))
             UNION ALL
             SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0), b.at, b.id FROM herald.outbox b
-             WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.done))) AND (b.id > c.reading_id OR NOT pg_visible_in_snapshot(b.xid, c.reading))
+             WHERE b.xid = ANY (ARRAY(SELECT x.xid FROM pg_snapshot_xip(c.done) x(xid) WHERE pg_visible_in_snapshot(x.xid, pg_current_snapshot())))
+               AND (b.id > c.reading_id OR NOT pg_visible_in_snapshot(b.xid, c.reading))
              LIMIT max_counted) o;
     oldest_age := clock_timestamp() - oldest;
     IF pending_rows = max_counted THEN

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Batches: order, limits, messages, TRUNCATE in pieces, the epoch.
-SELECT plan(64);
+SELECT plan(66);
 
 SELECT drain();
 CREATE TABLE q (id int PRIMARY KEY, room int, body text);
@@ -50,6 +50,22 @@ SELECT is((SELECT string_agg(payload #>> '{data,new,id}', ' ' ORDER BY id) FROM 
 SELECT is_empty($$SELECT channel FROM herald.log GROUP BY channel HAVING max(channel_offset) <> count(*) OR min(channel_offset) <> 1$$, 'offsets are dense in every channel');
 SELECT is((SELECT count(*) FROM herald.log), (SELECT max(id) FROM herald.log), 'ids are dense in the log');
 SELECT is((SELECT pending_rows + pending_bytes FROM herald.lag()), 0::bigint, 'nothing is pending');
+-- A large transaction that is in progress costs the others nothing.
+CREATE EXTENSION dblink SCHEMA tap;
+SELECT dblink_connect('writer', format('host=%s port=%s dbname=%s user=%s', current_setting('unix_socket_directories'), current_setting('port'), current_database(), current_user));
+SELECT dblink_exec('writer', 'BEGIN');
+SELECT dblink_exec('writer', 'INSERT INTO q SELECT i, 8, NULL FROM generate_series(1001, 6000) i');
+INSERT INTO q VALUES (201, 0, 'later');
+SELECT drain();
+INSERT INTO q VALUES (202, 0, 'later');
+BEGIN;
+SELECT set_config('tap.read', pg_stat_get_xact_tuples_returned('herald.outbox_by_xid'::regclass)::text, true);
+SELECT is((SELECT count(*)::int FROM herald.take(100, 1000000, false) WHERE action <> 'b'), 1, 'who commits beside a large transaction is found');
+SELECT ok(pg_stat_get_xact_tuples_returned('herald.outbox_by_xid'::regclass) - current_setting('tap.read')::bigint < 100, '… without a look at what it has written');
+ROLLBACK;
+SELECT dblink_exec('writer', 'ROLLBACK');
+SELECT dblink_disconnect('writer');
+SELECT drain();
 BEGIN; -- In the middle of a difference; a transaction that took its id early was in progress then, and commits now.
 INSERT INTO herald.cursor (position, id, done, reading, reading_id)
     SELECT max(c.position) + 1, 0, '1:1:', (pg_current_xact_id()::text || ':' || pg_current_xact_id()::text || ':')::pg_snapshot, 1000000 FROM herald.cursor c;
