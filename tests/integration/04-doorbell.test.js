@@ -157,6 +157,14 @@ test('with herald.doorbell off nobody rings, and the server looks often enough',
     await listener.end();
 });
 
+// As a look does that walks over what somebody has written who is still in progress, which the next ones must not do again.
+test('a look that took long and found nothing moves the cursor', async () => {
+    const position = async () => Number(await world.postgres.value('SELECT max(position) FROM herald.cursor'));
+    const before = await position();
+    await world.postgres.query('BEGIN; LOCK TABLE herald.cursor; SELECT pg_sleep(0.2); COMMIT');
+    await until('the cursor to move', async () => (await position()) > before);
+});
+
 test('where transactions can be prepared nobody rings, unless told to, and the server says so', async () => {
     await world.stop();
     world = await World.start({

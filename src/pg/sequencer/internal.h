@@ -63,6 +63,7 @@ struct sequencer {
     int32_t lease;      /* which of them, for herald.stay_asleep; while is_holding */
     uint64_t lease_ms;  /* when it was asked for */
     uint64_t looked_ms; /* when the last look was sent */
+    bool is_slow;       /* it found nothing, and took its time */
     bool is_due;        /* rung since the last look was sent */
     bool wants_look, wants_version, wants_wake;
     unsigned n_hits;     /* looks in a row that found something while holding the doorbell */

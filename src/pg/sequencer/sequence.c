@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "pg/sequencer/internal.h"
 
@@ -33,6 +34,7 @@ enum {
     PAUSE_MAX_MS = 5,
     LARGE_BYTES = 8 << 20, /* of rows: less than that is no reason to lose a session */
     LOST_MAX = 3,
+    SLOW_LOOK_MS = 20,
 };
 
 /* ---- when it has failed ---- */
@@ -201,6 +203,7 @@ static void on_stored(void *arg, const struct query_result *result)
         return;
     }
     sequencer->position = batch_position(&sequencer->batch) + 1;
+    sequencer->is_slow = false;
     batch_count(sequencer, true);
     sequencer_note_stored(sequencer);
     if (sequencer->batch.is_altered) {
@@ -210,10 +213,14 @@ static void on_stored(void *arg, const struct query_result *result)
     }
 }
 
+/* An idle look leaves the cursor where it is, so each one walks over all that was written since by somebody
+ * who is still in progress. One that took long for it is followed by one that moves the cursor: those
+ * behind it pass over him. */
 static void on_nothing(void *arg, const struct query_result *result)
 {
     struct sequencer *sequencer = arg;
     if (sequencer_answered(sequencer, result, "COMMIT")) {
+        sequencer->is_slow = clock_ms() - sequencer->looked_ms >= SLOW_LOOK_MS;
         sequencer->batch.is_all = true;
         sequencer->is_fresh = true; /* there is no difference that it could go on with */
         batch_count(sequencer, false);
@@ -458,7 +465,7 @@ static void add_look(const struct sequencer *sequencer, struct params *params)
     bool is_without_rows = sequencer->is_without_rows;
     params_int(params, is_without_rows ? 0 : (int32_t)sequencer->options.batch_rows);
     params_int(params, (int32_t)sequencer->options.batch_bytes);
-    params_bool(params, sequencer->n_flight > 0);
+    params_bool(params, sequencer->n_flight > 0 || sequencer->is_slow);
     if (sequencer->options.bus && !is_without_rows) {
         params_bigint(params, (int64_t)sequencer->term);
     } else {
