@@ -68,6 +68,7 @@ struct sequencer {
     bool wants_look, wants_version, wants_wake;
     unsigned n_hits;     /* looks in a row that found something while holding the doorbell */
     uint32_t backoff_ms; /* 0: the shortest */
+    uint32_t flow_rows;  /* of the last batches, each of which weighs less than the next */
     uint32_t pause_ms;   /* before the next look, which is wanted; 0: none */
     uint64_t version_ms; /* when the version was last asked for */
 

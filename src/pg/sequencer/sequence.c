@@ -32,6 +32,7 @@
 enum {
     PAUSE_ROWS_PER_MS = 4,
     PAUSE_MAX_MS = 5,
+    FLOW_BATCHES = 8,
     LARGE_BYTES = 8 << 20, /* of rows: less than that is no reason to lose a session */
     LOST_MAX = 3,
     SLOW_LOOK_MS = 20,
@@ -141,16 +142,19 @@ static bool batch_answered(struct sequencer *sequencer, const struct query_resul
 
 /* A batch costs the machine half a millisecond even if it is small. Under a flow of single rows,
  * batches without a pause took one of two cores from the writers; so the pause grows with the flow,
- * until the batches are so large that their rows are what they cost. A backlog, which fills them by
- * rows or by bytes, is taken without any. */
-static uint32_t pause_after(const struct sequencer *sequencer, const struct batch *batch)
+ * as the last batches show it, until they are so large that their rows are what they cost. A flow
+ * that brings one or two rows a batch is not held up. Neither is a backlog, which fills them by rows or
+ * by bytes. */
+static uint32_t pause_after(struct sequencer *sequencer, const struct batch *batch)
 {
-    uint32_t n_rows = (uint32_t)batch->n_rows, pause_ms = n_rows / PAUSE_ROWS_PER_MS;
+    uint32_t n_rows = (uint32_t)batch->n_rows, pause_ms;
+    sequencer->flow_rows += n_rows - sequencer->flow_rows / FLOW_BATCHES;
+    pause_ms = sequencer->flow_rows / FLOW_BATCHES / PAUSE_ROWS_PER_MS;
     if (!batch->is_all || n_rows >= sequencer->options.batch_rows / 4 ||
         batch->row_bytes >= sequencer->options.batch_bytes / 4) {
         return 0;
     }
-    return pause_ms < 1 ? 1 : pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+    return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
 }
 
 /* Whether to look again at once, and whether it is time to let go of the doorbell (sequencer.c). */

@@ -24,8 +24,8 @@
  *
  * A client's message is looked for by nobody, it comes by itself: it is sent at once, asleep or
  * awake, unless a query is under way; then it waits for its answer, together with all that come
- * meanwhile. That is the batching. Under a flow of changes there is a pause of 1 to 5 ms between
- * two looks, for the writers' sake (sequence.c).
+ * meanwhile. That is the batching. Under a dense flow of changes there is a pause of 1 to 5 ms
+ * between two looks, for the writers' sake (sequence.c).
  *
  * What the workers have not sent yet lies in memory. So while there is too much of it nothing more
  * is taken from the database, where it keeps.
