@@ -22,14 +22,14 @@ batch() { # NUMBER OF ROWS, which time
     echo "INSERT INTO watched (room, name, note, price) SELECT i % 100, 'some name', 'a note of medium length for this row', 12.50 FROM generate_series(1, $1) i"
     count '-'
     echo 'BEGIN'
-    echo "SELECT count(*) FROM herald.take(2000, 100000000, false)"
+    echo 'EXECUTE take'
     echo 'ROLLBACK'
     count "take $1"
     echo 'BEGIN'
     echo "INSERT INTO taken SELECT t.*, row_number() OVER () FROM herald.take(2000, 100000000, false) t"
     echo "INSERT INTO sent SELECT b.id, b.channel, b.old, max(t.id), b.options, array_agg('rooms/' || t.nth % 100 ORDER BY t.nth), array_agg(herald.head_of('rooms/' || t.nth % 100) + 1 + (t.nth - 2) / 100 ORDER BY t.nth), array_agg('$payload'::text), array_agg(t.xid ORDER BY t.nth), array_agg(t.shape ORDER BY t.nth) FROM taken b JOIN taken t ON t.action <> 'b' WHERE b.action = 'b' GROUP BY b.id, b.channel, b.old, b.options"
     count '-'
-    echo "SELECT herald.store('$1-$2', s.batch, s.epoch, s.seen::pg_snapshot, s.last_id, '', true, s.at::timestamptz, s.channels, s.offsets, s.payloads, NULL, NULL, s.xids, s.shapes, NULL, 0) FROM sent s"
+    echo "EXECUTE store('$1-$2')"
     echo 'COMMIT'
     count "store $1"
     echo 'DELETE FROM taken'
@@ -46,11 +46,16 @@ run_sql bench "
     INSERT INTO herald.channel (name) SELECT 'rooms/' || i FROM generate_series(0, 99) i" >/dev/null
 run_sql bench 'VACUUM ANALYZE'
 as_postgres "$server/pg_ctl" -D "$work/data" -m fast -w stop >/dev/null
+{
+    # The server's session parses each of its statements once.
+    echo 'PREPARE take AS SELECT count(*) FROM herald.take(2000, 100000000, false)'
+    echo "PREPARE store(text) AS SELECT herald.store(\$1, s.batch, s.epoch, s.seen::pg_snapshot, s.last_id, '', true, s.at::timestamptz, s.channels, s.offsets, s.payloads, NULL, NULL, s.xids, s.shapes, NULL, 0) FROM sent s"
+} >"$work/script"
 for n in 1 50 1000; do
-    for time in 1 2 3 4; do
+    for time in 1 2 3 4 5 6; do
         batch $n $time
     done
-done >"$work/script"
+done >>"$work/script"
 chmod a+r "$work/script"
 as_postgres valgrind --tool=callgrind --dump-before=pg_backend_pid --callgrind-out-file="$work/out" \
     "$server/postgres" --single -D "$work/data" -c fsync=off -c log_min_messages=error bench <"$work/script" >"$work/stdout" 2>"$work/stderr"
