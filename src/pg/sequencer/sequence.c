@@ -33,6 +33,7 @@ enum {
     PAUSE_ROWS_PER_MS = 4,
     PAUSE_MAX_MS = 5,
     FLOW_BATCHES = 8,
+    MISSES_MAX = 3,
     LARGE_BYTES = 8 << 20, /* of rows: less than that is no reason to lose a session */
     LOST_MAX = 3,
     SLOW_LOOK_MS = 20,
@@ -157,7 +158,9 @@ static uint32_t pause_after(struct sequencer *sequencer, const struct batch *bat
     return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
 }
 
-/* Whether to look again at once, and whether it is time to let go of the doorbell (sequencer.c). */
+/* Whether to look again at once, and whether it is time to let go of the doorbell, or to take it
+ * (sequencer.c). One look that finds nothing is no end of a flow: whoever goes to sleep in it makes the
+ * next writer ring, and wakes again. */
 static void batch_judge(struct sequencer *sequencer)
 {
     const struct batch *batch = &sequencer->batch;
@@ -167,9 +170,12 @@ static void batch_judge(struct sequencer *sequencer)
     }
     if (batch->n_rows == 0 && batch->is_all) {
         sequencer->n_hits = 0;
+        sequencer->n_misses++;
+        sequencer->pause_ms = sequencer->n_misses < MISSES_MAX && !sequencer->is_holding ? 1 : 0;
         return;
     }
     sequencer->n_hits++;
+    sequencer->n_misses = 0;
     sequencer->pause_ms = pause_after(sequencer, batch);
     sequencer->wants_look = sequencer->pause_ms == 0;
     sequencer->backoff_ms = 0;

@@ -3,9 +3,9 @@
  *
  * A writer's trigger NOTIFYs only while the sequencer holds the doorbell's advisory locks, because
  * a NOTIFY serialises the commits of the whole cluster. So while events flow we do not hold them
- * and look again and again; when a look finds nothing we try to take them:
+ * and look again and again; when three looks, a millisecond apart, find nothing we try to take them:
  *
- *      awake ── look finds nothing ──▶ try_sleep ── refused: a writer is in the middle ──▶
+ *      awake ── looks find nothing ──▶ try_sleep ── refused: a writer is in the middle ──▶
  *        ▲                                 │                        wait 2, 4, … 50 ms, look
  *        │                                 │ got it
  *        │                                 ▼
