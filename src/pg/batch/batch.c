@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A TRUNCATE is one event for each channel that its template has. It makes the first rows of a
- * batch and never others: then every channel that a row before it named is in the table of channels.
- * What stands behind it in the outbox goes with it. If it has more channels than a batch has rows,
+/* A TRUNCATE is one event for each channel that its template has. If there are columns in that, it
+ * makes the first rows of a batch and never others: then every channel that a row before it named is
+ * in the table of channels. What stands behind it in the outbox goes with it. If it has more channels than a batch has rows,
  * the batch ends in the middle of it. One that follows another of the same shape, with nothing of
  * that watch between them, says nothing new and is passed over. */
 #include "pg/batch/batch.h"
@@ -223,7 +223,7 @@ static void announce_truncate(struct batch *batch, const struct batch_source *so
     if (shape->in_template.n == 0) {
         batch_add_row(batch, source->heads, row, shape, &event);
     }
-    for (int i = 0; batch->emptied && i < PQntuples(batch->emptied); i++) {
+    for (int i = 0; row == 1 && batch->emptied && i < PQntuples(batch->emptied); i++) {
         event.channel = rows_text(batch->emptied, i, 0);
         batch_add_row(batch, source->heads, row, shape, &event);
     }
@@ -237,11 +237,11 @@ static bool take_truncate(struct batch *batch, const struct batch_source *source
     if (emptied_has(source->emptied, shape)) {
         return true;
     }
-    if (row > 1) {
+    if (row > 1 && shape->in_template.n > 0) {
         return false;
     }
     announce_truncate(batch, source, shape, row);
-    if (batch->emptied && (size_t)PQntuples(batch->emptied) == source->max_rows) {
+    if (row == 1 && batch->emptied && (size_t)PQntuples(batch->emptied) == source->max_rows) {
         batch->last_channel = rows_text(batch->emptied, PQntuples(batch->emptied) - 1, 0);
         return false;
     }

@@ -272,6 +272,20 @@ static void test_a_truncate_of_one_channel_asks_nobody(void **state)
     assert_true(batch.is_all);
 }
 
+static void test_a_storm_of_truncates_is_one_batch(void **state)
+{
+    (void)state;
+    taken("-1", "t", NULL, NULL, NULL);
+    taken("2", "i", NULL, "(1)", NULL);
+    taken("2", "t", NULL, NULL, NULL);
+    taken("2", "i", NULL, "(2)", NULL);
+    taken("2", "t", NULL, NULL, NULL);
+    name_channels((const char *const[]){"t/1", "t/2", NULL}); /* which are the first one's alone */
+    fill();
+    check_events("t/1=1 t/2=1 u=1 u=2 u=3 u=4 ");
+    assert_true(batch.is_all);
+}
+
 static void test_truncates_of_several_tables_and_templates(void **state)
 {
     (void)state;
@@ -374,6 +388,7 @@ int main(void)
         TEST(test_a_truncate_is_first_and_what_follows_goes_with_it),
         TEST(test_a_truncate_in_pieces),
         TEST(test_a_truncate_of_one_channel_asks_nobody),
+        TEST(test_a_storm_of_truncates_is_one_batch),
         TEST(test_truncates_of_several_tables_and_templates),
         TEST(test_rows_that_are_to_be_read_anew),
         TEST(test_a_truncate_says_it_of_its_parts),
