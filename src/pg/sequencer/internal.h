@@ -66,7 +66,6 @@ struct sequencer {
     bool is_slow;       /* it found nothing, and took its time */
     bool is_due;        /* rung since the last look was sent */
     bool wants_look, wants_version, wants_wake;
-    unsigned n_hits;     /* looks in a row that found something while holding the doorbell */
     unsigned n_misses;   /* looks in a row that found nothing */
     uint32_t backoff_ms; /* 0: the shortest */
     uint32_t flow_rows;  /* of the last batches, each of which weighs less than the next */

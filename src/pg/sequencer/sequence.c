@@ -159,8 +159,8 @@ static uint32_t pause_after(struct sequencer *sequencer, const struct batch *bat
 }
 
 /* Whether to look again at once, and whether it is time to let go of the doorbell, or to take it
- * (sequencer.c). One look that finds nothing is no end of a flow: whoever goes to sleep in it makes the
- * next writer ring, and wakes again. */
+ * (sequencer.c). A lone change is no flow: whoever comes behind it rings. And one look that finds
+ * nothing is no end of one: whoever goes to sleep in it makes the next writer ring, and wakes again. */
 static void batch_judge(struct sequencer *sequencer)
 {
     const struct batch *batch = &sequencer->batch;
@@ -169,17 +169,16 @@ static void batch_judge(struct sequencer *sequencer)
         return;
     }
     if (batch->n_rows == 0 && batch->is_all) {
-        sequencer->n_hits = 0;
         sequencer->n_misses++;
         sequencer->pause_ms = sequencer->n_misses < MISSES_MAX && !sequencer->is_holding ? 1 : 0;
         return;
     }
-    sequencer->n_hits++;
+    bool is_lone = sequencer->is_holding && batch->is_all && !sequencer->is_due;
     sequencer->n_misses = 0;
-    sequencer->pause_ms = pause_after(sequencer, batch);
-    sequencer->wants_look = sequencer->pause_ms == 0;
     sequencer->backoff_ms = 0;
-    sequencer->wants_wake = sequencer->is_holding && (sequencer->is_due || sequencer->n_hits > 1);
+    sequencer->pause_ms = is_lone ? 0 : pause_after(sequencer, batch);
+    sequencer->wants_look = !is_lone && sequencer->pause_ms == 0;
+    sequencer->wants_wake = sequencer->is_holding && !is_lone;
 }
 
 static void batch_count(struct sequencer *sequencer, bool has_found)

@@ -13,8 +13,8 @@
  *
  * Once the locks are ours every writer that did not ring has committed visibly, which the one look
  * more finds; every later one rings. A ring leads to a look, still under the locks: a lone event
- * costs no wake and no try_sleep. Only when looks find something twice in a row, or it rang again
- * meanwhile, do we let go of them: then it is a flow.
+ * costs no wake, no try_sleep and no second look. Only when it has rung again meanwhile do we let go
+ * of them: then it is a flow.
  *
  * If this process stands still while it sleeps (SIGSTOP, a paused machine), its session and its
  * locks live on, and every commit of every writer would be a NOTIFY to nobody. So one of the locks
@@ -160,7 +160,6 @@ static void on_try_sleep(void *arg, const struct query_result *result)
     if (!PQgetisnull(result->rows, 0, 0)) {
         take_lease(sequencer, result);
         sequencer->backoff_ms = 0;
-        sequencer->n_hits = 0;
         sequencer->wants_look = true;
         sequencer_go_on(sequencer);
         return;
