@@ -73,7 +73,7 @@ if (process.env.BENCH_DOC) {
     const command = ['PEERS', 'SCENARIOS', 'BENCH_RUNS', 'BENCH_SECONDS', 'BENCH_QUIET']
         .filter((name) => process.env[name]).map((name) => `${name}='${process.env[name]}' `).join('');
     const [before, , after] = readFileSync(document, 'utf8').split(/^<!-- run -->$/m);
-    writeFileSync(document, `${before}<!-- run -->\n\n    ${command}make bench\n\nLoad average before it: ${loadBefore}.\n\n${report}\n<!-- run -->${after}`);
+    writeFileSync(document, `${before}<!-- run -->\n\n\`\`\`sh no-run: measurements, minutes each\n${command}make bench\n\`\`\`\n\nLoad average before it: ${loadBefore}.\n\n${report}\n<!-- run -->${after}`);
 }
 const errors = [...results.values()].flat(2).filter((row) => row.server.startsWith('pgherald')).reduce((sum, row) => sum + (row.errors ?? 0), 0);
 if (errors > 0) {
