@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What becomes an event, on which channel, in which form.
-SELECT plan(46);
+SELECT plan(48);
 
 CREATE TABLE c_order (id bigint PRIMARY KEY, customer_id int, note text, secret text);
 SELECT lives_ok($$SELECT herald.watch('c_order', channel => 'c_orders/{customer_id}', exclude => '{secret}')$$, 'a table can be watched');
@@ -101,6 +101,17 @@ ALTER TRIGGER "000_first_by_name" ON c_twice RENAME TO a_later;
 SELECT herald.watch('c_twice');
 INSERT INTO c_twice VALUES (1, 1);
 SELECT is(rows_of('public.c_twice'), '{"id":1,"n":1} {"id":1,"n":2} {"id":1,"n":3}', 'changes by another AFTER ROW trigger follow in order');
+
+-- One that writes rows of its own statement comes before what that has done to them; told they are in order.
+CREATE TABLE c_current (id int PRIMARY KEY, is_current boolean);
+CREATE FUNCTION c_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE c_current SET is_current = false WHERE id <> NEW.id AND is_current; RETURN NULL; END';
+CREATE TRIGGER c_only AFTER INSERT ON c_current FOR EACH ROW EXECUTE FUNCTION c_only();
+SELECT herald.watch('c_current');
+INSERT INTO c_current VALUES (1, true), (2, true), (3, true);
+SELECT is((SELECT string_agg(o.action, ' ' ORDER BY o.id) FROM herald.outbox o WHERE o.shape IN (SELECT s.number FROM herald.shape s JOIN herald.watch w ON w.key = s.watch WHERE w.relation = 'c_current'::regclass)),
+    'i u u i u i', 'a trigger that writes other rows of its statement: captured as Postgres runs triggers');
+SELECT is(rows_of('public.c_current'), '{"id":1,"is_current":true} {"id":2,"is_current":true} {"id":2,"is_current":false} {"id":3,"is_current":true} {"id":3,"is_current":false} {"id":1,"is_current":false}',
+    '… and announced as it happened to each row');
 
 -- Partitions, children.
 CREATE TABLE c_part (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);

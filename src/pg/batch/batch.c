@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "core/channel_name.h"
 #include "core/row/channel.h"
+#include "pg/batch/order.h"
 #include "pg/rows.h"
 
 /* ---- what take said ---- */
@@ -280,9 +281,11 @@ void batch_fill(struct batch *batch, const struct batch_source *source)
     if (source->is_without_rows) {
         batch->last_channel = rows_text(batch->rows, 0, TAKE_COLUMN_NEW);
     }
-    for (int row = 1; row <= most && take_row(batch, source, row); row++) {
-        batch->last_row = row;
+    int *order = batch_order(batch->rows, source->shapes, most);
+    for (int place = 1; place <= most && take_row(batch, source, order[place]); place++) {
+        batch->last_row = place;
     }
+    free(order);
     batch->n_rows = batch->last_row;
     if (batch->emptied) {
         batch->n_rows += PQntuples(batch->emptied);

@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pg/batch/batch.h"
+#include "pg/batch/order.h"
 #include "pg/rows.h"
 
 enum { N_COLUMNS = TAKE_COLUMN_OPTIONS + 1 };
@@ -53,14 +55,18 @@ static void taken(const char *shape, const char *action, const char *old, const 
     }
 }
 
-static void know_shape(const char *number, const char *watch, const char *template)
+static void know_shape(const char *number, const char *watch, const char *template, const char *key,
+                       int n_columns)
 {
-    char text[400];
+    char text[500];
     snprintf(text, sizeof(text),
              "{\"watch\":\"%s\",\"schema\":\"s\",\"table\":\"t\",\"template\":[%s],\"numbers\":"
-             "\"text\",\"max_bytes\":1000,\"key\":[0],\"columns\":[{\"name\":\"id\",\"type\":"
-             "\"int\",\"announced\":true,\"kept\":false}]}",
-             watch, template);
+             "\"text\",\"max_bytes\":1000,\"key\":%s,\"columns\":[{\"name\":\"id\",\"type\":"
+             "\"int\",\"announced\":true,\"kept\":false}%s]}",
+             watch, template, key,
+             n_columns == 1 ? ""
+                            : ",{\"name\":\"name\",\"type\":\"text\",\"announced\":true,"
+                              "\"kept\":false}");
     PGresult *rows = result_new(2);
     put(rows, 0, 0, number);
     put(rows, 0, 1, text);
@@ -83,8 +89,8 @@ static int setup(void **state)
                                    .emptied = &emptied,
                                    .max_rows = 100,
                                    .max_bytes = 100000};
-    know_shape("-1", "w1", "\"t/\",0");
-    know_shape("2", "w2", "\"u\"");
+    know_shape("-1", "w1", "\"t/\",0", "[0]", 1);
+    know_shape("2", "w2", "\"u\"", "[0]", 1);
     return 0;
 }
 
@@ -272,6 +278,89 @@ static void test_a_truncate_of_one_channel_asks_nobody(void **state)
     assert_true(batch.is_all);
 }
 
+/* Rows: action, old, new, shape. */
+static void check_order(const char *const (*rows)[4], size_t n, const char *expected)
+{
+    struct buf text = {0};
+    batch_clear(&batch);
+    (void)setup(NULL);
+    for (size_t i = 0; i < n; i++) {
+        taken(rows[i][3], rows[i][0], rows[i][1], rows[i][2], NULL);
+    }
+    int *order = batch_order(batch.rows, &shapes, (int)n);
+    for (size_t i = 0; i <= n; i++) {
+        buf_printf(&text, "%d ", order[i]);
+    }
+    assert_string_equal(buf_text(&text), expected);
+    buf_release(&text);
+    free(order);
+}
+
+#define CHECK_ORDER(expected, ...)                                                                 \
+    do {                                                                                           \
+        static const char *const rows[][4] = {__VA_ARGS__};                                        \
+        check_order(rows, sizeof(rows) / sizeof(*rows), expected);                                 \
+    } while (0)
+
+static void test_what_triggers_of_others_put_in_front_goes_back(void **state)
+{
+    (void)state;
+    know_shape("7", "w7", "\"v\"", "[0]", 2);
+    /* "Only the newest is the current one": inserted is the second, and the first one's trigger has changed it. */
+    CHECK_ORDER("0 1 3 2 ", {"i", NULL, "(1,a)", "7"}, {"u", "(2,a)", "(2,b)", "7"},
+                {"i", NULL, "(2,a)", "7"});
+    CHECK_ORDER("0 3 1 2 ", {"u", "(2,a)", "(2,b)", "7"}, {"u", "(2,b)", "(2,c)", "7"},
+                {"i", NULL, "(2,a)", "7"});
+    CHECK_ORDER("0 3 1 2 4 ", {"u", "(2,b)", "(2,c)", "7"}, {"d", "(2,c)", NULL, "7"},
+                {"u", "(2,a)", "(2,b)", "7"}, {"i", NULL, "(2,c)", "7"});
+    CHECK_ORDER("0 2 1 4 3 ", {"u", "(1,b)", "(1,c)", "7"}, {"u", "(1,a)", "(1,b)", "7"},
+                {"w", "(2,b)", "(2,c)", "7"}, {"w", "(2,a)", "(2,b)", "7"});
+}
+
+static void test_what_is_in_order_stays(void **state)
+{
+    (void)state;
+    know_shape("7", "w7", "\"v\"", "[0]", 2);
+    know_shape("8", "w8", "\"v\"", "[0]", 2);
+    know_shape("9", "w9", "\"v\"", "[]", 2);
+    /* There and back; deleted and inserted. */
+    CHECK_ORDER("0 1 2 3 ", {"u", "(1,a)", "(1,b)", "7"}, {"u", "(1,b)", "(1,a)", "7"},
+                {"u", "(1,a)", "(1,b)", "7"});
+    CHECK_ORDER("0 1 2 3 ", {"u", "(1,a)", "(1,b)", "7"}, {"d", "(1,b)", NULL, "7"},
+                {"i", NULL, "(1,a)", "7"});
+    /* Another row has its key now. */
+    CHECK_ORDER("0 1 2 3 ", {"u", "(1,a)", "(1,b)", "7"}, {"u", "(1,b)", "(2,b)", "7"},
+                {"i", NULL, "(1,a)", "7"});
+    CHECK_ORDER("0 1 2 ", {"u", "(1,a)", "(1,b)", "7"}, {"u", "(2,a)", "(1,a)", "7"});
+    /* Of two tables; without a key; not whole; no record; a TRUNCATE between. */
+    CHECK_ORDER("0 1 2 ", {"u", "(1,a)", "(1,b)", "8"}, {"i", NULL, "(1,a)", "7"});
+    CHECK_ORDER("0 1 2 ", {"u", "(1,a)", "(1,b)", "9"}, {"i", NULL, "(1,a)", "9"});
+    CHECK_ORDER("0 1 2 ", {"uk", "(1,a)", "(1,b)", "7"}, {"i", NULL, "(1,a)", "7"});
+    CHECK_ORDER("0 1 2 ", {"u", "(1,a", "(1,b)", "7"}, {"i", NULL, "(1,a", "7"});
+    CHECK_ORDER("0 1 2 3 ", {"u", "(1,a)", "(1,b)", "7"}, {"t", NULL, NULL, "7"},
+                {"i", NULL, "(1,a)", "7"});
+}
+
+static void test_rows_in_another_order_are_done_all_the_same(void **state)
+{
+    (void)state;
+    taken("2", "u", "(1)", "(1)", NULL);
+    know_shape("7", "w7", "\"v/\",1", "[0]", 2);
+    taken("7", "u", "(1,a)", "(1,b)", NULL);
+    taken("7", "i", NULL, "(1,a)", NULL);
+    source.few_rows = 2; /* which are not both of them */
+    fill();
+    assert_int_equal(batch.last_row, 2);
+    batch_clear(&batch);
+    (void)setup(NULL);
+    taken("7", "u", "(1,a)", "(1,b)", NULL);
+    taken("7", "i", NULL, "(1,a)", NULL);
+    fill();
+    check_events("v/a=2 v/a=3 v/b=2 "); /* the first two are of the other half */
+    assert_int_equal(batch.last_row, 2);
+    assert_true(batch.is_all);
+}
+
 static void test_a_storm_of_truncates_is_one_batch(void **state)
 {
     (void)state;
@@ -291,7 +380,7 @@ static void test_truncates_of_several_tables_and_templates(void **state)
     (void)state;
     struct buf template = {0};
     struct str after;
-    know_shape("3", "w2", "\"v\"");
+    know_shape("3", "w2", "\"v\"", "[0]", 1);
     taken("2", "t", NULL, NULL, NULL);
     fill();
     batch_clear(&batch);
@@ -364,7 +453,7 @@ static void test_the_oldest_truncate_is_forgotten(void **state)
     for (int i = 0; i <= EMPTIED_MAX; i++) {
         (void)snprintf(number, sizeof(number), "%d", 100 + i);
         (void)snprintf(watch, sizeof(watch), "w%d", 100 + i);
-        know_shape(number, watch, "\"x\"");
+        know_shape(number, watch, "\"x\"", "[0]", 1);
         emptied_add(&emptied, shapes_find(&shapes, 100 + i));
     }
     assert_false(emptied_has(&emptied, shapes_find(&shapes, 100)));
@@ -388,6 +477,9 @@ int main(void)
         TEST(test_a_truncate_is_first_and_what_follows_goes_with_it),
         TEST(test_a_truncate_in_pieces),
         TEST(test_a_truncate_of_one_channel_asks_nobody),
+        TEST(test_what_triggers_of_others_put_in_front_goes_back),
+        TEST(test_what_is_in_order_stays),
+        TEST(test_rows_in_another_order_are_done_all_the_same),
         TEST(test_a_storm_of_truncates_is_one_batch),
         TEST(test_truncates_of_several_tables_and_templates),
         TEST(test_rows_that_are_to_be_read_anew),
