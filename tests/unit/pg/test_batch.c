@@ -341,6 +341,23 @@ static void test_what_is_in_order_stays(void **state)
                 {"i", NULL, "(1,a)", "7"});
 }
 
+static void test_a_row_that_changes_back_and_forth_costs_little(void **state)
+{
+    (void)state;
+    enum { N = 2000 };
+    static const char *const texts[] = {"(1,a)", "(1,b)"};
+    know_shape("7", "w7", "\"v\"", "[0]", 2);
+    for (int i = 0; i < N; i++) {
+        taken("7", "u", texts[i % 2], texts[(i + 1) % 2], NULL);
+    }
+    taken("7", "u", "(1,c)", "(1,a)", NULL); /* one that is too early, among too many */
+    int *order = batch_order(batch.rows, &shapes, N + 1);
+    for (int i = 0; i <= N + 1; i++) {
+        assert_int_equal(order[i], i);
+    }
+    free(order);
+}
+
 static void test_rows_in_another_order_are_done_all_the_same(void **state)
 {
     (void)state;
@@ -479,6 +496,7 @@ int main(void)
         TEST(test_a_truncate_of_one_channel_asks_nobody),
         TEST(test_what_triggers_of_others_put_in_front_goes_back),
         TEST(test_what_is_in_order_stays),
+        TEST(test_a_row_that_changes_back_and_forth_costs_little),
         TEST(test_rows_in_another_order_are_done_all_the_same),
         TEST(test_a_storm_of_truncates_is_one_batch),
         TEST(test_truncates_of_several_tables_and_templates),
