@@ -188,7 +188,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                            string_agg(DISTINCT o.name, ', ' ORDER BY o.name)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.', relation::text
       FROM other o WHERE o.is_first AND o.is_after HAVING count(*) > 0
     UNION ALL
-    SELECT 'note', 'trigger_rows', format('triggers of %s that run row by row seem to write rows of it: %s. What one does to another row that the same statement inserts or changes comes first; the server puts that right, but not where the row is deleted, its key is changed, or a batch ends between the two', relation,
+    SELECT 'note', 'trigger_rows', format('triggers of %s that run row by row seem to write rows of it: %s. What one does to another row that the same statement inserts or changes comes first; the server puts that right, but not where the row is deleted, gets another key, goes back to what it was, or a batch ends between the two', relation,
                            string_agg(DISTINCT o.name, ', ' ORDER BY o.name)), 'Where it is not just the row itself: make it an AFTER trigger FOR EACH STATEMENT, or a CONSTRAINT TRIGGER … DEFERRABLE INITIALLY DEFERRED.', relation::text
       FROM other o WHERE o.writes_it HAVING count(*) > 0
 $$;
