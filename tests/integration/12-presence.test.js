@@ -2,6 +2,7 @@
 // Who is here: the list, its news, the view in SQL, the grace for those who come back, and a channel with very many.
 import { test, before, after, describe } from 'node:test';
 import assert from 'node:assert/strict';
+import { metric } from './lib/metrics.js';
 import { World, OPEN } from './lib/world.js';
 import { user, secretFlags } from './lib/token.js';
 import { until, SECOND } from './lib/wait.js';
@@ -153,6 +154,7 @@ describe('the grace', () => {
         const ann = await observer(world, 'room/1', { token: user(1, 1) });
         await sees(watcher, [watcher, ann]);
         ann.socket.terminate();
+        await until('the server to have seen it', async () => (await metric(world.server, 'sessions')) === 1);
         const again = await observer(world, 'room/1', { token: user(1, 1) });
         assert.equal(again.me, ann.me);
         const other = await observer(world, 'room/1');
