@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A TRUNCATE is one event for each channel that its template has. If there are columns in that, it
  * makes the first rows of a batch and never others: then every channel that a row before it named is
- * in the table of channels. What stands behind it in the outbox goes with it. If it has more channels than a batch has rows,
- * the batch ends in the middle of it. One that follows another of the same shape, with nothing of
- * that watch between them, says nothing new and is passed over. */
+ * in the table of channels. What stands behind it in the outbox goes with it. If it has more channels
+ * than a batch has rows, the batch ends in the middle of it. One that follows another of the same
+ * shape, with nothing of that watch between them, says nothing new and is passed over.
+ *
+ * Rows are told in their order, but for what triggers of others have put in front (order.h). */
 #include "pg/batch/batch.h"
 
 #include <stdlib.h>

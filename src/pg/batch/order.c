@@ -20,7 +20,7 @@
 #include "pg/batch/batch.h"
 #include "pg/rows.h"
 
-enum { LOOKS_MAX = 32 };
+enum { LOOKS_MAX = 32 }; /* at texts of one mark, and at changes of one row */
 
 /* What a change has found. */
 struct trace {
