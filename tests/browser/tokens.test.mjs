@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { mint, secretFlags, user } from '../integration/lib/token.js';
+import { mint, secretFlags, soon, user } from '../integration/lib/token.js';
 import { World } from '../integration/lib/world.js';
 import { launchBrowser, openPage, SECOND, until } from './support.mjs';
 
@@ -33,9 +33,11 @@ after(async () => {
 
 const thor = () => user(12, 1, { name: 'Thor' });
 const gamora = () => user(12, 2, { name: 'Gamora' });
-const soon = () => mint({ dbo_id: 12, row_id: 1, exp: Math.floor(Date.now() / 1000) + 2 });
 
-/** A page with a client. `tokens`: one token, or several that a function hands out one by one, the last one for ever. */
+/**
+ * A page with a client. `tokens`: one token, or several that a function hands out one by one, the last one for ever; or a function that
+ * makes them when the page is open.
+ */
 async function visit(tokens, name = 'room/1', options = {}) {
     const page = await openPage(browser);
     await page.route('**/favicon.ico', (route) => route.fulfill({ status: 204 }));
@@ -58,7 +60,7 @@ async function visit(tokens, name = 'room/1', options = {}) {
             .on('history', ({ payload }) => heard.push(`history ${payload.history.map((each) => each.payload)}`))
             .on('presence', (members) => heard.push(`presence ${members.map(({ extras }) => extras.name ?? '-').sort()}`))
             .on('error', ({ payload }) => heard.push(`${payload.code} ${payload.message}`));
-    }, [world.canonical, tokens, name, options]);
+    }, [world.canonical, typeof tokens === 'function' ? tokens() : tokens, name, options]);
     return page;
 }
 
@@ -76,8 +78,8 @@ const status = (page) => page.evaluate(() => herald.status);
 const disconnect = (options) => world.postgres.query(`SELECT herald.disconnect(${options})`);
 
 test('a token that expires is followed by another from the function, and nothing is missed', async () => {
-    const first = soon();
-    const page = await visit([first, thor()], 'room/expiry');
+    let first;
+    const page = await visit(() => [first = soon(), thor()], 'room/expiry');
     await hears(page, 'join as 1');
     await world.publish('room/expiry', 'before');
     await hears(page, 'event before');
@@ -91,7 +93,7 @@ test('a token that expires is followed by another from the function, and nothing
 });
 
 test('a fixed token that expires ends the connection: nobody goes on as anonymous unless he says so', async () => {
-    const page = await visit(soon(), 'room/fixed');
+    const page = await visit(soon, 'room/fixed');
     await hears(page, 'join as 1');
     await hears(page, 'client token_expired');
     await until('the end', async () => (await status(page)).status === 'closed');

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
 import { run, temporaryDirectory } from '../integration/lib/process.js';
-import { mint, secretFlags, user } from '../integration/lib/token.js';
+import { mint, secretFlags, soon, user } from '../integration/lib/token.js';
 import { World } from '../integration/lib/world.js';
 import { launchBrowser, openPage, sdkBundle, SECOND, until } from './support.mjs';
 
@@ -74,7 +74,7 @@ async function visit(token) {
             globalThis.channel = xano.channel(name, options);
             return channel.on((action) => { heard.push(action); }, (action) => { errors.push(action); });
         };
-    }, [world.canonical, token]);
+    }, [world.canonical, typeof token === 'function' ? token() : token]);
     return page;
 }
 
@@ -245,10 +245,10 @@ test('a token that is not accepted is told to the second callback, and one that 
     await refused(page, 'token_invalid');
     assert.deepEqual((await heard(page, 'join'))[0].client.permissions, { dbo_id: 0, row_id: 0 });
 
-    const soon = await enter('room/token', { token: mint({ dbo_id: 12, row_id: 1, exp: Math.floor(Date.now() / 1000) + 3 }) });
-    await refused(soon, 'token_expired');
-    await soon.evaluate((token) => xano.setRealtimeAuthToken(token), thor());
-    const joins = await heard(soon, 'join', 2);
+    const expiring = await enter('room/token', { token: soon });
+    await refused(expiring, 'token_expired');
+    await expiring.evaluate((token) => xano.setRealtimeAuthToken(token), thor());
+    const joins = await heard(expiring, 'join', 2);
     assert.deepEqual(joins.map(({ client }) => client.permissions.dbo_id), [12, 12]);
 });
 

@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { World, OPEN } from './lib/world.js';
-import { mint, user, secretFlags, SECRET } from './lib/token.js';
+import { mint, soon, user, secretFlags, SECRET } from './lib/token.js';
 import { refusal } from './lib/client.js';
 import { pgherald } from './lib/server.js';
 import { temporaryDirectory } from './lib/process.js';
@@ -152,7 +152,7 @@ describe('a token that is not accepted', () => {
 
 describe('the end of a token', () => {
     test('an error, then close 4000, on a live socket', async () => {
-        const client = await world.member('members/1', {}, { token: ours({ dbo_id: 1, exp: Math.floor(Date.now() / 1000) + 2 }) });
+        const client = await world.member('members/1', {}, { token: soon({ iss: 'us', dbo_id: 1 }) });
         const error = await client.waitFor({ action: 'error' });
         assert.equal(error.payload.code, 'token_expired');
         assert.equal(error.options.channel, undefined);
