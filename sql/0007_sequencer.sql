@@ -323,13 +323,15 @@ BEGIN
     -- An idle look takes no lock, gets no xid and writes nothing.
     SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
     IF max_rows > 0 AND c.reading IS NULL THEN
-        SELECT count(*), sum(o.bytes) INTO n_new, n_bytes
+        SELECT count(*), coalesce(sum(o.bytes), 0) INTO n_new, n_bytes
           FROM (SELECT coalesce(octet_length(a.old), 0) + coalesce(octet_length(a.new), 0) AS bytes FROM herald.outbox a
-                 WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot())
-                UNION ALL
-                SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) FROM herald.outbox b
-                 WHERE b.xid = ANY (ARRAY(SELECT x.xid FROM pg_snapshot_xip(c.done) x(xid) WHERE pg_visible_in_snapshot(x.xid, pg_current_snapshot())))
-                LIMIT max_rows + 1) o;
+                 WHERE a.xid >= pg_snapshot_xmax(c.done) AND a.xid < pg_snapshot_xmax(pg_current_snapshot()) LIMIT max_rows + 1) o;
+        IF pg_snapshot_xmin(c.done) <> pg_snapshot_xmax(c.done) THEN
+            SELECT n_new + count(*), n_bytes + coalesce(sum(o.bytes), 0) INTO n_new, n_bytes
+              FROM (SELECT coalesce(octet_length(b.old), 0) + coalesce(octet_length(b.new), 0) AS bytes FROM herald.outbox b
+                     WHERE b.xid = ANY (ARRAY(SELECT x.xid FROM pg_snapshot_xip(c.done) x(xid) WHERE pg_visible_in_snapshot(x.xid, pg_current_snapshot())))
+                     LIMIT max_rows + 1) o;
+        END IF;
     END IF;
     IF n_new = 0 AND c.reading IS NULL AND NOT has_messages THEN
         RETURN;
@@ -407,7 +409,13 @@ BEGIN
             max_bytes := max_bytes - n_bytes;
             this_block := this_block + 1;
         END LOOP;
-    ELSIF c.reading IS NULL AND coalesce(n_bytes, 0) < max_bytes THEN
+    ELSIF c.reading IS NULL AND n_bytes < max_bytes AND pg_snapshot_xmin(c.done) = pg_snapshot_xmax(c.done) THEN
+        -- herald.difference() of a snapshot in which nobody was in progress: half of what starting a statement costs is its plan's size.
+        RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
+                       FROM herald.outbox o
+                      WHERE o.xid >= pg_snapshot_xmax(c.done) AND o.xid < pg_snapshot_xmax(now_visible) AND pg_visible_in_snapshot(o.xid, now_visible)
+                      ORDER BY o.id LIMIT max_rows;
+    ELSIF c.reading IS NULL AND n_bytes < max_bytes THEN
         RETURN QUERY SELECT o.id, o.xid, o.shape, o.action, o.old, o.new, split_part(o.channel, E'\n', 1), nullif(split_part(o.channel, E'\n', 2), '')
                        FROM herald.difference(c.done, now_visible) o ORDER BY o.id LIMIT max_rows;
     ELSE
@@ -461,45 +469,45 @@ COMMENT ON FUNCTION herald.emptied(text, text, int) IS
 'For the server: the channels there are of a template whose table was truncated, by name, after one.';
 
 CREATE FUNCTION herald.store(batch text, batch_position bigint, this_epoch text, seen pg_snapshot, last_id bigint, last_channel text, is_all boolean,
-                             at timestamptz, channels text[], offsets bigint[], payloads text[], options text[], clients text[], xids xid8[],
-                             shapes bigint[], kepts text[], n_messages int, senders text[] DEFAULT NULL, keys text[] DEFAULT NULL) RETURNS void
+                             at timestamptz, channels text[], offsets bigint[], payloads json[], options json[], clients json[], xids xid8[],
+                             shapes bigint[], kepts json[], n_messages int, senders text[] DEFAULT NULL, keys text[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    c        herald.cursor;
     n_events int := coalesce(cardinality(channels), 0);
+    base     bigint;
+    actions  text[] := array_fill('event'::text, ARRAY[n_events - n_messages]) || array_fill('message'::text, ARRAY[n_messages]);
 BEGIN
-    SELECT * INTO c FROM herald.cursor k ORDER BY k.position DESC LIMIT 1;
-    IF c.position <> batch_position OR NOT EXISTS (SELECT FROM herald.state s WHERE s.epoch = this_epoch) THEN
+    -- The cursor first. If the newest is not the one that take() saw, that one's next position is taken; or it is no longer there.
+    INSERT INTO herald.cursor AS x (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
+    SELECT c.position + 1, store.batch, c.id + n_events, CASE WHEN c.is_all THEN seen ELSE c.done END, CASE WHEN NOT c.is_all THEN coalesce(seen, c.reading) END,
+           CASE WHEN NOT c.is_all THEN c.reading_fill END, c.listed_xid, c.listed_id,
+           CASE WHEN c.is_all THEN 0 ELSE coalesce(last_id, c.reading_id) END, last_channel
+      FROM (SELECT k.*, store.is_all AND k.listed_xid IS NULL AS is_all FROM herald.cursor k, herald.state s
+             WHERE k.position = batch_position AND s.epoch = this_epoch) c
+        ON CONFLICT DO NOTHING RETURNING x.id - n_events INTO base;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'herald: another server sequenced between take() and store()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
-    ELSIF (cardinality(offsets), cardinality(payloads)) IS DISTINCT FROM (cardinality(channels), cardinality(channels)) THEN
-        RAISE EXCEPTION 'herald: store() needs arrays of one length' USING ERRCODE = '22023';
     END IF;
+    -- In a SELECT list each array comes row by row; in FROM each would be written to a store of its own first. What is missing in a shorter one
+    -- is NULL, and refused by the log's columns.
     INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload, xid, shape, kept)
-    SELECT c.id + e.nth, e.channel, e.channel_offset, this_epoch, store.at, CASE WHEN e.nth > n_events - n_messages THEN 'message' ELSE 'event' END,
-           e.client::json, e.options::json, e.payload::json, e.xid, e.shape, e.kept::json
-      -- In a SELECT list each comes row by row; in FROM each would be written to a store of its own first.
-      FROM (SELECT generate_series(1, n_events) AS nth, unnest(channels) AS channel, unnest(offsets) AS channel_offset, unnest(payloads) AS payload,
-                   unnest(options) AS options, unnest(clients) AS client, unnest(xids) AS xid, unnest(shapes) AS shape, unnest(kepts) AS kept) e;
+    SELECT generate_series(base + 1, base + n_events), unnest(channels), unnest(offsets), this_epoch, store.at, unnest(actions),
+           unnest(clients), unnest(options), unnest(payloads), unnest(xids), unnest(shapes), unnest(kepts);
     -- In the same transaction as the message: a key without it would swallow the next try, it without a key would double it.
     IF keys IS NOT NULL THEN
         INSERT INTO herald.sent (sender, key, channel, channel_offset, epoch, at)
         SELECT e.sender, e.key, e.channel, e.channel_offset, this_epoch, store.at
           FROM unnest(senders, keys, channels, offsets) e(sender, key, channel, channel_offset) WHERE e.key IS NOT NULL;
     END IF;
-    is_all := is_all AND c.listed_xid IS NULL;
-    INSERT INTO herald.cursor (position, batch, id, done, reading, reading_fill, listed_xid, listed_id, reading_id, reading_channel)
-    VALUES (c.position + 1, store.batch, c.id + n_events, CASE WHEN is_all THEN seen ELSE c.done END, CASE WHEN NOT is_all THEN coalesce(seen, c.reading) END,
-            CASE WHEN NOT is_all THEN c.reading_fill END, c.listed_xid, c.listed_id,
-            CASE WHEN is_all THEN 0 ELSE coalesce(last_id, c.reading_id) END, last_channel);
 END
 $$;
-COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int, text[], text[]) IS
+COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], json[], json[], json[], xid8[], bigint[], json[], int, text[], text[]) IS
 'For the server, last in the transaction of a batch: appends events to the log, with dense ids in the order given, the last n_messages of
 them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen, at: as take() said. last_id: the last outbox row that
 is done, NULL: none; last_channel: if not empty, the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is
-done. seen NULL, with is_all false: of the outbox nothing is done. senders, keys: of messages that are sent once, see find_sent(). Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Fan out only
-when COMMIT has answered COMMIT.';
+done. seen NULL, with is_all false: of the outbox nothing is done. senders, keys: of messages that are sent once, see find_sent(). Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Class 23:
+the arrays have not one length. Fan out only when COMMIT has answered COMMIT.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -643,7 +651,7 @@ $$;
 COMMENT ON FUNCTION herald.ring() IS 'Internal: wakes the sequencer if it sleeps and lives; after the INSERT into the outbox, when its lock was refused.';
 
 GRANT EXECUTE ON FUNCTION herald.open(bigint, text), herald.lead(boolean), herald.try_lead(), herald.leader(), herald.resign(), herald.depose(text), herald.follow(), herald.sequenced(pg_snapshot), herald.take(int, int, boolean, bigint), herald.heads(text[]),
-    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], text[], text[], text[], xid8[], bigint[], text[], int, text[], text[]),
+    herald.emptied(text, text, int), herald.store(text, bigint, text, pg_snapshot, bigint, text, boolean, timestamptz, text[], bigint[], json[], json[], json[], xid8[], bigint[], json[], int, text[], text[]),
     herald.find_batch(text), herald.doorbell_obstacle(), herald.try_sleep(), herald.stay_asleep(int), herald.wake(int) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.ring(), herald.doorbell_obstacle(), herald.doorbell_slot() TO herald_capture;
 

@@ -20,6 +20,8 @@ enum {
     TYPE_INT8 = 20,
     TYPE_INT4 = 23,
     TYPE_TEXT = 25,
+    TYPE_JSON = 114,
+    TYPE_JSON_ARRAY = 199,
     TYPE_TEXT_ARRAY = 1009,
     TYPE_INT8_ARRAY = 1016,
     TYPE_XID8 = 5069,
@@ -121,9 +123,14 @@ void params_array_begin(struct params *params, size_t n)
     array_begin(params, TYPE_TEXT_ARRAY, TYPE_TEXT, n);
 }
 
+void params_json_begin(struct params *params, size_t n)
+{
+    array_begin(params, TYPE_JSON_ARRAY, TYPE_JSON, n);
+}
+
 void params_null_array(struct params *params)
 {
-    param_null(params, TYPE_TEXT_ARRAY);
+    param_null(params, InvalidOid);
 }
 
 void params_numbers_begin(struct params *params, enum params_numbers type, size_t n)

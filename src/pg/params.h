@@ -25,11 +25,12 @@ void params_bool(struct params *params, bool value);
 void params_int(struct params *params, int32_t value);
 void params_bigint(struct params *params, int64_t value);
 void params_null_bigint(struct params *params);
-/* A text[] of n elements: array_begin, n times array_add, array_end. */
+/* A text[] of n elements: array_begin, n times array_add, array_end. Or a json[], by json_begin. */
 void params_array_begin(struct params *params, size_t n);
+void params_json_begin(struct params *params, size_t n);
 void params_array_add(struct params *params, struct str element); /* an absent span is NULL */
 void params_array_end(struct params *params);
-void params_null_array(struct params *params);
+void params_null_array(struct params *params); /* of whatever type is wanted there */
 /* The same for an array of numbers of 64 bits. */
 enum params_numbers { PARAMS_NUMBERS_BIGINT, PARAMS_NUMBERS_XID8 };
 void params_numbers_begin(struct params *params, enum params_numbers type, size_t n);

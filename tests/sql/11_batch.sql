@@ -17,12 +17,12 @@ BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT throws_ok($$SELECT herald.take(10, 10, true)$$, '25001', NULL, 'not in REPEATABLE READ');
 ROLLBACK;
 
-CREATE FUNCTION tap.store_now(payloads text[], offsets bigint[], ahead int DEFAULT 0, epoch_ text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION tap.store_now(payloads json[], offsets bigint[], ahead int DEFAULT 0, epoch_ text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
     SELECT herald.store('b', c.position + ahead, coalesce(epoch_, s.epoch), c.done, NULL, '', true, now(), '{q/m}', offsets, payloads, NULL, NULL, NULL, NULL, NULL, 0)
       FROM (SELECT * FROM herald.cursor k ORDER BY k.position DESC LIMIT 1) c, herald.state s
 $$;
 SELECT throws_ok($$SELECT store_now('{"{"}', '{1}')$$, '22P02', NULL, 'a payload that is not JSON');
-SELECT throws_ok($$SELECT store_now('{1}', '{}')$$, '22023', NULL, 'arrays of other lengths');
+SELECT throws_ok($$SELECT store_now('{1}', '{}')$$, '23502', NULL, 'arrays of other lengths');
 SELECT throws_ok($$SELECT store_now('{1}', '{1}', 1)$$, '55000', NULL, 'another position than take() said');
 SELECT throws_ok($$SELECT store_now('{1}', '{1}', 0, 'another')$$, '55000', NULL, 'another epoch');
 DELETE FROM herald.canary;

@@ -2,7 +2,7 @@
 -- Messages that are sent once: their keys are written with them, found by their sender alone, and forgotten after an hour.
 SELECT plan(11);
 
-CREATE FUNCTION pg_temp.store(payloads text[], senders text[], keys text[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION pg_temp.store(payloads json[], senders text[], keys text[]) RETURNS void LANGUAGE sql AS $$
     SELECT herald.take(10000, 100000000, true);
     SELECT herald.store('b', c.position, s.epoch, c.done, NULL, '', true, now(), array_fill('once'::text, ARRAY[cardinality(payloads)]),
                         (SELECT array_agg(h + n) FROM herald.heads('{once}') h, generate_series(1, cardinality(payloads)) n), payloads, NULL, NULL, NULL, NULL, NULL,

@@ -352,13 +352,24 @@ static struct str place_kept(const struct place *place)
     return place->event->f.kept;
 }
 
-static void add_texts(const struct batch *batch, struct params *params, place_part *part)
+static void add_parts(const struct batch *batch, struct params *params, place_part *part)
 {
-    params_array_begin(params, batch->n);
     for (size_t i = 0; i < batch->n; i++) {
         params_array_add(params, part(&batch->places[i]));
     }
     params_array_end(params);
+}
+
+static void add_texts(const struct batch *batch, struct params *params, place_part *part)
+{
+    params_array_begin(params, batch->n);
+    add_parts(batch, params, part);
+}
+
+static void add_json(const struct batch *batch, struct params *params, place_part *part)
+{
+    params_json_begin(params, batch->n);
+    add_parts(batch, params, part);
 }
 
 static struct str place_by(const struct place *place)
@@ -372,11 +383,11 @@ static struct str place_key(const struct place *place)
 }
 
 /* Most batches have nothing here, which an absent array says for less. */
-static void add_rare_texts(const struct batch *batch, struct params *params, place_part *part)
+static void add_rare_json(const struct batch *batch, struct params *params, place_part *part)
 {
     for (size_t i = 0; i < batch->n; i++) {
         if (part(&batch->places[i]).ptr) {
-            add_texts(batch, params, part);
+            add_json(batch, params, part);
             return;
         }
     }
@@ -441,12 +452,12 @@ void batch_params(const struct batch *batch, struct params *params)
     params_text(params, rows_text(batch->rows, 0, TAKE_COLUMN_OPTIONS));
     add_texts(batch, params, place_channel);
     add_offsets(batch, params);
-    add_texts(batch, params, place_payload);
-    add_rare_texts(batch, params, place_options);
-    add_rare_texts(batch, params, place_client);
+    add_json(batch, params, place_payload);
+    add_rare_json(batch, params, place_options);
+    add_rare_json(batch, params, place_client);
     add_xids(batch, params);
     add_shapes(batch, params);
-    add_rare_texts(batch, params, place_kept);
+    add_rare_json(batch, params, place_kept);
     params_int(params, (int32_t)batch->n_messages);
     if (batch->n_keyed > 0) {
         add_texts(batch, params, place_by);

@@ -182,6 +182,7 @@ static void ask_session(struct sequencer *sequencer)
                   "pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
                   "pg_catalog.set_config('tcp_keepalives_count', '3', false),"
                   "pg_catalog.set_config('tcp_user_timeout', '15000', false),"
+                  "pg_catalog.set_config('idle_in_transaction_session_timeout', '5s', false),"
                   "pg_catalog.set_config('default_transaction_isolation', 'read committed', false))"
                   " END",
                   &params, on_session);
