@@ -51,7 +51,8 @@ COMMENT ON COLUMN herald.outbox.action IS
 r: rows are to be read anew: those of a table of which a part was truncated (shape), or all that somebody may see (options). a: a watch
 has changed: no event, but the server looks before it tells what is in the batch. s: skipped, only counted. A second letter says that old and
 new have not all captured columns. k: too large, they have the key, the template''s and the kept columns. c: too large, the template''s only. K
-and C: the same, because something could not be printed. Behind s: k too large, u unprintable, t a column of the template is gone';
+and C: the same, because something could not be printed. Behind s: k too large, u unprintable, t a column of the template is gone. Behind the
+letters, where other triggers may have changed rows meanwhile: which version of the row was found, and which was made of it, <16385(0,1)>16385(0,7)';
 COMMENT ON COLUMN herald.outbox.old IS 'The row before, as Postgres prints a record; NULL: there was none';
 COMMENT ON COLUMN herald.outbox.new IS 'The row after; of a publish what travels as the frame''s payload';
 COMMENT ON COLUMN herald.outbox.channel IS

@@ -100,6 +100,49 @@ COMMENT ON FUNCTION herald.is_part_of(oid, text) IS
 'Internal, for trigger functions: whether a table is the watched one or a part of it; NULL: it is, but a nearer watch announces it.';
 GRANT EXECUTE ON FUNCTION herald.is_part_of(oid, text) TO herald_capture;
 
+CREATE FUNCTION herald.written_by_keys(relation oid) RETURNS SETOF oid
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE written(by, oid) AS (
+        SELECT 0::oid, relation
+        UNION -- by their triggers, which an index finds; a constraint has them on both sides
+        SELECT t.tgconstraint, f.conrelid FROM written w JOIN pg_trigger t ON t.tgrelid = w.oid AND t.tgisinternal JOIN pg_constraint f ON f.oid = t.tgconstraint
+         WHERE f.contype = 'f' AND f.conrelid = t.tgconstrrelid AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
+    )
+    SELECT DISTINCT w.oid FROM written w WHERE w.by <> 0
+$$;
+COMMENT ON FUNCTION herald.written_by_keys(oid) IS 'Internal: the tables whose foreign keys delete or change rows when rows of a table go or change.';
+
+-- By a trigger that runs row by row, of the table itself or of one that its foreign keys write; or by such a key. Most triggers do no more than
+-- set a column of NEW: what has no word for more in it may only do so through a function that it calls in an expression.
+CREATE FUNCTION herald.may_write_itself(relation oid) RETURNS boolean
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(bool_or(p.oid IS NOT NULL AND k.oid IS NOT NULL
+                            OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
+                                        WHERE t.tgrelid IN (p.oid, k.oid) AND t.tgtype & 1 = 1 AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')
+                                          AND l.lanname NOT IN ('c', 'internal')
+                                          AND (l.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'))), false)
+      FROM unnest(herald.parts_of(relation)) p(oid)
+      FULL JOIN (SELECT herald.written_by_keys(x.oid) AS oid FROM unnest(herald.parts_of(relation)) x(oid)) k ON k.oid = p.oid
+$$;
+COMMENT ON FUNCTION herald.may_write_itself(oid) IS
+'Internal: whether a statement may change rows of a table and then, while triggers run, others do so, too.';
+
+CREATE FUNCTION herald.action_code(action text, has_versions boolean) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN has_versions
+                THEN pg_catalog.format('pg_catalog.concat(%L%s%s)', action, CASE WHEN action <> 'i' THEN $code$, '<', TG_RELID, OLD.ctid$code$ END,
+                                       CASE WHEN action <> 'd' THEN $code$, '>', TG_RELID, NEW.ctid$code$ END)
+                ELSE pg_catalog.quote_literal(action) END
+$$;
+COMMENT ON FUNCTION herald.action_code(text, boolean) IS
+'Internal: code for the action of a whole row; with versions also for which version of the row was found and which was made. What a trigger does
+to a row of its own statement is captured before what the statement did to it: by these the sequencer sees what goes in front of what.';
+
+CREATE FUNCTION herald.unlinked_code(has_versions boolean) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN has_versions THEN ' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.<=) 1' ELSE '' END $$;
+COMMENT ON FUNCTION herald.unlinked_code(boolean) IS
+'Internal: a condition more for leaving out an UPDATE that changes nothing: what another trigger did so is a link between two versions all the same.';
+
 CREATE FUNCTION herald.statement_mode_obstacle(relation oid) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
@@ -110,13 +153,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                         AND NOT starts_with(t.tgname::text, '!herald_'))
             THEN 'another AFTER ROW trigger may write the same table, and its changes would be announced too early'
         -- Postgres then puts off the statement triggers of that action behind those of the others, as of an INSERT in the same statement.
-        WHEN relation IN (
-            WITH RECURSIVE written(oid) AS (
-                SELECT f.conrelid FROM pg_constraint f WHERE f.confrelid = relation AND f.contype = 'f' AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
-                UNION
-                SELECT f.conrelid FROM written w JOIN pg_constraint f ON f.confrelid = w.oid AND f.contype = 'f' AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
-            )
-            SELECT w.oid FROM written w)
+        WHEN relation IN (SELECT herald.written_by_keys(relation))
             THEN 'its foreign keys delete or change rows of it, and what else the same statement (MERGE, WITH) does would be announced before'
         END
       FROM pg_class c WHERE c.oid = relation
@@ -270,7 +307,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION herald.attempt_code(oid, text[]) IS 'Internal: code that prints some columns of NEW and OLD.';
 
-CREATE FUNCTION herald.careful_code(relation oid, s herald.shape_columns, number bigint, max_bytes int) RETURNS text
+CREATE FUNCTION herald.careful_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, has_versions boolean) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
         <<herald_row>>
@@ -282,7 +319,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
             BEGIN
                 IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
                     -- The casts keep the parser from comparing two ROW() expressions field by field.
-                    EXIT herald_row WHEN NOT (%1$s::pg_catalog.record OPERATOR(pg_catalog.*<>) %2$s::pg_catalog.record);
+                    EXIT herald_row WHEN NOT (%1$s::pg_catalog.record OPERATOR(pg_catalog.*<>) %2$s::pg_catalog.record)%11$s;
                     herald_is_silent := NOT (%8$s::pg_catalog.record OPERATOR(pg_catalog.*<>) %9$s::pg_catalog.record);
                 END IF;
             EXCEPTION WHEN OTHERS THEN
@@ -312,20 +349,24 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                                      WHEN herald_level OPERATOR(pg_catalog.>) 1 AND herald_is_silent THEN 'w' ELSE 'u' END,
                                 CASE WHEN herald_level OPERATOR(pg_catalog.=) 1 THEN NULL
                                      WHEN herald_level OPERATOR(pg_catalog.=) 2 THEN CASE WHEN herald_failed THEN 'K' ELSE 'k' END
-                                     WHEN herald_failed THEN 'C' ELSE 'c' END), herald_old, herald_new);
+                                     WHEN herald_failed THEN 'C' ELSE 'c' END%10$s), herald_old, herald_new);
             END IF;
         END herald_row;$code$,
         herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
         herald.attempt_code(relation, s.captured), herald.attempt_code(relation, s.short), herald.attempt_code(relation, s.templated),
-        number, max_bytes, herald.row_code(relation, s.announced, 'NEW.'), herald.row_code(relation, s.announced, 'OLD.'))
+        number, max_bytes, herald.row_code(relation, s.announced, 'NEW.'), herald.row_code(relation, s.announced, 'OLD.'),
+        CASE WHEN has_versions THEN $code$,
+                                CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN pg_catalog.concat('<', TG_RELID, OLD.ctid) END,
+                                CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN pg_catalog.concat('>', TG_RELID, NEW.ctid) END$code$ ELSE '' END,
+        herald.unlinked_code(has_versions))
 $$;
-COMMENT ON FUNCTION herald.careful_code(oid, herald.shape_columns, bigint, int) IS
+COMMENT ON FUNCTION herald.careful_code(oid, herald.shape_columns, bigint, int, boolean) IS
 'Internal: code that announces the row in NEW and OLD whatever it takes: whole, with its short columns, with the template''s, or as a count.';
 
 -- The usual case, straight: whatever is not usual (a part of the table that is not listed, TRUNCATE, too many bytes, an error)
 -- falls through. Every plpgsql expression, and every function and operator in one, is set up anew in each transaction: 1600 and
 -- about 2000 instructions (make instructions). So the number of them is what a single-row INSERT pays, and hence the three branches.
-CREATE FUNCTION herald.row_mode_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, is_usual text) RETURNS text
+CREATE FUNCTION herald.row_mode_code(relation oid, s herald.shape_columns, number bigint, max_bytes int, is_usual text, has_versions boolean) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT format($code$
     IF %1$s THEN
@@ -337,7 +378,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                 herald_new := NULL;
             END;
             IF pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
-                INSERT INTO herald.outbox (shape, action, new) VALUES (%6$s, 'i', herald_new);
+                INSERT INTO herald.outbox (shape, action, new) VALUES (%6$s, %7$s, herald_new);
                 EXIT herald_announced;
             END IF;
         ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
@@ -350,10 +391,10 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                 herald_old := NULL;
             END;
             -- The texts: to compare the records they would have to be made once more.
-            IF herald_new OPERATOR(pg_catalog.=) herald_old THEN
+            IF herald_new OPERATOR(pg_catalog.=) herald_old%10$s THEN
                 RETURN NULL;
             ELSIF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.+) pg_catalog.octet_length(herald_new) OPERATOR(pg_catalog.<=) %5$s THEN
-                INSERT INTO herald.outbox (shape, action, old, new) VALUES (%6$s, 'u', herald_old, herald_new);
+                INSERT INTO herald.outbox (shape, action, old, new) VALUES (%6$s, %8$s, herald_old, herald_new);
                 EXIT herald_announced;
             END IF;
         ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
@@ -364,15 +405,16 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                 herald_old := NULL;
             END;
             IF pg_catalog.octet_length(herald_old) OPERATOR(pg_catalog.<=) %5$s THEN
-                INSERT INTO herald.outbox (shape, action, old) VALUES (%6$s, 'd', herald_old);
+                INSERT INTO herald.outbox (shape, action, old) VALUES (%6$s, %9$s, herald_old);
                 EXIT herald_announced;
             END IF;
         END IF;
     END IF;$code$, is_usual, herald.guard_code(relation, s.captured),
         herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
-        max_bytes, number)
+        max_bytes, number, herald.action_code('i', has_versions), herald.action_code('u', has_versions), herald.action_code('d', has_versions),
+        herald.unlinked_code(has_versions))
 $$;
-COMMENT ON FUNCTION herald.row_mode_code(oid, herald.shape_columns, bigint, int, text) IS
+COMMENT ON FUNCTION herald.row_mode_code(oid, herald.shape_columns, bigint, int, text, boolean) IS
 'Internal: the part of a row-mode trigger function that announces a row in the usual case.';
 
 -- One INSERT … SELECT over the transition tables, which are called n and o. OLD and NEW are paired by position: Postgres
@@ -470,15 +512,17 @@ DECLARE
         (E'\x04', $c$pg_catalog.current_setting('intervalstyle') OPERATOR(pg_catalog.=) 'postgres'$c$),
         (E'\x05', $c$pg_catalog.current_setting('bytea_output') OPERATOR(pg_catalog.=) 'hex'$c$)) v(mark, code)
                        WHERE strpos(marks, v.mark) > 0 AND strpos(marks, E'\x01') = 0);
+    -- Statement mode has no versions, and is refused where that matters.
+    has_versions boolean := mode <> 'statement' AND herald.may_write_itself(relation);
     fast     text := '';
     announce text := format(E'\n        INSERT INTO herald.outbox (shape, action) VALUES (%s, ''st'');', number);
 BEGIN
     IF NOT is_lost THEN
-        announce := herald.careful_code(relation, s, number, max_bytes);
+        announce := herald.careful_code(relation, s, number, max_bytes, has_versions);
         IF mode = 'statement' THEN
             announce := herald.statement_mode_code(relation, s, number, max_bytes, coalesce(settings, 'true'), announce);
         ELSE
-            fast := herald.row_mode_code(relation, s, number, max_bytes, concat_ws(' AND ', here, settings));
+            fast := herald.row_mode_code(relation, s, number, max_bytes, concat_ws(' AND ', here, settings), has_versions);
         END IF;
     END IF;
     RETURN format($code$
@@ -532,7 +576,7 @@ DECLARE
 BEGIN
     FOR f IN
         SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
-           AND p.proname IN ('clock_timestamp', 'current_setting', 'pg_current_xact_id', 'pg_notification_queue_usage', 'pg_try_advisory_xact_lock_shared', 'set_config')
+           AND p.proname IN ('clock_timestamp', 'current_setting', 'pg_current_xact_id', 'pg_notification_queue_usage', 'pg_trigger_depth', 'pg_try_advisory_xact_lock_shared', 'set_config')
     LOOP
         IF has_function_privilege(f, 'EXECUTE WITH GRANT OPTION') THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO herald_owner, herald_capture', f);

@@ -10,9 +10,10 @@
 -- The names in a wish are bound to column numbers when code is generated. So a column that is renamed keeps its place:
 -- announced if it was announced, and, what matters more, hidden if it was excluded. A dropped column leaves the list.
 --
--- The triggers are called !herald_…, because triggers fire in the order of their names, and another AFTER ROW trigger that
--- writes the same row must come later. For that reason too, and because a partition can be written directly, mode row is
--- the default and mode statement is refused where it would miss or reorder.
+-- The triggers are called !herald_…, because triggers fire in the order of their names: what another one writes to the same row is captured
+-- behind it, if that one comes later. What it writes to other rows of its statement is captured too early all the same; where that can be,
+-- the versions of the rows are captured too, and the sequencer puts it right. A statement's transition tables have no versions: for that
+-- reason, and because a partition can be written directly, mode row is the default and mode statement is refused where it would miss or reorder.
 --
 -- **No lock of ours ties two tables together.** Whoever alters a table holds it exclusively while the event trigger is here: if
 -- that waited for another transaction, all who write the table would wait with it, and two migrations could wait for each other.
@@ -107,7 +108,7 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_tem
           CROSS JOIN LATERAL herald.leaf_types(VARIADIC u.types) l(oid) JOIN pg_type t ON t.oid = l.oid WHERE u.types <> '{}' AND t.oid >= 16384),
         (SELECT i.indkey FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
         CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END,
-        c.relrowsecurity, c.relforcerowsecurity,
+        c.relrowsecurity, c.relforcerowsecurity, herald.may_write_itself(c.oid),
         CASE WHEN c.relrowsecurity THEN (
             SELECT string_agg(md5(concat_ws('/', p.oid, p.polcmd, p.polpermissive, p.polroles, p.polqual::text)), '/' ORDER BY p.oid)
               FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN ('r', '*') AND p.polname <> 'herald_reader') END,

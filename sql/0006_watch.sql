@@ -144,14 +144,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         UNION
         SELECT c.oid, c.relispartition FROM below b JOIN pg_inherits i ON i.inhparent = b.oid JOIN pg_class c ON c.oid = i.inhrelid
          WHERE b.oid = relation OR NOT herald.is_watched(b.oid)
-    ), other AS (
-        -- Of others, row by row, and not at the end of the transaction; the parts' own, too.
-        SELECT quote_ident(t.tgname) AS name, t.tgname COLLATE "C" < '!herald_' AS is_first, t.tgtype & 66 = 0 AS is_after,
-               p.prosrc ~* concat('(^|[^[:alnum:]_])(update|delete[[:space:]]+from|merge[[:space:]]+into)[[:space:]]+(only[[:space:]]+)?([^[:space:]]+[.])?"?(',
-                                  regexp_replace(c.relname, '[^[:alnum:]_]', '.', 'g'), '|%[0-9$]*[Is]|'')("|[^[:alnum:]_]|$)') AS writes_it
-          FROM below b JOIN pg_trigger t ON t.tgrelid = b.oid JOIN pg_class c ON c.oid = b.oid JOIN pg_proc p ON p.oid = t.tgfoid
-         WHERE NOT t.tgisinternal AND t.tgtype & 1 = 1 AND NOT t.tginitdeferred AND NOT starts_with(t.tgname::text, '!herald_')
-           AND (b.oid = relation OR b.is_part AND NOT herald.is_watched(b.oid))
     )
     SELECT f.* FROM herald.watch w CROSS JOIN LATERAL herald.no_rule(w.channel, relation::text) f WHERE w.relation = surprises.relation
     UNION ALL
@@ -184,13 +176,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            'Triggers of a parent do not fire for its children: SELECT herald.watch(…) for each of them.', relation::text
       FROM below b WHERE b.oid <> relation AND NOT b.is_part AND NOT herald.is_watched(b.oid) HAVING count(*) > 0
     UNION ALL
-    SELECT 'warning', 'trigger_order', format('AFTER ROW triggers of %s come before ours, by their names: %s. What they write to the same row is announced too early', relation,
-                           string_agg(DISTINCT o.name, ', ' ORDER BY o.name)), 'ALTER TRIGGER … RENAME TO a name after !herald_row.', relation::text
-      FROM other o WHERE o.is_first AND o.is_after HAVING count(*) > 0
-    UNION ALL
-    SELECT 'note', 'trigger_rows', format('triggers of %s that run row by row seem to write rows of it: %s. What one does to another row that the same statement inserts or changes comes first; the server puts that right, but not where the row is deleted, gets another key, goes back to what it was, or a batch ends between the two', relation,
-                           string_agg(DISTINCT o.name, ', ' ORDER BY o.name)), 'Where it is not just the row itself: make it an AFTER trigger FOR EACH STATEMENT, or a CONSTRAINT TRIGGER … DEFERRABLE INITIALLY DEFERRED.', relation::text
-      FROM other o WHERE o.writes_it HAVING count(*) > 0
+    SELECT 'warning', 'trigger_rows', format('%s is watched in mode statement, and triggers that run before each row seem to write rows of it: %s. What one does to a row that the same statement has changed is announced too early', surprises.relation,
+                           string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname)), 'Call herald.watch() again with mode => ''row'', which keeps the order.', surprises.relation::text
+      FROM herald.watch w JOIN pg_class c ON c.oid = w.relation JOIN pg_trigger t ON t.tgrelid = c.oid JOIN pg_proc p ON p.oid = t.tgfoid
+     WHERE w.relation = surprises.relation AND w.mode = 'statement' AND NOT t.tgisinternal AND t.tgtype & 3 = 3
+       AND p.prosrc ~* concat('(^|[^[:alnum:]_])(update|delete[[:space:]]+from|merge[[:space:]]+into)[[:space:]]+(only[[:space:]]+)?([^[:space:]]+[.])?"?(',
+                              regexp_replace(c.relname, '[^[:alnum:]_]', '.', 'g'), '|%[0-9$]*[Is]|'')("|[^[:alnum:]_]|$)') HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION herald.surprises(regclass) IS 'Internal: what may surprise about the watch of a table.';
 
@@ -271,7 +262,7 @@ BEGIN
         RAISE NOTICE 'herald: this replaces the watch of % on the channel %', "table", replaced;
     END IF;
     PERFORM herald.tell("table", ARRAY['rule_missing', 'rule_inactive', CASE WHEN key_columns IS NULL THEN 'key_missing' END,
-                                             'column_virtual', 'part_apart', 'part_foreign', 'child_missed', 'trigger_order', 'trigger_rows']);
+                                             'column_virtual', 'part_apart', 'part_foreign', 'child_missed', 'trigger_rows']);
 END
 $$;
 COMMENT ON FUNCTION herald.watch(regclass, text, text[], text[], text[], text, int, boolean, text, text[],
@@ -727,7 +718,7 @@ BEGIN
             SELECT w.relation FROM touched p JOIN herald.watch w ON w.relation = p.objid WHERE p.classid = 'pg_class'::regclass);
     END IF;
     IF TG_TAG = 'CREATE TRIGGER' THEN
-        PERFORM herald.tell(t.oid, '{trigger_order,trigger_rows}') FROM unnest(touched) t(oid);
+        PERFORM herald.tell(t.oid, '{trigger_rows}') FROM unnest(touched) t(oid);
     END IF;
     PERFORM herald.follow_ddl(TG_TAG, touched);
 EXCEPTION WHEN OTHERS THEN
@@ -815,7 +806,7 @@ GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], t
     herald.check_constant(text, text, oid, jsonb), herald.check_parameter(text, text, jsonb), herald.filter_leaves(jsonb, text, int), herald.filter_error(text, text, text),
     herald.compares(oid, oid), herald.text_order(oid), herald.base_type(oid), herald.json_cast(oid),
     herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
-    herald.statement_mode_obstacle(oid) TO herald_admin;
+    herald.statement_mode_obstacle(oid), herald.written_by_keys(oid) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.count_events(text[], text[], bigint[], bigint[]), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.follows_ddl() TO herald_admin, herald_server;
 GRANT EXECUTE ON FUNCTION herald.row_types() TO herald_admin;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What becomes an event, on which channel, in which form.
-SELECT plan(48);
+SELECT plan(49);
 
 CREATE TABLE c_order (id bigint PRIMARY KEY, customer_id int, note text, secret text);
 SELECT lives_ok($$SELECT herald.watch('c_order', channel => 'c_orders/{customer_id}', exclude => '{secret}')$$, 'a table can be watched');
@@ -97,10 +97,12 @@ SELECT skip('virtual generated columns are there from 18 on', 3);
 CREATE TABLE c_twice (id int PRIMARY KEY, n int);
 CREATE FUNCTION c_again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.n < 3 THEN UPDATE c_twice SET n = n + 1 WHERE id = NEW.id; END IF; RETURN NULL; END';
 CREATE TRIGGER "000_first_by_name" AFTER INSERT OR UPDATE ON c_twice FOR EACH ROW EXECUTE FUNCTION c_again();
-ALTER TRIGGER "000_first_by_name" ON c_twice RENAME TO a_later;
 SELECT herald.watch('c_twice');
 INSERT INTO c_twice VALUES (1, 1);
 SELECT is(rows_of('public.c_twice'), '{"id":1,"n":1} {"id":1,"n":2} {"id":1,"n":3}', 'changes by another AFTER ROW trigger follow in order');
+ALTER TRIGGER "000_first_by_name" ON c_twice RENAME TO "!a";
+INSERT INTO c_twice VALUES (2, 1);
+SELECT is(rows_of('public.c_twice'), '{"id":2,"n":1} {"id":2,"n":2} {"id":2,"n":3}', '… also of one that comes before ours');
 
 -- One that writes rows of its own statement comes before what that has done to them; told they are in order.
 CREATE TABLE c_current (id int PRIMARY KEY, is_current boolean);
@@ -108,7 +110,7 @@ CREATE FUNCTION c_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE c_cur
 CREATE TRIGGER c_only AFTER INSERT ON c_current FOR EACH ROW EXECUTE FUNCTION c_only();
 SELECT herald.watch('c_current');
 INSERT INTO c_current VALUES (1, true), (2, true), (3, true);
-SELECT is((SELECT string_agg(o.action, ' ' ORDER BY o.id) FROM herald.outbox o WHERE o.shape IN (SELECT s.number FROM herald.shape s JOIN herald.watch w ON w.key = s.watch WHERE w.relation = 'c_current'::regclass)),
+SELECT is((SELECT string_agg(left(o.action, 1), ' ' ORDER BY o.id) FROM herald.outbox o WHERE o.shape IN (SELECT s.number FROM herald.shape s JOIN herald.watch w ON w.key = s.watch WHERE w.relation = 'c_current'::regclass)),
     'i u u i u i', 'a trigger that writes other rows of its statement: captured as Postgres runs triggers');
 SELECT is(rows_of('public.c_current'), '{"id":1,"is_current":true} {"id":2,"is_current":true} {"id":2,"is_current":false} {"id":3,"is_current":true} {"id":3,"is_current":false} {"id":1,"is_current":false}',
     '… and announced as it happened to each row');

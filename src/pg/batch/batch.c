@@ -63,7 +63,7 @@ static char row_action(const struct batch *batch, int row)
 static char row_reduced(const struct batch *batch, int row)
 {
     struct str letters = rows_text(batch->rows, row, TAKE_COLUMN_ACTION);
-    return letters.len > 1 ? letters.ptr[1] : 0;
+    return letters.len > 1 && !strchr("<>", letters.ptr[1]) ? letters.ptr[1] : 0;
 }
 
 static bool row_has_shape(const struct batch *batch, int row)
@@ -283,7 +283,7 @@ void batch_fill(struct batch *batch, const struct batch_source *source)
     if (source->is_without_rows) {
         batch->last_channel = rows_text(batch->rows, 0, TAKE_COLUMN_NEW);
     }
-    int *order = batch_order(batch->rows, source->shapes, most);
+    int *order = batch_order(batch->rows, most);
     for (int place = 1; place <= most && take_row(batch, source, order[place]); place++) {
         batch->last_row = place;
     }

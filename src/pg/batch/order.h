@@ -6,11 +6,9 @@
 
 #include <libpq-fe.h>
 
-#include "pg/shapes/shapes.h"
-
 /* rows: what herald.take returned, of which the first one is the batch itself; the next n are ordered.
  * Returns n + 1 numbers of rows, for the caller to free: that of place 0 is 0, and a TRUNCATE stays
  * where it is, with what is before it and what is behind it. */
-int *batch_order(const PGresult *rows, const struct shapes *shapes, int n);
+int *batch_order(const PGresult *rows, int n);
 
 #endif
