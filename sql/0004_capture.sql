@@ -100,29 +100,36 @@ COMMENT ON FUNCTION herald.is_part_of(oid, text) IS
 'Internal, for trigger functions: whether a table is the watched one or a part of it; NULL: it is, but a nearer watch announces it.';
 GRANT EXECUTE ON FUNCTION herald.is_part_of(oid, text) TO herald_capture;
 
-CREATE FUNCTION herald.written_by_keys(relation oid) RETURNS SETOF oid
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE written(by, oid) AS (
-        SELECT 0::oid, relation
-        UNION -- by their triggers, which an index finds; a constraint has them on both sides
-        SELECT t.tgconstraint, f.conrelid FROM written w JOIN pg_trigger t ON t.tgrelid = w.oid AND t.tgisinternal JOIN pg_constraint f ON f.oid = t.tgconstraint
-         WHERE f.contype = 'f' AND f.conrelid = t.tgconstrrelid AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
-    )
-    SELECT DISTINCT w.oid FROM written w WHERE w.by <> 0
+-- These two in plpgsql, which plans each of its statements once: a server asks them of all watches every few seconds.
+CREATE FUNCTION herald.written_by_keys(relations oid[]) RETURNS oid[]
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN ARRAY(
+        WITH RECURSIVE written(by, oid) AS (
+            SELECT 0::oid, unnest(relations)
+            UNION -- by their triggers, which an index finds; a constraint has them on both sides
+            SELECT t.tgconstraint, f.conrelid FROM written w JOIN pg_trigger t ON t.tgrelid = w.oid AND t.tgisinternal JOIN pg_constraint f ON f.oid = t.tgconstraint
+             WHERE f.contype = 'f' AND f.conrelid = t.tgconstrrelid AND concat(f.confdeltype, f.confupdtype) ~ '[cnd]'
+        )
+        SELECT DISTINCT w.oid FROM written w WHERE w.by <> 0);
+END
 $$;
-COMMENT ON FUNCTION herald.written_by_keys(oid) IS 'Internal: the tables whose foreign keys delete or change rows when rows of a table go or change.';
+COMMENT ON FUNCTION herald.written_by_keys(oid[]) IS 'Internal: the tables whose foreign keys delete or change rows when rows of these tables go or change.';
 
 -- By a trigger that runs row by row, of the table itself or of one that its foreign keys write; or by such a key. Most triggers do no more than
 -- set a column of NEW: what has no word for more in it may only do so through a function that it calls in an expression.
 CREATE FUNCTION herald.may_write_itself(relation oid) RETURNS boolean
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(bool_or(p.oid IS NOT NULL AND k.oid IS NOT NULL
-                            OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
-                                        WHERE t.tgrelid IN (p.oid, k.oid) AND t.tgtype & 1 = 1 AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')
-                                          AND l.lanname NOT IN ('c', 'internal')
-                                          AND (l.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'))), false)
-      FROM unnest(herald.parts_of(relation)) p(oid)
-      FULL JOIN (SELECT herald.written_by_keys(x.oid) AS oid FROM unnest(herald.parts_of(relation)) x(oid)) k ON k.oid = p.oid
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parts   oid[] := CASE WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = relation) THEN herald.parts_of(relation) ELSE ARRAY[relation] END;
+    written oid[] := herald.written_by_keys(parts);
+BEGIN
+    RETURN parts && written
+        OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
+                    WHERE t.tgrelid = ANY (parts || written) AND t.tgtype & 1 = 1 AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')
+                      AND l.lanname NOT IN ('c', 'internal')
+                      AND (l.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'));
+END
 $$;
 COMMENT ON FUNCTION herald.may_write_itself(oid) IS
 'Internal: whether a statement may change rows of a table and then, while triggers run, others do so, too.';
@@ -153,7 +160,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                         AND NOT starts_with(t.tgname::text, '!herald_'))
             THEN 'another AFTER ROW trigger may write the same table, and its changes would be announced too early'
         -- Postgres then puts off the statement triggers of that action behind those of the others, as of an INSERT in the same statement.
-        WHEN relation IN (SELECT herald.written_by_keys(relation))
+        WHEN relation = ANY (herald.written_by_keys(ARRAY[relation]))
             THEN 'its foreign keys delete or change rows of it, and what else the same statement (MERGE, WITH) does would be announced before'
         END
       FROM pg_class c WHERE c.oid = relation

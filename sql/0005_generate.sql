@@ -108,7 +108,9 @@ LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_tem
           CROSS JOIN LATERAL herald.leaf_types(VARIADIC u.types) l(oid) JOIN pg_type t ON t.oid = l.oid WHERE u.types <> '{}' AND t.oid >= 16384),
         (SELECT i.indkey FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
         CASE WHEN c.relhassubclass THEN (SELECT concat_ws(':', herald.parts_of(c.oid), count(*)) FROM pg_inherits i WHERE i.inhparent = c.oid) END,
-        c.relrowsecurity, c.relforcerowsecurity, herald.may_write_itself(c.oid),
+        CASE WHEN c.relhassubclass OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 1 = 1 AND NOT starts_with(t.tgname::text, '!herald_'))
+             THEN herald.may_write_itself(c.oid) END,
+        c.relrowsecurity, c.relforcerowsecurity,
         CASE WHEN c.relrowsecurity THEN (
             SELECT string_agg(md5(concat_ws('/', p.oid, p.polcmd, p.polpermissive, p.polroles, p.polqual::text)), '/' ORDER BY p.oid)
               FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN ('r', '*') AND p.polname <> 'herald_reader') END,

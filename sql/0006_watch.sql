@@ -806,7 +806,7 @@ GRANT EXECUTE ON FUNCTION herald.watch(regclass, text, text[], text[], text[], t
     herald.check_constant(text, text, oid, jsonb), herald.check_parameter(text, text, jsonb), herald.filter_leaves(jsonb, text, int), herald.filter_error(text, text, text),
     herald.compares(oid, oid), herald.text_order(oid), herald.base_type(oid), herald.json_cast(oid),
     herald.check_template(text), herald.is_short_template(text), herald.template_parts(text), herald.is_channel(text),
-    herald.statement_mode_obstacle(oid), herald.written_by_keys(oid) TO herald_admin;
+    herald.statement_mode_obstacle(oid), herald.written_by_keys(oid[]) TO herald_admin;
 GRANT EXECUTE ON FUNCTION herald.refresh_stale(oid), herald.count_events(text[], text[], bigint[], bigint[]), herald.is_watched(oid), herald.looks_of(oid) TO herald_server;
 GRANT EXECUTE ON FUNCTION herald.follows_ddl() TO herald_admin, herald_server;
 GRANT EXECUTE ON FUNCTION herald.row_types() TO herald_admin;
