@@ -130,7 +130,6 @@ browser: $(BIN) build/sdk/xano.min.js build/npm/package.json ## the pages and th
 tsan: ## the integration tests that race the threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan STAGE=tsan INTEGRATION_TESTS='$(TSAN_TESTS)' integration
 chaos: chaos-deps $(BIN) $(NODE_MODULES) ## everything fails at random, nothing is lost: CHAOS_SECONDS=180, CHAOS_SEED=
-	@PGHERALD_BIN=$(abspath $(BIN)) scripts/node-tests.sh pooler tests/chaos/pooler.test.js
 	@PGHERALD_BIN=$(abspath $(BIN)) node tests/chaos/run.js
 soak: ## an hour of it, at leisure, with one and the same server: nothing may grow: CHAOS_SECONDS=3600
 	@$(MAKE) --no-print-directory CHAOS_SECONDS='$(or $(CHAOS_SECONDS),3600)' CHAOS_PAUSE=15 \

@@ -8,7 +8,7 @@ set -eu
 build="gcc libc6-dev make pkg-config libpq-dev libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libjansson-dev
     libssl-dev libconfuse-dev libjose-dev libcurl4-openssl-dev libnats-dev uthash-dev cmark-gfm postgresql-15"
 test="postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libcmocka-dev clang libclang-rt-dev clang-tidy
-    clang-format cppcheck shellcheck codespell chromium valgrind openssl nginx haproxy caddy apache2-bin nats-server man-db"
+    clang-format cppcheck shellcheck codespell chromium valgrind openssl nginx haproxy caddy apache2-bin nats-server pgbouncer man-db"
 nodes="nats-server haproxy"
 chaos="pgbouncer nats-server haproxy iproute2"
 # For the peers that make bench can run beside us (tests/bench/peers/fetch.sh), and to look into a profile.

@@ -133,17 +133,31 @@ static void warn_once(struct connection *connection, const char *message)
 }
 
 /* The server's last words (FATAL: terminating connection …) come as a notice when no query is under
- * way. */
+ * way, otherwise as its result. */
+bool connection_note_last_words(struct connection *connection, const PGresult *result)
+{
+    const char *plain = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    /* PgBouncer has it only as Postgres would translate it. */
+    const char *severity = plain ? plain : PQresultErrorField(result, PG_DIAG_SEVERITY);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    bool is_last =
+        severity && message && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+    if (is_last) {
+        free(connection->last_words);
+        connection->last_words = mem_strdup(message);
+    }
+    return is_last;
+}
+
 static void on_notice(void *arg, const PGresult *notice)
 {
     struct connection *connection = arg;
     const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-    if (severity && message && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
-        free(connection->last_words);
-        connection->last_words = mem_strdup(message);
-    } else if (severity && message && strcmp(severity, "WARNING") == 0 &&
-               !connection->options.is_quiet) {
+    if (connection_note_last_words(connection, notice)) {
+        return;
+    }
+    if (severity && message && strcmp(severity, "WARNING") == 0 && !connection->options.is_quiet) {
         warn_once(connection, message);
     } else {
         log_debug("%s: %s", connection->options.name,

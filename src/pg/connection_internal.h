@@ -65,6 +65,8 @@ void connection_lose(struct connection *connection, const char *reason);
 void connection_lose_libpq(struct connection *connection);
 /* The same at the next turn of the loop: for callers that must not see callbacks run inside. */
 void connection_lose_soon(struct connection *connection);
+/* Whether it is what ends the session: then it is the reason that will be told. */
+bool connection_note_last_words(struct connection *connection, const PGresult *result);
 /* Sends what libpq has buffered, as far as the socket takes it. */
 void connection_flush(struct connection *connection);
 

@@ -275,6 +275,7 @@ static bool keep_result(struct connection *connection, struct query *query, PGre
     bool is_ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
     if (!is_ok) {
         forget_unprepared(connection, query);
+        (void)connection_note_last_words(connection, result);
     }
     query->n_answered++;
     PGresult **place = is_ok ? &query->rows : &query->error;

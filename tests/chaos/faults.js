@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // The faults, one function each. A fault leaves everything as it has to be for the next one: the database answers, a
 // server runs. It does not wait until the server serves again: the next fault may come while it is still busy with this one.
-import { Pooler } from './pooler.js';
+import { Pooler } from '../integration/lib/pooler.js';
 import { between, pause, pick, random } from './chance.js';
 import { noDump } from '../integration/lib/postgres.js';
 import { NEIGHBOURS, writersGoOn } from './neighbours.js';

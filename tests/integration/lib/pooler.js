@@ -3,7 +3,7 @@
 // outlive their clients.
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Process, freePort, temporaryDirectory, unprivileged } from '../integration/lib/process.js';
+import { Process, freePort, temporaryDirectory, unprivileged } from './process.js';
 
 export class Pooler {
     static async start(target, mode = 'transaction', ...settings) {

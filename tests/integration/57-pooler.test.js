@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: PostgreSQL
-// Behind PgBouncer in transaction or statement mode neither notifications nor session locks work: the server says so, looks for
-// changes instead, and leaves nothing behind in the pooler's sessions that would keep the next one from serving. In session mode
-// everything works, and the server finds out.
+// Behind PgBouncer in transaction mode neither notifications nor session locks work: the server says so, looks for changes instead, and
+// leaves nothing behind in the pooler's sessions that would keep the next one from serving. In session mode everything works, and the
+// server finds out. In statement mode it cannot serve, and says why.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { World, DURABLE } from '../integration/lib/world.js';
-import { Server } from '../integration/lib/server.js';
-import { freePort } from '../integration/lib/process.js';
-import { until, SECOND } from '../integration/lib/wait.js';
-import { Pooler } from './pooler.js';
+import { World, DURABLE } from './lib/world.js';
+import { Server } from './lib/server.js';
+import { freePort } from './lib/process.js';
+import { until, SECOND } from './lib/wait.js';
+import { Pooler } from './lib/pooler.js';
 
 let world;
 let pooler;
@@ -101,13 +101,18 @@ test('while a server leads through a connection of its own, one behind the poole
     }
 });
 
-test('in statement mode as in transaction mode', async () => {
+test('in statement mode there are no transactions: it is not ready, and says why', async () => {
     const statements = await Pooler.start(world.postgres.port, 'statement');
-    await world.serve({ database: url(statements) });
-    await serves('room/statements');
-    assert.match(world.server.process.stderr, /warn +a connection pooler stands between/);
-    await world.server.stop();
-    await statements.down();
+    const port = await freePort();
+    const server = await Server.start({ database: url(statements), listen: `127.0.0.1:${port}`, ready: false });
+    server.port = port;
+    try {
+        await server.process.says(/not ready: transaction blocks not allowed in statement pooling mode/);
+        assert.equal((await server.get('/ready')).status, 503);
+    } finally {
+        await server.stop();
+        await statements.down();
+    }
 });
 
 test('nobody listens in a shared session when the server has found out', async () => {
