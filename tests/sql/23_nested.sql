@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(9);
+SELECT plan(10);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -123,6 +123,31 @@ DELETE FROM nest.tree WHERE id % 7 = 0;
 SELECT is(torn('tree'), '0 torn, 0 left', 'a foreign key that changes other rows of its own table');
 SELECT is((SELECT string_agg(DISTINCT w.relation::text || ' ' || (p.prosrc ~ 'ctid')::text, ', ' ORDER BY w.relation::text || ' ' || (p.prosrc ~ 'ctid')::text) FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key WHERE w.relation::text ~ '^nest'),
     'nest.parts true, nest.plain true, nest.tree true, nest.wide true', 'they are captured with versions');
+-- What is told of a table, one line an event.
+CREATE FUNCTION tap.told(relation text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM drain();
+    RETURN (SELECT string_agg(concat(l.payload -> 'data' -> 'old' ->> 'v', '>', l.payload -> 'data' -> 'new' ->> 'v'), ' ' ORDER BY l.channel_offset)
+              FROM herald.log l WHERE l.channel = 'nest.' || relation);
+END
+$$;
+
+-- A key changes a row whose change is told later, and then a trigger: last, first, second.
+CREATE TABLE nest.line (id int PRIMARY KEY, parent int REFERENCES nest.line ON UPDATE CASCADE, v text);
+CREATE FUNCTION nest.move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.id <> OLD.id THEN
+        UPDATE nest.line SET v = v || 'z' WHERE parent = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER z AFTER UPDATE ON nest.line FOR EACH ROW EXECUTE FUNCTION nest.move();
+SELECT herald.watch('nest.line');
+INSERT INTO nest.line VALUES (1, NULL, 'a'), (2, 1, 'b');
+UPDATE nest.line SET id = CASE id WHEN 1 THEN 101 ELSE id END, v = v || 's';
+SELECT is(told('line'), '>a >b a>as b>bs bs>bs bs>bsz', '… and a trigger behind that key');
+
 CREATE OR REPLACE FUNCTION nest.meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := coalesce(NEW.v, 0) + 1; RETURN NEW; END';
 SELECT herald.refresh();
 SELECT is((SELECT p.prosrc ~ 'ctid' FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key WHERE w.relation = 'nest.plain'::regclass), false, '… and not, where triggers only set columns');

@@ -2,7 +2,7 @@
 /* A trigger that runs row by row may change other rows of its own statement. Postgres runs the triggers
  * of that change at once, those of what the statement did to these rows later: captured is "from A to
  * B", and behind it "inserted: A". Whoever shows the rows would be left with A. So the later one goes
- * back in front of the earlier one.
+ * back in front of the earlier one, and with it all that led to what it found.
  *
  * Tables on which that can happen are captured with the versions of their rows (action_code in
  * sql/0004): a version is made by one change and found by one, of the same transaction here. Not known is the order
@@ -10,6 +10,7 @@
  * what its own statement has deleted and not told yet. */
 #include "pg/batch/order.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,17 +21,19 @@
 
 #include <uthash.h>
 
-/* A change, by the version that it has found. */
-struct finder {
+/* A change, by the version that it has found or by the one that it has made. */
+struct change {
     int row;
     UT_hash_handle hh;
 };
 
 struct sorter {
     const PGresult *rows;
-    int *order; /* by place */
-    int *place; /* by row */
-    struct finder *finders, *found;
+    int *makers; /* by row: the one that made what it found; 0: it goes where it is */
+    struct change *finders, *found, *builders, *made;
+    int *order, *waiting;
+    bool *is_placed;
+    int place;
 };
 
 static struct str text_of(const struct sorter *sorter, int row, enum take_column column)
@@ -55,55 +58,71 @@ static bool are_of_one(const struct sorter *sorter, int a, int b)
     return str_equals(text_of(sorter, a, TAKE_COLUMN_XID), text_of(sorter, b, TAKE_COLUMN_XID));
 }
 
-static void put_in_front(struct sorter *sorter, int row, int place)
+/* The newest is the one that counts: what another transaction had at that place is gone. */
+static void note(struct change **changes, struct change *change, int row, struct str version)
 {
-    for (int at = sorter->place[row]; at > place; at--) {
-        sorter->order[at] = sorter->order[at - 1];
-        sorter->place[sorter->order[at]] = at;
-    }
-    sorter->order[place] = row;
-    sorter->place[row] = place;
-}
-
-static void note_finder(struct sorter *sorter, int row, struct str found)
-{
-    struct finder *finder = &sorter->finders[row], *former;
-    finder->row = row;
-    HASH_FIND(hh, sorter->found, found.ptr, found.len, former);
+    struct change *former;
+    change->row = row;
+    HASH_FIND(hh, *changes, version.ptr, version.len, former);
     if (former) {
-        HASH_DEL(sorter->found,
-                 former); /* of another transaction, which had the same place for it */
+        HASH_DEL(*changes, former);
     }
-    HASH_ADD_KEYPTR(hh, sorter->found, found.ptr, found.len, finder);
+    HASH_ADD_KEYPTR(hh, *changes, version.ptr, version.len, change);
 }
 
-static void sort_row(struct sorter *sorter, int row)
+static int row_at(const struct sorter *sorter, struct change *changes, int row, struct str version)
+{
+    struct change *change;
+    HASH_FIND(hh, changes, version.ptr, version.len, change);
+    return change && are_of_one(sorter, change->row, row) ? change->row : 0;
+}
+
+static void link_row(struct sorter *sorter, int row)
 {
     struct str found = version(sorter, row, '<'), made = version(sorter, row, '>');
-    struct finder *finder = NULL;
     if (made.ptr) {
-        HASH_FIND(hh, sorter->found, made.ptr, made.len, finder);
-    }
-    if (finder && are_of_one(sorter, finder->row, row)) {
-        put_in_front(sorter, row, sorter->place[finder->row]);
+        sorter->makers[row_at(sorter, sorter->found, row, made)] = row;
+        note(&sorter->made, &sorter->builders[row], row, made);
     }
     if (found.ptr) {
-        note_finder(sorter, row, found);
+        sorter->makers[row] = row_at(sorter, sorter->made, row, found);
+        note(&sorter->found, &sorter->finders[row], row, found);
+    }
+}
+
+static void forget(struct sorter *sorter)
+{
+    HASH_CLEAR(hh, sorter->found);
+    HASH_CLEAR(hh, sorter->made);
+}
+
+/* Behind all that led to what it found. What somebody writes by hand may lead in a circle. */
+static void place_row(struct sorter *sorter, int row)
+{
+    int n = 0;
+    for (; row > 0 && !sorter->is_placed[row]; row = sorter->makers[row]) {
+        sorter->is_placed[row] = true;
+        sorter->waiting[n++] = row;
+    }
+    while (n > 0) {
+        sorter->order[sorter->place++] = sorter->waiting[--n];
     }
 }
 
 static void sort_rows(struct sorter *sorter, int n)
 {
-    sorter->order[0] = sorter->place[0] = 0;
     for (int row = 1; row <= n; row++) {
-        sorter->order[row] = sorter->place[row] = row;
         if (str_equals(text_of(sorter, row, TAKE_COLUMN_ACTION), STR("t"))) {
-            HASH_CLEAR(hh, sorter->found);
+            forget(sorter);
         } else {
-            sort_row(sorter, row);
+            link_row(sorter, row);
         }
     }
-    HASH_CLEAR(hh, sorter->found);
+    forget(sorter);
+    sorter->order[sorter->place++] = 0;
+    for (int row = 1; row <= n; row++) {
+        place_row(sorter, row);
+    }
 }
 
 int *batch_order(const PGresult *rows, int n)
@@ -111,12 +130,20 @@ int *batch_order(const PGresult *rows, int n)
     size_t size = (size_t)n + 1;
     struct sorter sorter = {
         .rows = rows,
+        .makers = mem_array(NULL, size, sizeof(int)),
+        .finders = mem_array(NULL, size, sizeof(struct change)),
+        .builders = mem_array(NULL, size, sizeof(struct change)),
         .order = mem_array(NULL, size, sizeof(int)),
-        .place = mem_array(NULL, size, sizeof(int)),
-        .finders = mem_array(NULL, size, sizeof(struct finder)),
+        .waiting = mem_array(NULL, size, sizeof(int)),
+        .is_placed = mem_array(NULL, size, sizeof(bool)),
     };
+    memset(sorter.makers, 0, size * sizeof(int));
+    memset(sorter.is_placed, 0, size * sizeof(bool));
     sort_rows(&sorter, n);
-    free(sorter.place);
+    free(sorter.makers);
     free(sorter.finders);
+    free(sorter.builders);
+    free(sorter.waiting);
+    free(sorter.is_placed);
     return sorter.order;
 }

@@ -312,6 +312,10 @@ static void test_what_triggers_of_others_put_in_front_goes_back(void **state)
     CHECK_ORDER("0 4 3 2 1 ", "d<9(0,4)", "wk<9(0,3)>9(0,4)", "u<9(0,2)>9(0,3)", "iC>9(0,2)");
     CHECK_ORDER("0 2 1 4 3 ", "u<9(0,2)>9(0,3)", "u<9(0,1)>9(0,2)", "w<9(0,12)>9(0,13)",
                 "w<9(0,11)>9(0,12)");
+    /* A key has changed the row before the trigger did, and is told last. */
+    CHECK_ORDER("0 2 3 1 ", "u<9(0,3)>9(0,4)", "u<9(0,1)>9(0,2)", "u<9(0,2)>9(0,3)");
+    CHECK_ORDER("0 5 3 4 1 2 ", "u<9(0,4)>9(0,5)", "i>9(1,1)", "u<9(0,2)>9(0,3)", "u<9(0,3)>9(0,4)",
+                "i>9(0,2)");
     /* Deleted and inserted anew by the trigger. */
     CHECK_ORDER("0 3 1 2 ", "d<9(0,1)", "i>9(0,2)", "i>9(0,1)");
 }
@@ -327,6 +331,8 @@ static void test_what_is_in_order_stays(void **state)
     /* Foreign rows are nowhere, and what somebody writes by hand need not be a version. */
     CHECK_ORDER("0 1 2 ", "d<9(4294967295,0)", "i>9(4294967295,0)");
     CHECK_ORDER("0 1 2 3 4 5 ", "d<)", "i>)", "<", ">", "");
+    CHECK_ORDER("0 2 1 ", "u<9(0,1)>9(0,2)", "u<9(0,2)>9(0,1)");
+    CHECK_ORDER("0 1 ", "u<9(0,1)>9(0,1)");
 }
 
 static void test_a_version_is_of_one_transaction(void **state)
