@@ -145,10 +145,21 @@ COMMENT ON FUNCTION herald.action_code(text, boolean) IS
 'Internal: code for the action of a whole row; with versions also for which version of the row was found and which was made. What a trigger does
 to a row of its own statement is captured before what the statement did to it: by these the sequencer sees what goes in front of what.';
 
-CREATE FUNCTION herald.unlinked_code(has_versions boolean) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN has_versions THEN ' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.<=) 1' ELSE '' END $$;
-COMMENT ON FUNCTION herald.unlinked_code(boolean) IS
-'Internal: a condition more for leaving out an UPDATE that changes nothing: what another trigger did so is a link between two versions all the same.';
+CREATE FUNCTION herald.keys_that_update(relation oid) RETURNS SETOF oid
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT f.confrelid FROM unnest(herald.parts_of(relation)) p(oid) JOIN pg_constraint f ON f.conrelid = p.oid
+     WHERE f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd'))
+$$;
+COMMENT ON FUNCTION herald.keys_that_update(oid) IS 'Internal: the tables whose changes change rows of a table by its foreign keys.';
+
+-- What a key does counts as done by the statement itself.
+CREATE FUNCTION herald.unlinked_code(relation oid, has_versions boolean) RETURNS text
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN NOT has_versions THEN '' WHEN EXISTS (SELECT FROM herald.keys_that_update(relation)) THEN ' AND false'
+                ELSE ' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.<=) 1' END
+$$;
+COMMENT ON FUNCTION herald.unlinked_code(oid, boolean) IS
+'Internal: a condition more for leaving out an UPDATE that changes nothing: what another trigger or a key did so is a link between two versions all the same.';
 
 CREATE FUNCTION herald.statement_mode_obstacle(relation oid) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -365,7 +376,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         CASE WHEN has_versions THEN $code$,
                                 CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN pg_catalog.concat('<', TG_RELID, OLD.ctid) END,
                                 CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN pg_catalog.concat('>', TG_RELID, NEW.ctid) END$code$ ELSE '' END,
-        herald.unlinked_code(has_versions))
+        herald.unlinked_code(relation, has_versions))
 $$;
 COMMENT ON FUNCTION herald.careful_code(oid, herald.shape_columns, bigint, int, boolean) IS
 'Internal: code that announces the row in NEW and OLD whatever it takes: whole, with its short columns, with the template''s, or as a count.';
@@ -419,7 +430,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     END IF;$code$, is_usual, herald.guard_code(relation, s.captured),
         herald.row_code(relation, s.captured, 'NEW.'), herald.row_code(relation, s.captured, 'OLD.'),
         max_bytes, number, herald.action_code('i', has_versions), herald.action_code('u', has_versions), herald.action_code('d', has_versions),
-        herald.unlinked_code(has_versions))
+        herald.unlinked_code(relation, has_versions))
 $$;
 COMMENT ON FUNCTION herald.row_mode_code(oid, herald.shape_columns, bigint, int, text, boolean) IS
 'Internal: the part of a row-mode trigger function that announces a row in the usual case.';

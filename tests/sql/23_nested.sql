@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(10);
+SELECT plan(11);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -137,16 +137,22 @@ CREATE TABLE nest.line (id int PRIMARY KEY, parent int REFERENCES nest.line ON U
 CREATE FUNCTION nest.move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.id <> OLD.id THEN
-        UPDATE nest.line SET v = v || 'z' WHERE parent = NEW.id;
+        EXECUTE format('UPDATE nest.%I SET v = v || ''z'' WHERE parent = %s', TG_TABLE_NAME, NEW.id);
     END IF;
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER z AFTER UPDATE ON nest.line FOR EACH ROW EXECUTE FUNCTION nest.move();
 SELECT herald.watch('nest.line');
+CREATE TABLE nest.brief (id int PRIMARY KEY, parent int REFERENCES nest.brief ON UPDATE CASCADE, v text);
+CREATE TRIGGER z AFTER UPDATE ON nest.brief FOR EACH ROW EXECUTE FUNCTION nest.move();
+SELECT herald.watch('nest.brief', exclude => '{parent}');
 INSERT INTO nest.line VALUES (1, NULL, 'a'), (2, 1, 'b');
 UPDATE nest.line SET id = CASE id WHEN 1 THEN 101 ELSE id END, v = v || 's';
 SELECT is(told('line'), '>a >b a>as b>bs bs>bs bs>bsz', '… and a trigger behind that key');
+INSERT INTO nest.brief VALUES (1, NULL, 'a'), (2, 1, 'b');
+UPDATE nest.brief SET id = CASE id WHEN 1 THEN 101 ELSE id END, v = v || 's';
+SELECT is(told('brief'), '>a >b a>as b>bs bs>bsz', '… which changes a column that is not announced');
 
 CREATE OR REPLACE FUNCTION nest.meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := coalesce(NEW.v, 0) + 1; RETURN NEW; END';
 SELECT herald.refresh();
