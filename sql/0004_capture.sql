@@ -100,7 +100,7 @@ COMMENT ON FUNCTION herald.is_part_of(oid, text) IS
 'Internal, for trigger functions: whether a table is the watched one or a part of it; NULL: it is, but a nearer watch announces it.';
 GRANT EXECUTE ON FUNCTION herald.is_part_of(oid, text) TO herald_capture;
 
--- These two in plpgsql, which plans each of its statements once: a server asks them of all watches every few seconds.
+-- These in plpgsql, which plans each of its statements once: a server asks them of all watches every few seconds.
 CREATE FUNCTION herald.written_by_keys(relations oid[]) RETURNS oid[]
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -116,19 +116,45 @@ END
 $$;
 COMMENT ON FUNCTION herald.written_by_keys(oid[]) IS 'Internal: the tables whose foreign keys delete or change rows when rows of these tables go or change.';
 
--- By a trigger that runs row by row, of the table itself or of one that its foreign keys write; or by such a key. Most triggers do no more than
--- set a column of NEW: what has no word for more in it may only do so through a function that it calls in an expression.
+CREATE FUNCTION herald.keys_that_update(relations oid[]) RETURNS oid[]
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN ARRAY(SELECT f.confrelid FROM pg_constraint f
+                  WHERE f.conrelid = ANY (relations) AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd')));
+END
+$$;
+COMMENT ON FUNCTION herald.keys_that_update(oid[]) IS 'Internal: the tables whose changes change rows of these tables by foreign keys.';
+
+-- Most triggers do no more than set a column of NEW. What has no word for more in it may do so through a function that it calls in an expression: any
+-- of that name, but those that are built in, in C, or say that they write nothing.
+CREATE FUNCTION herald.has_writing_trigger(relations oid[], mask int, kind int) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
+         WHERE t.tgrelid = ANY (relations) AND t.tgtype & mask = kind AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')
+           AND l.lanname NOT IN ('c', 'internal')
+           AND (l.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'
+                OR EXISTS (SELECT FROM regexp_matches(f.prosrc, '("[^"]+"|[^[:space:]!-#%-/:-@[-^`{-~]+)[[:space:]]*[(]', 'g') m(name)
+                             JOIN pg_proc g ON g.proname = CASE WHEN starts_with(m.name[1], '"') THEN btrim(m.name[1], '"') ELSE lower(m.name[1]) END
+                             JOIN pg_language k ON k.oid = g.prolang
+                            WHERE g.pronamespace <> 'pg_catalog'::regnamespace AND g.provolatile = 'v' AND k.lanname NOT IN ('c', 'internal'))));
+END
+$$;
+COMMENT ON FUNCTION herald.has_writing_trigger(oid[], int, int) IS
+'Internal: whether tables have a trigger of somebody else that may write rows, among those of which some bits of pg_trigger.tgtype are these.';
+
+-- By a trigger that runs row by row, of the table itself or of one that its foreign keys write; by such a key; or by an AFTER trigger of a table
+-- a change of which changes rows here by a key, or of another one that it writes so: they are changed before it runs, and told later.
 CREATE FUNCTION herald.may_write_itself(relation oid) RETURNS boolean
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parts   oid[] := CASE WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = relation) THEN herald.parts_of(relation) ELSE ARRAY[relation] END;
     written oid[] := herald.written_by_keys(parts);
+    above   oid[] := herald.keys_that_update(parts);
 BEGIN
-    RETURN parts && written
-        OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
-                    WHERE t.tgrelid = ANY (parts || written) AND t.tgtype & 1 = 1 AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')
-                      AND l.lanname NOT IN ('c', 'internal')
-                      AND (l.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'));
+    RETURN parts && written OR herald.has_writing_trigger(parts || written, 1, 1)
+        OR above <> '{}' AND herald.has_writing_trigger(above || herald.written_by_keys(above), 2 + 64, 0);
 END
 $$;
 COMMENT ON FUNCTION herald.may_write_itself(oid) IS
@@ -145,17 +171,10 @@ COMMENT ON FUNCTION herald.action_code(text, boolean) IS
 'Internal: code for the action of a whole row; with versions also for which version of the row was found and which was made. What a trigger does
 to a row of its own statement is captured before what the statement did to it: by these the sequencer sees what goes in front of what.';
 
-CREATE FUNCTION herald.keys_that_update(relation oid) RETURNS SETOF oid
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT f.confrelid FROM unnest(herald.parts_of(relation)) p(oid) JOIN pg_constraint f ON f.conrelid = p.oid
-     WHERE f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd'))
-$$;
-COMMENT ON FUNCTION herald.keys_that_update(oid) IS 'Internal: the tables whose changes change rows of a table by its foreign keys.';
-
 -- What a key does counts as done by the statement itself.
 CREATE FUNCTION herald.unlinked_code(relation oid, has_versions boolean) RETURNS text
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN NOT has_versions THEN '' WHEN EXISTS (SELECT FROM herald.keys_that_update(relation)) THEN ' AND false'
+    SELECT CASE WHEN NOT has_versions THEN '' WHEN herald.keys_that_update(herald.parts_of(relation)) <> '{}' THEN ' AND false'
                 ELSE ' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.<=) 1' END
 $$;
 COMMENT ON FUNCTION herald.unlinked_code(oid, boolean) IS

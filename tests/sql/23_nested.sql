@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(11);
+SELECT plan(13);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -153,6 +153,31 @@ SELECT is(told('line'), '>a >b a>as b>bs bs>bs bs>bsz', '… and a trigger behin
 INSERT INTO nest.brief VALUES (1, NULL, 'a'), (2, 1, 'b');
 UPDATE nest.brief SET id = CASE id WHEN 1 THEN 101 ELSE id END, v = v || 's';
 SELECT is(told('brief'), '>a >b a>as b>bs bs>bsz', '… which changes a column that is not announced');
+
+-- A key of another table changes rows, and then a trigger of that table does, or one of a third that goes with it.
+CREATE TABLE nest.owner (id int PRIMARY KEY);
+CREATE TABLE nest.note (id int PRIMARY KEY, owner int REFERENCES nest.owner ON DELETE CASCADE);
+CREATE TABLE nest.owned (id int PRIMARY KEY, owner int REFERENCES nest.owner ON DELETE SET NULL, v text);
+CREATE FUNCTION nest.orphan() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE nest.owned SET v = v || 'z' WHERE owner IS NULL;
+    RETURN NULL;
+END
+$$;
+SELECT herald.watch('nest.owned');
+CREATE TRIGGER z AFTER DELETE ON nest.owner FOR EACH ROW EXECUTE FUNCTION nest.orphan();
+SELECT herald.refresh();
+INSERT INTO nest.owner VALUES (1), (2);
+INSERT INTO nest.note VALUES (1, 2);
+INSERT INTO nest.owned VALUES (1, 1, 'a'), (2, 2, 'b');
+DELETE FROM nest.owner WHERE id = 1;
+SELECT is(told('owned'), '>a >b a>a a>az', 'a key of another table, and a trigger of that one');
+DROP TRIGGER z ON nest.owner;
+CREATE TRIGGER z AFTER DELETE ON nest.note FOR EACH STATEMENT EXECUTE FUNCTION nest.orphan();
+SELECT herald.refresh();
+DELETE FROM nest.owned WHERE id = 1;
+DELETE FROM nest.owner WHERE id = 2;
+SELECT is(told('owned'), '>a >b a>a a>az az> b>b b>bz', '… or of a third that goes with it');
 
 CREATE OR REPLACE FUNCTION nest.meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := coalesce(NEW.v, 0) + 1; RETURN NEW; END';
 SELECT herald.refresh();
