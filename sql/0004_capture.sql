@@ -163,13 +163,14 @@ COMMENT ON FUNCTION herald.may_write_itself(oid) IS
 CREATE FUNCTION herald.action_code(action text, has_versions boolean) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN has_versions
-                THEN pg_catalog.format('pg_catalog.concat(%L%s%s)', action, CASE WHEN action <> 'i' THEN $code$, '<', TG_RELID, OLD.ctid$code$ END,
-                                       CASE WHEN action <> 'd' THEN $code$, '>', TG_RELID, NEW.ctid$code$ END)
+                THEN pg_catalog.format('pg_catalog.concat(%L%s%s)', action, CASE WHEN action <> 'i' THEN $code$, '<', pg_catalog.pg_relation_filenode(TG_RELID), OLD.ctid$code$ END,
+                                       CASE WHEN action <> 'd' THEN $code$, '>', pg_catalog.pg_relation_filenode(TG_RELID), NEW.ctid$code$ END)
                 ELSE pg_catalog.quote_literal(action) END
 $$;
 COMMENT ON FUNCTION herald.action_code(text, boolean) IS
 'Internal: code for the action of a whole row; with versions also for which version of the row was found and which was made. What a trigger does
-to a row of its own statement is captured before what the statement did to it: by these the sequencer sees what goes in front of what.';
+to a row of its own statement is captured before what the statement did to it: by these the sequencer sees what goes in front of what. With the
+table''s file, not the table: one that is written anew (ALTER TABLE, CLUSTER, TRUNCATE) counts its places anew.';
 
 -- What a key does counts as done by the statement itself.
 CREATE FUNCTION herald.unlinked_code(relation oid, has_versions boolean) RETURNS text
@@ -393,8 +394,8 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
         herald.attempt_code(relation, s.captured), herald.attempt_code(relation, s.short), herald.attempt_code(relation, s.templated),
         number, max_bytes, herald.row_code(relation, s.announced, 'NEW.'), herald.row_code(relation, s.announced, 'OLD.'),
         CASE WHEN has_versions THEN $code$,
-                                CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN pg_catalog.concat('<', TG_RELID, OLD.ctid) END,
-                                CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN pg_catalog.concat('>', TG_RELID, NEW.ctid) END$code$ ELSE '' END,
+                                CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN pg_catalog.concat('<', pg_catalog.pg_relation_filenode(TG_RELID), OLD.ctid) END,
+                                CASE WHEN TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN pg_catalog.concat('>', pg_catalog.pg_relation_filenode(TG_RELID), NEW.ctid) END$code$ ELSE '' END,
         herald.unlinked_code(relation, has_versions))
 $$;
 COMMENT ON FUNCTION herald.careful_code(oid, herald.shape_columns, bigint, int, boolean) IS
@@ -613,7 +614,7 @@ DECLARE
 BEGIN
     FOR f IN
         SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
-           AND p.proname IN ('clock_timestamp', 'current_setting', 'pg_current_xact_id', 'pg_notification_queue_usage', 'pg_trigger_depth', 'pg_try_advisory_xact_lock_shared', 'set_config')
+           AND p.proname IN ('clock_timestamp', 'current_setting', 'pg_current_xact_id', 'pg_notification_queue_usage', 'pg_relation_filenode', 'pg_trigger_depth', 'pg_try_advisory_xact_lock_shared', 'set_config')
     LOOP
         IF has_function_privilege(f, 'EXECUTE WITH GRANT OPTION') THEN
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO herald_owner, herald_capture', f);

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(13);
+SELECT plan(15);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -178,6 +178,36 @@ SELECT herald.refresh();
 DELETE FROM nest.owned WHERE id = 1;
 DELETE FROM nest.owner WHERE id = 2;
 SELECT is(told('owned'), '>a >b a>a a>az az> b>b b>bz', '… or of a third that goes with it');
+
+-- A table that is written anew counts the places of its rows anew.
+CREATE TABLE nest.anew (id int PRIMARY KEY, v text, w int);
+CREATE TRIGGER z AFTER INSERT OR UPDATE OR DELETE ON nest.anew FOR EACH ROW EXECUTE FUNCTION nest.orphan();
+SELECT herald.watch('nest.anew');
+BEGIN;
+INSERT INTO nest.anew VALUES (1, 'a');
+UPDATE nest.anew SET v = 'b';
+UPDATE nest.anew SET v = 'c';
+ALTER TABLE nest.anew ALTER w TYPE bigint;
+UPDATE nest.anew SET v = 'd';
+UPDATE nest.anew SET v = 'e';
+ALTER TABLE nest.anew SET UNLOGGED;
+UPDATE nest.anew SET v = 'f';
+COMMIT;
+SELECT is(told('anew'), '>a a>b b>c c>d d>e e>f', 'a table that is written anew');
+CREATE TABLE nest.whole (id int PRIMARY KEY, v text) PARTITION BY HASH (id);
+CREATE TABLE nest.whole_0 PARTITION OF nest.whole FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TRIGGER z AFTER INSERT OR UPDATE OR DELETE ON nest.whole FOR EACH ROW EXECUTE FUNCTION nest.orphan();
+SELECT herald.watch('nest.whole');
+BEGIN;
+INSERT INTO nest.whole VALUES (1, 'a');
+UPDATE nest.whole SET v = 'b';
+TRUNCATE nest.whole_0;
+INSERT INTO nest.whole VALUES (1, 'c');
+UPDATE nest.whole SET v = 'd';
+TRUNCATE nest.whole_0;
+INSERT INTO nest.whole VALUES (1, 'e');
+COMMIT;
+SELECT is(told('whole'), '>a a>b >c c>d >e', '… a part that is truncated, twice');
 
 CREATE OR REPLACE FUNCTION nest.meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := coalesce(NEW.v, 0) + 1; RETURN NEW; END';
 SELECT herald.refresh();

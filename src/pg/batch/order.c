@@ -41,7 +41,7 @@ static struct str text_of(const struct sorter *sorter, int row, enum take_column
     return rows_text(sorter->rows, row, column);
 }
 
-/* Behind the action's letters: <16385(0,1)>16385(0,7) is a row of the table 16385 that was found at (0,1)
+/* Behind the action's letters: <16385(0,1)>16385(0,7) is a row of the file 16385 that was found at (0,1)
  * and is now at (0,7). What is inserted was not found, what is deleted is nowhere; a row of a foreign
  * table is at (4294967295,0). An absent span: there is none. */
 static struct str version(const struct sorter *sorter, int row, char mark)
@@ -109,10 +109,19 @@ static void place_row(struct sorter *sorter, int row)
     }
 }
 
+/* Of a whole, or of a part. A file that its own transaction has made is emptied as it is, and counts
+ * its places anew. */
+static bool is_truncate(const struct sorter *sorter, int row)
+{
+    struct str action = text_of(sorter, row, TAKE_COLUMN_ACTION);
+    return str_equals(action, STR("t")) ||
+           (str_equals(action, STR("r")) && !PQgetisnull(sorter->rows, row, TAKE_COLUMN_SHAPE));
+}
+
 static void sort_rows(struct sorter *sorter, int n)
 {
     for (int row = 1; row <= n; row++) {
-        if (str_equals(text_of(sorter, row, TAKE_COLUMN_ACTION), STR("t"))) {
+        if (is_truncate(sorter, row)) {
             forget(sorter);
         } else {
             link_row(sorter, row);

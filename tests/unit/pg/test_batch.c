@@ -328,6 +328,7 @@ static void test_what_is_in_order_stays(void **state)
     CHECK_ORDER("0 1 2 3 4 ", "u", "uk", "i", "p");
     CHECK_ORDER("0 1 2 3 ", "u<8(0,1)>8(0,2)", "d<9(0,11)", "i>9(0,1)");
     CHECK_ORDER("0 1 2 3 ", "d<9(0,1)", "t", "i>9(0,1)");
+    CHECK_ORDER("0 1 2 3 ", "d<9(0,1)", "r", "i>9(0,1)");
     /* Foreign rows are nowhere, and what somebody writes by hand need not be a version. */
     CHECK_ORDER("0 1 2 ", "d<9(4294967295,0)", "i>9(4294967295,0)");
     CHECK_ORDER("0 1 2 3 4 5 ", "d<)", "i>)", "<", ">", "");
