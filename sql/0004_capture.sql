@@ -379,7 +379,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
                 herald_level := herald_level OPERATOR(pg_catalog.+) 1;
             END LOOP;
             IF herald_level OPERATOR(pg_catalog.=) 4 THEN
-                INSERT INTO herald.outbox (shape, action) VALUES (%6$s, CASE WHEN herald_failed THEN 'su' ELSE 'sk' END);
+                INSERT INTO herald.outbox (shape, action) VALUES (%6$s, pg_catalog.concat(CASE WHEN herald_failed THEN 'su' ELSE 'sk' END%10$s));
             ELSE
                 INSERT INTO herald.outbox (shape, action, old, new)
                     VALUES (%6$s, pg_catalog.concat(

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(15);
+SELECT plan(16);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -208,6 +208,21 @@ TRUNCATE nest.whole_0;
 INSERT INTO nest.whole VALUES (1, 'e');
 COMMIT;
 SELECT is(told('whole'), '>a a>b >c c>d >e', '… a part that is truncated, twice');
+
+-- What is only counted, as the text in its channel is too long, is a link, too.
+CREATE TABLE nest.deep (id int PRIMARY KEY, room text, v text);
+CREATE FUNCTION nest.deepen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE nest.deep d SET v = x.after, room = x.room FROM (VALUES ('s', 't', repeat('r', 1000)), ('t', 'u', 'x'), ('u', 'v', 'x')) x(before, after, room)
+     WHERE d.id = 1 AND d.v = x.before AND pg_trigger_depth() < 4;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER "!a" AFTER UPDATE ON nest.deep FOR EACH ROW EXECUTE FUNCTION nest.deepen();
+SELECT herald.watch('nest.deep', channel => 'nest.deep/{room}', max_bytes => 300);
+INSERT INTO nest.deep VALUES (1, 'x', 'a');
+UPDATE nest.deep SET v = 's';
+SELECT is(told('deep/x'), '>a a>s u>v', 'a change that is only counted');
 
 CREATE OR REPLACE FUNCTION nest.meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := coalesce(NEW.v, 0) + 1; RETURN NEW; END';
 SELECT herald.refresh();
