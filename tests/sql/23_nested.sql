@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(16);
+SELECT plan(17);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -208,6 +208,25 @@ TRUNCATE nest.whole_0;
 INSERT INTO nest.whole VALUES (1, 'e');
 COMMIT;
 SELECT is(told('whole'), '>a a>b >c c>d >e', '… a part that is truncated, twice');
+
+-- A trigger that writes by a function that it calls in an expression.
+CREATE TABLE nest.plainer (id int PRIMARY KEY, v text);
+CREATE FUNCTION nest."By hand"() RETURNS int LANGUAGE plpgsql AS $$ BEGIN UPDATE nest.plainer SET v = v || 'z' WHERE id = 2; RETURN 1; END $$;
+CREATE FUNCTION nest.calling() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    n int;
+BEGIN
+    IF pg_trigger_depth() = 1 AND NEW.id = 1 THEN
+        n := nest."By hand" ();
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER z AFTER UPDATE ON nest.plainer FOR EACH ROW EXECUTE FUNCTION nest.calling();
+SELECT herald.watch('nest.plainer');
+INSERT INTO nest.plainer VALUES (1, 'a'), (2, 'b');
+UPDATE nest.plainer SET v = v || 's';
+SELECT is(told('plainer'), '>a >b a>as b>bs bs>bsz', 'a trigger that calls a function that writes');
 
 -- What is only counted, as the text in its channel is too long, is a link, too.
 CREATE TABLE nest.deep (id int PRIMARY KEY, room text, v text);
