@@ -490,7 +490,7 @@ BEGIN
         RAISE EXCEPTION 'herald: another server sequenced between take() and store()' USING ERRCODE = '55000', HINT = 'Call herald.open().';
     END IF;
     -- In a SELECT list each array comes row by row; in FROM each would be written to a store of its own first. What is missing in a shorter one
-    -- is NULL, and refused by the log's columns.
+    -- is NULL: of channels, offsets and payloads the log's columns refuse it.
     INSERT INTO herald.log (id, channel, channel_offset, epoch, at, action, client, options, payload, xid, shape, kept)
     SELECT generate_series(base + 1, base + n_events), unnest(channels), unnest(offsets), this_epoch, store.at, unnest(actions),
            unnest(clients), unnest(options), unnest(payloads), unnest(xids), unnest(shapes), unnest(kepts);
@@ -507,7 +507,7 @@ COMMENT ON FUNCTION herald.store(text, bigint, text, pg_snapshot, bigint, text, 
 them messages, and moves the cursor. batch: for find_batch(). batch_position, this_epoch, seen, at: as take() said. last_id: the last outbox row that
 is done, NULL: none; last_channel: if not empty, the channel up to which the TRUNCATE behind it was announced; is_all: all that take() saw is
 done. seen NULL, with is_all false: of the outbox nothing is done. senders, keys: of messages that are sent once, see find_sent(). Arrays of what no event has may be NULL. SQLSTATE 55000: nothing was stored, call open(). Class 22: a payload is not JSON. Class 23:
-the arrays have not one length. Fan out only when COMMIT has answered COMMIT.';
+channels, offsets and payloads have not one length (of the others a shorter array counts as NULL where it ends). Fan out only when COMMIT has answered COMMIT.';
 
 CREATE FUNCTION herald.find_batch(batch text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
