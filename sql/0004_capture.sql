@@ -100,9 +100,9 @@ COMMENT ON FUNCTION herald.is_part_of(oid, text) IS
 'Internal, for trigger functions: whether a table is the watched one or a part of it; NULL: it is, but a nearer watch announces it.';
 GRANT EXECUTE ON FUNCTION herald.is_part_of(oid, text) TO herald_capture;
 
--- These in plpgsql, which plans each of its statements once: a server asks them of all watches every few seconds.
+-- These in plpgsql with generic plans, so that each statement is planned once: a server asks them of all watches every few seconds.
 CREATE FUNCTION herald.written_by_keys(relations oid[]) RETURNS oid[]
-LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN ARRAY(
         WITH RECURSIVE written(by, oid) AS (
@@ -117,10 +117,10 @@ $$;
 COMMENT ON FUNCTION herald.written_by_keys(oid[]) IS 'Internal: the tables whose foreign keys delete or change rows when rows of these tables go or change.';
 
 CREATE FUNCTION herald.keys_that_update(relations oid[]) RETURNS oid[]
-LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    RETURN ARRAY(SELECT f.confrelid FROM pg_constraint f
-                  WHERE f.conrelid = ANY (relations) AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd')));
+    RETURN ARRAY(SELECT f.confrelid FROM unnest(relations) r(oid) CROSS JOIN LATERAL (SELECT * FROM pg_constraint x WHERE x.conrelid = r.oid OFFSET 0) f
+                  WHERE f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd')));
 END
 $$;
 COMMENT ON FUNCTION herald.keys_that_update(oid[]) IS 'Internal: the tables whose changes change rows of these tables by foreign keys.';
@@ -128,17 +128,21 @@ COMMENT ON FUNCTION herald.keys_that_update(oid[]) IS 'Internal: the tables whos
 -- Most triggers do no more than set a column of NEW. What has no word for more in it may do so through a function that it calls in an expression: any
 -- of that name, but those that are built in, in C, or say that they write nothing.
 CREATE FUNCTION herald.has_writing_trigger(relations oid[], mask int, kind int) RETURNS boolean
-LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
+    -- OFFSET 0: only these triggers and functions are read, not all there are.
     RETURN EXISTS (
-        SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
-         WHERE t.tgrelid = ANY (relations) AND t.tgtype & mask = kind AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')
-           AND l.lanname NOT IN ('c', 'internal')
-           AND (l.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'
+        SELECT FROM (SELECT DISTINCT t.tgfoid
+                       FROM unnest(relations) r(oid)
+                      CROSS JOIN LATERAL (SELECT * FROM pg_trigger x WHERE x.tgrelid = r.oid OFFSET 0) t
+                      WHERE t.tgtype & mask = kind AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')) u
+         CROSS JOIN LATERAL (SELECT f.prosrc, l.lanname FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang WHERE f.oid = u.tgfoid OFFSET 0) f
+         WHERE f.lanname NOT IN ('c', 'internal')
+           AND (f.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'
                 OR EXISTS (SELECT FROM regexp_matches(f.prosrc, '("[^"]+"|[^[:space:]!-#%-/:-@[-^`{-~]+)[[:space:]]*[(]', 'g') m(name)
-                             JOIN pg_proc g ON g.proname = CASE WHEN starts_with(m.name[1], '"') THEN btrim(m.name[1], '"') ELSE lower(m.name[1]) END
-                             JOIN pg_language k ON k.oid = g.prolang
-                            WHERE g.pronamespace <> 'pg_catalog'::regnamespace AND g.provolatile = 'v' AND k.lanname NOT IN ('c', 'internal'))));
+                            CROSS JOIN LATERAL (SELECT FROM pg_proc g JOIN pg_language k ON k.oid = g.prolang
+                                                 WHERE g.proname = CASE WHEN starts_with(m.name[1], '"') THEN btrim(m.name[1], '"') ELSE lower(m.name[1]) END
+                                                   AND g.pronamespace <> 'pg_catalog'::regnamespace AND g.provolatile = 'v' AND k.lanname NOT IN ('c', 'internal') OFFSET 0) g)));
 END
 $$;
 COMMENT ON FUNCTION herald.has_writing_trigger(oid[], int, int) IS
@@ -147,7 +151,7 @@ COMMENT ON FUNCTION herald.has_writing_trigger(oid[], int, int) IS
 -- By a trigger that runs row by row, of the table itself or of one that its foreign keys write; by such a key; or by an AFTER trigger of a table
 -- a change of which changes rows here by a key, or of another one that it writes so: they are changed before it runs, and told later.
 CREATE FUNCTION herald.may_write_itself(relation oid) RETURNS boolean
-LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     parts   oid[] := CASE WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = relation) THEN herald.parts_of(relation) ELSE ARRAY[relation] END;
     written oid[] := herald.written_by_keys(parts);
