@@ -40,19 +40,25 @@ channel
 
 /** In this tab, also after a reload; a second tab is somebody else. */
 function myName() {
-    return sessionStorage.getItem('presence.name') ?? becomeAnyOf(HEROES);
+    return become(sessionStorage.getItem('presence.name') ?? anyOf(HEROES));
 }
 
-function becomeAnyOf(names) {
-    const name = names[Math.floor(Math.random() * names.length)];
+function become(name) {
     sessionStorage.setItem('presence.name', name);
+    localStorage.setItem('presence.newest', name);
     return name;
+}
+
+/** But not whom the tab before this one became. */
+function anyOf(names) {
+    const others = names.filter((name) => name !== localStorage.getItem('presence.newest'));
+    return others[Math.floor(Math.random() * others.length)] ?? names[0];
 }
 
 /** The token is asked for at each connect: so a new name is a new connection. */
 function becomeSomebodyElse() {
     const taken = new Set(channel.presence.map(nameOf));
-    becomeAnyOf(HEROES.filter((name) => !taken.has(name) || taken.size >= HEROES.length));
+    become(anyOf(HEROES.filter((name) => !taken.has(name) || taken.size >= HEROES.length)));
     herald.reconnect();
 }
 
