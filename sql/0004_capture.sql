@@ -126,7 +126,7 @@ $$;
 COMMENT ON FUNCTION herald.keys_that_update(oid[]) IS 'Internal: the tables whose changes change rows of these tables by foreign keys.';
 
 -- Most triggers do no more than set a column of NEW. What has no word for more in it may do so through a function that it calls in an expression: any
--- of that name, but those that are built in, in C, or say that they write nothing.
+-- of that name, but those that are built in, in C, or say that they write nothing. A trigger in C may write, but for those of contrib that do not.
 CREATE FUNCTION herald.has_writing_trigger(relations oid[], mask int, kind int) RETURNS boolean
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -136,8 +136,8 @@ BEGIN
                        FROM unnest(relations) r(oid)
                       CROSS JOIN LATERAL (SELECT * FROM pg_trigger x WHERE x.tgrelid = r.oid OFFSET 0) t
                       WHERE t.tgtype & mask = kind AND NOT t.tgisinternal AND NOT starts_with(t.tgname::text, '!herald_')) u
-         CROSS JOIN LATERAL (SELECT f.prosrc, l.lanname FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang WHERE f.oid = u.tgfoid OFFSET 0) f
-         WHERE f.lanname NOT IN ('c', 'internal')
+         CROSS JOIN LATERAL (SELECT f.proname, f.prosrc, l.lanname FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang WHERE f.oid = u.tgfoid OFFSET 0) f
+         WHERE f.lanname <> 'internal' AND NOT (f.lanname = 'c' AND f.proname IN ('autoinc', 'insert_username', 'lo_manage', 'moddatetime'))
            AND (f.lanname <> 'plpgsql' OR f.prosrc ~* '(^|[^[:alnum:]_])(insert|update|delete|merge|execute|perform|select|with|call|copy)([^[:alnum:]_]|$)'
                 OR EXISTS (SELECT FROM regexp_matches(f.prosrc, '("[^"]+"|[^[:space:]!-#%-/:-@[-^`{-~]+)[[:space:]]*[(]', 'g') m(name)
                             CROSS JOIN LATERAL (SELECT FROM pg_proc g JOIN pg_language k ON k.oid = g.prolang

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Triggers that run row by row and write rows of their own statement: captured as Postgres runs triggers, announced as it happened. A
 -- trigger does this and that at random, statement after statement; then each event must have found its row as the one before left it.
-SELECT plan(17);
+SELECT plan(18);
 
 CREATE SCHEMA nest;
 CREATE TABLE nest.plain (id int PRIMARY KEY, v int);
@@ -227,6 +227,14 @@ SELECT herald.watch('nest.plainer');
 INSERT INTO nest.plainer VALUES (1, 'a'), (2, 'b');
 UPDATE nest.plainer SET v = v || 's';
 SELECT is(told('plainer'), '>a >b a>as b>bs bs>bsz', 'a trigger that calls a function that writes');
+
+-- Nobody can read what a trigger in C does.
+CREATE TABLE nest.native (id int PRIMARY KEY);
+CREATE FUNCTION nest.native() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+SELECT herald.watch('nest.native');
+CREATE TRIGGER z AFTER UPDATE ON nest.native FOR EACH ROW EXECUTE FUNCTION nest.native();
+SELECT herald.refresh();
+SELECT is((SELECT p.prosrc ~ 'ctid' FROM herald.watch w JOIN pg_proc p ON p.proname = 'capture_' || w.key WHERE w.relation = 'nest.native'::regclass), true, 'a trigger in C');
 
 -- What is only counted, as the text in its channel is too long, is a link, too.
 CREATE TABLE nest.deep (id int PRIMARY KEY, room text, v text);
